@@ -1,0 +1,266 @@
+//! Address space: which of it is public, and whether blocks together cover all of that.
+
+use ipnet::IpNet;
+
+/// An IP address family. Openness is decided for each on its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// Both families.
+    pub const BOTH: [Self; 2] = [Self::V4, Self::V6];
+
+    /// The longest prefix that still counts as broad: /8 for IPv4, /16 for IPv6.
+    pub const fn broad_prefix(self) -> u8 {
+        match self {
+            Self::V4 => 8,
+            Self::V6 => 16,
+        }
+    }
+
+    /// The public address space of the family as ascending inclusive spans.
+    ///
+    /// IPv4: all but the special-purpose blocks of the IANA registry that are not reachable from the internet.
+    /// IPv6: `2000::/3`, all that is global unicast.
+    const fn public(self) -> &'static [(u128, u128)] {
+        match self {
+            Self::V4 => &PUBLIC_V4,
+            Self::V6 => &PUBLIC_V6,
+        }
+    }
+
+    fn public_size(self) -> u128 {
+        self.public()
+            .iter()
+            .fold(0, |sum, &(low, high)| sum.saturating_add(size(low, high)))
+    }
+}
+
+const PUBLIC_V4: [(u128, u128); 12] = [
+    (0x0100_0000, 0x09FF_FFFF), // after 0.0.0.0/8
+    (0x0B00_0000, 0x643F_FFFF), // after 10.0.0.0/8
+    (0x6480_0000, 0x7EFF_FFFF), // after 100.64.0.0/10
+    (0x8000_0000, 0xA9FD_FFFF), // after 127.0.0.0/8
+    (0xA9FF_0000, 0xAC0F_FFFF), // after 169.254.0.0/16
+    (0xAC20_0000, 0xBFFF_FFFF), // after 172.16.0.0/12
+    (0xC000_0100, 0xC000_01FF), // after 192.0.0.0/24
+    (0xC000_0300, 0xC0A7_FFFF), // after 192.0.2.0/24
+    (0xC0A9_0000, 0xC611_FFFF), // after 192.168.0.0/16
+    (0xC614_0000, 0xC633_63FF), // after 198.18.0.0/15
+    (0xC633_6500, 0xCB00_70FF), // after 198.51.100.0/24
+    (0xCB00_7200, 0xDFFF_FFFF), // after 203.0.113.0/24, up to 224.0.0.0/4 and 240.0.0.0/4
+];
+
+const PUBLIC_V6: [(u128, u128); 1] = [(0x2000 << 112, (0x4000 << 112) - 1)];
+
+const fn size(low: u128, high: u128) -> u128 {
+    high.saturating_sub(low).saturating_add(1)
+}
+
+/// A block of addresses as numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Block {
+    low: u128,
+    high: u128,
+    prefix: u8,
+    family: Family,
+}
+
+impl Block {
+    /// The block that a CIDR names.
+    pub fn of(net: &IpNet) -> Self {
+        let (low, high, family) = match net {
+            IpNet::V4(v4) => (
+                u128::from(u32::from(v4.network())),
+                u128::from(u32::from(v4.broadcast())),
+                Family::V4,
+            ),
+            IpNet::V6(v6) => (
+                u128::from(v6.network()),
+                u128::from(v6.broadcast()),
+                Family::V6,
+            ),
+        };
+        Self {
+            low,
+            high,
+            prefix: net.prefix_len(),
+            family,
+        }
+    }
+
+    /// The family of the block.
+    pub const fn family(self) -> Family {
+        self.family
+    }
+
+    /// Whether any of the block is public address space.
+    pub fn touches_public(self) -> bool {
+        self.family
+            .public()
+            .iter()
+            .any(|&(low, high)| self.low <= high && low <= self.high)
+    }
+
+    /// Whether the block is a broad source: a prefix no longer than /8 (IPv4) or /16 (IPv6), touching public space.
+    pub fn is_broad(self) -> bool {
+        self.prefix <= self.family.broad_prefix() && self.touches_public()
+    }
+}
+
+/// Whether blocks of one family together cover its whole public address space. Sorts the blocks.
+pub fn covers_public(family: Family, blocks: &mut [Block]) -> bool {
+    if blocks.iter().any(|block| block.prefix == 0) {
+        return true;
+    }
+    blocks.sort_unstable();
+    let mut rest = blocks.iter();
+    let mut reached: u128 = 0; // every address of the current span below this one is covered
+    let mut pending = rest.next();
+    for &(low, high) in family.public() {
+        reached = reached.max(low);
+        while let Some(block) = pending.filter(|block| block.low <= reached) {
+            reached = reached.max(block.high.saturating_add(1));
+            pending = rest.next();
+        }
+        if reached <= high {
+            return false;
+        }
+    }
+    true
+}
+
+/// Whether blocks could cover the public space of their family at all, by size alone: the quick answer for the
+/// common group, which is not open.
+pub fn could_cover_public(family: Family, blocks: impl Iterator<Item = Block>) -> bool {
+    let mut total: u128 = 0;
+    for block in blocks {
+        total = total.saturating_add(size(block.low, block.high));
+    }
+    total >= family.public_size()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::parse_cidr;
+    use proptest::prelude::*;
+
+    const SPECIAL_V4: [&str; 14] = [
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+    ];
+
+    fn block(text: &str) -> Block {
+        Block::of(&parse_cidr(text).unwrap())
+    }
+
+    fn covers(texts: &[&str]) -> bool {
+        let mut blocks: Vec<_> = texts.iter().map(|text| block(text)).collect();
+        let family = blocks[0].family();
+        assert_eq!(
+            could_cover_public(family, blocks.iter().copied())
+                || !covers_public(family, &mut blocks),
+            true
+        );
+        covers_public(family, &mut blocks)
+    }
+
+    #[test]
+    fn the_table_of_public_ipv4_is_the_complement_of_the_special_blocks() {
+        let mut next: u128 = 0;
+        let mut gaps = Vec::new();
+        for special in SPECIAL_V4.map(block) {
+            if special.low > next {
+                gaps.push((next, special.low - 1));
+            }
+            next = special.high + 1;
+        }
+        assert_eq!(next, 1 << 32);
+        assert_eq!(gaps, PUBLIC_V4);
+    }
+
+    #[test]
+    fn the_world_may_be_written_in_many_ways() {
+        assert!(covers(&["0.0.0.0/0"]));
+        assert!(covers(&["128.0.0.0/1", "0.0.0.0/1"]));
+        assert!(covers(&["::/1", "8000::/1"]));
+        assert!(covers(&["2000::/3"]));
+        assert!(covers(&["::/1"]), "2000::/3 lies in ::/1");
+        assert!(covers(&["2000::/4", "3000::/4", "fd00::/8"]));
+    }
+
+    #[test]
+    fn a_world_with_a_hole_is_not_the_world() {
+        assert!(!covers(&["0.0.0.0/1"]));
+        assert!(!covers(&["8000::/1"]));
+        assert!(!covers(&["2000::/4"]));
+        assert!(
+            !covers(&["0.0.0.0/1", "128.0.0.0/2", "192.0.0.0/4"]),
+            "208.0.0.0/4 is missing"
+        );
+        assert!(
+            covers(&["0.0.0.0/1", "128.0.0.0/2", "192.0.0.0/3"]),
+            "what is missing is not public"
+        );
+    }
+
+    #[test]
+    fn broad_is_short_and_touches_public_space() {
+        for text in [
+            "0.0.0.0/0",
+            "0.0.0.0/1",
+            "52.0.0.0/8",
+            "8.0.0.0/6",
+            "::/0",
+            "2000::/16",
+            "2000::/3",
+        ] {
+            assert!(block(text).is_broad(), "{text}");
+        }
+        for text in [
+            "10.0.0.0/8",
+            "52.0.0.0/9",
+            "240.0.0.0/4",
+            "127.0.0.0/8",
+            "2600::/17",
+            "fc00::/7",
+            "8000::/1",
+        ] {
+            assert!(!block(text).is_broad(), "{text}");
+        }
+    }
+
+    proptest! {
+        /// Splitting a covering block in two changes nothing; taking any part of public space away uncovers it.
+        #[test]
+        fn covering_is_about_the_union(splits in prop::collection::vec(0..16_usize, 0..12), gone in 0..16_usize) {
+            let mut nets = vec![parse_cidr("0.0.0.0/0").unwrap()];
+            for at in splits {
+                let net = nets.remove(at % nets.len());
+                nets.extend(net.subnets(net.prefix_len() + 1).unwrap());
+            }
+            let mut blocks: Vec<_> = nets.iter().map(Block::of).collect();
+            prop_assert!(covers_public(Family::V4, &mut blocks));
+            let removed = blocks.remove(gone % blocks.len());
+            prop_assert_eq!(covers_public(Family::V4, &mut blocks), !removed.touches_public());
+        }
+    }
+}

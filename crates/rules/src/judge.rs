@@ -1,0 +1,260 @@
+//! Judging: a policy held against the rules of one security group.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+pub use crate::check::Offending;
+use crate::exposure::exposures;
+use crate::group::{IngressRule, SecurityGroup};
+use crate::policy::{Action, Policy, Rule};
+use crate::source::{PrefixLists, Source};
+
+/// One rule of the policy broken by one ingress rule. There is at most one finding for each such pair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The ingress rule, with all that restores it.
+    pub ingress: IngressRule,
+    /// Its place among the rules of the group, so that twins of the same content stay apart.
+    pub index: usize,
+    /// The rule of the policy.
+    pub rule: Arc<Rule>,
+    /// The part of the ingress rule that is forbidden, exceptions taken off.
+    pub offending: Offending,
+    /// The exception that frees the finding wholly.
+    pub exempt: Option<String>,
+}
+
+impl Finding {
+    /// Whether the policy demands that the group be changed for this finding.
+    pub fn enforces(&self) -> bool {
+        self.exempt.is_none() && self.rule.action.enforces()
+    }
+}
+
+/// What judging one group gave.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Judgement {
+    /// Ordered by protocol, ports, source and rule.
+    pub findings: Vec<Finding>,
+    /// Prefix lists that the group names and whose entries are not known: judged as not the world.
+    pub unresolved_prefix_lists: BTreeSet<String>,
+}
+
+/// Holds a policy against a group.
+pub fn judge(policy: &Policy, group: &SecurityGroup, lists: &PrefixLists) -> Judgement {
+    let exposures = exposures(&group.rules, lists);
+    let mut findings = Vec::new();
+    for (index, (ingress, exposure)) in group.rules.iter().zip(&exposures).enumerate() {
+        for rule in policy
+            .rules
+            .iter()
+            .filter(|rule| rule.action != Action::Off)
+        {
+            let offending = rule.check.offending(ingress, exposure);
+            if !offending.is_nothing() {
+                let (ingress, rule) = (ingress.clone(), Arc::clone(rule));
+                findings.push(Finding {
+                    ingress,
+                    index,
+                    rule,
+                    offending,
+                    exempt: None,
+                });
+            }
+        }
+    }
+    findings.sort_by_cached_key(|finding| {
+        (
+            finding.ingress.sort_key(),
+            finding.rule.id.clone(),
+            finding.index,
+        )
+    });
+    Judgement {
+        findings,
+        unresolved_prefix_lists: unresolved(group, lists),
+    }
+}
+
+fn unresolved(group: &SecurityGroup, lists: &PrefixLists) -> BTreeSet<String> {
+    group
+        .rules
+        .iter()
+        .filter_map(|rule| match &rule.source {
+            Source::PrefixList(id) if lists.entries(id).is_none() => Some(id.clone()),
+            Source::PrefixList(_) | Source::Cidr(_) | Source::Group(_) => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::baseline::baseline;
+    use crate::group::tests::group;
+
+    fn judged(lines: &[&str]) -> Vec<String> {
+        judge(&baseline(), &group(lines), &PrefixLists::none())
+            .findings
+            .iter()
+            .map(|finding| {
+                let (from, to) = finding.ingress.shown_ports();
+                let ports = from
+                    .zip(to)
+                    .map_or("-".to_owned(), |(from, to)| format!("{from}-{to}"));
+                let (protocol, source) = (finding.ingress.protocol(), &finding.ingress.source);
+                format!(
+                    "{protocol} {ports} {source}: {} {}",
+                    finding.rule.id, finding.offending
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn ssh_from_anywhere() {
+        assert_eq!(
+            judged(&["tcp 22 0.0.0.0/0"]),
+            ["tcp 22-22 0.0.0.0/0: restricted-common-ports 22"]
+        );
+        assert_eq!(
+            judged(&["udp 22 ::/0"]),
+            ["udp 22-22 ::/0: restricted-common-ports 22"]
+        );
+    }
+
+    #[test]
+    fn the_web_from_anywhere_is_fine() {
+        assert!(
+            judged(&[
+                "tcp 443 0.0.0.0/0",
+                "tcp 80 ::/0",
+                "icmp - 0.0.0.0/0",
+                "tcp 22 10.0.0.0/8"
+            ])
+            .is_empty()
+        );
+    }
+
+    #[test]
+    fn an_uncommon_port() {
+        assert_eq!(
+            judged(&["tcp 8040 0.0.0.0/0"]),
+            ["tcp 8040-8040 0.0.0.0/0: uncommon-ports 8040"]
+        );
+    }
+
+    #[test]
+    fn a_range_breaks_every_rule_it_touches() {
+        assert_eq!(
+            judged(&["tcp 20-25 0.0.0.0/0"]),
+            [
+                "tcp 20-25 0.0.0.0/0: port-range 20-25",
+                "tcp 20-25 0.0.0.0/0: restricted-common-ports 20-22",
+                "tcp 20-25 0.0.0.0/0: uncommon-ports 24",
+            ]
+        );
+    }
+
+    #[test]
+    fn all_traffic_gives_ports_to_the_rules_that_name_them() {
+        assert_eq!(
+            judged(&["-1 - ::/0"]),
+            [
+                "all - ::/0: all-traffic all",
+                "all - ::/0: port-range all",
+                "all - ::/0: restricted-common-ports 20-22,3306,3389,4333",
+                "all - ::/0: uncommon-ports 0-19,24,26-52,54-79,81-134,136,140-442,444,446-464,466-586,588-1432,\
+             1434-1520,1522-3305,3307-3388,3390-5431,5433-65535",
+            ]
+        );
+    }
+
+    #[test]
+    fn ranges_from_elsewhere_are_told() {
+        assert_eq!(
+            judged(&["tcp 8000-8010 10.0.0.0/8"]),
+            ["tcp 8000-8010 10.0.0.0/8: port-range-internal 8000-8010"]
+        );
+        assert_eq!(
+            judged(&["tcp 8000-8010 pl-1"]),
+            ["tcp 8000-8010 pl-1: port-range-internal 8000-8010"]
+        );
+        assert_eq!(
+            judged(&["-1 - 10.0.0.0/8"]),
+            ["all - 10.0.0.0/8: port-range-internal all"]
+        );
+        assert!(
+            judged(&[
+                "tcp 8000-8010 sg-1",
+                "-1 - sg-1",
+                "icmp - 10.0.0.0/8",
+                "47 - 10.0.0.0/8"
+            ])
+            .is_empty()
+        );
+    }
+
+    #[test]
+    fn broad_sources_are_told_as_far_as_they_are_not_the_world() {
+        assert_eq!(
+            judged(&["tcp 22 52.0.0.0/8"]),
+            ["tcp 22-22 52.0.0.0/8: broad-source 22"]
+        );
+        assert_eq!(
+            judged(&["-1 - 0.0.0.0/1"]),
+            [
+                "all - 0.0.0.0/1: broad-source all",
+                "all - 0.0.0.0/1: port-range-internal all"
+            ]
+        );
+        assert_eq!(
+            judged(&["tcp 22-23 0.0.0.0/1", "tcp 22 128.0.0.0/1"]),
+            [
+                "tcp 22-22 128.0.0.0/1: restricted-common-ports 22",
+                "tcp 22-23 0.0.0.0/1: broad-source 23",
+                "tcp 22-23 0.0.0.0/1: port-range-internal 23",
+                "tcp 22-23 0.0.0.0/1: restricted-common-ports 22",
+            ]
+        );
+    }
+
+    #[test]
+    fn other_protocols_open_to_the_world_are_told() {
+        assert_eq!(
+            judged(&["47 - 0.0.0.0/0"]),
+            ["47 - 0.0.0.0/0: other-protocols all"]
+        );
+        assert!(judged(&["47 - 52.0.0.0/8", "58 - ::/0"]).is_empty());
+    }
+
+    #[test]
+    fn a_list_that_is_not_known_is_named() {
+        let judgement = judge(
+            &baseline(),
+            &group(&["tcp 22 pl-2", "tcp 23 pl-2", "tcp 22 pl-1"]),
+            &PrefixLists::none(),
+        );
+        assert_eq!(
+            judgement
+                .unresolved_prefix_lists
+                .into_iter()
+                .collect::<Vec<_>>(),
+            ["pl-1", "pl-2"]
+        );
+        assert!(judgement.findings.is_empty());
+    }
+
+    #[test]
+    fn a_rule_that_is_off_is_not_judged() {
+        let mut policy = baseline();
+        for rule in &mut policy.rules {
+            Arc::make_mut(rule).action = Action::Off;
+        }
+        assert!(
+            judge(&policy, &group(&["-1 - 0.0.0.0/0"]), &PrefixLists::none())
+                .findings
+                .is_empty()
+        );
+    }
+}

@@ -1,0 +1,28 @@
+//! The shared rules engine of Portcullis: what is open, what a policy forbids of it, and what to remove.
+//!
+//! Everything here is pure: no clock, no environment, no network, no async, no serialisation. The same input gives the
+//! same answer in the Lambda, in the offline audit and in a test.
+//!
+//! The way through the crate: [`group`] holds what EC2 says about a security group, one box (protocol, ports, one
+//! source) at a time; [`exposure`] finds which ports of which box are open to the world; [`judge`] holds a
+//! [`policy::Policy`] against that and gives findings; [`plan`] turns findings into removals.
+
+pub mod address;
+pub mod baseline;
+pub mod check;
+pub mod exposure;
+pub mod group;
+pub mod judge;
+pub mod plan;
+pub mod policy;
+pub mod ports;
+pub mod protocol;
+pub mod source;
+
+pub use group::{IngressRule, SecurityGroup};
+pub use judge::{Finding, Judgement, Offending, judge};
+pub use plan::{Plan, Removal, plan};
+pub use policy::{Action, Policy, Rule, Severity};
+pub use ports::{PortSet, PortSpan};
+pub use protocol::Protocol;
+pub use source::{PrefixLists, Source};
