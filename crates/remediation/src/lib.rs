@@ -1,0 +1,15 @@
+//! The use case of Portcullis: from the bytes of an event to a closed group and a team that knows.
+//!
+//! [`mod@intake`] finds out which group an event is about and who did it; [`remediate`] reads the group, judges it, plans,
+//! acts, and reads again until nothing is left; [`report`] says what happened and [`alert`] puts it into words. The
+//! outside is reached through the traits of [`ports`] alone.
+
+pub mod alert;
+pub mod intake;
+pub mod ports;
+pub mod report;
+
+pub use alert::Alert;
+pub use intake::{Change, Intake, IntakeError, Origin, Target, intake};
+pub use ports::{Clock, ErrorKind, GroupRef, Mode, PortError, ReadGroups, Revoked, RevokeIngress, Snapshot, Tell};
+pub use report::{Outcome, Report};

@@ -1,0 +1,113 @@
+//! What happened to one security group because of one event: the facts, before they are put into words.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use jiff::Timestamp;
+use portcullis_rules::plan::Refusal;
+use portcullis_rules::{Finding, IngressRule, Removal, SecurityGroup, Severity};
+
+use crate::intake::Origin;
+use crate::ports::{GroupRef, Mode, PortError};
+
+/// How it ended. The order is that of concern: the greatest of several groups stands for an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// Nothing was found.
+    Clean,
+    /// The group does not exist any more.
+    Vanished,
+    /// Something was found that the policy only wants told.
+    Noticed,
+    /// All that the policy forbids was removed, and a second look found none of it left.
+    Closed,
+    /// Monitor mode: this is what would have been removed.
+    WouldClose,
+    /// The policy demands something that was refused, with the reason.
+    Refused,
+    /// Some of what the policy forbids is still there: a call failed, or it came back faster than it was removed.
+    Incomplete,
+}
+
+impl Outcome {
+    /// Stable kebab-case name, also the message attribute for filter policies.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Vanished => "vanished",
+            Self::Noticed => "noticed",
+            Self::Closed => "closed",
+            Self::WouldClose => "would-close",
+            Self::Refused => "refused",
+            Self::Incomplete => "incomplete",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A box that was to go and did not, with the reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The box.
+    pub ingress: IngressRule,
+    /// What the call said.
+    pub error: PortError,
+}
+
+/// Everything about one group and one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Whether the group could be changed.
+    pub mode: Mode,
+    /// The name of the policy.
+    pub policy: String,
+    /// The event: who, when, from where.
+    pub origin: Origin,
+    /// How the event named the group.
+    pub named: GroupRef,
+    /// The group as it was read first; only its id or name is known when it had vanished.
+    pub group: SecurityGroup,
+    /// What the policy found, over all rounds, each box and rule once.
+    pub findings: Vec<Finding>,
+    /// What was removed; in monitor mode and in an offline plan, what would be.
+    pub removed: Vec<Removal>,
+    /// What could not be removed.
+    pub failures: Vec<Failure>,
+    /// What was not done on purpose.
+    pub refusals: Vec<Refusal>,
+    /// What the last look still found that an enforcing rule forbids.
+    pub remaining: Vec<Finding>,
+    /// Prefix lists whose entries could not be read because they do not exist: judged as not the world.
+    pub unresolved_prefix_lists: BTreeSet<String>,
+    /// How many times the group was read and acted upon.
+    pub rounds: u32,
+    /// When the last look showed that nothing is left; `None` while something is, and in monitor mode.
+    pub closed_at: Option<Timestamp>,
+    /// The second look failed: what was removed is known, what is left is not.
+    pub unverified: Option<PortError>,
+}
+
+impl Report {
+    /// The worst severity found; `None` when nothing was.
+    pub fn severity(&self) -> Option<Severity> {
+        self.findings.iter().filter(|finding| finding.exempt.is_none()).map(|finding| finding.rule.severity).max()
+    }
+
+    /// Whether people must be told: whenever anything was found or changed.
+    pub fn is_news(&self) -> bool {
+        !matches!(self.outcome, Outcome::Clean | Outcome::Vanished)
+    }
+
+    /// Seconds from the call that opened the group to the look that found it closed.
+    pub fn exposure_seconds(&self) -> Option<i64> {
+        let opened = self.origin.time?;
+        self.closed_at.map(|closed| closed.as_second().saturating_sub(opened.as_second()).max(0))
+    }
+}
