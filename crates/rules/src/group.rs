@@ -188,24 +188,9 @@ fn port(number: i32) -> Result<u16, InvalidPorts> {
 pub(crate) mod tests {
     use super::*;
 
-    /// `tcp 22-25 0.0.0.0/0`, `-1 - ::/0`, `icmp 8--1 ...`, `47 - sg-1`: a rule in a line.
+    /// A rule in a line, as [`crate::notation`] has it.
     pub(crate) fn rule(line: &str) -> IngressRule {
-        let [protocol, ports, source]: [&str; 3] = line
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .try_into()
-            .unwrap();
-        let (from, to) = match ports.split_once('-') {
-            Some(("", "")) => (None, None),
-            Some((from, to)) => (from.parse().ok(), to.parse().ok()),
-            None => (ports.parse().ok(), ports.parse().ok()),
-        };
-        let source = match source {
-            list if list.starts_with("pl-") => Source::PrefixList(list.to_owned()),
-            group if group.starts_with("sg-") => Source::group(group),
-            cidr => Source::cidr(cidr).unwrap(),
-        };
-        IngressRule::new(protocol.parse().unwrap(), WrittenPorts { from, to }, source).unwrap()
+        line.parse().unwrap()
     }
 
     /// A group of such rules.

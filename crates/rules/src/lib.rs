@@ -13,6 +13,7 @@ pub mod check;
 pub mod exposure;
 pub mod group;
 pub mod judge;
+pub mod notation;
 pub mod plan;
 pub mod policy;
 pub mod ports;

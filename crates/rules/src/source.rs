@@ -35,6 +35,14 @@ impl Source {
         parse_cidr(text).map(Self::Cidr)
     }
 
+    /// Whether both name the same source. The id of a group is enough: its owner is not always told.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Group(one), Self::Group(two)) => one.group_id == two.group_id,
+            (one, two) => one == two,
+        }
+    }
+
     /// Another security group of the same account.
     pub fn group(group_id: impl Into<String>) -> Self {
         Self::Group(GroupSource {

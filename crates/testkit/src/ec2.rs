@@ -1,0 +1,257 @@
+//! An in-memory EC2: groups, faults, other actors and a log of calls.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use portcullis_remediation::ports::{
+    ErrorKind, GroupRef, PortError, ReadGroups, RevokeIngress, Revoked, Snapshot,
+};
+use portcullis_rules::{IngressRule, PrefixLists, SecurityGroup, Source};
+
+/// A call that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Call {
+    /// A group was read.
+    Read(String),
+    /// These boxes were revoked, in one call.
+    Revoke(String, Vec<String>),
+}
+
+/// What a call does instead of working. Each is used up by one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// The next read fails.
+    Read(ErrorKind),
+    /// The next read answers what was true before the last change.
+    StaleRead,
+    /// The next read works, and then this rule is added by somebody else.
+    OpenedAfterRead(IngressRule),
+    /// The next read works, and then somebody else removes every rule of this content.
+    ClosedAfterRead(IngressRule),
+    /// The next revoke fails for every box and changes nothing.
+    Revoke(ErrorKind),
+    /// The next revoke happens, and its answer is lost.
+    RevokeUnanswered,
+    /// The next revoke fails for the boxes from this source and works for the others.
+    RevokeFrom(Source, ErrorKind),
+    /// The next revoke claims success and changes nothing.
+    RevokeLies,
+    /// The next revoke works, and then the whole group is deleted.
+    DeletedAfterRevoke,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    groups: BTreeMap<String, SecurityGroup>,
+    before: BTreeMap<String, SecurityGroup>,
+    lists: PrefixLists,
+    faults: VecDeque<Fault>,
+    calls: Vec<Call>,
+}
+
+/// The fake. Shared through an `Arc`.
+#[derive(Debug, Default)]
+pub struct FakeEc2(Mutex<State>);
+
+impl FakeEc2 {
+    /// An EC2 with these groups.
+    pub fn with(groups: impl IntoIterator<Item = SecurityGroup>) -> Self {
+        let groups: BTreeMap<_, _> = groups
+            .into_iter()
+            .map(|group| (group.id.clone(), group))
+            .collect();
+        Self(Mutex::new(State {
+            before: groups.clone(),
+            groups,
+            ..State::default()
+        }))
+    }
+
+    /// The entries of prefix lists.
+    pub fn set_lists(&self, lists: PrefixLists) {
+        self.state().lists = lists;
+    }
+
+    /// Plans a fault. Faults of one kind of call are used in the order they were planned.
+    pub fn plan(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.state().faults.extend(faults);
+    }
+
+    /// The rules of a group now, as lines.
+    pub fn rules(&self, group: &str) -> Vec<String> {
+        let state = self.state();
+        state
+            .groups
+            .get(group)
+            .map(|group| lines(&group.rules))
+            .unwrap_or_default()
+    }
+
+    /// The calls so far.
+    pub fn calls(&self) -> Vec<Call> {
+        self.state().calls.clone()
+    }
+
+    /// Somebody opens a group.
+    pub fn authorize(&self, group: &str, rule: IngressRule) {
+        if let Some(group) = self.state().groups.get_mut(group) {
+            group.rules.push(rule);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Takes the first planned fault of which this is true.
+    fn take(&mut self, fits: impl Fn(&Fault) -> bool) -> Option<Fault> {
+        let place = self.faults.iter().position(fits)?;
+        self.faults.remove(place)
+    }
+
+    fn find(&self, named: &GroupRef) -> Option<&SecurityGroup> {
+        match named {
+            GroupRef::Id(id) => self.groups.get(id),
+            GroupRef::Name(name) => self
+                .groups
+                .values()
+                .find(|group| group.name.as_deref() == Some(name)),
+        }
+    }
+
+    fn revoke_one(
+        &mut self,
+        id: &str,
+        rule: &IngressRule,
+        fault: Option<&Fault>,
+    ) -> Result<(), PortError> {
+        match fault {
+            Some(Fault::Revoke(kind)) => return Err(revoke_error(*kind)),
+            Some(Fault::RevokeFrom(source, kind)) if rule.source == *source => {
+                return Err(revoke_error(*kind));
+            }
+            Some(Fault::RevokeLies) => return Ok(()),
+            _ => {}
+        }
+        let group = self
+            .groups
+            .get_mut(id)
+            .ok_or_else(|| revoke_error(ErrorKind::GroupNotFound))?;
+        let count = group.rules.len();
+        group.rules.retain(|there| !there.same_content(rule));
+        match fault {
+            Some(Fault::RevokeUnanswered) => Err(revoke_error(ErrorKind::NoAnswer)),
+            _ if group.rules.len() == count => Err(revoke_error(ErrorKind::RuleNotFound)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn revoke_error(kind: ErrorKind) -> PortError {
+    PortError::new("RevokeSecurityGroupIngress", kind, "injected")
+}
+
+fn lines(rules: &[IngressRule]) -> Vec<String> {
+    let line = |rule: &IngressRule| {
+        rule.id
+            .as_ref()
+            .map_or(rule.to_string(), |id| format!("{id} {rule}"))
+    };
+    rules.iter().map(line).collect()
+}
+
+#[async_trait]
+impl ReadGroups for FakeEc2 {
+    async fn group(&self, named: &GroupRef) -> Result<Snapshot, PortError> {
+        let mut state = self.state();
+        state.calls.push(Call::Read(named.to_string()));
+        let fault = state.take(|fault| {
+            matches!(
+                fault,
+                Fault::Read(_)
+                    | Fault::StaleRead
+                    | Fault::OpenedAfterRead(_)
+                    | Fault::ClosedAfterRead(_)
+            )
+        });
+        if let Some(Fault::Read(kind)) = fault {
+            return Err(PortError::new("DescribeSecurityGroups", kind, "injected"));
+        }
+        let not_found = || {
+            PortError::new(
+                "DescribeSecurityGroups",
+                ErrorKind::GroupNotFound,
+                named.to_string(),
+            )
+        };
+        let id = state
+            .find(named)
+            .map(|group| group.id.clone())
+            .ok_or_else(not_found)?;
+        let from = if fault == Some(Fault::StaleRead) {
+            &state.before
+        } else {
+            &state.groups
+        };
+        let group = from.get(&id).cloned().ok_or_else(not_found)?;
+        let snapshot = Snapshot {
+            group,
+            prefix_lists: state.lists.clone(),
+        };
+        if let Some(now) = state.groups.get_mut(&id) {
+            match fault {
+                Some(Fault::OpenedAfterRead(rule)) => now.rules.push(rule),
+                Some(Fault::ClosedAfterRead(rule)) => {
+                    now.rules.retain(|there| !there.same_content(&rule))
+                }
+                _ => {}
+            }
+        }
+        Ok(snapshot)
+    }
+
+    async fn groups_using(&self, prefix_list: &str) -> Result<Vec<String>, PortError> {
+        let uses = |rule: &IngressRule| rule.source == Source::PrefixList(prefix_list.to_owned());
+        let mut state = self.state();
+        if let Some(Fault::Read(kind)) = state.take(|fault| matches!(fault, Fault::Read(_))) {
+            return Err(PortError::new("DescribeSecurityGroups", kind, "injected"));
+        }
+        Ok(state
+            .groups
+            .values()
+            .filter(|group| group.rules.iter().any(uses))
+            .map(|group| group.id.clone())
+            .collect())
+    }
+}
+
+#[async_trait]
+impl RevokeIngress for FakeEc2 {
+    async fn revoke(&self, group_id: &str, rules: &[IngressRule]) -> Revoked {
+        let mut state = self.state();
+        state
+            .calls
+            .push(Call::Revoke(group_id.to_owned(), lines(rules)));
+        let fault = state.take(|fault| {
+            !matches!(
+                fault,
+                Fault::Read(_)
+                    | Fault::StaleRead
+                    | Fault::OpenedAfterRead(_)
+                    | Fault::ClosedAfterRead(_)
+            )
+        });
+        state.before = state.groups.clone();
+        let answers = rules
+            .iter()
+            .map(|rule| state.revoke_one(group_id, rule, fault.as_ref()))
+            .collect();
+        if fault == Some(Fault::DeletedAfterRevoke) {
+            state.groups.remove(group_id);
+        }
+        answers
+    }
+}

@@ -1,0 +1,198 @@
+//! A Lambda Runtime API (2018-06-01) on loopback: runs a real function binary as Lambda does, one event at a time.
+
+use std::ffi::OsStr;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+
+/// What a function answered to one event.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Invocation {
+    /// The response.
+    Response(Value),
+    /// The error, as `errorType` and `errorMessage`.
+    Error(Value),
+    /// The function could not start.
+    InitError(Value),
+}
+
+/// A running function.
+#[derive(Debug)]
+pub struct RuntimeApi {
+    child: Child,
+    events: Sender<String>,
+    answers: Receiver<Invocation>,
+}
+
+impl RuntimeApi {
+    /// Starts the binary with these variables and nothing else of our environment but `PATH`.
+    ///
+    /// # Errors
+    /// When the port cannot be opened or the binary cannot be started.
+    pub fn start<K: AsRef<OsStr>, V: AsRef<OsStr>>(
+        binary: &Path,
+        environment: impl IntoIterator<Item = (K, V)>,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let (events, queue) = channel();
+        let (answer, answers) = channel();
+        thread::spawn(move || serve(&listener, queue, &answer));
+        let child = Command::new(binary)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
+            .env("AWS_LAMBDA_FUNCTION_NAME", "remediator")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+            .env("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/remediator")
+            .env("AWS_LAMBDA_LOG_STREAM_NAME", "stream")
+            .envs(environment)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()?;
+        Ok(Self {
+            child,
+            events,
+            answers,
+        })
+    }
+
+    /// Hands the function an event and waits for its answer; `None` when it gave none in time.
+    pub fn invoke(&self, event: &str, patience: Duration) -> Option<Invocation> {
+        self.events.send(event.to_owned()).ok()?;
+        match self.answers.recv_timeout(patience) {
+            Ok(answer) => Some(answer),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
+        }
+    }
+
+    /// Waits for what the function says without being asked: an error of its start.
+    pub fn init_error(&self, patience: Duration) -> Option<Invocation> {
+        self.answers.recv_timeout(patience).ok()
+    }
+}
+
+impl Drop for RuntimeApi {
+    fn drop(&mut self) {
+        // Our own child; it may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A thread for each connection: a client may keep several open.
+fn serve(listener: &TcpListener, queue: Receiver<String>, answer: &Sender<Invocation>) {
+    let queue = Arc::new(Mutex::new(queue));
+    for stream in listener.incoming().map_while(Result::ok) {
+        let (queue, answer) = (Arc::clone(&queue), answer.clone());
+        thread::spawn(move || converse(stream, &queue, &answer));
+    }
+}
+
+/// Serves one connection until either side ends it.
+fn converse(
+    stream: TcpStream,
+    queue: &Mutex<Receiver<String>>,
+    answer: &Sender<Invocation>,
+) -> Option<()> {
+    let mut connection = BufReader::new(stream);
+    loop {
+        let (path, body) = request(&mut connection).ok()??;
+        if path.ends_with("/invocation/next") {
+            let event = queue
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .recv()
+                .ok()?;
+            next(connection.get_mut(), &event).ok()?;
+            continue;
+        }
+        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        let said = match path.rsplit('/').next() {
+            Some("response") => Invocation::Response(body),
+            _ if path.ends_with("/init/error") => Invocation::InitError(body),
+            _ => Invocation::Error(body),
+        };
+        reply(
+            connection.get_mut(),
+            "202 Accepted",
+            "",
+            "{\"status\":\"OK\"}",
+        )
+        .ok()?;
+        answer.send(said).ok()?;
+    }
+}
+
+/// One HTTP request: path and body. `None` at the end of the connection.
+fn request(connection: &mut BufReader<TcpStream>) -> io::Result<Option<(String, Vec<u8>)>> {
+    let mut line = String::new();
+    if connection.read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
+    let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+    let (mut length, mut chunked) = (0, false);
+    loop {
+        let mut header = String::new();
+        connection.read_line(&mut header)?;
+        let header = header.trim_end().to_ascii_lowercase();
+        match header.split_once(':') {
+            None => break,
+            Some(("content-length", value)) => length = value.trim().parse().unwrap_or(0),
+            Some(("transfer-encoding", value)) => chunked = value.trim() == "chunked",
+            Some(_) => {}
+        }
+    }
+    let mut body = Vec::new();
+    if chunked {
+        while let Some(mut chunk) = chunk(connection)? {
+            body.append(&mut chunk);
+        }
+    } else {
+        body.resize(length, 0);
+        connection.read_exact(&mut body)?;
+    }
+    Ok(Some((path, body)))
+}
+
+/// One chunk; `None` after the last.
+fn chunk(connection: &mut BufReader<TcpStream>) -> io::Result<Option<Vec<u8>>> {
+    let mut line = String::new();
+    connection.read_line(&mut line)?;
+    let size = usize::from_str_radix(line.trim(), 16).unwrap_or(0);
+    let mut chunk = vec![0; size];
+    connection.read_exact(&mut chunk)?;
+    connection.read_line(&mut String::new())?;
+    Ok((size > 0).then_some(chunk))
+}
+
+fn next(stream: &mut TcpStream, event: &str) -> io::Result<()> {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let deadline = now.saturating_add(Duration::from_secs(60)).as_millis();
+    let headers = format!(
+        "Lambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n\
+         Lambda-Runtime-Deadline-Ms: {deadline}\r\n\
+         Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:123456789012:function:remediator\r\n\
+         Lambda-Runtime-Trace-Id: Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0\r\n"
+    );
+    reply(stream, "200 OK", &headers, event)
+}
+
+fn reply(stream: &mut TcpStream, status: &str, headers: &str, body: &str) -> io::Result<()> {
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{headers}\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(body.as_bytes())
+}
