@@ -1,4 +1,28 @@
-//! What people see.
+//! What people see: the report of one group put into words, for each kind of subscriber.
+//!
+//! Everything here is made of two kinds of text: ours, and text from outside, which only ever arrives through
+//! [`clean`]. All of it is bounded, because SNS takes 256 KiB and no more.
+
+mod attributes;
+mod chat;
+pub mod clean;
+mod email;
+mod link;
+mod page;
+mod story;
+mod subject;
+mod words;
+
+use serde_json::json;
+
+use crate::report::{Report, wire};
+use story::Story;
+
+/// How many bytes each wording may take as a string inside JSON. The message holds the e-mail twice, the chat
+/// notification once and the report twice: 216 KiB, and SNS takes 256 KiB with the attributes.
+const EMAIL_BUDGET: usize = 32 * 1024;
+const CHAT_BUDGET: usize = 8 * 1024;
+const REPORT_BUDGET: usize = 72 * 1024;
 
 /// One message, worded for each kind of subscriber.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,3 +38,41 @@ pub struct Alert {
     /// Message attributes for filter policies, name and value, ascending.
     pub attributes: Vec<(String, String)>,
 }
+
+impl Alert {
+    /// The body of an SNS publish with `MessageStructure` `json`: one text for each protocol. All values are strings,
+    /// because SNS ignores a key whose value is not.
+    pub fn message(&self) -> String {
+        let (text, chat, report) = (&self.email, &self.chat, &self.report);
+        json!({"default": text, "email": text, "https": chat, "lambda": report, "sqs": report}).to_string()
+    }
+}
+
+/// Puts a report into words.
+pub fn compose(report: &Report) -> Alert {
+    let story = Story::of(report);
+    Alert {
+        subject: subject::compose(&story),
+        email: within(EMAIL_BUDGET, &[30, 20, 10, 5, 1, 0], |most| email::compose(&story, most)),
+        chat: within(CHAT_BUDGET, &[10, 5, 1, 0], |most| chat::compose(&story, most)),
+        report: wire::to_json_within(report, REPORT_BUDGET),
+        attributes: attributes::compose(report),
+    }
+}
+
+/// The first text that fits, of those with ever shorter lists; the last one is small whatever the report holds.
+fn within(budget: usize, lists: &[usize], compose: impl Fn(usize) -> String) -> String {
+    let mut text = String::new();
+    for &most in lists {
+        text = compose(most);
+        if wire::escaped_len(&text) <= budget {
+            break;
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;

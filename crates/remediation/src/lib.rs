@@ -7,9 +7,11 @@
 pub mod alert;
 pub mod intake;
 pub mod ports;
+pub mod remediate;
 pub mod report;
 
 pub use alert::Alert;
 pub use intake::{Change, Intake, IntakeError, Origin, Target, intake};
-pub use ports::{Clock, ErrorKind, GroupRef, Mode, PortError, ReadGroups, Revoked, RevokeIngress, Snapshot, Tell};
+pub use ports::{Clock, ErrorKind, GroupRef, Mode, PortError, ReadGroups, RevokeIngress, Revoked, Snapshot, Tell};
+pub use remediate::{Handled, Hands, Limits, RemediationError, Remediator};
 pub use report::{Outcome, Report};

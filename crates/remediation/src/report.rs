@@ -1,5 +1,7 @@
 //! What happened to one security group because of one event: the facts, before they are put into words.
 
+pub mod wire;
+
 use std::collections::BTreeSet;
 use std::fmt;
 

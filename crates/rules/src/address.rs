@@ -35,9 +35,7 @@ impl Family {
     }
 
     fn public_size(self) -> u128 {
-        self.public()
-            .iter()
-            .fold(0, |sum, &(low, high)| sum.saturating_add(size(low, high)))
+        self.public().iter().fold(0, |sum, &(low, high)| sum.saturating_add(size(low, high)))
     }
 }
 
@@ -75,23 +73,10 @@ impl Block {
     /// The block that a CIDR names.
     pub fn of(net: &IpNet) -> Self {
         let (low, high, family) = match net {
-            IpNet::V4(v4) => (
-                u128::from(u32::from(v4.network())),
-                u128::from(u32::from(v4.broadcast())),
-                Family::V4,
-            ),
-            IpNet::V6(v6) => (
-                u128::from(v6.network()),
-                u128::from(v6.broadcast()),
-                Family::V6,
-            ),
+            IpNet::V4(v4) => (u128::from(u32::from(v4.network())), u128::from(u32::from(v4.broadcast())), Family::V4),
+            IpNet::V6(v6) => (u128::from(v6.network()), u128::from(v6.broadcast()), Family::V6),
         };
-        Self {
-            low,
-            high,
-            prefix: net.prefix_len(),
-            family,
-        }
+        Self { low, high, prefix: net.prefix_len(), family }
     }
 
     /// The family of the block.
@@ -101,10 +86,7 @@ impl Block {
 
     /// Whether any of the block is public address space.
     pub fn touches_public(self) -> bool {
-        self.family
-            .public()
-            .iter()
-            .any(|&(low, high)| self.low <= high && low <= self.high)
+        self.family.public().iter().any(|&(low, high)| self.low <= high && low <= self.high)
     }
 
     /// Whether the block is a broad source: a prefix no longer than /8 (IPv4) or /16 (IPv6), touching public space.
@@ -175,11 +157,7 @@ mod tests {
     fn covers(texts: &[&str]) -> bool {
         let mut blocks: Vec<_> = texts.iter().map(|text| block(text)).collect();
         let family = blocks[0].family();
-        assert_eq!(
-            could_cover_public(family, blocks.iter().copied())
-                || !covers_public(family, &mut blocks),
-            true
-        );
+        assert_eq!(could_cover_public(family, blocks.iter().copied()) || !covers_public(family, &mut blocks), true);
         covers_public(family, &mut blocks)
     }
 
@@ -212,38 +190,16 @@ mod tests {
         assert!(!covers(&["0.0.0.0/1"]));
         assert!(!covers(&["8000::/1"]));
         assert!(!covers(&["2000::/4"]));
-        assert!(
-            !covers(&["0.0.0.0/1", "128.0.0.0/2", "192.0.0.0/4"]),
-            "208.0.0.0/4 is missing"
-        );
-        assert!(
-            covers(&["0.0.0.0/1", "128.0.0.0/2", "192.0.0.0/3"]),
-            "what is missing is not public"
-        );
+        assert!(!covers(&["0.0.0.0/1", "128.0.0.0/2", "192.0.0.0/4"]), "208.0.0.0/4 is missing");
+        assert!(covers(&["0.0.0.0/1", "128.0.0.0/2", "192.0.0.0/3"]), "what is missing is not public");
     }
 
     #[test]
     fn broad_is_short_and_touches_public_space() {
-        for text in [
-            "0.0.0.0/0",
-            "0.0.0.0/1",
-            "52.0.0.0/8",
-            "8.0.0.0/6",
-            "::/0",
-            "2000::/16",
-            "2000::/3",
-        ] {
+        for text in ["0.0.0.0/0", "0.0.0.0/1", "52.0.0.0/8", "8.0.0.0/6", "::/0", "2000::/16", "2000::/3"] {
             assert!(block(text).is_broad(), "{text}");
         }
-        for text in [
-            "10.0.0.0/8",
-            "52.0.0.0/9",
-            "240.0.0.0/4",
-            "127.0.0.0/8",
-            "2600::/17",
-            "fc00::/7",
-            "8000::/1",
-        ] {
+        for text in ["10.0.0.0/8", "52.0.0.0/9", "240.0.0.0/4", "127.0.0.0/8", "2600::/17", "fc00::/7", "8000::/1"] {
             assert!(!block(text).is_broad(), "{text}");
         }
     }

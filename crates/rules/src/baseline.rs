@@ -14,10 +14,8 @@ pub const RESTRICTED_COMMON_PORTS: [u16; 6] = [20, 21, 22, 3306, 3389, 4333];
 /// The common service ports of EC2-034: any other open to the world is an uncommon one.
 ///
 /// HTTP, HTTPS, FTP, SSH, Telnet, DNS, RDP, SMTP, MySQL, PostgreSQL, Oracle, SQL Server, RPC, SMB/CIFS.
-pub const COMMON_SERVICE_PORTS: [u16; 20] = [
-    80, 443, 20, 21, 22, 23, 53, 3389, 25, 465, 587, 3306, 5432, 1521, 1433, 135, 137, 138, 139,
-    445,
-];
+pub const COMMON_SERVICE_PORTS: [u16; 20] =
+    [80, 443, 20, 21, 22, 23, 53, 3389, 25, 465, 587, 3306, 5432, 1521, 1433, 135, 137, 138, 139, 445];
 
 /// The built-in policy. Rules that close revoke the whole box; the others tell.
 pub fn baseline() -> Policy {
@@ -31,64 +29,43 @@ pub fn baseline() -> Policy {
             &["EC2.18", "EC2.19"],
         ),
         rule(
-            (
-                "restricted-common-ports",
-                "TCP or UDP ports 20, 21, 22, 3306, 3389 or 4333 open to the world",
-            ),
+            ("restricted-common-ports", "TCP or UDP ports 20, 21, 22, 3306, 3389 or 4333 open to the world"),
             Check::OpenPorts(ForbiddenPorts::same(restricted)),
             (Severity::High, Action::Revoke),
             &["HIPAA"],
         ),
         rule(
-            (
-                "uncommon-ports",
-                "a TCP or UDP port open to the world that is not a common service port",
-            ),
+            ("uncommon-ports", "a TCP or UDP port open to the world that is not a common service port"),
             Check::OpenPorts(ForbiddenPorts::same(uncommon)),
             (Severity::High, Action::Revoke),
             &["EC2-034"],
         ),
         rule(
-            (
-                "port-range",
-                "more than one port of a rule open to the world",
-            ),
+            ("port-range", "more than one port of a rule open to the world"),
             Check::PortRange,
             (Severity::Low, Action::Revoke),
             &["EC2-001"],
         ),
         rule(
-            (
-                "port-range-internal",
-                "more than one port of a rule open to a CIDR or prefix list",
-            ),
+            ("port-range-internal", "more than one port of a rule open to a CIDR or prefix list"),
             Check::PortRangeInternal,
             (Severity::Low, Action::Notify),
             &["EC2-001"],
         ),
         rule(
-            (
-                "broad-source",
-                "a public source of /8 or shorter (IPv6: /16 or shorter)",
-            ),
+            ("broad-source", "a public source of /8 or shorter (IPv6: /16 or shorter)"),
             Check::BroadSource,
             (Severity::Medium, Action::Notify),
             &[],
         ),
         rule(
-            (
-                "other-protocols",
-                "a protocol other than TCP, UDP and ICMP open to the world",
-            ),
+            ("other-protocols", "a protocol other than TCP, UDP and ICMP open to the world"),
             Check::OtherProtocols,
             (Severity::Medium, Action::Notify),
             &[],
         ),
     ];
-    Policy {
-        name: "baseline".to_owned(),
-        rules: rules.into_iter().map(Arc::new).collect(),
-    }
+    Policy { name: "baseline".to_owned(), rules: rules.into_iter().map(Arc::new).collect() }
 }
 
 fn rule(
@@ -97,18 +74,8 @@ fn rule(
     (severity, action): (Severity, Action),
     references: &[&str],
 ) -> Rule {
-    let references = references
-        .iter()
-        .map(|&reference| reference.to_owned())
-        .collect();
-    Rule {
-        id: id.to_owned(),
-        forbids: forbids.to_owned(),
-        check,
-        severity,
-        action,
-        references,
-    }
+    let references = references.iter().map(|&reference| reference.to_owned()).collect();
+    Rule { id: id.to_owned(), forbids: forbids.to_owned(), check, severity, action, references }
 }
 
 #[cfg(test)]
@@ -120,12 +87,7 @@ mod tests {
         let table: Vec<_> = baseline()
             .rules
             .iter()
-            .map(|rule| {
-                format!(
-                    "{} {} {} {:?}",
-                    rule.id, rule.severity, rule.action, rule.references
-                )
-            })
+            .map(|rule| format!("{} {} {} {:?}", rule.id, rule.severity, rule.action, rule.references))
             .collect();
         assert_eq!(
             table,

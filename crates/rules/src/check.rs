@@ -34,10 +34,7 @@ pub struct ForbiddenPorts {
 impl ForbiddenPorts {
     /// The same ports for both protocols.
     pub fn same(ports: PortSet) -> Self {
-        Self {
-            tcp: ports.clone(),
-            udp: ports,
-        }
+        Self { tcp: ports.clone(), udp: ports }
     }
 }
 
@@ -62,11 +59,7 @@ impl Offending {
 impl std::fmt::Display for Offending {
     /// Ports and spans, ascending and merged; `all` for a `-1` box or another protocol that offends as a whole.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.rest {
-            f.write_str("all")
-        } else {
-            write!(f, "{}", self.tcp.union(&self.udp))
-        }
+        if self.rest { f.write_str("all") } else { write!(f, "{}", self.tcp.union(&self.udp)) }
     }
 }
 
@@ -74,10 +67,7 @@ impl Check {
     /// The part of the box that this check forbids.
     pub fn offending(&self, rule: &IngressRule, exposure: &Exposure) -> Offending {
         match self {
-            Self::AllTraffic => whole_if(
-                rule,
-                rule.traffic() == Traffic::Everything && exposure.whole,
-            ),
+            Self::AllTraffic => whole_if(rule, rule.traffic() == Traffic::Everything && exposure.whole),
             Self::OpenPorts(forbidden) => Offending {
                 tcp: exposure.tcp.intersection(&forbidden.tcp),
                 udp: exposure.udp.intersection(&forbidden.udp),
@@ -87,47 +77,24 @@ impl Check {
             Self::PortRangeInternal => port_range_internal(rule, exposure),
             Self::BroadSource if exposure.broad => not_open(rule, exposure),
             Self::BroadSource => Offending::default(),
-            Self::OtherProtocols => whole_if(
-                rule,
-                matches!(rule.traffic(), Traffic::Other(_)) && exposure.whole,
-            ),
+            Self::OtherProtocols => whole_if(rule, matches!(rule.traffic(), Traffic::Other(_)) && exposure.whole),
         }
     }
 }
 
 /// All that the box admits, or nothing.
 fn whole_if(rule: &IngressRule, offends: bool) -> Offending {
-    if offends {
-        whole(rule.traffic())
-    } else {
-        Offending::default()
-    }
+    if offends { whole(rule.traffic()) } else { Offending::default() }
 }
 
 /// All that such traffic is.
 fn whole(traffic: Traffic) -> Offending {
     let (none, all) = (PortSet::empty, PortSet::all);
     match traffic {
-        Traffic::Tcp(span) => Offending {
-            tcp: span.into(),
-            udp: none(),
-            rest: false,
-        },
-        Traffic::Udp(span) => Offending {
-            tcp: none(),
-            udp: span.into(),
-            rest: false,
-        },
-        Traffic::Everything => Offending {
-            tcp: all(),
-            udp: all(),
-            rest: true,
-        },
-        Traffic::Icmp | Traffic::Other(_) => Offending {
-            tcp: none(),
-            udp: none(),
-            rest: true,
-        },
+        Traffic::Tcp(span) => Offending { tcp: span.into(), udp: none(), rest: false },
+        Traffic::Udp(span) => Offending { tcp: none(), udp: span.into(), rest: false },
+        Traffic::Everything => Offending { tcp: all(), udp: all(), rest: true },
+        Traffic::Icmp | Traffic::Other(_) => Offending { tcp: none(), udp: none(), rest: true },
     }
 }
 
@@ -136,11 +103,7 @@ fn port_range(rule: &IngressRule, exposure: &Exposure) -> Offending {
     match rule.traffic() {
         _ if open.count() <= 1 => Offending::default(),
         Traffic::Everything => whole(Traffic::Everything),
-        _ => Offending {
-            tcp: exposure.tcp.clone(),
-            udp: exposure.udp.clone(),
-            rest: false,
-        },
+        _ => Offending { tcp: exposure.tcp.clone(), udp: exposure.udp.clone(), rest: false },
     }
 }
 
@@ -159,14 +122,8 @@ fn port_range_internal(rule: &IngressRule, exposure: &Exposure) -> Offending {
 /// The part of a TCP, UDP or `-1` box that is not open to the world.
 fn not_open(rule: &IngressRule, exposure: &Exposure) -> Offending {
     match rule.traffic() {
-        Traffic::Tcp(span) => Offending {
-            tcp: PortSet::from(span).difference(&exposure.tcp),
-            ..Offending::default()
-        },
-        Traffic::Udp(span) => Offending {
-            udp: PortSet::from(span).difference(&exposure.udp),
-            ..Offending::default()
-        },
+        Traffic::Tcp(span) => Offending { tcp: PortSet::from(span).difference(&exposure.tcp), ..Offending::default() },
+        Traffic::Udp(span) => Offending { udp: PortSet::from(span).difference(&exposure.udp), ..Offending::default() },
         // Some protocol or port of a -1 box is left as long as -1 itself is not open.
         Traffic::Everything => whole_if(rule, !exposure.whole),
         Traffic::Icmp | Traffic::Other(_) => Offending::default(),

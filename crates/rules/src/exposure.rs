@@ -56,10 +56,7 @@ struct Member<'a> {
 
 /// The exposure of each rule, in the order of the rules.
 pub fn exposures(rules: &[IngressRule], lists: &PrefixLists) -> Vec<Exposure> {
-    let blocks: Vec<[Vec<Block>; 2]> = rules
-        .iter()
-        .map(|rule| public_blocks(rule, lists))
-        .collect();
+    let blocks: Vec<[Vec<Block>; 2]> = rules.iter().map(|rule| public_blocks(rule, lists)).collect();
     let mut exposures: Vec<Exposure> = blocks.iter().map(|both| breadth(both)).collect();
     for lane in lanes(rules) {
         for family in [0, 1] {
@@ -70,21 +67,12 @@ pub fn exposures(rules: &[IngressRule], lists: &PrefixLists) -> Vec<Exposure> {
                 .filter_map(|(index, (rule, both))| {
                     let span = lane.span(rule.traffic())?;
                     let blocks = both.get(family).filter(|blocks| !blocks.is_empty())?;
-                    Some(Member {
-                        rule: index,
-                        span,
-                        blocks,
-                    })
+                    Some(Member { rule: index, span, blocks })
                 })
                 .collect();
             for (index, open) in openings(&members) {
                 if let Some(exposure) = exposures.get_mut(index) {
-                    note(
-                        exposure,
-                        lane,
-                        rules.get(index).map(IngressRule::traffic),
-                        &open,
-                    );
+                    note(exposure, lane, rules.get(index).map(IngressRule::traffic), &open);
                 }
             }
         }
@@ -104,10 +92,7 @@ fn public_blocks(rule: &IngressRule, lists: &PrefixLists) -> [Vec<Block>; 2] {
 }
 
 fn breadth(blocks: &[Vec<Block>; 2]) -> Exposure {
-    Exposure {
-        broad: blocks.iter().flatten().any(|block| block.is_broad()),
-        ..Exposure::default()
-    }
+    Exposure { broad: blocks.iter().flatten().any(|block| block.is_broad()), ..Exposure::default() }
 }
 
 fn lanes(rules: &[IngressRule]) -> BTreeSet<Lane> {
@@ -126,20 +111,10 @@ fn lanes(rules: &[IngressRule]) -> BTreeSet<Lane> {
 
 /// The ports, by rule, through which members take part in an opening.
 fn openings(members: &[Member<'_>]) -> Vec<(usize, PortSet)> {
-    let Some(family) = members
-        .iter()
-        .flat_map(|member| member.blocks)
-        .map(|block| block.family())
-        .next()
-    else {
+    let Some(family) = members.iter().flat_map(|member| member.blocks).map(|block| block.family()).next() else {
         return Vec::new();
     };
-    if !could_cover_public(
-        family,
-        members
-            .iter()
-            .flat_map(|member| member.blocks.iter().copied()),
-    ) {
+    if !could_cover_public(family, members.iter().flat_map(|member| member.blocks.iter().copied())) {
         return Vec::new();
     }
     let mut open: Vec<Vec<PortSpan>> = members.iter().map(|_| Vec::new()).collect();
@@ -149,50 +124,31 @@ fn openings(members: &[Member<'_>]) -> Vec<(usize, PortSet)> {
             spans.extend(offends.then_some(segment));
         }
     }
-    members
-        .iter()
-        .zip(open)
-        .map(|(member, spans)| (member.rule, spans.into_iter().collect()))
-        .collect()
+    members.iter().zip(open).map(|(member, spans)| (member.rule, spans.into_iter().collect())).collect()
 }
 
 /// The spans of ports between which no member starts or ends.
 fn segments(members: &[Member<'_>]) -> Vec<PortSpan> {
     let cuts: BTreeSet<u32> = members
         .iter()
-        .flat_map(|member| {
-            [
-                u32::from(member.span.from()),
-                u32::from(member.span.to()).saturating_add(1),
-            ]
-        })
+        .flat_map(|member| [u32::from(member.span.from()), u32::from(member.span.to()).saturating_add(1)])
         .collect();
     let ends = cuts.iter().skip(1).map(|cut| cut.saturating_sub(1));
     let port = |number: u32| u16::try_from(number).ok();
-    cuts.iter()
-        .zip(ends)
-        .filter_map(|(&from, to)| PortSpan::new(port(from)?, port(to)?))
-        .collect()
+    cuts.iter().zip(ends).filter_map(|(&from, to)| PortSpan::new(port(from)?, port(to)?)).collect()
 }
 
 /// For each member, whether it offends within a segment.
 fn offenders(family: Family, members: &[Member<'_>], segment: PortSpan) -> Vec<bool> {
     let reaches = |member: &&Member<'_>| member.span.contains(segment.from());
-    let mut blocks: Vec<Block> = members
-        .iter()
-        .filter(reaches)
-        .flat_map(|member| member.blocks)
-        .copied()
-        .collect();
+    let mut blocks: Vec<Block> = members.iter().filter(reaches).flat_map(|member| member.blocks).copied().collect();
     if !covers_public(family, &mut blocks) {
         return vec![false; members.len()];
     }
     let any_broad = blocks.iter().any(|block| block.is_broad());
     members
         .iter()
-        .map(|member| {
-            reaches(&member) && (!any_broad || member.blocks.iter().any(|block| block.is_broad()))
-        })
+        .map(|member| reaches(&member) && (!any_broad || member.blocks.iter().any(|block| block.is_broad())))
         .collect()
 }
 
@@ -214,28 +170,9 @@ mod tests {
 
     fn open(lines: &[&str]) -> Vec<String> {
         let lists: PrefixLists = [
-            (
-                "pl-halves",
-                vec![
-                    parse_cidr("0.0.0.0/1").unwrap(),
-                    parse_cidr("128.0.0.0/1").unwrap(),
-                ],
-            ),
-            (
-                "pl-office",
-                vec![
-                    parse_cidr("198.51.100.0/24").unwrap(),
-                    parse_cidr("203.0.113.0/24").unwrap(),
-                ],
-            ),
-            (
-                "pl-nines",
-                parse_cidr("0.0.0.0/0")
-                    .unwrap()
-                    .subnets(9)
-                    .unwrap()
-                    .collect(),
-            ),
+            ("pl-halves", vec![parse_cidr("0.0.0.0/1").unwrap(), parse_cidr("128.0.0.0/1").unwrap()]),
+            ("pl-office", vec![parse_cidr("198.51.100.0/24").unwrap(), parse_cidr("203.0.113.0/24").unwrap()]),
+            ("pl-nines", parse_cidr("0.0.0.0/0").unwrap().subnets(9).unwrap().collect()),
         ]
         .into_iter()
         .collect();
@@ -267,54 +204,25 @@ mod tests {
                 "tcp 22 8.8.8.0/24",
                 "tcp 22 sg-1"
             ]),
-            [
-                "tcp:22 udp:",
-                "tcp: udp:",
-                "tcp: udp:",
-                "tcp: udp:",
-                "tcp: udp:"
-            ]
+            ["tcp:22 udp:", "tcp: udp:", "tcp: udp:", "tcp: udp:", "tcp: udp:"]
         );
-        assert_eq!(
-            open(&["tcp 22 ::/0", "tcp 22 0.0.0.0/1"]),
-            ["tcp:22 udp:", "tcp: udp:"],
-            "families are apart"
-        );
+        assert_eq!(open(&["tcp 22 ::/0", "tcp 22 0.0.0.0/1"]), ["tcp:22 udp:", "tcp: udp:"], "families are apart");
     }
 
     #[test]
     fn halves_are_the_world_where_they_meet() {
-        assert_eq!(
-            open(&["tcp 20-25 0.0.0.0/1", "tcp 22-30 128.0.0.0/1"]),
-            ["tcp:22-25 udp:", "tcp:22-25 udp:"]
-        );
-        assert_eq!(
-            open(&["tcp 22 0.0.0.0/1", "udp 22 128.0.0.0/1"]),
-            ["tcp: udp:", "tcp: udp:"]
-        );
-        assert_eq!(
-            open(&["tcp 22 ::/1", "tcp 22 8000::/1"]),
-            ["tcp:22 udp:", "tcp: udp:"],
-            "8000::/1 is not public"
-        );
+        assert_eq!(open(&["tcp 20-25 0.0.0.0/1", "tcp 22-30 128.0.0.0/1"]), ["tcp:22-25 udp:", "tcp:22-25 udp:"]);
+        assert_eq!(open(&["tcp 22 0.0.0.0/1", "udp 22 128.0.0.0/1"]), ["tcp: udp:", "tcp: udp:"]);
+        assert_eq!(open(&["tcp 22 ::/1", "tcp 22 8000::/1"]), ["tcp:22 udp:", "tcp: udp:"], "8000::/1 is not public");
     }
 
     #[test]
     fn all_traffic_counts_for_every_protocol_and_port() {
-        assert_eq!(
-            open(&["-1 - 0.0.0.0/1", "tcp 22 128.0.0.0/1"]),
-            ["tcp:22 udp:", "tcp:22 udp:"]
-        );
-        assert_eq!(
-            open(&["-1 - 0.0.0.0/1", "47 - 128.0.0.0/1"]),
-            ["tcp: udp:", "tcp: udp: whole"]
-        );
+        assert_eq!(open(&["-1 - 0.0.0.0/1", "tcp 22 128.0.0.0/1"]), ["tcp:22 udp:", "tcp:22 udp:"]);
+        assert_eq!(open(&["-1 - 0.0.0.0/1", "47 - 128.0.0.0/1"]), ["tcp: udp:", "tcp: udp: whole"]);
         assert_eq!(
             open(&["-1 - 0.0.0.0/1", "-1 - 128.0.0.0/1"]),
-            [
-                "tcp:0-65535 udp:0-65535 whole",
-                "tcp:0-65535 udp:0-65535 whole"
-            ]
+            ["tcp:0-65535 udp:0-65535 whole", "tcp:0-65535 udp:0-65535 whole"]
         );
     }
 
@@ -323,10 +231,7 @@ mod tests {
         assert_eq!(open(&["tcp 22 pl-halves"]), ["tcp:22 udp:"]);
         assert_eq!(open(&["tcp 22 pl-office"]), ["tcp: udp:"]);
         assert_eq!(open(&["tcp 22 pl-unknown"]), ["tcp: udp:"]);
-        assert_eq!(
-            open(&["tcp 22 0.0.0.0/0", "tcp 22 pl-office"]),
-            ["tcp:22 udp:", "tcp: udp:"]
-        );
+        assert_eq!(open(&["tcp 22 0.0.0.0/0", "tcp 22 pl-office"]), ["tcp:22 udp:", "tcp: udp:"]);
     }
 
     #[test]
@@ -339,9 +244,6 @@ mod tests {
 
     #[test]
     fn icmp_is_never_a_port() {
-        assert_eq!(
-            open(&["icmp 8 0.0.0.0/0", "icmpv6 - ::/0"]),
-            ["tcp: udp:", "tcp: udp:"]
-        );
+        assert_eq!(open(&["icmp 8 0.0.0.0/0", "icmpv6 - ::/0"]), ["tcp: udp:", "tcp: udp:"]);
     }
 }

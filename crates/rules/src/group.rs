@@ -92,11 +92,7 @@ impl IngressRule {
     ///
     /// # Errors
     /// When the port fields of a TCP or UDP rule are no span of ports.
-    pub fn new(
-        protocol: Protocol,
-        ports: WrittenPorts,
-        source: Source,
-    ) -> Result<Self, InvalidPorts> {
+    pub fn new(protocol: Protocol, ports: WrittenPorts, source: Source) -> Result<Self, InvalidPorts> {
         let traffic = match protocol {
             Protocol::Tcp => Traffic::Tcp(span(ports)?),
             Protocol::Udp => Traffic::Udp(span(ports)?),
@@ -105,15 +101,7 @@ impl IngressRule {
             Protocol::All => Traffic::Everything,
         };
         let (id, description, tags) = (None, None, Tags::new());
-        Ok(Self {
-            id,
-            source,
-            description,
-            tags,
-            protocol,
-            written: ports,
-            traffic,
-        })
+        Ok(Self { id, source, description, tags, protocol, written: ports, traffic })
     }
 
     /// The protocol.
@@ -142,13 +130,8 @@ impl IngressRule {
     /// The first and last port (ICMP: type and code); `None` where they mean nothing.
     pub fn shown_ports(&self) -> (Option<i32>, Option<i32>) {
         match self.traffic {
-            Traffic::Tcp(span) | Traffic::Udp(span) => {
-                (Some(span.from().into()), Some(span.to().into()))
-            }
-            Traffic::Icmp => (
-                Some(self.written.from.unwrap_or(-1)),
-                Some(self.written.to.unwrap_or(-1)),
-            ),
+            Traffic::Tcp(span) | Traffic::Udp(span) => (Some(span.from().into()), Some(span.to().into())),
+            Traffic::Icmp => (Some(self.written.from.unwrap_or(-1)), Some(self.written.to.unwrap_or(-1))),
             Traffic::Other(_) | Traffic::Everything => (None, None),
         }
     }
@@ -156,18 +139,12 @@ impl IngressRule {
     /// Whether both rules admit the same traffic from the same source, whatever their ids, descriptions and tags.
     /// EC2 holds at most one rule of the same content in a group.
     pub fn same_content(&self, other: &Self) -> bool {
-        self.protocol == other.protocol
-            && self.shown_ports() == other.shown_ports()
-            && self.source == other.source
+        self.protocol == other.protocol && self.shown_ports() == other.shown_ports() && self.source == other.source
     }
 
     /// The order of our reports: protocol, ports, source, as text.
     pub fn sort_key(&self) -> (String, (Option<i32>, Option<i32>), String) {
-        (
-            self.protocol.to_string(),
-            self.shown_ports(),
-            self.source.to_string(),
-        )
+        (self.protocol.to_string(), self.shown_ports(), self.source.to_string())
     }
 }
 
@@ -202,74 +179,36 @@ pub(crate) mod tests {
         }
     }
 
-    fn traffic(
-        protocol: Protocol,
-        from: Option<i32>,
-        to: Option<i32>,
-    ) -> Result<Traffic, InvalidPorts> {
-        IngressRule::new(protocol, WrittenPorts { from, to }, Source::group("sg-1"))
-            .map(|rule| rule.traffic())
+    fn traffic(protocol: Protocol, from: Option<i32>, to: Option<i32>) -> Result<Traffic, InvalidPorts> {
+        IngressRule::new(protocol, WrittenPorts { from, to }, Source::group("sg-1")).map(|rule| rule.traffic())
     }
 
     #[test]
     fn tcp_and_udp_have_ports() {
         let span = PortSpan::new(20, 25).unwrap();
-        assert_eq!(
-            traffic(Protocol::Tcp, Some(20), Some(25)),
-            Ok(Traffic::Tcp(span))
-        );
-        assert_eq!(
-            traffic(Protocol::Udp, Some(20), Some(25)),
-            Ok(Traffic::Udp(span))
-        );
-        assert_eq!(
-            traffic(Protocol::Tcp, Some(0), Some(65535)),
-            Ok(Traffic::Tcp(PortSpan::ALL))
-        );
+        assert_eq!(traffic(Protocol::Tcp, Some(20), Some(25)), Ok(Traffic::Tcp(span)));
+        assert_eq!(traffic(Protocol::Udp, Some(20), Some(25)), Ok(Traffic::Udp(span)));
+        assert_eq!(traffic(Protocol::Tcp, Some(0), Some(65535)), Ok(Traffic::Tcp(PortSpan::ALL)));
     }
 
     #[test]
     fn missing_ports_of_tcp_are_all_ports() {
-        assert_eq!(
-            traffic(Protocol::Tcp, None, None),
-            Ok(Traffic::Tcp(PortSpan::ALL))
-        );
-        assert_eq!(
-            traffic(Protocol::Udp, Some(-1), Some(-1)),
-            Ok(Traffic::Udp(PortSpan::ALL))
-        );
+        assert_eq!(traffic(Protocol::Tcp, None, None), Ok(Traffic::Tcp(PortSpan::ALL)));
+        assert_eq!(traffic(Protocol::Udp, Some(-1), Some(-1)), Ok(Traffic::Udp(PortSpan::ALL)));
     }
 
     #[test]
     fn ports_that_cannot_be_are_refused() {
-        assert_eq!(
-            traffic(Protocol::Tcp, Some(65536), Some(65537)),
-            Err(InvalidPorts::OutOfRange(65536))
-        );
-        assert_eq!(
-            traffic(Protocol::Tcp, Some(-1), Some(22)),
-            Err(InvalidPorts::OutOfRange(-1))
-        );
-        assert_eq!(
-            traffic(Protocol::Udp, Some(25), Some(20)),
-            Err(InvalidPorts::Reversed(25, 20))
-        );
-        assert_eq!(
-            traffic(Protocol::Tcp, Some(22), None),
-            Err(InvalidPorts::Half)
-        );
+        assert_eq!(traffic(Protocol::Tcp, Some(65536), Some(65537)), Err(InvalidPorts::OutOfRange(65536)));
+        assert_eq!(traffic(Protocol::Tcp, Some(-1), Some(22)), Err(InvalidPorts::OutOfRange(-1)));
+        assert_eq!(traffic(Protocol::Udp, Some(25), Some(20)), Err(InvalidPorts::Reversed(25, 20)));
+        assert_eq!(traffic(Protocol::Tcp, Some(22), None), Err(InvalidPorts::Half));
     }
 
     #[test]
     fn ports_of_other_protocols_mean_nothing() {
-        assert_eq!(
-            traffic(Protocol::All, Some(0), Some(0)),
-            Ok(Traffic::Everything)
-        );
-        assert_eq!(
-            traffic(Protocol::Other(47), Some(22), Some(22)),
-            Ok(Traffic::Other(47))
-        );
+        assert_eq!(traffic(Protocol::All, Some(0), Some(0)), Ok(Traffic::Everything));
+        assert_eq!(traffic(Protocol::Other(47), Some(22), Some(22)), Ok(Traffic::Other(47)));
         assert_eq!(rule("-1 22 0.0.0.0/0").shown_ports(), (None, None));
         assert_eq!(rule("47 22 0.0.0.0/0").span(), None);
         assert_eq!(rule("icmp 8 0.0.0.0/0").shown_ports(), (Some(8), Some(8)));

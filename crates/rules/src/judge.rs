@@ -45,35 +45,16 @@ pub fn judge(policy: &Policy, group: &SecurityGroup, lists: &PrefixLists) -> Jud
     let exposures = exposures(&group.rules, lists);
     let mut findings = Vec::new();
     for (index, (ingress, exposure)) in group.rules.iter().zip(&exposures).enumerate() {
-        for rule in policy
-            .rules
-            .iter()
-            .filter(|rule| rule.action != Action::Off)
-        {
+        for rule in policy.rules.iter().filter(|rule| rule.action != Action::Off) {
             let offending = rule.check.offending(ingress, exposure);
             if !offending.is_nothing() {
                 let (ingress, rule) = (ingress.clone(), Arc::clone(rule));
-                findings.push(Finding {
-                    ingress,
-                    index,
-                    rule,
-                    offending,
-                    exempt: None,
-                });
+                findings.push(Finding { ingress, index, rule, offending, exempt: None });
             }
         }
     }
-    findings.sort_by_cached_key(|finding| {
-        (
-            finding.ingress.sort_key(),
-            finding.rule.id.clone(),
-            finding.index,
-        )
-    });
-    Judgement {
-        findings,
-        unresolved_prefix_lists: unresolved(group, lists),
-    }
+    findings.sort_by_cached_key(|finding| (finding.ingress.sort_key(), finding.rule.id.clone(), finding.index));
+    Judgement { findings, unresolved_prefix_lists: unresolved(group, lists) }
 }
 
 fn unresolved(group: &SecurityGroup, lists: &PrefixLists) -> BTreeSet<String> {
@@ -99,49 +80,27 @@ mod tests {
             .iter()
             .map(|finding| {
                 let (from, to) = finding.ingress.shown_ports();
-                let ports = from
-                    .zip(to)
-                    .map_or("-".to_owned(), |(from, to)| format!("{from}-{to}"));
+                let ports = from.zip(to).map_or("-".to_owned(), |(from, to)| format!("{from}-{to}"));
                 let (protocol, source) = (finding.ingress.protocol(), &finding.ingress.source);
-                format!(
-                    "{protocol} {ports} {source}: {} {}",
-                    finding.rule.id, finding.offending
-                )
+                format!("{protocol} {ports} {source}: {} {}", finding.rule.id, finding.offending)
             })
             .collect()
     }
 
     #[test]
     fn ssh_from_anywhere() {
-        assert_eq!(
-            judged(&["tcp 22 0.0.0.0/0"]),
-            ["tcp 22-22 0.0.0.0/0: restricted-common-ports 22"]
-        );
-        assert_eq!(
-            judged(&["udp 22 ::/0"]),
-            ["udp 22-22 ::/0: restricted-common-ports 22"]
-        );
+        assert_eq!(judged(&["tcp 22 0.0.0.0/0"]), ["tcp 22-22 0.0.0.0/0: restricted-common-ports 22"]);
+        assert_eq!(judged(&["udp 22 ::/0"]), ["udp 22-22 ::/0: restricted-common-ports 22"]);
     }
 
     #[test]
     fn the_web_from_anywhere_is_fine() {
-        assert!(
-            judged(&[
-                "tcp 443 0.0.0.0/0",
-                "tcp 80 ::/0",
-                "icmp - 0.0.0.0/0",
-                "tcp 22 10.0.0.0/8"
-            ])
-            .is_empty()
-        );
+        assert!(judged(&["tcp 443 0.0.0.0/0", "tcp 80 ::/0", "icmp - 0.0.0.0/0", "tcp 22 10.0.0.0/8"]).is_empty());
     }
 
     #[test]
     fn an_uncommon_port() {
-        assert_eq!(
-            judged(&["tcp 8040 0.0.0.0/0"]),
-            ["tcp 8040-8040 0.0.0.0/0: uncommon-ports 8040"]
-        );
+        assert_eq!(judged(&["tcp 8040 0.0.0.0/0"]), ["tcp 8040-8040 0.0.0.0/0: uncommon-ports 8040"]);
     }
 
     #[test]
@@ -172,41 +131,18 @@ mod tests {
 
     #[test]
     fn ranges_from_elsewhere_are_told() {
-        assert_eq!(
-            judged(&["tcp 8000-8010 10.0.0.0/8"]),
-            ["tcp 8000-8010 10.0.0.0/8: port-range-internal 8000-8010"]
-        );
-        assert_eq!(
-            judged(&["tcp 8000-8010 pl-1"]),
-            ["tcp 8000-8010 pl-1: port-range-internal 8000-8010"]
-        );
-        assert_eq!(
-            judged(&["-1 - 10.0.0.0/8"]),
-            ["all - 10.0.0.0/8: port-range-internal all"]
-        );
-        assert!(
-            judged(&[
-                "tcp 8000-8010 sg-1",
-                "-1 - sg-1",
-                "icmp - 10.0.0.0/8",
-                "47 - 10.0.0.0/8"
-            ])
-            .is_empty()
-        );
+        assert_eq!(judged(&["tcp 8000-8010 10.0.0.0/8"]), ["tcp 8000-8010 10.0.0.0/8: port-range-internal 8000-8010"]);
+        assert_eq!(judged(&["tcp 8000-8010 pl-1"]), ["tcp 8000-8010 pl-1: port-range-internal 8000-8010"]);
+        assert_eq!(judged(&["-1 - 10.0.0.0/8"]), ["all - 10.0.0.0/8: port-range-internal all"]);
+        assert!(judged(&["tcp 8000-8010 sg-1", "-1 - sg-1", "icmp - 10.0.0.0/8", "47 - 10.0.0.0/8"]).is_empty());
     }
 
     #[test]
     fn broad_sources_are_told_as_far_as_they_are_not_the_world() {
-        assert_eq!(
-            judged(&["tcp 22 52.0.0.0/8"]),
-            ["tcp 22-22 52.0.0.0/8: broad-source 22"]
-        );
+        assert_eq!(judged(&["tcp 22 52.0.0.0/8"]), ["tcp 22-22 52.0.0.0/8: broad-source 22"]);
         assert_eq!(
             judged(&["-1 - 0.0.0.0/1"]),
-            [
-                "all - 0.0.0.0/1: broad-source all",
-                "all - 0.0.0.0/1: port-range-internal all"
-            ]
+            ["all - 0.0.0.0/1: broad-source all", "all - 0.0.0.0/1: port-range-internal all"]
         );
         assert_eq!(
             judged(&["tcp 22-23 0.0.0.0/1", "tcp 22 128.0.0.0/1"]),
@@ -221,27 +157,15 @@ mod tests {
 
     #[test]
     fn other_protocols_open_to_the_world_are_told() {
-        assert_eq!(
-            judged(&["47 - 0.0.0.0/0"]),
-            ["47 - 0.0.0.0/0: other-protocols all"]
-        );
+        assert_eq!(judged(&["47 - 0.0.0.0/0"]), ["47 - 0.0.0.0/0: other-protocols all"]);
         assert!(judged(&["47 - 52.0.0.0/8", "58 - ::/0"]).is_empty());
     }
 
     #[test]
     fn a_list_that_is_not_known_is_named() {
-        let judgement = judge(
-            &baseline(),
-            &group(&["tcp 22 pl-2", "tcp 23 pl-2", "tcp 22 pl-1"]),
-            &PrefixLists::none(),
-        );
-        assert_eq!(
-            judgement
-                .unresolved_prefix_lists
-                .into_iter()
-                .collect::<Vec<_>>(),
-            ["pl-1", "pl-2"]
-        );
+        let judgement =
+            judge(&baseline(), &group(&["tcp 22 pl-2", "tcp 23 pl-2", "tcp 22 pl-1"]), &PrefixLists::none());
+        assert_eq!(judgement.unresolved_prefix_lists.into_iter().collect::<Vec<_>>(), ["pl-1", "pl-2"]);
         assert!(judgement.findings.is_empty());
     }
 
@@ -251,10 +175,6 @@ mod tests {
         for rule in &mut policy.rules {
             Arc::make_mut(rule).action = Action::Off;
         }
-        assert!(
-            judge(&policy, &group(&["-1 - 0.0.0.0/0"]), &PrefixLists::none())
-                .findings
-                .is_empty()
-        );
+        assert!(judge(&policy, &group(&["-1 - 0.0.0.0/0"]), &PrefixLists::none()).findings.is_empty());
     }
 }

@@ -39,20 +39,12 @@ impl FromStr for IngressRule {
         else {
             return Err(InvalidRule::Shape(line.to_owned()));
         };
-        Ok(Self::new(
-            protocol.parse()?,
-            written(ports)?,
-            source.parse()?,
-        )?)
+        Ok(Self::new(protocol.parse()?, written(ports)?, source.parse()?)?)
     }
 }
 
 fn written(ports: &str) -> Result<WrittenPorts, InvalidRule> {
-    let number = |text: &str| {
-        text.parse()
-            .map(Some)
-            .map_err(|_| InvalidRule::Ports(ports.to_owned()))
-    };
+    let number = |text: &str| text.parse().map(Some).map_err(|_| InvalidRule::Ports(ports.to_owned()));
     let (from, to) = match ports.split_once(['-', '/']) {
         Some(("", "")) => (None, None),
         Some((from, to)) => (number(from)?, number(to)?),
@@ -114,18 +106,9 @@ mod tests {
         ] {
             assert_eq!(rule(line).unwrap().to_string(), line);
         }
-        assert_eq!(
-            rule("-1 - 1.2.3.4/0").unwrap().to_string(),
-            "all - 0.0.0.0/0"
-        );
-        assert_eq!(
-            rule("tcp - 0.0.0.0/0").unwrap().to_string(),
-            "tcp 0-65535 0.0.0.0/0"
-        );
-        assert_eq!(
-            rule("icmp 8/-1 10.0.0.0/8").unwrap().written_ports().to,
-            Some(-1)
-        );
+        assert_eq!(rule("-1 - 1.2.3.4/0").unwrap().to_string(), "all - 0.0.0.0/0");
+        assert_eq!(rule("tcp - 0.0.0.0/0").unwrap().to_string(), "tcp 0-65535 0.0.0.0/0");
+        assert_eq!(rule("icmp 8/-1 10.0.0.0/8").unwrap().written_ports().to, Some(-1));
     }
 
     #[test]

@@ -68,21 +68,11 @@ impl RefusalReason {
 
 /// Plans the remediation of a group. `account` is the one we act in, when known.
 pub fn plan(group: &SecurityGroup, findings: &[Finding], account: Option<&str>) -> Plan {
-    let foreign = group
-        .owner_id
-        .as_deref()
-        .zip(account)
-        .is_some_and(|(owner, own)| owner != own);
-    let mut plan = Plan {
-        group_id: group.id.clone(),
-        ..Plan::default()
-    };
+    let foreign = group.owner_id.as_deref().zip(account).is_some_and(|(owner, own)| owner != own);
+    let mut plan = Plan { group_id: group.id.clone(), ..Plan::default() };
     for removal in removals(findings) {
         if foreign {
-            plan.refusals.push(Refusal {
-                ingress: removal.ingress,
-                reason: RefusalReason::ForeignGroup,
-            });
+            plan.refusals.push(Refusal { ingress: removal.ingress, reason: RefusalReason::ForeignGroup });
         } else {
             plan.removals.push(removal);
         }
@@ -98,10 +88,7 @@ fn removals(findings: &[Finding]) -> Vec<Removal> {
         let place = *places.entry(finding.index).or_insert(removals.len());
         match removals.get_mut(place) {
             Some(removal) => removal.because.push(finding.rule.id.clone()),
-            None => removals.push(Removal {
-                ingress: finding.ingress.clone(),
-                because: vec![finding.rule.id.clone()],
-            }),
+            None => removals.push(Removal { ingress: finding.ingress.clone(), because: vec![finding.rule.id.clone()] }),
         }
     }
     removals
@@ -116,45 +103,20 @@ mod tests {
     use crate::source::PrefixLists;
 
     fn planned(group: &SecurityGroup, account: Option<&str>) -> Plan {
-        plan(
-            group,
-            &judge(&baseline(), group, &PrefixLists::none()).findings,
-            account,
-        )
+        plan(group, &judge(&baseline(), group, &PrefixLists::none()).findings, account)
     }
 
     #[test]
     fn the_box_goes_once_whatever_many_rules_it_breaks() {
-        let plan = planned(
-            &group(&[
-                "tcp 20-25 0.0.0.0/0",
-                "tcp 22 10.0.0.0/8",
-                "tcp 8000-8010 10.0.0.0/8",
-            ]),
-            None,
-        );
-        let because = ["port-range", "restricted-common-ports", "uncommon-ports"]
-            .map(str::to_owned)
-            .to_vec();
-        assert_eq!(
-            plan.removals,
-            [Removal {
-                ingress: rule("tcp 20-25 0.0.0.0/0"),
-                because
-            }]
-        );
+        let plan = planned(&group(&["tcp 20-25 0.0.0.0/0", "tcp 22 10.0.0.0/8", "tcp 8000-8010 10.0.0.0/8"]), None);
+        let because = ["port-range", "restricted-common-ports", "uncommon-ports"].map(str::to_owned).to_vec();
+        assert_eq!(plan.removals, [Removal { ingress: rule("tcp 20-25 0.0.0.0/0"), because }]);
         assert!(plan.refusals.is_empty());
     }
 
     #[test]
     fn what_is_only_told_stays() {
-        assert!(
-            planned(
-                &group(&["tcp 8000-8010 10.0.0.0/8", "tcp 22 52.0.0.0/8"]),
-                None
-            )
-            .is_empty()
-        );
+        assert!(planned(&group(&["tcp 8000-8010 10.0.0.0/8", "tcp 22 52.0.0.0/8"]), None).is_empty());
     }
 
     #[test]

@@ -11,10 +11,7 @@ pub struct PortSpan {
 
 impl PortSpan {
     /// Every port, 0 to 65535.
-    pub const ALL: Self = Self {
-        from: 0,
-        to: u16::MAX,
-    };
+    pub const ALL: Self = Self { from: 0, to: u16::MAX };
 
     /// The span from `from` to `to`, both included; `None` when they are the wrong way round.
     pub fn new(from: u16, to: u16) -> Option<Self> {
@@ -23,10 +20,7 @@ impl PortSpan {
 
     /// A span of one port.
     pub const fn single(port: u16) -> Self {
-        Self {
-            from: port,
-            to: port,
-        }
+        Self { from: port, to: port }
     }
 
     /// The first port.
@@ -52,11 +46,7 @@ impl PortSpan {
 
 impl fmt::Display for PortSpan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.from == self.to {
-            write!(f, "{}", self.from)
-        } else {
-            write!(f, "{}-{}", self.from, self.to)
-        }
+        if self.from == self.to { write!(f, "{}", self.from) } else { write!(f, "{}-{}", self.from, self.to) }
     }
 }
 
@@ -89,9 +79,7 @@ impl PortSet {
 
     /// How many ports the set holds.
     pub fn count(&self) -> u32 {
-        self.spans
-            .iter()
-            .fold(0, |sum, span| sum.saturating_add(span.count()))
+        self.spans.iter().fold(0, |sum, span| sum.saturating_add(span.count()))
     }
 
     /// Whether the set holds this port.
@@ -109,12 +97,7 @@ impl PortSet {
     pub fn intersection(&self, other: &Self) -> Self {
         self.spans
             .iter()
-            .flat_map(|a| {
-                other
-                    .spans
-                    .iter()
-                    .filter_map(|b| PortSpan::new(a.from.max(b.from), a.to.min(b.to)))
-            })
+            .flat_map(|a| other.spans.iter().filter_map(|b| PortSpan::new(a.from.max(b.from), a.to.min(b.to))))
             .collect()
     }
 
@@ -159,9 +142,7 @@ impl FromIterator<PortSpan> for PortSet {
         let mut merged: Vec<PortSpan> = Vec::with_capacity(sorted.len());
         for span in sorted {
             match merged.last_mut() {
-                Some(last) if span.from <= last.to.saturating_add(1) => {
-                    last.to = last.to.max(span.to)
-                }
+                Some(last) if span.from <= last.to.saturating_add(1) => last.to = last.to.max(span.to),
                 _ => merged.push(span),
             }
         }
@@ -193,23 +174,14 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn set(spans: &[(u16, u16)]) -> PortSet {
-        spans
-            .iter()
-            .map(|&(from, to)| PortSpan::new(from, to).unwrap())
-            .collect()
+        spans.iter().map(|&(from, to)| PortSpan::new(from, to).unwrap()).collect()
     }
 
     #[test]
     fn spans_that_touch_or_overlap_are_one() {
-        assert_eq!(
-            set(&[(22, 22), (20, 21), (3306, 3306)]).to_string(),
-            "20-22,3306"
-        );
+        assert_eq!(set(&[(22, 22), (20, 21), (3306, 3306)]).to_string(), "20-22,3306");
         assert_eq!(set(&[(0, 65535), (5, 6)]).to_string(), "0-65535");
-        assert_eq!(
-            set(&[(65535, 65535), (65534, 65534)]).to_string(),
-            "65534-65535"
-        );
+        assert_eq!(set(&[(65535, 65535), (65534, 65534)]).to_string(), "65534-65535");
     }
 
     #[test]
@@ -229,10 +201,7 @@ mod tests {
     fn spans() -> impl Strategy<Value = Vec<(u16, u16)>> {
         // A narrow band makes overlaps likely, the two ends make the edges likely.
         let port = prop_oneof![0..40_u16, 65500..=65535_u16];
-        prop::collection::vec(
-            (port.clone(), port).prop_map(|(a, b)| (a.min(b), a.max(b))),
-            0..6,
-        )
+        prop::collection::vec((port.clone(), port).prop_map(|(a, b)| (a.min(b), a.max(b))), 0..6)
     }
 
     fn slow(spans: &[(u16, u16)]) -> BTreeSet<u16> {

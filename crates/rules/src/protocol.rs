@@ -80,9 +80,7 @@ impl FromStr for Protocol {
             "-1" | "all" => Some(Self::All),
             _ => None,
         };
-        named
-            .or_else(|| text.parse().ok().map(Self::from_number))
-            .ok_or_else(|| UnknownProtocol(text.to_owned()))
+        named.or_else(|| text.parse().ok().map(Self::from_number)).ok_or_else(|| UnknownProtocol(text.to_owned()))
     }
 }
 
@@ -112,11 +110,7 @@ mod tests {
     fn what_ec2_does_not_know_is_refused() {
         for text in ["", "tpc", "256", "-2", "6.0"] {
             let error = text.parse::<Protocol>().unwrap_err();
-            assert!(
-                error
-                    .to_string()
-                    .starts_with(&format!("unknown protocol `{text}`"))
-            );
+            assert!(error.to_string().starts_with(&format!("unknown protocol `{text}`")));
         }
     }
 

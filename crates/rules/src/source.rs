@@ -45,10 +45,7 @@ impl Source {
 
     /// Another security group of the same account.
     pub fn group(group_id: impl Into<String>) -> Self {
-        Self::Group(GroupSource {
-            group_id: group_id.into(),
-            owner_id: None,
-        })
+        Self::Group(GroupSource { group_id: group_id.into(), owner_id: None })
     }
 }
 
@@ -129,19 +126,10 @@ mod tests {
     #[test]
     fn host_bits_are_ignored() {
         assert_eq!(Source::cidr("1.2.3.4/0").unwrap().to_string(), "0.0.0.0/0");
-        assert_eq!(
-            Source::cidr("10.1.2.3/8").unwrap().to_string(),
-            "10.0.0.0/8"
-        );
+        assert_eq!(Source::cidr("10.1.2.3/8").unwrap().to_string(), "10.0.0.0/8");
         assert_eq!(Source::cidr("0::0/0").unwrap().to_string(), "::/0");
-        assert_eq!(
-            Source::cidr("2001:DB8::1/32").unwrap().to_string(),
-            "2001:db8::/32"
-        );
-        assert_eq!(
-            Source::cidr("192.0.2.7").unwrap().to_string(),
-            "192.0.2.7/32"
-        );
+        assert_eq!(Source::cidr("2001:DB8::1/32").unwrap().to_string(), "2001:db8::/32");
+        assert_eq!(Source::cidr("192.0.2.7").unwrap().to_string(), "192.0.2.7/32");
     }
 
     #[test]
@@ -153,9 +141,7 @@ mod tests {
 
     #[test]
     fn only_addresses_have_blocks() {
-        let lists: PrefixLists = [("pl-1", vec![parse_cidr("192.0.2.0/24").unwrap()])]
-            .into_iter()
-            .collect();
+        let lists: PrefixLists = [("pl-1", vec![parse_cidr("192.0.2.0/24").unwrap()])].into_iter().collect();
         assert_eq!(lists.blocks(&Source::cidr("0.0.0.0/1").unwrap()).len(), 1);
         assert_eq!(lists.blocks(&Source::PrefixList("pl-1".into())).len(), 1);
         assert!(lists.blocks(&Source::PrefixList("pl-2".into())).is_empty());

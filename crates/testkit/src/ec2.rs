@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use portcullis_remediation::ports::{
-    ErrorKind, GroupRef, PortError, ReadGroups, RevokeIngress, Revoked, Snapshot,
-};
+use portcullis_remediation::ports::{ErrorKind, GroupRef, PortError, ReadGroups, RevokeIngress, Revoked, Snapshot};
 use portcullis_rules::{IngressRule, PrefixLists, SecurityGroup, Source};
 
 /// A call that was made.
@@ -37,6 +35,8 @@ pub enum Fault {
     RevokeFrom(Source, ErrorKind),
     /// The next revoke claims success and changes nothing.
     RevokeLies,
+    /// The next revoke works, and then this rule is added by somebody else.
+    OpenedAfterRevoke(IngressRule),
     /// The next revoke works, and then the whole group is deleted.
     DeletedAfterRevoke,
 }
@@ -57,15 +57,8 @@ pub struct FakeEc2(Mutex<State>);
 impl FakeEc2 {
     /// An EC2 with these groups.
     pub fn with(groups: impl IntoIterator<Item = SecurityGroup>) -> Self {
-        let groups: BTreeMap<_, _> = groups
-            .into_iter()
-            .map(|group| (group.id.clone(), group))
-            .collect();
-        Self(Mutex::new(State {
-            before: groups.clone(),
-            groups,
-            ..State::default()
-        }))
+        let groups: BTreeMap<_, _> = groups.into_iter().map(|group| (group.id.clone(), group)).collect();
+        Self(Mutex::new(State { before: groups.clone(), groups, ..State::default() }))
     }
 
     /// The entries of prefix lists.
@@ -81,11 +74,7 @@ impl FakeEc2 {
     /// The rules of a group now, as lines.
     pub fn rules(&self, group: &str) -> Vec<String> {
         let state = self.state();
-        state
-            .groups
-            .get(group)
-            .map(|group| lines(&group.rules))
-            .unwrap_or_default()
+        state.groups.get(group).map(|group| lines(&group.rules)).unwrap_or_default()
     }
 
     /// The calls so far.
@@ -115,19 +104,11 @@ impl State {
     fn find(&self, named: &GroupRef) -> Option<&SecurityGroup> {
         match named {
             GroupRef::Id(id) => self.groups.get(id),
-            GroupRef::Name(name) => self
-                .groups
-                .values()
-                .find(|group| group.name.as_deref() == Some(name)),
+            GroupRef::Name(name) => self.groups.values().find(|group| group.name.as_deref() == Some(name)),
         }
     }
 
-    fn revoke_one(
-        &mut self,
-        id: &str,
-        rule: &IngressRule,
-        fault: Option<&Fault>,
-    ) -> Result<(), PortError> {
+    fn revoke_one(&mut self, id: &str, rule: &IngressRule, fault: Option<&Fault>) -> Result<(), PortError> {
         match fault {
             Some(Fault::Revoke(kind)) => return Err(revoke_error(*kind)),
             Some(Fault::RevokeFrom(source, kind)) if rule.source == *source => {
@@ -136,10 +117,7 @@ impl State {
             Some(Fault::RevokeLies) => return Ok(()),
             _ => {}
         }
-        let group = self
-            .groups
-            .get_mut(id)
-            .ok_or_else(|| revoke_error(ErrorKind::GroupNotFound))?;
+        let group = self.groups.get_mut(id).ok_or_else(|| revoke_error(ErrorKind::GroupNotFound))?;
         let count = group.rules.len();
         group.rules.retain(|there| !there.same_content(rule));
         match fault {
@@ -155,11 +133,7 @@ fn revoke_error(kind: ErrorKind) -> PortError {
 }
 
 fn lines(rules: &[IngressRule]) -> Vec<String> {
-    let line = |rule: &IngressRule| {
-        rule.id
-            .as_ref()
-            .map_or(rule.to_string(), |id| format!("{id} {rule}"))
-    };
+    let line = |rule: &IngressRule| rule.id.as_ref().map_or(rule.to_string(), |id| format!("{id} {rule}"));
     rules.iter().map(line).collect()
 }
 
@@ -169,44 +143,20 @@ impl ReadGroups for FakeEc2 {
         let mut state = self.state();
         state.calls.push(Call::Read(named.to_string()));
         let fault = state.take(|fault| {
-            matches!(
-                fault,
-                Fault::Read(_)
-                    | Fault::StaleRead
-                    | Fault::OpenedAfterRead(_)
-                    | Fault::ClosedAfterRead(_)
-            )
+            matches!(fault, Fault::Read(_) | Fault::StaleRead | Fault::OpenedAfterRead(_) | Fault::ClosedAfterRead(_))
         });
         if let Some(Fault::Read(kind)) = fault {
             return Err(PortError::new("DescribeSecurityGroups", kind, "injected"));
         }
-        let not_found = || {
-            PortError::new(
-                "DescribeSecurityGroups",
-                ErrorKind::GroupNotFound,
-                named.to_string(),
-            )
-        };
-        let id = state
-            .find(named)
-            .map(|group| group.id.clone())
-            .ok_or_else(not_found)?;
-        let from = if fault == Some(Fault::StaleRead) {
-            &state.before
-        } else {
-            &state.groups
-        };
+        let not_found = || PortError::new("DescribeSecurityGroups", ErrorKind::GroupNotFound, named.to_string());
+        let id = state.find(named).map(|group| group.id.clone()).ok_or_else(not_found)?;
+        let from = if fault == Some(Fault::StaleRead) { &state.before } else { &state.groups };
         let group = from.get(&id).cloned().ok_or_else(not_found)?;
-        let snapshot = Snapshot {
-            group,
-            prefix_lists: state.lists.clone(),
-        };
+        let snapshot = Snapshot { group, prefix_lists: state.lists.clone() };
         if let Some(now) = state.groups.get_mut(&id) {
             match fault {
                 Some(Fault::OpenedAfterRead(rule)) => now.rules.push(rule),
-                Some(Fault::ClosedAfterRead(rule)) => {
-                    now.rules.retain(|there| !there.same_content(&rule))
-                }
+                Some(Fault::ClosedAfterRead(rule)) => now.rules.retain(|there| !there.same_content(&rule)),
                 _ => {}
             }
         }
@@ -219,12 +169,7 @@ impl ReadGroups for FakeEc2 {
         if let Some(Fault::Read(kind)) = state.take(|fault| matches!(fault, Fault::Read(_))) {
             return Err(PortError::new("DescribeSecurityGroups", kind, "injected"));
         }
-        Ok(state
-            .groups
-            .values()
-            .filter(|group| group.rules.iter().any(uses))
-            .map(|group| group.id.clone())
-            .collect())
+        Ok(state.groups.values().filter(|group| group.rules.iter().any(uses)).map(|group| group.id.clone()).collect())
     }
 }
 
@@ -232,25 +177,18 @@ impl ReadGroups for FakeEc2 {
 impl RevokeIngress for FakeEc2 {
     async fn revoke(&self, group_id: &str, rules: &[IngressRule]) -> Revoked {
         let mut state = self.state();
-        state
-            .calls
-            .push(Call::Revoke(group_id.to_owned(), lines(rules)));
+        state.calls.push(Call::Revoke(group_id.to_owned(), lines(rules)));
         let fault = state.take(|fault| {
-            !matches!(
-                fault,
-                Fault::Read(_)
-                    | Fault::StaleRead
-                    | Fault::OpenedAfterRead(_)
-                    | Fault::ClosedAfterRead(_)
-            )
+            !matches!(fault, Fault::Read(_) | Fault::StaleRead | Fault::OpenedAfterRead(_) | Fault::ClosedAfterRead(_))
         });
         state.before = state.groups.clone();
-        let answers = rules
-            .iter()
-            .map(|rule| state.revoke_one(group_id, rule, fault.as_ref()))
-            .collect();
-        if fault == Some(Fault::DeletedAfterRevoke) {
-            state.groups.remove(group_id);
+        let answers = rules.iter().map(|rule| state.revoke_one(group_id, rule, fault.as_ref())).collect();
+        match fault {
+            Some(Fault::DeletedAfterRevoke) => drop(state.groups.remove(group_id)),
+            Some(Fault::OpenedAfterRevoke(rule)) => {
+                state.groups.entry(group_id.to_owned()).and_modify(|group| group.rules.push(rule));
+            }
+            _ => {}
         }
         answers
     }

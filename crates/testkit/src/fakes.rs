@@ -23,10 +23,7 @@ impl FakeTell {
 
     /// The alerts that were accepted.
     pub fn told(&self) -> Vec<Alert> {
-        self.told
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -38,10 +35,7 @@ impl Tell for FakeTell {
             *failures = left;
             return Err(PortError::new("Publish", ErrorKind::Throttled, "injected"));
         }
-        self.told
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(alert.clone());
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).push(alert.clone());
         Ok(())
     }
 }
@@ -58,11 +52,7 @@ impl FakeClock {
 
     /// The sleeps so far.
     pub fn sleeps(&self) -> Vec<Duration> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .1
-            .clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
     }
 }
 

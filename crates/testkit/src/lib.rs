@@ -22,7 +22,10 @@ pub fn rule(line: &str) -> IngressRule {
         _ => (None, line),
     };
     match rest.parse::<IngressRule>() {
-        Ok(rule) => IngressRule { id, ..rule },
+        Ok(mut rule) => {
+            rule.id = id;
+            rule
+        }
         Err(error) => fail(&format!("{line}: {error}")),
     }
 }
@@ -49,18 +52,11 @@ pub fn change(group_id: &str, event_id: &str) -> Change {
         ..Origin::default()
     };
     let target = Target::Groups(vec![GroupRef::Id(group_id.to_owned())]);
-    Change {
-        origin,
-        target,
-        claims: Vec::new(),
-    }
+    Change { origin, target, claims: Vec::new() }
 }
 
 /// Test support may fail loudly: a wrong fixture is a wrong test.
-#[expect(
-    clippy::panic,
-    reason = "test support: a wrong fixture must fail the test that has it"
-)]
+#[expect(clippy::panic, reason = "test support: a wrong fixture must fail the test that has it")]
 pub(crate) fn fail(message: &str) -> ! {
     panic!("{message}")
 }

@@ -58,11 +58,7 @@ impl RuntimeApi {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()?;
-        Ok(Self {
-            child,
-            events,
-            answers,
-        })
+        Ok(Self { child, events, answers })
     }
 
     /// Hands the function an event and waits for its answer; `None` when it gave none in time.
@@ -98,20 +94,12 @@ fn serve(listener: &TcpListener, queue: Receiver<String>, answer: &Sender<Invoca
 }
 
 /// Serves one connection until either side ends it.
-fn converse(
-    stream: TcpStream,
-    queue: &Mutex<Receiver<String>>,
-    answer: &Sender<Invocation>,
-) -> Option<()> {
+fn converse(stream: TcpStream, queue: &Mutex<Receiver<String>>, answer: &Sender<Invocation>) -> Option<()> {
     let mut connection = BufReader::new(stream);
     loop {
         let (path, body) = request(&mut connection).ok()??;
         if path.ends_with("/invocation/next") {
-            let event = queue
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .recv()
-                .ok()?;
+            let event = queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()?;
             next(connection.get_mut(), &event).ok()?;
             continue;
         }
@@ -121,13 +109,7 @@ fn converse(
             _ if path.ends_with("/init/error") => Invocation::InitError(body),
             _ => Invocation::Error(body),
         };
-        reply(
-            connection.get_mut(),
-            "202 Accepted",
-            "",
-            "{\"status\":\"OK\"}",
-        )
-        .ok()?;
+        reply(connection.get_mut(), "202 Accepted", "", "{\"status\":\"OK\"}").ok()?;
         answer.send(said).ok()?;
     }
 }
@@ -175,9 +157,7 @@ fn chunk(connection: &mut BufReader<TcpStream>) -> io::Result<Option<Vec<u8>>> {
 }
 
 fn next(stream: &mut TcpStream, event: &str) -> io::Result<()> {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let deadline = now.saturating_add(Duration::from_secs(60)).as_millis();
     let headers = format!(
         "Lambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n\

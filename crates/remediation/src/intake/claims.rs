@@ -24,7 +24,11 @@ fn permissions(record: &Value) -> impl Iterator<Item = IngressRule> {
             .filter_map(|range| text(range, "/cidrIp"))
             .chain(items(permission, "/ipv6Ranges").filter_map(|range| text(range, "/cidrIpv6")))
             .filter_map(|cidr| Source::cidr(&cidr).ok())
-            .chain(items(permission, "/prefixListIds").filter_map(|list| text(list, "/prefixListId")).map(Source::PrefixList))
+            .chain(
+                items(permission, "/prefixListIds")
+                    .filter_map(|list| text(list, "/prefixListId"))
+                    .map(Source::PrefixList),
+            )
             .chain(items(permission, "/groups").filter_map(|group| text(group, "/groupId")).map(Source::group));
         sources.filter_map(|source| rule(permission, ["/ipProtocol", "/fromPort", "/toPort"], source))
     })

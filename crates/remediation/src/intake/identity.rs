@@ -37,7 +37,10 @@ fn named(identity: &Value, kind: Option<&str>) -> Option<String> {
         Some("AssumedRole" | "Role") => assumed_role(identity),
         Some("WebIdentityUser" | "SAMLUser") => {
             let user = text(identity, "/userName")?;
-            Some(text(identity, "/identityProvider").map_or(user.clone(), |from| format!("{user} (signed in by {from})")))
+            Some(
+                text(identity, "/identityProvider")
+                    .map_or(user.clone(), |from| format!("{user} (signed in by {from})")),
+            )
         }
         Some("IdentityCenterUser") => {
             text(identity, "/onBehalfOf/userId").map(|user| format!("Identity Center user {user}"))

@@ -45,13 +45,16 @@ fn the_items_form() {
         json!({"_return": true}),
     );
     assert_eq!(ids(&event), ["sg-1"]);
-    assert_eq!(claimed(&event), [
-        "tcp Some(22) Some(22) 0.0.0.0/0",
-        "tcp Some(22) Some(22) ::/0",
-        "tcp Some(22) Some(22) pl-1",
-        "tcp Some(22) Some(22) sg-9",
-        "all None None ::/0",
-    ]);
+    assert_eq!(
+        claimed(&event),
+        [
+            "tcp Some(22) Some(22) 0.0.0.0/0",
+            "tcp Some(22) Some(22) ::/0",
+            "tcp Some(22) Some(22) pl-1",
+            "tcp Some(22) Some(22) sg-9",
+            "all None None ::/0",
+        ]
+    );
 }
 
 #[test]
@@ -81,7 +84,8 @@ fn modified_rules_one_or_several() {
 
 #[test]
 fn the_group_may_be_in_the_response_only() {
-    let response = json!({"_return": true, "securityGroupRuleSet": {"items": [{"groupId": "sg-2"}, {"groupId": "sg-2"}]}});
+    let response =
+        json!({"_return": true, "securityGroupRuleSet": {"items": [{"groupId": "sg-2"}, {"groupId": "sg-2"}]}});
     let event = record("AuthorizeSecurityGroupIngress", json!({"groupName": "web", "ipPermissions": {}}), response);
     assert_eq!(ids(&event), ["sg-2"], "each group once, and the id before the name");
 }
@@ -103,7 +107,8 @@ fn an_event_that_names_no_group_is_an_error() {
 
 #[test]
 fn prefix_lists_that_changed() {
-    let request = json!({"ModifyManagedPrefixListRequest": {"PrefixListId": "pl-1", "AddEntry": {"Cidr": "0.0.0.0/0"}}});
+    let request =
+        json!({"ModifyManagedPrefixListRequest": {"PrefixListId": "pl-1", "AddEntry": {"Cidr": "0.0.0.0/0"}}});
     assert_eq!(ids(&record("ModifyManagedPrefixList", request, Value::Null)), ["pl-1"]);
     let restore = json!({"RestoreManagedPrefixListVersionRequest": {"PrefixListId": "pl-2"}});
     assert_eq!(ids(&record("RestoreManagedPrefixListVersion", restore, Value::Null)), ["pl-2"]);

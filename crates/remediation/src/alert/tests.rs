@@ -1,0 +1,221 @@
+//! What people see, as they see it.
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use super::*;
+use crate::report::Report;
+
+/// Everything of a message that a person or a filter sees.
+fn shown(report: &Report) -> String {
+    let alert = compose(report);
+    let chat: Value = serde_json::from_str(&alert.chat).unwrap();
+    let attributes: Vec<_> = alert.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    format!(
+        "Subject: {}\nAttributes: {}\n\n{}\n===== chat\n{}",
+        alert.subject,
+        attributes.join(" "),
+        alert.email,
+        serde_json::to_string_pretty(&chat).unwrap()
+    )
+}
+
+#[test]
+fn simple() {
+    assert_snapshot!(shown(&samples::simple()));
+}
+
+#[test]
+fn closed() {
+    assert_snapshot!(shown(&samples::closed()));
+}
+
+#[test]
+fn monitor() {
+    assert_snapshot!(shown(&samples::monitor()));
+}
+
+#[test]
+fn noticed() {
+    assert_snapshot!(shown(&samples::noticed()));
+}
+
+#[test]
+fn incomplete() {
+    assert_snapshot!(shown(&samples::incomplete()));
+}
+
+#[test]
+fn refused() {
+    assert_snapshot!(shown(&samples::refused()));
+}
+
+#[test]
+fn unverified() {
+    assert_snapshot!(shown(&samples::unverified()));
+}
+
+#[test]
+fn already_gone() {
+    assert_snapshot!(shown(&samples::already_gone()));
+}
+
+#[test]
+fn vanished() {
+    assert_snapshot!(shown(&samples::vanished()));
+}
+
+#[test]
+fn nasty() {
+    assert_snapshot!(shown(&samples::nasty()));
+}
+
+#[test]
+fn the_message_is_strings_for_each_protocol() {
+    let alert = compose(&samples::closed());
+    let message: Value = serde_json::from_str(&alert.message()).unwrap();
+    let keys: Vec<_> = message.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, ["default", "email", "https", "lambda", "sqs"]);
+    assert!(message.as_object().unwrap().values().all(Value::is_string));
+    assert_eq!(message["default"], message["email"]);
+    assert_eq!(message["sqs"], message["lambda"]);
+    for key in ["https", "sqs"] {
+        assert!(serde_json::from_str::<Value>(message[key].as_str().unwrap()).unwrap().is_object());
+    }
+}
+
+#[test]
+fn a_thousand_findings_fit_into_one_message() {
+    let alert = compose(&samples::huge());
+    assert!(alert.message().len() < 240 * 1024, "{}", alert.message().len());
+    assert!(wire::escaped_len(&alert.email) <= EMAIL_BUDGET && alert.email.contains("more rules: all of them are in"));
+    assert!(wire::escaped_len(&alert.chat) <= CHAT_BUDGET);
+    assert!(wire::escaped_len(&alert.report) <= REPORT_BUDGET);
+    let report: Value = serde_json::from_str(&alert.report).unwrap();
+    assert_eq!(report["counts"]["findings"], 1000);
+    assert!(alert.attributes.iter().all(|(_, value)| !value.is_empty()));
+}
+
+#[test]
+fn long_lists_are_cut_and_say_so() {
+    let long = "words ".repeat(42);
+    let lines: Vec<_> = (20_000..20_042).map(|port| format!("tcp {port} 0.0.0.0/0 {long}")).collect();
+    let alert = compose(&samples::report(samples::group(&lines.iter().map(String::as_str).collect::<Vec<_>>())));
+    assert!(alert.subject.starts_with("CLOSED: 42 rules open to the world in "), "{}", alert.subject);
+    assert!(alert.email.contains("\n30. TCP port 20029") && alert.email.contains("\nAnd 12 more rules: all of them"));
+    assert!(alert.email.contains("\nAnd 32 more rules: see the report"));
+    assert!(alert.chat.contains("- and 32 more rules"));
+    let report: Value = serde_json::from_str(&alert.report).unwrap();
+    assert_eq!((&report["truncated"], report["restore"].as_array().unwrap().len()), (&Value::Bool(false), 42));
+}
+
+#[test]
+fn the_smallest_wordings_are_small_whatever_the_report_holds() {
+    let report = samples::huge();
+    let story = Story::of(&report);
+    assert!(wire::escaped_len(&email::compose(&story, 0)) <= EMAIL_BUDGET);
+    assert!(wire::escaped_len(&chat::compose(&story, 0)) <= CHAT_BUDGET);
+    assert!(wire::escaped_len(&wire::to_json_within(&report, 0)) <= REPORT_BUDGET);
+}
+
+fn all() -> Vec<Report> {
+    vec![
+        samples::simple(),
+        samples::closed(),
+        samples::monitor(),
+        samples::noticed(),
+        samples::incomplete(),
+        samples::refused(),
+        samples::unverified(),
+        samples::already_gone(),
+        samples::vanished(),
+        samples::nasty(),
+        samples::huge(),
+        Report {
+            group: portcullis_rules::SecurityGroup::default(),
+            origin: crate::Origin::default(),
+            ..samples::closed()
+        },
+    ]
+}
+
+#[test]
+fn every_message_keeps_its_promises() {
+    for report in all() {
+        let alert = compose(&report);
+        assert!(
+            alert.subject.len() <= 99 && alert.subject.chars().all(|c| matches!(c, ' '..='~')),
+            "{}",
+            alert.subject
+        );
+        assert!(
+            !alert.email.chars().any(|c| (c.is_control() && c != '\n') || clean::is_invisible(c)),
+            "{}",
+            alert.email
+        );
+        let links = |text: &str| text.matches("://").count();
+        assert!(links(&alert.email) <= 1, "{}", alert.email);
+        assert!(links(&alert.chat) <= 1 && !alert.chat.contains(['<', '>', '&', '*']), "{}", alert.chat);
+        let last = alert.email.lines().last().unwrap();
+        assert!(last.starts_with("Event "), "{last}");
+        let unbroken = |line: &str| line.contains(['{', '#']) || line.split(' ').any(|word| word.chars().count() > 60);
+        assert_eq!(alert.email.lines().find(|line| line.chars().count() > 76 && !unbroken(line)), None);
+    }
+}
+
+mod properties {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Texts of all lengths that attacks and accidents are made of.
+    fn text() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            prop::sample::select(vec![
+                "<!channel>",
+                "http://e.example",
+                "\u{1b}[1m",
+                "\n",
+                "\"",
+                "\\",
+                "@here",
+                "`",
+                "\u{202e}",
+                "\u{1}"
+            ])
+            .prop_map(str::to_owned),
+            any::<char>().prop_map(String::from),
+        ];
+        (prop::collection::vec(piece, 0..12), 1..60_usize).prop_map(|(pieces, times)| pieces.concat().repeat(times))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn whatever_the_texts_the_message_is_whole(
+            name in text(), described in text(), who in text(), agent in text(), said in text(), place in text(),
+        ) {
+            let mut report = samples::incomplete();
+            report.group.name = Some(name);
+            report.origin.actor.who = Some(who);
+            report.origin.user_agent = Some(agent);
+            report.origin.region = Some(place);
+            for finding in report.findings.iter_mut().chain(&mut report.remaining) {
+                finding.ingress.description = Some(described.clone());
+            }
+            for failure in &mut report.failures {
+                failure.ingress.description = Some(described.clone());
+                failure.error.message.clone_from(&said);
+            }
+            let alert = compose(&report);
+            prop_assert!(alert.subject.len() <= 99 && alert.subject.chars().all(|c| matches!(c, ' '..='~')));
+            prop_assert!(alert.subject.starts_with("NOT CLOSED: 3 of 4 rules"));
+            prop_assert!(!alert.email.chars().any(|c| (c.is_control() && c != '\n') || clean::is_invisible(c)));
+            prop_assert!(alert.email.matches("://").count() <= 1);
+            prop_assert!(!alert.chat.contains(['<', '>', '&', '*']) && !alert.chat.to_lowercase().contains("@here"));
+            prop_assert!(serde_json::from_str::<Value>(&alert.chat).is_ok());
+            prop_assert!(serde_json::from_str::<Value>(&alert.report).is_ok());
+            prop_assert!(alert.message().len() < 240 * 1024);
+            prop_assert!(alert.attributes.iter().all(|(_, value)| !value.is_empty() && value.chars().count() <= 128));
+        }
+    }
+}

@@ -1,0 +1,225 @@
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::*;
+use crate::alert::samples;
+
+const SCHEMA: &str = include_str!("../../../../../schemas/report.v1.schema.json");
+
+fn value(report: &Report) -> Value {
+    serde_json::from_str(&to_json(report)).unwrap()
+}
+
+/// A report in which nothing is null and no list is empty.
+fn rich() -> Value {
+    let mut report = samples::incomplete();
+    report.removed = samples::closed().removed;
+    report.refusals = samples::refused().refusals;
+    report.unresolved_prefix_lists.insert("pl-1".to_owned());
+    report.unverified = samples::unverified().unverified;
+    report.closed_at = samples::closed().closed_at;
+    report.findings[0].exempt = Some("an-exception".to_owned());
+    report.origin.actor.invoked_by = Some("cloudformation.amazonaws.com".to_owned());
+    value(&report)
+}
+
+#[test]
+fn a_whole_report() {
+    for (name, report) in [("closed", samples::closed()), ("incomplete", samples::incomplete())] {
+        insta::assert_snapshot!(name, serde_json::to_string_pretty(&ReportV1::new(&report)).unwrap());
+    }
+}
+
+#[test]
+fn unknown_is_null_and_never_absent() {
+    let mut report = samples::refused();
+    report.group = portcullis_rules::SecurityGroup::default();
+    report.origin = crate::intake::Origin::default();
+    let (poor, rich) = (value(&report), rich());
+    for part in ["/event", "/event/actor", "/group", "/counts", ""] {
+        let keys =
+            |value: &Value| value.pointer(part).unwrap().as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(keys(&poor), keys(&rich), "{part}");
+    }
+    assert_eq!(poor["group"]["id"], Value::Null);
+    assert_eq!(poor["event"]["time"], Value::Null);
+}
+
+#[test]
+fn a_finding_is_as_the_audit_prints_it() {
+    let report = samples::simple();
+    let finding = FindingV1::new(&report.group, &report.findings[0]);
+    assert_eq!(
+        json(&finding),
+        r#"{"group_id":"sg-0123456789abcdef0","group_name":"web","vpc_id":"vpc-0a1b2c3d","#.to_owned()
+            + r#""security_group_rule_id":"sgr-00000000000000001","protocol":"tcp","from_port":22,"to_port":22,"#
+            + r#""source":"0.0.0.0/0","rule":"restricted-common-ports","severity":"high","action":"revoke","#
+            + r#""references":["HIPAA"],"offending_ports":"22","exempt":null}"#
+    );
+}
+
+#[test]
+fn a_summary_is_small_and_takes_the_gravest_outcome() {
+    let reports = [samples::closed(), samples::incomplete(), samples::vanished()];
+    let summary: Value = serde_json::from_str(&json(&SummaryV1::new(Some("e-1"), &reports))).unwrap();
+    assert_eq!(summary["outcome"], "incomplete");
+    assert_eq!(summary["groups"][0]["counts"]["removed"], 4);
+    assert_eq!(summary["groups"][2]["id"], Value::Null);
+    let nothing: Value = serde_json::from_str(&json(&SummaryV1::new(None, &[]))).unwrap();
+    assert_eq!(nothing, json!({"version": 1, "outcome": null, "event_id": null, "groups": []}));
+}
+
+#[test]
+fn monitor_mode_has_nothing_to_restore() {
+    assert_eq!(value(&samples::monitor())["restore"], json!([]));
+}
+
+/// Reads a command as a POSIX shell would.
+fn shell_words(command: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut rest = command.chars();
+    while let Some(c) = rest.next() {
+        let word = words.last_mut().unwrap();
+        match c {
+            '\'' => word.extend(rest.by_ref().take_while(|c| *c != '\'')),
+            '\\' => word.extend(rest.next()),
+            ' ' => words.push(String::new()),
+            other => word.push(other),
+        }
+    }
+    words
+}
+
+#[test]
+fn restoring_is_exact_whatever_the_text() {
+    let mut report = samples::closed();
+    let nasty = "it's \"q\" \\ $(rm -rf /) `x` é 東 🦀 \u{202e} https://e.example/ www.e.example";
+    report.removed[0].ingress.description = Some(nasty.to_owned());
+    report.removed[0].ingress.tags.insert("k'".to_owned(), nasty.to_owned());
+    let command = authorize("sg-1", Some("eu-west-1"), &report.removed[0].ingress).join(" ");
+    assert!(command.chars().all(|c| matches!(c, ' '..='~')), "{command}");
+    assert!(!command.contains("://") && !command.contains("www."), "{command}");
+    let words = shell_words(&command);
+    assert_eq!(
+        words[..7],
+        ["aws", "ec2", "authorize-security-group-ingress", "--region", "eu-west-1", "--group-id", "sg-1"]
+    );
+    let permissions: Value = serde_json::from_str(&words[8]).unwrap();
+    let range = permissions[0].as_object().unwrap().values().find_map(|list| list.get(0)).unwrap();
+    assert_eq!(range["Description"], nasty);
+    let tags: Value = serde_json::from_str(&words[10]).unwrap();
+    assert_eq!(tags[0]["Tags"][0], json!({"Key": "k'", "Value": nasty}));
+}
+
+#[test]
+fn every_kind_of_source_has_its_own_list() {
+    let mut ingress = samples::simple().removed.remove(0).ingress;
+    let mut permission = |source| {
+        ingress.source = source;
+        shell_words(&authorize("sg-1", None, &ingress).join(" "))[6].clone()
+    };
+    let expected = |list: &str| {
+        format!(r#"[{{"IpProtocol":"tcp","FromPort":22,"ToPort":22,{list},"Description":"temp ssh"}}]}}]"#)
+    };
+    let cidr = |text| portcullis_rules::Source::cidr(text).unwrap();
+    assert_eq!(permission(cidr("1.2.3.0/24")), expected(r#""IpRanges":[{"CidrIp":"1.2.3.0/24""#));
+    assert_eq!(permission(cidr("::/0")), expected(r#""Ipv6Ranges":[{"CidrIpv6":"::/0""#));
+    let list = portcullis_rules::Source::PrefixList("pl-1".to_owned());
+    assert_eq!(permission(list), expected(r#""PrefixListIds":[{"PrefixListId":"pl-1""#));
+    let (group_id, owner_id) = ("sg-9".to_owned(), Some("111122223333".to_owned()));
+    let group = portcullis_rules::Source::Group(portcullis_rules::source::GroupSource { group_id, owner_id });
+    assert_eq!(permission(group), expected(r#""UserIdGroupPairs":[{"GroupId":"sg-9","UserId":"111122223333""#));
+}
+
+#[test]
+fn names_that_are_no_names_are_quoted() {
+    let report = samples::simple();
+    let command = revoke("sg-1; rm 'x'", Some("eu west"), &report.removed[0].ingress).join(" ");
+    assert_eq!(shell_words(&command)[3..5], ["--group-id", "sg-1; rm 'x'"]);
+}
+
+#[test]
+fn the_escaped_length_is_that_of_the_serializer() {
+    for text in ["", "a\"b\\c\nd\te\u{1}\u{1b}\u{8}\u{c}\r é 🦀 \u{7f}\u{2028}/"] {
+        assert_eq!(escaped_len(text), serde_json::to_string(text).unwrap().len());
+    }
+}
+
+#[test]
+fn a_report_that_is_cut_says_so_and_keeps_its_counts() {
+    let report = samples::huge();
+    let whole = value(&report);
+    let cut: Value = serde_json::from_str(&to_json_within(&report, 150_000)).unwrap();
+    assert_eq!((&whole["truncated"], &cut["truncated"]), (&json!(false), &json!(true)));
+    assert_eq!(whole["counts"], cut["counts"]);
+    assert!(cut["findings"].as_array().unwrap().len() > 1);
+    assert!(escaped_len(&cut.to_string()) <= 150_000);
+    let least: Value = serde_json::from_str(&to_json_within(&report, 0)).unwrap();
+    assert_eq!(least["removed"], json!([]));
+}
+
+/// Paths of all keys: `event.actor.who`, `findings[].rule`.
+fn keys(value: &Value, path: &str, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| keys(item, &format!("{path}[]"), found)),
+        // The keys of tags are anybody's.
+        Value::Object(_) if path.rsplit('.').next() == Some("tags") => {}
+        Value::Object(map) => {
+            for (key, value) in map {
+                let path = format!("{path}.{key}");
+                keys(value, &path, found);
+                found.insert(path);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// The same paths out of the schema. Every object must require all of its keys, allow no others and describe each.
+fn schema_keys(schema: &Value, root: &Value, path: &str, found: &mut BTreeSet<String>) {
+    if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
+        schema_keys(root.pointer(reference.trim_start_matches('#')).unwrap(), root, path, found);
+    }
+    for choice in schema.get("anyOf").and_then(Value::as_array).into_iter().flatten() {
+        schema_keys(choice, root, path, found);
+    }
+    if let Some(items) = schema.get("items") {
+        schema_keys(items, root, &format!("{path}[]"), found);
+    }
+    let empty = Map::new();
+    let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
+    if !properties.is_empty() {
+        let required: BTreeSet<_> =
+            schema["required"].as_array().unwrap().iter().map(|key| key.as_str().unwrap()).collect();
+        assert_eq!(required, properties.keys().map(String::as_str).collect(), "required at {path}");
+        assert_eq!(schema["additionalProperties"], false, "at {path}");
+    }
+    for (key, property) in properties {
+        let path = format!("{path}.{key}");
+        assert!(property.get("description").is_some(), "{path} is not described");
+        schema_keys(property, root, &path, found);
+        found.insert(path);
+    }
+}
+
+#[test]
+fn the_schema_has_every_key_of_a_report_and_no_other() {
+    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    let (mut written, mut promised) = (BTreeSet::new(), BTreeSet::new());
+    keys(&rich(), "", &mut written);
+    schema_keys(&schema, &schema, "", &mut promised);
+    assert_eq!(written, promised);
+}
+
+#[test]
+fn the_schema_names_every_outcome_and_error() {
+    use crate::ports::ErrorKind::{Denied, GroupNotFound, NoAnswer, Other, RuleNotFound, Throttled};
+    use crate::report::Outcome::{Clean, Closed, Incomplete, Noticed, Refused, Vanished, WouldClose};
+    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    let outcomes =
+        [Clean, Vanished, Noticed, Closed, WouldClose, Refused, Incomplete].map(crate::report::Outcome::as_str);
+    assert_eq!(schema.pointer("/properties/outcome/enum").unwrap(), &json!(outcomes));
+    let kinds = [Throttled, Denied, GroupNotFound, RuleNotFound, NoAnswer, Other].map(crate::ports::ErrorKind::code);
+    assert_eq!(schema.pointer("/$defs/error_kind/enum").unwrap(), &json!(kinds));
+}

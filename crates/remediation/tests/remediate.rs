@@ -1,0 +1,338 @@
+//! The loop against an in-memory EC2 with faults.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_rules::baseline::baseline;
+use portcullis_rules::source::{PrefixLists, parse_cidr};
+use portcullis_testkit::{Call, FakeClock, FakeEc2, FakeTell, Fault, change, group, rule};
+
+use portcullis_remediation::intake::{Change, Origin, Target};
+use portcullis_remediation::ports::{ErrorKind, GroupRef, Mode};
+use portcullis_remediation::remediate::{Handled, Hands, Limits, RemediationError, Remediator};
+use portcullis_remediation::report::Outcome;
+
+const SG: &str = "sg-1";
+/// Two offending boxes and three innocent ones.
+const MIXED: [&str; 5] = [
+    "sgr-1 tcp 22 0.0.0.0/0",
+    "sgr-2 tcp 22 10.0.0.0/8",
+    "sgr-3 tcp 8040 ::/0",
+    "sgr-4 tcp 443 0.0.0.0/0",
+    "sgr-5 tcp 22 sg-9",
+];
+const INNOCENT: [&str; 3] = ["sgr-2 tcp 22 10.0.0.0/8", "sgr-4 tcp 443 0.0.0.0/0", "sgr-5 tcp 22 sg-9"];
+
+struct World {
+    ec2: Arc<FakeEc2>,
+    tell: Arc<FakeTell>,
+    clock: Arc<FakeClock>,
+    remediator: Remediator,
+}
+
+fn world(lines: &[&str], mode: Mode) -> World {
+    let ec2 = Arc::new(FakeEc2::with([group(SG, lines)]));
+    let tell = Arc::new(FakeTell::default());
+    // Five minutes after the event: nothing is fresh.
+    let clock = Arc::new(FakeClock::at("2026-11-21T12:05:00Z".parse().unwrap()));
+    let hands = Hands {
+        reader: ec2.clone(),
+        revoker: (mode == Mode::Enforce).then(|| ec2.clone() as Arc<_>),
+        teller: tell.clone(),
+        clock: clock.clone(),
+    };
+    World { ec2, tell, clock, remediator: Remediator::new(hands, baseline(), Limits::default()) }
+}
+
+impl World {
+    fn handle(&self, change: &Change) -> Handled {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(self.remediator.handle(change))
+    }
+
+    fn event(&self, id: &str) -> Handled {
+        self.handle(&change(SG, id))
+    }
+
+    fn reads(&self) -> usize {
+        self.ec2.calls().iter().filter(|call| matches!(call, Call::Read(_))).count()
+    }
+
+    fn subjects(&self) -> Vec<String> {
+        self.tell.told().into_iter().map(|alert| alert.subject).collect()
+    }
+}
+
+fn outcome(handled: &Handled) -> Outcome {
+    assert_eq!(handled.reports.len(), 1, "{handled:?}");
+    handled.reports[0].outcome
+}
+
+fn codes(handled: &Handled) -> Vec<&'static str> {
+    handled.errors.iter().map(RemediationError::code).collect()
+}
+
+#[test]
+fn what_is_forbidden_goes_and_nothing_else() {
+    let world = world(&MIXED, Mode::Enforce);
+    let handled = world.event("e-1");
+    assert_eq!(outcome(&handled), Outcome::Closed);
+    assert!(handled.errors.is_empty());
+    assert_eq!(world.ec2.rules(SG), INNOCENT);
+    assert_eq!(
+        world.ec2.calls(),
+        [
+            Call::Read(SG.into()),
+            Call::Revoke(SG.into(), vec!["sgr-1 tcp 22 0.0.0.0/0".into(), "sgr-3 tcp 8040 ::/0".into()]),
+            Call::Read(SG.into()),
+        ]
+    );
+    let report = &handled.reports[0];
+    assert_eq!((report.rounds, report.exposure_seconds()), (1, Some(300)));
+    assert_eq!(world.tell.told().len(), 1);
+}
+
+#[test]
+fn a_clean_group_costs_one_read_and_no_word() {
+    let world = world(&INNOCENT, Mode::Enforce);
+    let handled = world.event("e-1");
+    assert_eq!(outcome(&handled), Outcome::Clean);
+    assert_eq!(world.reads(), 1);
+    assert!(world.tell.told().is_empty() && handled.errors.is_empty());
+}
+
+#[test]
+fn monitor_mode_changes_nothing_and_tells() {
+    let world = world(&MIXED, Mode::Monitor);
+    let handled = world.event("e-1");
+    assert_eq!(outcome(&handled), Outcome::WouldClose);
+    assert_eq!(world.ec2.calls(), [Call::Read(SG.into())]);
+    assert_eq!(handled.reports[0].removed.len(), 2);
+    assert_eq!((world.tell.told().len(), handled.errors.len()), (1, 0));
+}
+
+#[test]
+fn what_the_policy_only_wants_told_is_told() {
+    let world = world(&["tcp 8000-8010 10.0.0.0/8"], Mode::Enforce);
+    assert_eq!(outcome(&world.event("e-1")), Outcome::Noticed);
+    assert_eq!((world.reads(), world.tell.told().len()), (1, 1));
+}
+
+#[test]
+fn a_group_that_cannot_be_read_is_an_error_and_never_nothing() {
+    for kind in [ErrorKind::Throttled, ErrorKind::Denied, ErrorKind::NoAnswer, ErrorKind::Other] {
+        let world = world(&MIXED, Mode::Enforce);
+        world.ec2.plan([Fault::Read(kind)]);
+        let handled = world.event("e-1");
+        assert_eq!((codes(&handled), handled.reports.len()), (vec!["group-unread"], 0));
+    }
+}
+
+#[test]
+fn a_group_that_is_gone_needs_nothing() {
+    let world = world(&MIXED, Mode::Enforce);
+    let handled = world.handle(&change("sg-2", "e-1"));
+    assert_eq!((outcome(&handled), handled.errors.len(), world.tell.told().len()), (Outcome::Vanished, 0, 0));
+}
+
+#[test]
+fn a_group_named_by_name_is_found() {
+    let world = world(&MIXED, Mode::Enforce);
+    let named = Change { target: Target::Groups(vec![GroupRef::Name("web".into())]), ..change(SG, "e-1") };
+    assert_eq!(outcome(&world.handle(&named)), Outcome::Closed);
+    assert_eq!(world.ec2.rules(SG), INNOCENT);
+}
+
+#[test]
+fn a_changed_prefix_list_brings_every_group_that_uses_it() {
+    let world = world(&["sgr-1 tcp 22 pl-1", "sgr-2 tcp 22 pl-2"], Mode::Enforce);
+    let all = |list: &str| (list.to_owned(), vec![parse_cidr("0.0.0.0/0").unwrap()]);
+    world.ec2.set_lists([all("pl-1"), ("pl-2".to_owned(), vec![])].into_iter().collect());
+    let handled = world.handle(&Change { target: Target::PrefixList("pl-1".into()), ..change(SG, "e-1") });
+    assert_eq!(outcome(&handled), Outcome::Closed);
+    assert_eq!(world.ec2.rules(SG), ["sgr-2 tcp 22 pl-2"]);
+
+    world.ec2.set_lists(PrefixLists::none());
+    world.ec2.plan([Fault::Read(ErrorKind::Denied)]);
+    let handled = world.handle(&Change { target: Target::PrefixList("pl-1".into()), ..change(SG, "e-2") });
+    assert_eq!(codes(&handled), ["group-unread"]);
+}
+
+#[test]
+fn somebody_faster_is_no_failure() {
+    let world = world(&MIXED, Mode::Enforce);
+    world.ec2.plan([Fault::ClosedAfterRead(rule("tcp 22 0.0.0.0/0"))]);
+    let handled = world.event("e-1");
+    assert_eq!((outcome(&handled), handled.errors.len()), (Outcome::Closed, 0));
+    let removed: Vec<_> = handled.reports[0].removed.iter().map(|removal| removal.ingress.to_string()).collect();
+    assert_eq!(removed, ["tcp 8040 ::/0"], "what somebody else removed is not ours");
+}
+
+#[test]
+fn a_rule_that_appears_meanwhile_goes_too() {
+    let world = world(&MIXED, Mode::Enforce);
+    world.ec2.plan([Fault::OpenedAfterRead(rule("sgr-9 tcp 3389 0.0.0.0/0"))]);
+    let handled = world.event("e-1");
+    assert_eq!((outcome(&handled), handled.reports[0].rounds), (Outcome::Closed, 2));
+    assert_eq!(world.ec2.rules(SG), INNOCENT);
+    assert_eq!(handled.reports[0].removed.len(), 3);
+}
+
+#[test]
+fn a_group_that_is_opened_faster_than_closed_is_left_to_the_retry() {
+    let world = world(&MIXED, Mode::Enforce);
+    world.ec2.plan((0..3).map(|_| Fault::OpenedAfterRevoke(rule("tcp 3389 0.0.0.0/0"))));
+    let handled = world.event("e-1");
+    assert_eq!((outcome(&handled), codes(&handled)), (Outcome::Incomplete, vec!["group-not-closed"]));
+    assert_eq!(handled.reports[0].rounds, 3);
+    assert_eq!(outcome(&world.event("e-1")), Outcome::Closed);
+    assert_eq!(world.tell.told().len(), 2);
+}
+
+#[test]
+fn a_lost_answer_is_not_a_failure_when_the_rule_is_gone() {
+    let world = world(&MIXED, Mode::Enforce);
+    world.ec2.plan([Fault::RevokeUnanswered]);
+    let handled = world.event("e-1");
+    assert_eq!((outcome(&handled), handled.errors.len()), (Outcome::Closed, 0));
+    assert_eq!((handled.reports[0].removed.len(), handled.reports[0].failures.len()), (2, 0));
+}
+
+#[test]
+fn an_early_look_after_the_act_is_repeated() {
+    let world = world(&MIXED, Mode::Enforce);
+    world.ec2.plan([Fault::RevokeLies]);
+    let handled = world.event("e-1");
+    assert_eq!((outcome(&handled), handled.reports[0].rounds), (Outcome::Closed, 2));
+    assert_eq!(handled.reports[0].removed.len(), 2, "told once, not once a round");
+    assert_eq!(world.clock.sleeps(), [Duration::from_millis(300)]);
+}
+
+#[test]
+fn a_call_that_always_lies_is_found_out() {
+    let world = world(&MIXED, Mode::Enforce);
+    world.ec2.plan((0..3).map(|_| Fault::RevokeLies));
+    let handled = world.event("e-1");
+    assert_eq!((outcome(&handled), codes(&handled)), (Outcome::Incomplete, vec!["group-not-closed"]));
+    assert!(world.subjects()[0].starts_with("NOT CLOSED"), "{:?}", world.subjects());
+}
+
+#[test]
+fn a_refused_revoke_is_told_once_and_fails_each_attempt() {
+    let world = world(&MIXED, Mode::Enforce);
+    world.ec2.plan((0..3).map(|_| Fault::Revoke(ErrorKind::Denied)));
+    for _ in 0..3 {
+        let handled = world.event("e-1");
+        assert_eq!((outcome(&handled), codes(&handled)), (Outcome::Incomplete, vec!["group-not-closed"]));
+        assert_eq!((handled.reports[0].failures.len(), handled.reports[0].rounds), (2, 1), "no use in trying on");
+    }
+    assert_eq!(world.tell.told().len(), 1);
+    assert_eq!(outcome(&world.event("e-1")), Outcome::Closed);
+    assert_eq!(world.tell.told().len(), 2);
+}
+
+#[test]
+fn one_box_that_fails_does_not_keep_the_others_open() {
+    let world = world(&MIXED, Mode::Enforce);
+    let source = rule("tcp 22 0.0.0.0/0").source;
+    world.ec2.plan((0..3).map(|_| Fault::RevokeFrom(source.clone(), ErrorKind::Other)));
+    let handled = world.event("e-1");
+    assert_eq!((outcome(&handled), codes(&handled)), (Outcome::Incomplete, vec!["group-not-closed"]));
+    let report = &handled.reports[0];
+    assert_eq!((report.removed.len(), report.failures.len(), report.remaining.len()), (1, 1, 1));
+    assert!(!world.ec2.rules(SG).contains(&"sgr-3 tcp 8040 ::/0".to_owned()));
+}
+
+#[test]
+fn when_nobody_can_look_after_the_act_what_went_is_told_and_the_event_comes_again() {
+    let world = world(&MIXED, Mode::Enforce);
+    let look = Fault::OpenedAfterRead(rule("tcp 443 ::/0"));
+    world.ec2.plan([look, Fault::Read(ErrorKind::Throttled)]);
+    let handled = world.event("e-1");
+    assert_eq!((outcome(&handled), codes(&handled)), (Outcome::Incomplete, vec!["group-not-closed"]));
+    let report = &handled.reports[0];
+    assert_eq!((report.removed.len(), report.remaining.len()), (2, 0));
+    assert!(report.unverified.is_some());
+    assert_eq!(world.tell.told().len(), 1);
+    assert_eq!(outcome(&world.event("e-1")), Outcome::Clean);
+    assert_eq!(world.tell.told().len(), 1);
+}
+
+#[test]
+fn a_group_deleted_while_we_act_is_closed() {
+    let world = world(&MIXED, Mode::Enforce);
+    world.ec2.plan([Fault::DeletedAfterRevoke]);
+    let handled = world.event("e-1");
+    assert_eq!((outcome(&handled), handled.errors.len()), (Outcome::Closed, 0));
+}
+
+#[test]
+fn an_alert_that_failed_is_told_by_the_retry_once() {
+    let world = world(&MIXED, Mode::Enforce);
+    world.tell.fail(1);
+    let first = world.event("e-1");
+    assert_eq!((outcome(&first), codes(&first)), (Outcome::Closed, vec!["alert-unsent"]));
+    let second = world.event("e-1");
+    assert_eq!((outcome(&second), second.errors.len()), (Outcome::Clean, 0));
+    assert_eq!(world.tell.told().len(), 1);
+    assert!(world.subjects()[0].starts_with("CLOSED"), "{:?}", world.subjects());
+    world.event("e-1");
+    assert_eq!(world.tell.told().len(), 1);
+}
+
+#[test]
+fn an_unsent_alert_is_told_even_when_the_retry_cannot_read() {
+    let world = world(&MIXED, Mode::Enforce);
+    world.tell.fail(1);
+    world.event("e-1");
+    world.ec2.plan([Fault::Read(ErrorKind::Throttled)]);
+    assert_eq!(codes(&world.event("e-1")), ["group-unread"]);
+    assert_eq!(world.tell.told().len(), 1);
+}
+
+#[test]
+fn the_same_event_twice_is_told_once_and_another_is_another() {
+    let world = world(&["tcp 8000-8010 10.0.0.0/8"], Mode::Enforce);
+    for event in ["e-1", "e-1", "e-2"] {
+        world.event(event);
+    }
+    assert_eq!(world.tell.told().len(), 2);
+}
+
+#[test]
+fn a_rule_that_a_fresh_event_names_is_waited_for() {
+    let world = world(&MIXED, Mode::Enforce);
+    let late = |claims: &[&str]| Change {
+        claims: claims.iter().map(|line| rule(line)).collect(),
+        origin: Origin { time: "2026-11-21T12:04:50Z".parse().ok(), ..change(SG, "e-1").origin },
+        ..change(SG, "e-1")
+    };
+    world.ec2.plan([Fault::OpenedAfterRead(rule("tcp 3306 0.0.0.0/0"))]);
+    let handled = world.handle(&late(&["tcp 3306 0.0.0.0/0"]));
+    assert_eq!((outcome(&handled), handled.reports[0].removed.len()), (Outcome::Closed, 3));
+    assert_eq!(world.clock.sleeps(), [Duration::from_millis(300)]);
+
+    world.handle(&late(&["tcp 3307 0.0.0.0/0"]));
+    assert_eq!(world.clock.sleeps().len(), 3, "and believed to be gone after a while");
+    let old = Change { claims: vec![rule("tcp 3308 0.0.0.0/0")], ..change(SG, "e-2") };
+    world.handle(&old);
+    assert_eq!(world.clock.sleeps().len(), 3, "an old event is believed at once");
+}
+
+#[test]
+fn a_group_of_another_account_is_left_alone_and_told() {
+    let world = world(&[], Mode::Enforce);
+    let mut shared = group(SG, &["tcp 22 0.0.0.0/0"]);
+    shared.owner_id = Some("444455556666".to_owned());
+    let ec2 = Arc::new(FakeEc2::with([shared]));
+    let hands = Hands {
+        reader: ec2.clone(),
+        revoker: Some(ec2.clone()),
+        teller: world.tell.clone(),
+        clock: world.clock.clone(),
+    };
+    let remediator = Remediator::new(hands, baseline(), Limits::default());
+    let world = World { ec2, remediator, ..world };
+    let handled = world.event("e-1");
+    assert_eq!((outcome(&handled), handled.errors.len()), (Outcome::Refused, 0));
+    assert_eq!((world.ec2.rules(SG).len(), world.tell.told().len()), (1, 1));
+}

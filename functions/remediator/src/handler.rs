@@ -1,0 +1,70 @@
+//! One event: intake, remediation, one decision line, and the answer for Lambda.
+
+use lambda_runtime::Diagnostic;
+use portcullis_remediation::intake::{Ignored, Intake, IntakeError, Origin, intake_value};
+use portcullis_remediation::report::wire::SummaryV1;
+use portcullis_remediation::{Handled, Remediator};
+use serde_json::{Value, json};
+
+/// Why the event must come again: the type that alarms and the on-failure destination see, and the sentence.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: &'static str,
+    message: String,
+}
+
+impl From<Failure> for Diagnostic {
+    fn from(failure: Failure) -> Self {
+        Self { error_type: format!("Portcullis.{}", failure.code), error_message: failure.message }
+    }
+}
+
+/// Handles an event.
+///
+/// # Errors
+/// When the event is not understood, or anything is left open, unread or unsaid.
+pub(crate) async fn handle(remediator: &Remediator, event: &Value) -> Result<Value, Failure> {
+    match intake_value(event) {
+        Ok(Intake::Change(change)) => {
+            let handled = remediator.handle(&change).await;
+            answer(&change.origin, &handled)
+        }
+        Ok(Intake::Ignored { origin, reason }) => Ok(ignored(&origin, &reason)),
+        Err(error) => Err(misunderstood(&error)),
+    }
+}
+
+fn answer(origin: &Origin, handled: &Handled) -> Result<Value, Failure> {
+    for report in &handled.reports {
+        tracing::info!(
+            event.id = origin.event_id,
+            event.name = %origin.event_name,
+            actor = origin.actor.who,
+            group.id = %report.group.id,
+            outcome = %report.outcome,
+            mode = %report.mode,
+            findings = report.findings.len(),
+            removed = report.removed.len(),
+            remaining = report.remaining.len(),
+            rounds = report.rounds,
+            exposure_seconds = report.exposure_seconds(),
+            "decided"
+        );
+    }
+    let Some(first) = handled.errors.first() else {
+        return Ok(json!(SummaryV1::new(origin.event_id.as_deref(), &handled.reports)));
+    };
+    let message = handled.errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    tracing::error!(event.id = origin.event_id, code = first.code(), %message, "not done: the event must come again");
+    Err(Failure { code: first.code(), message })
+}
+
+fn ignored(origin: &Origin, reason: &Ignored) -> Value {
+    tracing::info!(event.id = origin.event_id, event.name = %origin.event_name, %reason, "ignored");
+    json!({ "version": 1, "outcome": "ignored", "event_id": origin.event_id, "reason": reason.to_string() })
+}
+
+fn misunderstood(error: &IntakeError) -> Failure {
+    tracing::error!(code = "event-not-understood", message = %error, "not done: the event is not understood");
+    Failure { code: "event-not-understood", message: error.to_string() }
+}

@@ -1,0 +1,46 @@
+//! The Lambda function: builds its adapters once, and hands every event over.
+
+mod handler;
+mod settings;
+
+use std::sync::Arc;
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use portcullis_aws::{Aws, SystemClock};
+use portcullis_remediation::remediate::Limits;
+use portcullis_remediation::{Hands, Mode, Remediator, RevokeIngress};
+use portcullis_rules::baseline::baseline;
+use serde_json::Value;
+use settings::Settings;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    tracing_subscriber::fmt().json().flatten_event(true).with_target(false).with_current_span(false).init();
+    let remediator = match remediator().await {
+        Ok(remediator) => remediator,
+        Err(error) => {
+            tracing::error!(message = %error, "refusing to start");
+            return Err(error);
+        }
+    };
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
+        let remediator = &remediator;
+        async move { handler::handle(remediator, &event.payload).await }
+    }))
+    .await
+}
+
+/// The composition. In monitor mode nothing that could change a group is built.
+async fn remediator() -> Result<Remediator, Error> {
+    let settings = Settings::read(|name| std::env::var(name).ok())?;
+    let aws = Aws::connect().await?;
+    aws.pre_connect().await;
+    let revoker = (settings.mode == Mode::Enforce).then(|| Arc::new(aws.revoker()) as Arc<dyn RevokeIngress>);
+    let hands = Hands {
+        reader: Arc::new(aws.reader()),
+        revoker,
+        teller: Arc::new(aws.teller(settings.topic_arn)),
+        clock: Arc::new(SystemClock),
+    };
+    Ok(Remediator::new(hands, baseline(), Limits::default()))
+}
