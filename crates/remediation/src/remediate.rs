@@ -175,7 +175,7 @@ impl Remediator {
         };
         let first = snapshot.group.clone();
         let refusals = loop {
-            let plan = self.assess(change, &snapshot, &mut ledger);
+            let plan = self.assess(&snapshot, &mut ledger);
             if !ledger.may_go_on(&plan, self.limits.rounds) {
                 break plan.refusals;
             }
@@ -203,9 +203,11 @@ impl Remediator {
     }
 
     /// Judges what was read, and plans.
-    fn assess(&self, change: &Change, snapshot: &Snapshot, ledger: &mut Ledger) -> Plan {
+    fn assess(&self, snapshot: &Snapshot, ledger: &mut Ledger) -> Plan {
         let judgement = judge(&self.policy, &snapshot.group, &snapshot.prefix_lists);
-        let plan = plan(&snapshot.group, &judgement.findings, change.origin.account.as_deref());
+        // Whether a group of another account (a shared VPC) may be changed is for EC2 to say: its "no" is a failure, told
+        // and retried, and never a success with a hole left open.
+        let plan = plan(&snapshot.group, &judgement.findings, None);
         ledger.looked(&snapshot.group, judgement);
         plan
     }

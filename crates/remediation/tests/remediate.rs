@@ -317,22 +317,3 @@ fn a_rule_that_a_fresh_event_names_is_waited_for() {
     world.handle(&old);
     assert_eq!(world.clock.sleeps().len(), 3, "an old event is believed at once");
 }
-
-#[test]
-fn a_group_of_another_account_is_left_alone_and_told() {
-    let world = world(&[], Mode::Enforce);
-    let mut shared = group(SG, &["tcp 22 0.0.0.0/0"]);
-    shared.owner_id = Some("444455556666".to_owned());
-    let ec2 = Arc::new(FakeEc2::with([shared]));
-    let hands = Hands {
-        reader: ec2.clone(),
-        revoker: Some(ec2.clone()),
-        teller: world.tell.clone(),
-        clock: world.clock.clone(),
-    };
-    let remediator = Remediator::new(hands, baseline(), Limits::default());
-    let world = World { ec2, remediator, ..world };
-    let handled = world.event("e-1");
-    assert_eq!((outcome(&handled), handled.errors.len()), (Outcome::Refused, 0));
-    assert_eq!((world.ec2.rules(SG).len(), world.tell.told().len()), (1, 1));
-}

@@ -4,11 +4,11 @@ use std::ffi::OsStr;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
@@ -19,8 +19,6 @@ pub enum Invocation {
     Response(Value),
     /// The error, as `errorType` and `errorMessage`.
     Error(Value),
-    /// The function could not start.
-    InitError(Value),
 }
 
 /// A running function.
@@ -29,6 +27,7 @@ pub struct RuntimeApi {
     child: Child,
     events: Sender<String>,
     answers: Receiver<Invocation>,
+    log: Arc<Mutex<String>>,
 }
 
 impl RuntimeApi {
@@ -45,7 +44,7 @@ impl RuntimeApi {
         let (events, queue) = channel();
         let (answer, answers) = channel();
         thread::spawn(move || serve(&listener, queue, &answer));
-        let child = Command::new(binary)
+        let mut child = Command::new(binary)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
@@ -56,9 +55,31 @@ impl RuntimeApi {
             .env("AWS_LAMBDA_LOG_STREAM_NAME", "stream")
             .envs(environment)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .spawn()?;
-        Ok(Self { child, events, answers })
+        let log = Arc::new(Mutex::new(String::new()));
+        if let Some(stdout) = child.stdout.take() {
+            let log = Arc::clone(&log);
+            thread::spawn(move || copy(stdout, &log));
+        }
+        Ok(Self { child, events, answers, log })
+    }
+
+    /// What the function has written to its log.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits for the function to end by itself, and gives its exit code and its log. `None` when it goes on.
+    pub fn ended(&mut self, patience: Duration) -> Option<(Option<i32>, String)> {
+        let end = Instant::now().checked_add(patience)?;
+        while Instant::now() < end {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Some((status.code(), self.log()));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        None
     }
 
     /// Hands the function an event and waits for its answer; `None` when it gave none in time.
@@ -69,11 +90,6 @@ impl RuntimeApi {
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
         }
     }
-
-    /// Waits for what the function says without being asked: an error of its start.
-    pub fn init_error(&self, patience: Duration) -> Option<Invocation> {
-        self.answers.recv_timeout(patience).ok()
-    }
 }
 
 impl Drop for RuntimeApi {
@@ -81,6 +97,15 @@ impl Drop for RuntimeApi {
         // Our own child; it may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Copies the log, line by line, until the function ends.
+fn copy(stdout: ChildStdout, log: &Mutex<String>) {
+    for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.push_str(&line);
+        log.push('\n');
     }
 }
 
@@ -106,7 +131,6 @@ fn converse(stream: TcpStream, queue: &Mutex<Receiver<String>>, answer: &Sender<
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
         let said = match path.rsplit('/').next() {
             Some("response") => Invocation::Response(body),
-            _ if path.ends_with("/init/error") => Invocation::InitError(body),
             _ => Invocation::Error(body),
         };
         reply(connection.get_mut(), "202 Accepted", "", "{\"status\":\"OK\"}").ok()?;

@@ -1,0 +1,252 @@
+//! From what EC2 says to boxes and back: one box is one protocol, one span of ports and one source.
+//!
+//! What cannot be understood is an error that names it. A rule that was skipped would be a hole nobody sees.
+
+use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, PrefixListId, SecurityGroupRule, Tag, UserIdGroupPair};
+use portcullis_rules::group::{IngressRule, Tags, Traffic, WrittenPorts};
+use portcullis_rules::source::{GroupSource, Source};
+
+/// Reads one rule of `DescribeSecurityGroupRules`.
+///
+/// # Errors
+/// Says which rule cannot be understood, and why.
+pub(crate) fn from_rule(rule: &SecurityGroupRule) -> Result<IngressRule, String> {
+    read_rule(rule).map_err(|reason| {
+        let id = rule.security_group_rule_id().unwrap_or("without id");
+        format!("rule {id} cannot be understood: {reason}")
+    })
+}
+
+fn read_rule(rule: &SecurityGroupRule) -> Result<IngressRule, String> {
+    let ports = WrittenPorts { from: rule.from_port(), to: rule.to_port() };
+    let source = source_of(rule)?;
+    let mut read = ingress(rule.ip_protocol(), ports, source)?;
+    read.id = rule.security_group_rule_id().map(str::to_owned);
+    read.description = text(rule.description());
+    read.tags = tags(rule.tags());
+    Ok(read)
+}
+
+/// A rule names exactly one source. Emulators send the others as empty text.
+fn source_of(rule: &SecurityGroupRule) -> Result<Source, String> {
+    let cidrs = [rule.cidr_ipv4(), rule.cidr_ipv6()];
+    let cidrs = cidrs.into_iter().filter_map(text).map(|cidr| block(&cidr));
+    let list = text(rule.prefix_list_id()).map(|id| Ok(Source::PrefixList(id)));
+    let group =
+        rule.referenced_group_info().and_then(|info| Some(group(text(info.group_id())?, info.user_id()))).map(Ok);
+    let mut sources: Vec<Result<Source, String>> = cidrs.chain(list).chain(group).collect();
+    match (sources.pop(), sources.len()) {
+        (Some(source), 0) => source,
+        (None, _) => Err("it names no source that is known here".to_owned()),
+        (Some(_), _) => Err("it names more than one source".to_owned()),
+    }
+}
+
+/// Splits a permission of `DescribeSecurityGroups` into its boxes.
+///
+/// # Errors
+/// Says what cannot be understood. A permission without any source is none: it admits nothing.
+pub(crate) fn from_permission(permission: &IpPermission) -> Result<Vec<IngressRule>, String> {
+    sources(permission)
+        .into_iter()
+        .map(|(source, description)| {
+            let ports = WrittenPorts { from: permission.from_port(), to: permission.to_port() };
+            let mut read = ingress(permission.ip_protocol(), ports, source?)?;
+            read.description = text(description);
+            Ok(read)
+        })
+        .collect::<Result<_, String>>()
+        .map_err(|reason| format!("a permission cannot be understood: {reason}"))
+}
+
+type Described<'a> = (Result<Source, String>, Option<&'a str>);
+
+fn sources(permission: &IpPermission) -> Vec<Described<'_>> {
+    let v4 = permission.ip_ranges().iter();
+    let v4 = v4.map(|range| (named(range.cidr_ip()).and_then(block), range.description()));
+    let v6 = permission.ipv6_ranges().iter();
+    let v6 = v6.map(|range| (named(range.cidr_ipv6()).and_then(block), range.description()));
+    let lists = permission.prefix_list_ids().iter().map(|list| {
+        let id = named(list.prefix_list_id()).map(|id| Source::PrefixList(id.to_owned()));
+        (id, list.description())
+    });
+    let groups = permission.user_id_group_pairs().iter().map(|pair| {
+        let source = named(pair.group_id()).map(|id| group(id.to_owned(), pair.user_id()));
+        (source, pair.description())
+    });
+    v4.chain(v6).chain(lists).chain(groups).collect()
+}
+
+fn named(value: Option<&str>) -> Result<&str, String> {
+    value.filter(|value| !value.is_empty()).ok_or_else(|| "it has a source without a name".to_owned())
+}
+
+fn block(cidr: impl AsRef<str>) -> Result<Source, String> {
+    Source::cidr(cidr.as_ref()).map_err(|error| error.to_string())
+}
+
+fn group(group_id: String, owner_id: Option<&str>) -> Source {
+    let owner_id = text(owner_id);
+    Source::Group(GroupSource { group_id, owner_id })
+}
+
+fn ingress(protocol: Option<&str>, ports: WrittenPorts, source: Source) -> Result<IngressRule, String> {
+    let protocol =
+        protocol.ok_or_else(|| "it has no protocol".to_owned())?.parse().map_err(|error| format!("{error}"))?;
+    IngressRule::new(protocol, ports, source).map_err(|error| error.to_string())
+}
+
+fn text(value: Option<&str>) -> Option<String> {
+    value.filter(|value| !value.is_empty()).map(str::to_owned)
+}
+
+/// The tags of a group or a rule.
+pub(crate) fn tags(tags: &[Tag]) -> Tags {
+    tags.iter().filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()))).collect()
+}
+
+/// Whether both are the same rule to EC2. The owner of a source group is not compared: group ids are unique, and not
+/// every answer names the owner.
+pub(crate) fn same_box(one: &IngressRule, other: &IngressRule) -> bool {
+    let same_source = match (&one.source, &other.source) {
+        (Source::Group(one), Source::Group(other)) => one.group_id == other.group_id,
+        (one, other) => one == other,
+    };
+    same_source && one.protocol() == other.protocol() && one.shown_ports() == other.shown_ports()
+}
+
+/// The permission that names exactly this box, as `RevokeSecurityGroupIngress` wants it: without the description,
+/// which EC2 does not need to find it, and without ports where the protocol is "all".
+pub(crate) fn to_permission(rule: &IngressRule) -> IpPermission {
+    let (from, to) = match rule.traffic() {
+        Traffic::Everything => (None, None),
+        Traffic::Other(_) => (rule.written_ports().from, rule.written_ports().to),
+        Traffic::Tcp(_) | Traffic::Udp(_) | Traffic::Icmp => rule.shown_ports(),
+    };
+    let permission = IpPermission::builder().ip_protocol(rule.protocol().as_ec2()).set_from_port(from).set_to_port(to);
+    let permission = match &rule.source {
+        Source::Cidr(net) if net.addr().is_ipv4() => {
+            permission.ip_ranges(IpRange::builder().cidr_ip(net.to_string()).build())
+        }
+        Source::Cidr(net) => permission.ipv6_ranges(Ipv6Range::builder().cidr_ipv6(net.to_string()).build()),
+        Source::PrefixList(id) => permission.prefix_list_ids(PrefixListId::builder().prefix_list_id(id).build()),
+        Source::Group(group) => permission.user_id_group_pairs(
+            UserIdGroupPair::builder().group_id(&group.group_id).set_user_id(group.owner_id.clone()).build(),
+        ),
+    };
+    permission.build()
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ec2::types::ReferencedSecurityGroup;
+
+    use super::*;
+
+    fn rule() -> aws_sdk_ec2::types::builders::SecurityGroupRuleBuilder {
+        SecurityGroupRule::builder().security_group_rule_id("sgr-1").ip_protocol("tcp").from_port(22).to_port(22)
+    }
+
+    #[test]
+    fn a_rule_is_read_with_all_it_carries() {
+        let tag = Tag::builder().key("team").value("ops").build();
+        let read = rule().cidr_ipv4("0.0.0.0/0").description("ssh").tags(tag).build();
+        let read = from_rule(&read).unwrap();
+        assert_eq!(read.id.as_deref(), Some("sgr-1"));
+        assert_eq!(read.description.as_deref(), Some("ssh"));
+        assert_eq!(read.tags["team"], "ops");
+        assert_eq!(read.source.to_string(), "0.0.0.0/0");
+    }
+
+    #[test]
+    fn every_kind_of_source_is_read() {
+        let info = ReferencedSecurityGroup::builder().group_id("sg-2").user_id("1").build();
+        for (read, source) in [
+            (rule().cidr_ipv6("::/0"), "::/0"),
+            (rule().cidr_ipv4("").cidr_ipv6("2000::/3"), "2000::/3"),
+            (rule().prefix_list_id("pl-1"), "pl-1"),
+            (rule().referenced_group_info(info), "sg-2"),
+        ] {
+            assert_eq!(from_rule(&read.build()).unwrap().source.to_string(), source);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_named() {
+        for (read, reason) in [
+            (rule(), "no source"),
+            (rule().cidr_ipv4("1.2.3.4/0").cidr_ipv6("::/0"), "more than one"),
+            (rule().cidr_ipv4("1.2.3/33"), "invalid CIDR"),
+            (rule().cidr_ipv4("0.0.0.0/0").ip_protocol("quic"), "unknown protocol `quic`"),
+            (rule().cidr_ipv4("0.0.0.0/0").set_ip_protocol(None), "no protocol"),
+            (rule().cidr_ipv4("0.0.0.0/0").to_port(70_000), "70000"),
+            (rule().cidr_ipv4("0.0.0.0/0").to_port(21), "greater"),
+        ] {
+            let error = from_rule(&read.build()).unwrap_err();
+            assert!(error.starts_with("rule sgr-1 cannot be understood: "), "{error}");
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_permission_is_split_into_its_boxes() {
+        let permission = IpPermission::builder()
+            .ip_protocol("-1")
+            .ip_ranges(IpRange::builder().cidr_ip("0.0.0.0/0").description("all").build())
+            .ipv6_ranges(Ipv6Range::builder().cidr_ipv6("::/0").build())
+            .prefix_list_ids(PrefixListId::builder().prefix_list_id("pl-1").build())
+            .user_id_group_pairs(UserIdGroupPair::builder().group_id("sg-2").build())
+            .build();
+        let boxes = from_permission(&permission).unwrap();
+        let sources: Vec<_> = boxes.iter().map(|read| read.source.to_string()).collect();
+        assert_eq!(sources, ["0.0.0.0/0", "::/0", "pl-1", "sg-2"]);
+        assert_eq!(boxes[0].description.as_deref(), Some("all"));
+        assert_eq!(from_permission(&IpPermission::builder().build()), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_permission_that_cannot_be_understood_is_an_error() {
+        let nameless =
+            IpPermission::builder().ip_protocol("tcp").user_id_group_pairs(UserIdGroupPair::builder().build());
+        let odd =
+            IpPermission::builder().ip_protocol("quic").ip_ranges(IpRange::builder().cidr_ip("0.0.0.0/0").build());
+        for permission in [nameless, odd] {
+            assert!(from_permission(&permission.build()).is_err());
+        }
+    }
+
+    /// Protocol, ports and source as they are sent.
+    fn sent(protocol: &str, from: Option<i32>, to: Option<i32>) -> (Option<i32>, Option<i32>) {
+        let ports = WrittenPorts { from, to };
+        let rule = ingress(Some(protocol), ports, Source::cidr("0.0.0.0/0").unwrap()).unwrap();
+        let permission = to_permission(&rule);
+        (permission.from_port(), permission.to_port())
+    }
+
+    #[test]
+    fn ports_are_sent_as_ec2_has_them() {
+        assert_eq!(sent("tcp", Some(20), Some(25)), (Some(20), Some(25)));
+        assert_eq!(sent("udp", None, None), (Some(0), Some(65535)));
+        assert_eq!(sent("-1", Some(-1), Some(-1)), (None, None));
+        assert_eq!(sent("-1", Some(0), Some(0)), (None, None));
+        assert_eq!(sent("icmp", Some(8), Some(-1)), (Some(8), Some(-1)));
+        assert_eq!(sent("icmpv6", None, None), (Some(-1), Some(-1)));
+        assert_eq!(sent("50", None, None), (None, None));
+        assert_eq!(sent("50", Some(-1), Some(-1)), (Some(-1), Some(-1)));
+    }
+
+    #[test]
+    fn what_is_sent_reads_back_as_the_same_box() {
+        let owned = GroupSource { group_id: "sg-2".into(), owner_id: Some("123".into()) };
+        for source in [
+            Source::cidr("10.0.0.0/8").unwrap(),
+            Source::cidr("2001:db8::/32").unwrap(),
+            Source::PrefixList("pl-1".into()),
+            Source::Group(owned),
+        ] {
+            let ports = WrittenPorts { from: Some(80), to: Some(81) };
+            let rule = ingress(Some("tcp"), ports, source).unwrap();
+            assert_eq!(from_permission(&to_permission(&rule)).unwrap(), [rule]);
+        }
+    }
+}

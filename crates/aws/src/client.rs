@@ -1,0 +1,258 @@
+//! One init for everything: configuration, one connector, one client for each service.
+
+use std::time::Duration;
+
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector, http_client_fn};
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+
+use crate::connector::{Roots, connector, in_commercial_partition, warm_up};
+use crate::{Reader, Revoker, Teller};
+
+/// The variables that send calls elsewhere (AWS SDKs and Tools Reference Guide, "Service-specific endpoints").
+const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL_SNS"];
+
+/// How long to wait and how often to try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timing {
+    /// For a connection to be made.
+    pub connect: Duration,
+    /// For the first byte of an answer.
+    pub read: Duration,
+    /// For one attempt of a call.
+    pub attempt: Duration,
+    /// For a call with all its attempts and the pauses between them.
+    pub operation: Duration,
+    /// Attempts of a call, the first included. Throttles, 5xx and broken connections are tried again.
+    pub attempts: u32,
+    /// The longest pause after a first throttle; it doubles from one to the next. Other failures are tried again within
+    /// 50 ms, the SDK's own choice.
+    pub pause: Duration,
+}
+
+impl Default for Timing {
+    /// Three attempts of 5 s within 20 s: the calls we make take some hundred milliseconds.
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(2),
+            read: Duration::from_secs(5),
+            attempt: Duration::from_secs(5),
+            operation: Duration::from_secs(20),
+            attempts: 3,
+            pause: Duration::from_secs(1),
+        }
+    }
+}
+
+impl Timing {
+    fn retries(&self) -> RetryConfig {
+        RetryConfig::standard().with_max_attempts(self.attempts).with_initial_backoff(self.pause)
+    }
+
+    fn timeouts(&self) -> TimeoutConfig {
+        TimeoutConfig::builder()
+            .connect_timeout(self.connect)
+            .read_timeout(self.read)
+            .operation_attempt_timeout(self.attempt)
+            .operation_timeout(self.operation)
+            .build()
+    }
+}
+
+/// Why no client could be built.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Neither the environment nor a profile says which region.
+    #[error("no AWS region: set AWS_REGION, or a region in the AWS profile")]
+    NoRegion,
+    /// The file of `AWS_CA_BUNDLE` is of no use.
+    #[error("AWS_CA_BUNDLE names `{path}`, which cannot be used: {reason}")]
+    CaBundle {
+        /// As the variable has it.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// TLS could not be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(String),
+}
+
+/// The clients of EC2 and SNS over one pool of connections. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Aws {
+    ec2: aws_sdk_ec2::Client,
+    sns: aws_sdk_sns::Client,
+    connector: SharedHttpConnector,
+    region: String,
+    hosts: Vec<String>,
+}
+
+impl Aws {
+    /// Connects as the environment says. Nothing is sent yet.
+    ///
+    /// Keys come from `AWS_ACCESS_KEY_ID` and its companions when they are there (a Lambda has them for as long as its
+    /// sandbox lives), else from the SDK's default chain. `AWS_REGION`, `AWS_ENDPOINT_URL` and its service-specific
+    /// forms, `AWS_CA_BUNDLE`, `SSL_CERT_FILE`, `AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT` and the profile
+    /// files are honoured.
+    ///
+    /// # Errors
+    /// When there is no region, or `AWS_CA_BUNDLE` is no bundle.
+    pub async fn connect() -> Result<Self, ConnectError> {
+        Self::connect_to(None, &Timing::default()).await
+    }
+
+    /// Connects as the environment says, but to this region when there is one, and with this timing.
+    ///
+    /// # Errors
+    /// As [`Aws::connect`].
+    pub async fn connect_to(region: Option<&str>, timing: &Timing) -> Result<Self, ConnectError> {
+        let region = region.map(str::to_owned).or_else(|| env("AWS_REGION")).or_else(|| env("AWS_DEFAULT_REGION"));
+        // Where only a profile knows the region, the roots are chosen before it is read: the safe choice is the
+        // system's.
+        let roots = match &region {
+            Some(region) => Roots::choose(region, &env)?,
+            None => Roots::choose("", &env).map(native_unless_named)?,
+        };
+        let connector = connector(roots, timing)?;
+        let config = loader(region, timing, &connector).load().await;
+        let hosts = hosts(&config, ENDPOINTS.iter().any(|name| env(name).is_some()));
+        Self::over(&config, connector, hosts)
+    }
+
+    /// Connects to one endpoint for all services, with these keys, whatever the environment says: for tests against a
+    /// stand-in. The region is `us-east-1`.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn at(endpoint_url: &str, credentials: Credentials, timing: &Timing) -> Result<Self, ConnectError> {
+        let connector = connector(Roots::Amazon, timing)?;
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .endpoint_url(endpoint_url)
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .retry_config(timing.retries())
+            .timeout_config(timing.timeouts())
+            .http_client(http_client(&connector))
+            .build();
+        Self::over(&config, connector, Vec::new())
+    }
+
+    fn over(config: &SdkConfig, connector: SharedHttpConnector, hosts: Vec<String>) -> Result<Self, ConnectError> {
+        // The SDK takes an `AWS_REGION` that is set to nothing for a region.
+        let region = config.region().map(ToString::to_string).filter(|region| !region.is_empty());
+        Ok(Self {
+            ec2: aws_sdk_ec2::Client::new(config),
+            sns: aws_sdk_sns::Client::new(config),
+            connector,
+            region: region.ok_or(ConnectError::NoRegion)?,
+            hosts,
+        })
+    }
+
+    /// Opens the connections to EC2 and SNS ahead of the first call: at init a Lambda has a whole CPU, later a share.
+    /// Takes a second at most and cannot fail. Does nothing where an endpoint is overridden.
+    pub async fn pre_connect(&self) {
+        warm_up(&self.connector, &self.hosts).await;
+    }
+
+    /// The region of the calls.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Reads groups; changes nothing.
+    pub fn reader(&self) -> Reader {
+        Reader::new(self.ec2.clone())
+    }
+
+    /// Removes rules. Not for monitor mode.
+    pub fn revoker(&self) -> Revoker {
+        Revoker::new(self.ec2.clone())
+    }
+
+    /// Publishes to this topic.
+    pub fn teller(&self, topic_arn: impl Into<String>) -> Teller {
+        Teller::new(self.sns.clone(), topic_arn.into())
+    }
+}
+
+/// A variable of the environment; an empty one is none.
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn native_unless_named(roots: Roots) -> Roots {
+    match roots {
+        Roots::Amazon | Roots::Native => Roots::Native,
+        Roots::Bundle(pem) => Roots::Bundle(pem),
+    }
+}
+
+fn loader(region: Option<String>, timing: &Timing, connector: &SharedHttpConnector) -> ConfigLoader {
+    let loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client(connector))
+        .retry_config(timing.retries())
+        .timeout_config(timing.timeouts());
+    let loader = match region {
+        Some(region) => loader.region(Region::new(region)),
+        None => loader,
+    };
+    // The default chain would find the same keys, for 1.4 million instructions.
+    let keys = env("AWS_ACCESS_KEY_ID").is_some() && env("AWS_SECRET_ACCESS_KEY").is_some();
+    if keys { loader.credentials_provider(EnvironmentVariableCredentialsProvider::new()) } else { loader }
+}
+
+/// A client of the SDK would build a connector for itself, and throw a first one away.
+fn http_client(connector: &SharedHttpConnector) -> SharedHttpClient {
+    let connector = connector.clone();
+    http_client_fn(move |_, _| connector.clone())
+}
+
+/// Whom to connect to ahead: nobody when the calls go to hosts that only the SDK's endpoint rules know.
+fn hosts(config: &SdkConfig, overridden: bool) -> Vec<String> {
+    let special = overridden
+        || config.endpoint_url().is_some()
+        || config.use_fips().unwrap_or(false)
+        || config.use_dual_stack().unwrap_or(false);
+    match config.region() {
+        Some(region) if !special && in_commercial_partition(region.as_ref()) => {
+            ["ec2", "sns"].map(|service| format!("https://{service}.{region}.amazonaws.com/")).to_vec()
+        }
+        Some(_) | None => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(region: &'static str) -> SdkConfig {
+        SdkConfig::builder().region(Region::from_static(region)).build()
+    }
+
+    #[test]
+    fn the_hosts_are_those_of_the_region() {
+        assert_eq!(
+            hosts(&config("eu-west-1"), false),
+            ["https://ec2.eu-west-1.amazonaws.com/", "https://sns.eu-west-1.amazonaws.com/"]
+        );
+    }
+
+    #[test]
+    fn nobody_is_called_ahead_where_the_endpoint_is_another() {
+        assert!(hosts(&config("eu-west-1"), true).is_empty());
+        assert!(hosts(&config("cn-north-1"), false).is_empty());
+        let fips = config("us-east-1").into_builder().use_fips(true).build();
+        assert!(hosts(&fips, false).is_empty());
+        let elsewhere = config("us-east-1").into_builder().endpoint_url("http://localhost").build();
+        assert!(hosts(&elsewhere, false).is_empty());
+    }
+}

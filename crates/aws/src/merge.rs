@@ -1,0 +1,144 @@
+//! One group out of the two answers about it.
+
+use aws_sdk_ec2::types::{IpPermission, SecurityGroup as Described, SecurityGroupRule};
+use portcullis_remediation::PortError;
+use portcullis_rules::source::parse_cidr;
+use portcullis_rules::{IngressRule, SecurityGroup};
+
+use crate::boxes::{from_permission, from_rule, same_box, tags};
+use crate::read::{GROUPS, RULES, odd};
+
+/// The group with every rule that either answer knows: those of `DescribeSecurityGroupRules` first, with their ids.
+///
+/// # Errors
+/// When a rule cannot be understood.
+pub(crate) fn merge(described: Described, rules: &[SecurityGroupRule]) -> Result<SecurityGroup, PortError> {
+    let mut merged = rules.iter().map(from_rule).collect::<Result<Vec<_>, _>>().map_err(|reason| odd(RULES, reason))?;
+    for permission in described.ip_permissions() {
+        let boxes = from_permission(permission).map_err(|reason| odd(GROUPS, reason))?;
+        for read in boxes {
+            add_unknown(&mut merged, read);
+        }
+    }
+    Ok(SecurityGroup {
+        open_egress: Some(described.ip_permissions_egress().iter().any(is_everything)),
+        tags: tags(described.tags()),
+        id: described.group_id.unwrap_or_default(),
+        name: described.group_name,
+        vpc_id: described.vpc_id,
+        owner_id: described.owner_id,
+        rules: merged,
+    })
+}
+
+fn add_unknown(rules: &mut Vec<IngressRule>, read: IngressRule) {
+    if !rules.iter().any(|known| same_box(known, &read)) {
+        rules.push(read);
+    }
+}
+
+/// Whether an egress permission lets out everything to everywhere, in one of the address families.
+fn is_everything(permission: &IpPermission) -> bool {
+    let v4 = permission.ip_ranges().iter().filter_map(|range| range.cidr_ip());
+    let v6 = permission.ipv6_ranges().iter().filter_map(|range| range.cidr_ipv6());
+    permission.ip_protocol() == Some("-1")
+        && v4.chain(v6).any(|cidr| parse_cidr(cidr).is_ok_and(|net| net.prefix_len() == 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ec2::types::{IpRange, Ipv6Range, Tag};
+
+    use super::*;
+
+    fn rule(id: &str, port: i32, cidr: &str) -> SecurityGroupRule {
+        SecurityGroupRule::builder()
+            .security_group_rule_id(id)
+            .ip_protocol("tcp")
+            .from_port(port)
+            .to_port(port)
+            .cidr_ipv4(cidr)
+            .build()
+    }
+
+    fn permission(protocol: &str, port: Option<i32>, cidr: &str) -> IpPermission {
+        IpPermission::builder()
+            .ip_protocol(protocol)
+            .set_from_port(port)
+            .set_to_port(port)
+            .ip_ranges(IpRange::builder().cidr_ip(cidr).build())
+            .build()
+    }
+
+    fn described() -> aws_sdk_ec2::types::builders::SecurityGroupBuilder {
+        Described::builder().group_id("sg-1").group_name("web")
+    }
+
+    #[test]
+    fn the_group_keeps_what_is_known_of_it() {
+        let group = described()
+            .vpc_id("vpc-1")
+            .owner_id("123456789012")
+            .tags(Tag::builder().key("env").value("prod").build())
+            .build();
+        let merged = merge(group, &[]).unwrap();
+        assert_eq!(merged.id, "sg-1");
+        assert_eq!(merged.name.as_deref(), Some("web"));
+        assert_eq!(merged.vpc_id.as_deref(), Some("vpc-1"));
+        assert_eq!(merged.owner_id.as_deref(), Some("123456789012"));
+        assert_eq!(merged.tags["env"], "prod");
+        assert_eq!(merged.open_egress, Some(false));
+    }
+
+    #[test]
+    fn a_rule_that_only_one_answer_knows_is_there() {
+        let group = described()
+            .ip_permissions(permission("tcp", Some(22), "0.0.0.0/0"))
+            .ip_permissions(permission("tcp", Some(3389), "0.0.0.0/0"))
+            .build();
+        let merged = merge(group, &[rule("sgr-1", 22, "0.0.0.0/0"), rule("sgr-2", 80, "0.0.0.0/0")]);
+        let merged = merged.unwrap();
+        let ids: Vec<_> = merged.rules.iter().map(|rule| rule.id.as_deref()).collect();
+        assert_eq!(ids, [Some("sgr-1"), Some("sgr-2"), None]);
+        assert_eq!(merged.rules[2].shown_ports(), (Some(3389), Some(3389)));
+    }
+
+    #[test]
+    fn the_two_spellings_of_everything_are_one_rule() {
+        let all = SecurityGroupRule::builder()
+            .security_group_rule_id("sgr-1")
+            .ip_protocol("-1")
+            .from_port(-1)
+            .to_port(-1)
+            .cidr_ipv4("0.0.0.0/0")
+            .build();
+        let group = described().ip_permissions(permission("-1", None, "0.0.0.0/0")).build();
+        assert_eq!(merge(group, &[all]).unwrap().rules.len(), 1);
+    }
+
+    #[test]
+    fn open_egress_is_everything_to_everywhere() {
+        let v6 = IpPermission::builder()
+            .ip_protocol("-1")
+            .ipv6_ranges(Ipv6Range::builder().cidr_ipv6("::/0").build())
+            .build();
+        for (egress, open) in [
+            (permission("-1", None, "0.0.0.0/0"), true),
+            (v6, true),
+            (permission("tcp", Some(443), "0.0.0.0/0"), false),
+            (permission("-1", None, "10.0.0.0/8"), false),
+        ] {
+            let group = described().ip_permissions_egress(egress).build();
+            assert_eq!(merge(group, &[]).unwrap().open_egress, Some(open));
+        }
+    }
+
+    #[test]
+    fn a_rule_of_either_answer_that_cannot_be_understood_is_an_error() {
+        let error = merge(described().build(), &[rule("sgr-9", 22, "here")]).unwrap_err();
+        assert_eq!(error.operation, RULES);
+        assert!(error.message.contains("sgr-9"), "{error}");
+        let group = described().ip_permissions(permission("quic", None, "::/0")).build();
+        assert_eq!(merge(group, &[]).unwrap_err().operation, GROUPS);
+    }
+}

@@ -1,0 +1,71 @@
+//! The entries of managed prefix lists.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::operation::get_managed_prefix_list_entries::GetManagedPrefixListEntriesOutput;
+use aws_sdk_ec2::types::PrefixListEntry;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use portcullis_remediation::{ErrorKind, PortError};
+use portcullis_rules::source::parse_cidr;
+use portcullis_rules::{IngressRule, PrefixLists, Source};
+
+use crate::read::pages;
+
+const OPERATION: &str = "GetManagedPrefixListEntries";
+
+/// The most that EC2 gives at once (API Reference, `GetManagedPrefixListEntries`, `MaxResults`).
+const PAGE: i32 = 100;
+
+/// Lists read at the same time: enough for any real group, and no burst against the account's request quota.
+const AT_ONCE: usize = 4;
+
+/// Reads the lists that these rules name. One that does not exist (any more) is left out.
+///
+/// # Errors
+/// When a list cannot be read or has an entry that is no CIDR.
+pub(crate) async fn of(ec2: &Client, rules: &[IngressRule]) -> Result<PrefixLists, PortError> {
+    let calls: Vec<_> =
+        ids(rules).into_iter().map(|id| async move { Ok::<_, PortError>((id, entries(ec2, id).await?)) }).collect();
+    let answers: Vec<_> = stream::iter(calls).buffered(AT_ONCE).try_collect().await?;
+    let mut lists = PrefixLists::none();
+    for (id, entries) in answers {
+        let Some(entries) = entries else { continue };
+        let blocks = entries
+            .iter()
+            .map(|entry| parse_cidr(entry.cidr().unwrap_or_default()))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| {
+                let reason = format!("an entry of {id} cannot be understood: {error}");
+                PortError::new(OPERATION, ErrorKind::Other, reason)
+            })?;
+        lists.insert(id, blocks);
+    }
+    Ok(lists)
+}
+
+fn ids(rules: &[IngressRule]) -> BTreeSet<&str> {
+    rules
+        .iter()
+        .filter_map(|rule| match &rule.source {
+            Source::PrefixList(id) => Some(id.as_str()),
+            Source::Cidr(_) | Source::Group(_) => None,
+        })
+        .collect()
+}
+
+async fn entries(ec2: &Client, id: &str) -> Result<Option<Vec<PrefixListEntry>>, PortError> {
+    let call = ec2.get_managed_prefix_list_entries().prefix_list_id(id);
+    let stream = call.into_paginator().page_size(PAGE).send();
+    let pages = pages(OPERATION, stream, GetManagedPrefixListEntriesOutput::next_token);
+    match pages.await {
+        Ok(pages) => Ok(Some(pages.into_iter().flat_map(|page| page.entries.unwrap_or_default()).collect())),
+        Err(failure) if is_missing(failure.code.as_deref()) => Ok(None),
+        Err(failure) => Err(failure.error),
+    }
+}
+
+/// Both spellings occur: the API Reference lists `InvalidPrefixListID.NotFound`, the newer calls answer with `Id`.
+fn is_missing(code: Option<&str>) -> bool {
+    matches!(code, Some("InvalidPrefixListID.NotFound" | "InvalidPrefixListId.NotFound"))
+}

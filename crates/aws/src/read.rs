@@ -1,0 +1,162 @@
+//! Reading groups: two calls side by side, merged.
+//!
+//! `DescribeSecurityGroupRules` has ids, descriptions and tags of the rules and nothing of the group; it answers "none"
+//! for a group that does not exist. `DescribeSecurityGroups` has the group, and its rules without their ids. EC2 is
+//! eventually consistent, so either may be behind: a rule that one of them knows is there.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+
+use async_trait::async_trait;
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_ec2::operation::describe_security_group_rules::DescribeSecurityGroupRulesOutput;
+use aws_sdk_ec2::operation::describe_security_groups::DescribeSecurityGroupsOutput;
+use aws_sdk_ec2::types::{Filter, SecurityGroup as Described, SecurityGroupRule};
+use aws_smithy_async::future::pagination_stream::PaginationStream;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use portcullis_remediation::{ErrorKind, GroupRef, PortError, ReadGroups, Snapshot};
+use portcullis_rules::SecurityGroup;
+
+use crate::error::{Failure, failure};
+use crate::merge::merge;
+use crate::prefix_lists;
+
+/// Names the operation in errors.
+pub(crate) const GROUPS: &str = "DescribeSecurityGroups";
+/// Names the operation in errors.
+pub(crate) const RULES: &str = "DescribeSecurityGroupRules";
+
+/// The most that EC2 gives at once for either call (API Reference, `MaxResults`).
+const PAGE: i32 = 1000;
+
+/// Reads security groups with `DescribeSecurityGroups`, `DescribeSecurityGroupRules` and
+/// `GetManagedPrefixListEntries`. Changes nothing.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    ec2: Client,
+}
+
+impl Reader {
+    pub(crate) fn new(ec2: Client) -> Self {
+        Self { ec2 }
+    }
+
+    async fn by_id(&self, id: &str) -> Result<SecurityGroup, PortError> {
+        let group = GroupRef::Id(id.to_owned());
+        let (described, rules) = tokio::join!(self.describe(&group), self.rules(id));
+        let rules = rules?;
+        match described {
+            Err(error) if error.kind == ErrorKind::GroupNotFound && !rules.is_empty() => {
+                Err(odd(GROUPS, format!("{id} has rules but is not found: {}", error.message)))
+            }
+            described => merge(described?, &rules),
+        }
+    }
+
+    async fn by_name(&self, group: &GroupRef) -> Result<SecurityGroup, PortError> {
+        let described = self.describe(group).await?;
+        let rules = self.rules(described.group_id().unwrap_or_default()).await?;
+        merge(described, &rules)
+    }
+
+    /// The one group. EC2 answers an unknown one with an error, so an answer without it is no proof that there is none.
+    async fn describe(&self, group: &GroupRef) -> Result<Described, PortError> {
+        let call = self.ec2.describe_security_groups();
+        let call = match group {
+            GroupRef::Id(id) => call.group_ids(id),
+            GroupRef::Name(name) => call.group_names(name),
+        };
+        let answer = call.send().await.map_err(|error| failure(GROUPS, &error))?;
+        let is_it = |found: &Described| match group {
+            GroupRef::Id(id) => found.group_id() == Some(id),
+            GroupRef::Name(name) => found.group_name() == Some(name) && found.group_id().is_some(),
+        };
+        let mut found: Vec<_> = answer.security_groups.unwrap_or_default();
+        let count = found.len();
+        match found.pop() {
+            Some(only) if count == 1 && is_it(&only) => Ok(only),
+            Some(_) | None => {
+                let reason = format!("asked for {group}, got {count} groups and not that one alone");
+                Err(odd(GROUPS, reason))
+            }
+        }
+    }
+
+    /// Ingress rules of one group, all pages.
+    async fn rules(&self, group_id: &str) -> Result<Vec<SecurityGroupRule>, PortError> {
+        let call = self.ec2.describe_security_group_rules();
+        let stream = call.filters(filter("group-id", group_id)).into_paginator().page_size(PAGE).send();
+        let next_token = DescribeSecurityGroupRulesOutput::next_token;
+        let rules = pages(RULES, stream, next_token)
+            .await?
+            .into_iter()
+            .flat_map(|page| page.security_group_rules.unwrap_or_default())
+            .filter(|rule| rule.is_egress() != Some(true))
+            .filter(|rule| rule.group_id().is_none_or(|id| id == group_id));
+        Ok(rules.collect())
+    }
+}
+
+#[async_trait]
+impl ReadGroups for Reader {
+    async fn group(&self, group: &GroupRef) -> Result<Snapshot, PortError> {
+        let group = match group {
+            GroupRef::Id(id) => self.by_id(id).await?,
+            GroupRef::Name(_) => self.by_name(group).await?,
+        };
+        let prefix_lists = prefix_lists::of(&self.ec2, &group.rules).await?;
+        Ok(Snapshot { group, prefix_lists })
+    }
+
+    async fn groups_using(&self, prefix_list: &str) -> Result<Vec<String>, PortError> {
+        let stream = self
+            .ec2
+            .describe_security_groups()
+            .filters(filter("ip-permission.prefix-list-id", prefix_list))
+            .into_paginator()
+            .page_size(PAGE)
+            .send();
+        let ids: Result<BTreeSet<_>, _> = pages(GROUPS, stream, DescribeSecurityGroupsOutput::next_token)
+            .await?
+            .into_iter()
+            .flat_map(|page| page.security_groups.unwrap_or_default())
+            .map(|group| group.group_id.ok_or_else(|| odd(GROUPS, "a group has no id")))
+            .collect();
+        Ok(ids?.into_iter().collect())
+    }
+}
+
+fn filter(name: &str, value: &str) -> Filter {
+    Filter::builder().name(name).values(value).build()
+}
+
+/// All pages, or the failure of one.
+///
+/// The SDK's paginator ends in silence when a token comes twice, so the last page must be one without a token.
+pub(crate) async fn pages<O, E>(
+    operation: &'static str,
+    mut stream: PaginationStream<Result<O, SdkError<E, HttpResponse>>>,
+    next_token: fn(&O) -> Option<&str>,
+) -> Result<Vec<O>, Failure>
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let mut pages = Vec::new();
+    while let Some(page) = stream.next().await {
+        pages.push(page.map_err(|error| failure(operation, &error))?);
+    }
+    match pages.last().and_then(next_token) {
+        None | Some("") => Ok(pages),
+        Some(token) => Err(Failure {
+            error: odd(operation, format!("the page token {token} came twice")),
+            code: None,
+            refused: false,
+        }),
+    }
+}
+
+/// An answer that makes no sense.
+pub(crate) fn odd(operation: &'static str, reason: impl Into<String>) -> PortError {
+    PortError::new(operation, ErrorKind::Other, reason)
+}

@@ -1,0 +1,76 @@
+//! Telling people through SNS.
+
+use async_trait::async_trait;
+use aws_sdk_sns::Client;
+use aws_sdk_sns::operation::publish::builders::PublishFluentBuilder;
+use aws_sdk_sns::types::MessageAttributeValue;
+use portcullis_remediation::{Alert, ErrorKind, PortError, Tell};
+use serde_json::json;
+
+use crate::error::failure;
+
+const OPERATION: &str = "Publish";
+
+/// Publishes alerts to one SNS topic.
+#[derive(Debug, Clone)]
+pub struct Teller {
+    sns: Client,
+    topic_arn: String,
+}
+
+impl Teller {
+    pub(crate) fn new(sns: Client, topic_arn: String) -> Self {
+        Self { sns, topic_arn }
+    }
+
+    fn call(&self, alert: &Alert) -> Result<PublishFluentBuilder, PortError> {
+        let call = self
+            .sns
+            .publish()
+            .topic_arn(&self.topic_arn)
+            .subject(&alert.subject)
+            .message_structure("json")
+            .message(message(alert));
+        // An attribute without a value makes SNS refuse the whole message.
+        let mut attributes = alert.attributes.iter().filter(|(_, value)| !value.is_empty());
+        attributes.try_fold(call, |call, (name, value)| {
+            let attribute = MessageAttributeValue::builder()
+                .data_type("String")
+                .string_value(value)
+                .build()
+                .map_err(|error| PortError::new(OPERATION, ErrorKind::Other, error.to_string()))?;
+            Ok(call.message_attributes(name, attribute))
+        })
+    }
+}
+
+#[async_trait]
+impl Tell for Teller {
+    async fn tell(&self, alert: &Alert) -> Result<(), PortError> {
+        let answer = self.call(alert)?.send().await;
+        let answer = answer.map_err(|error| failure(OPERATION, &error).error)?;
+        match answer.message_id() {
+            Some(id) if !id.is_empty() => {
+                tracing::debug!(message_id = id, "published");
+                Ok(())
+            }
+            Some(_) | None => {
+                let reason = "SNS answered without a message id";
+                Err(PortError::new(OPERATION, ErrorKind::Other, reason))
+            }
+        }
+    }
+}
+
+/// A wording for each kind of subscriber, as strings: SNS ignores a key whose value is anything else (Amazon SNS API
+/// Reference, `Publish`, `MessageStructure`).
+fn message(alert: &Alert) -> String {
+    json!({
+        "default": alert.email,
+        "email": alert.email,
+        "https": alert.chat,
+        "lambda": alert.report,
+        "sqs": alert.report,
+    })
+    .to_string()
+}

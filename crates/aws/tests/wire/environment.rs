@@ -1,0 +1,129 @@
+//! What the environment says. It belongs to a process, so each test runs its half in a child.
+
+use std::process::{Command, Output};
+
+use portcullis_aws::Aws;
+use portcullis_remediation::{Alert, ReadGroups as _, Tell as _};
+
+use crate::stub::{Reply, Stub, ok};
+
+/// Tells the child that it is one.
+const CHILD: &str = "PORTCULLIS_TEST_CHILD";
+
+/// Runs [`child`] with nothing but these variables.
+fn run(variables: &[(&str, &str)]) -> String {
+    let Output { stdout, stderr, .. } = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "environment::child", "--nocapture"])
+        .env_clear()
+        .env(CHILD, "1")
+        .env("HOME", "/nonexistent")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&stdout).into_owned();
+    text + &String::from_utf8_lossy(&stderr)
+}
+
+/// The other half: connects, reads, tells, and prints how it went.
+#[tokio::test]
+async fn child() {
+    if std::env::var_os(CHILD).is_none() {
+        return;
+    }
+    let aws = match Aws::connect().await {
+        Ok(aws) => aws,
+        Err(error) => return eprintln!("connect: {error}"),
+    };
+    aws.pre_connect().await;
+    eprintln!("region: {}", aws.region());
+    let read = aws.reader().groups_using("pl-1").await;
+    eprintln!("read: {read:?}");
+    let alert = Alert {
+        subject: "s".to_owned(),
+        email: "e".to_owned(),
+        chat: "c".to_owned(),
+        report: "r".to_owned(),
+        attributes: vec![],
+    };
+    let told = aws.teller("arn:aws:sns:eu-west-1:1:t").tell(&alert).await;
+    eprintln!("told: {told:?}");
+}
+
+fn services() -> (Stub, Stub) {
+    let sns = "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishResult>\
+               <MessageId>m-1</MessageId></PublishResult></PublishResponse>";
+    (
+        Stub::start([("DescribeSecurityGroups", ok("DescribeSecurityGroups", "<securityGroupInfo/>"))]),
+        Stub::start([("Publish", Reply::Answer(200, sns.to_owned()))]),
+    )
+}
+
+#[test]
+fn keys_region_and_endpoints_come_from_the_environment() {
+    let (ec2, sns) = services();
+    let said = run(&[
+        ("AWS_ACCESS_KEY_ID", "AKIDFROMENV"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_SESSION_TOKEN", "session-from-env"),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ENDPOINT_URL_EC2", &ec2.url),
+        ("AWS_ENDPOINT_URL", &sns.url),
+    ]);
+    assert!(said.contains("region: eu-west-1"), "{said}");
+    assert!(said.contains("read: Ok([])"), "{said}");
+    assert!(said.contains("told: Ok(())"), "{said}");
+    for (stub, service) in [(ec2, "ec2"), (sns, "sns")] {
+        let requests = stub.requests();
+        assert_eq!(requests.len(), 1);
+        let head = &requests[0].head;
+        assert!(head.contains("AKIDFROMENV/"), "{head}");
+        assert!(head.contains(&format!("/eu-west-1/{service}/aws4_request")), "{head}");
+        assert!(head.contains("session-from-env"), "{head}");
+    }
+}
+
+#[test]
+fn keys_and_region_of_a_profile_are_found() {
+    let (ec2, sns) = services();
+    let directory = std::env::temp_dir().join(format!("portcullis-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let profile = directory.join("config");
+    let text = "[default]\nregion = eu-north-1\naws_access_key_id = AKIDOFPROFILE\naws_secret_access_key = secret\n";
+    std::fs::write(&profile, text).unwrap();
+    let said = run(&[
+        ("AWS_CONFIG_FILE", profile.to_str().unwrap()),
+        ("AWS_ENDPOINT_URL_EC2", &ec2.url),
+        ("AWS_ENDPOINT_URL_SNS", &sns.url),
+    ]);
+    std::fs::remove_dir_all(&directory).unwrap();
+    assert!(said.contains("read: Ok([])"), "{said}");
+    let head = &ec2.requests()[0].head;
+    assert!(head.contains("AKIDOFPROFILE/"), "{head}");
+    assert!(head.contains("/eu-north-1/ec2/"), "{head}");
+}
+
+#[test]
+fn no_region_is_an_error() {
+    // A variable that is set to nothing is not set.
+    let said =
+        run(&[("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b"), ("AWS_REGION", ""), ("AWS_CA_BUNDLE", "")]);
+    assert!(said.contains("connect: no AWS region"), "{said}");
+}
+
+#[test]
+fn no_credentials_is_an_error_of_the_call() {
+    let (ec2, _) = services();
+    let said = run(&[("AWS_REGION", "eu-west-1"), ("AWS_ENDPOINT_URL", &ec2.url)]);
+    assert!(said.contains("kind: Other"), "the call did not happen: {said}");
+    assert!(!said.contains("NoAnswer"), "{said}");
+    assert!(said.contains("no credentials found in chain"), "{said}");
+    assert!(said.contains("told: Err("), "{said}");
+    assert!(ec2.requests().is_empty());
+}
+
+#[test]
+fn a_missing_bundle_is_an_error() {
+    let said = run(&[("AWS_REGION", "eu-west-1"), ("AWS_CA_BUNDLE", "/no/such.pem")]);
+    assert!(said.contains("connect: AWS_CA_BUNDLE names `/no/such.pem`"), "{said}");
+}
