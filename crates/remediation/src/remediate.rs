@@ -51,7 +51,7 @@ pub struct Limits {
 impl Default for Limits {
     /// Three rounds; pauses of 0.3 and 0.6 seconds, for events younger than a minute.
     fn default() -> Self {
-        Self { rounds: 3, pause: Duration::from_millis(300), patience: 2, fresh: Duration::from_secs(60) }
+        Self { rounds: 3, pause: Duration::from_millis(300), patience: 2, fresh: Duration::from_mins(1) }
     }
 }
 

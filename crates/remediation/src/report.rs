@@ -7,9 +7,9 @@ use std::fmt;
 
 use jiff::Timestamp;
 use portcullis_rules::plan::Refusal;
-use portcullis_rules::{Finding, IngressRule, Removal, SecurityGroup, Severity};
+use portcullis_rules::{Finding, IngressRule, Judgement, Plan, Policy, Removal, SecurityGroup, Severity};
 
-use crate::intake::Origin;
+use crate::intake::{Change, Origin};
 use crate::ports::{GroupRef, Mode, PortError};
 
 /// How it ended. The order is that of concern: the greatest of several groups stands for an event.
@@ -97,6 +97,44 @@ pub struct Report {
 }
 
 impl Report {
+    /// What would be reported if this plan were carried out: nothing has been changed.
+    pub fn planned(
+        policy: &Policy,
+        change: &Change,
+        named: &GroupRef,
+        group: &SecurityGroup,
+        judgement: Judgement,
+        plan: Plan,
+    ) -> Self {
+        let findings = judgement.findings;
+        let outcome = if !plan.removals.is_empty() {
+            Outcome::WouldClose
+        } else if !plan.refusals.is_empty() {
+            Outcome::Refused
+        } else if findings.iter().any(|finding| finding.exempt.is_none()) {
+            Outcome::Noticed
+        } else {
+            Outcome::Clean
+        };
+        Self {
+            outcome,
+            mode: Mode::Monitor,
+            policy: policy.name.clone(),
+            origin: change.origin.clone(),
+            named: named.clone(),
+            group: group.clone(),
+            remaining: findings.iter().filter(|finding| finding.enforces()).cloned().collect(),
+            findings,
+            removed: plan.removals,
+            failures: Vec::new(),
+            refusals: plan.refusals,
+            unresolved_prefix_lists: judgement.unresolved_prefix_lists,
+            rounds: 0,
+            closed_at: None,
+            unverified: None,
+        }
+    }
+
     /// The worst severity found; `None` when nothing was.
     pub fn severity(&self) -> Option<Severity> {
         self.findings.iter().filter(|finding| finding.exempt.is_none()).map(|finding| finding.rule.severity).max()

@@ -99,11 +99,12 @@ fn whole(traffic: Traffic) -> Offending {
 }
 
 fn port_range(rule: &IngressRule, exposure: &Exposure) -> Offending {
-    let open = exposure.tcp.union(&exposure.udp);
-    match rule.traffic() {
-        _ if open.count() <= 1 => Offending::default(),
-        Traffic::Everything => whole(Traffic::Everything),
-        _ => Offending { tcp: exposure.tcp.clone(), udp: exposure.udp.clone(), rest: false },
+    if exposure.tcp.union(&exposure.udp).count() <= 1 {
+        Offending::default()
+    } else if rule.traffic() == Traffic::Everything {
+        whole(Traffic::Everything)
+    } else {
+        Offending { tcp: exposure.tcp.clone(), udp: exposure.udp.clone(), rest: false }
     }
 }
 

@@ -57,7 +57,7 @@ struct Member<'a> {
 /// The exposure of each rule, in the order of the rules.
 pub fn exposures(rules: &[IngressRule], lists: &PrefixLists) -> Vec<Exposure> {
     let blocks: Vec<[Vec<Block>; 2]> = rules.iter().map(|rule| public_blocks(rule, lists)).collect();
-    let mut exposures: Vec<Exposure> = blocks.iter().map(|both| breadth(both)).collect();
+    let mut exposures: Vec<Exposure> = blocks.iter().map(breadth).collect();
     for lane in lanes(rules) {
         for family in [0, 1] {
             let members: Vec<_> = rules

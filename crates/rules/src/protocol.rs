@@ -36,10 +36,7 @@ impl Protocol {
 
     /// The spelling EC2 takes and gives: `-1` for all, names for tcp, udp, icmp and icmpv6, a number otherwise.
     pub fn as_ec2(self) -> String {
-        match self {
-            Self::All => "-1".to_owned(),
-            other => other.to_string(),
-        }
+        if self == Self::All { "-1".to_owned() } else { self.to_string() }
     }
 
     /// Whether the port fields of a rule with this protocol are ports.

@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -85,10 +85,7 @@ impl RuntimeApi {
     /// Hands the function an event and waits for its answer; `None` when it gave none in time.
     pub fn invoke(&self, event: &str, patience: Duration) -> Option<Invocation> {
         self.events.send(event.to_owned()).ok()?;
-        match self.answers.recv_timeout(patience) {
-            Ok(answer) => Some(answer),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.answers.recv_timeout(patience).ok()
     }
 }
 
@@ -182,7 +179,7 @@ fn chunk(connection: &mut BufReader<TcpStream>) -> io::Result<Option<Vec<u8>>> {
 
 fn next(stream: &mut TcpStream, event: &str) -> io::Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let deadline = now.saturating_add(Duration::from_secs(60)).as_millis();
+    let deadline = now.saturating_add(Duration::from_mins(1)).as_millis();
     let headers = format!(
         "Lambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n\
          Lambda-Runtime-Deadline-Ms: {deadline}\r\n\

@@ -35,7 +35,10 @@ async fn remediator() -> Result<Remediator, Error> {
     let settings = Settings::read(|name| std::env::var(name).ok())?;
     let aws = Aws::connect().await?;
     aws.pre_connect().await;
-    let revoker = (settings.mode == Mode::Enforce).then(|| Arc::new(aws.revoker()) as Arc<dyn RevokeIngress>);
+    let revoker: Option<Arc<dyn RevokeIngress>> = match settings.mode {
+        Mode::Enforce => Some(Arc::new(aws.revoker())),
+        Mode::Monitor => None,
+    };
     let hands = Hands {
         reader: Arc::new(aws.reader()),
         revoker,

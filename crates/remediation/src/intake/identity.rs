@@ -73,31 +73,31 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn who(identity: Value) -> Option<String> {
+    fn who(identity: &Value) -> Option<String> {
         actor(&json!({ "userIdentity": identity })).who
     }
 
     #[test]
     fn every_kind_has_a_name() {
         let role = "arn:aws:sts::111122223333:assumed-role/Developer/alice@example.com";
-        assert_eq!(who(json!({"type": "AssumedRole", "arn": role})).unwrap(), "alice@example.com (role Developer)");
+        assert_eq!(who(&json!({"type": "AssumedRole", "arn": role})).unwrap(), "alice@example.com (role Developer)");
         let sso = "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Admin_0123456789abcdef/bob";
-        assert_eq!(who(json!({"type": "AssumedRole", "arn": sso})).unwrap(), "bob (permission set Admin)");
-        assert_eq!(who(json!({"type": "IAMUser", "userName": "carol"})).unwrap(), "carol");
-        assert_eq!(who(json!({"type": "Root", "accountId": "1"})).unwrap(), "the root user of account 1");
+        assert_eq!(who(&json!({"type": "AssumedRole", "arn": sso})).unwrap(), "bob (permission set Admin)");
+        assert_eq!(who(&json!({"type": "IAMUser", "userName": "carol"})).unwrap(), "carol");
+        assert_eq!(who(&json!({"type": "Root", "accountId": "1"})).unwrap(), "the root user of account 1");
         assert_eq!(
-            who(json!({"type": "WebIdentityUser", "userName": "u", "identityProvider": "p"})).unwrap(),
+            who(&json!({"type": "WebIdentityUser", "userName": "u", "identityProvider": "p"})).unwrap(),
             "u (signed in by p)"
         );
         let service = json!({"type": "AWSService", "invokedBy": "autoscaling.amazonaws.com"});
-        assert_eq!(who(service).unwrap(), "autoscaling.amazonaws.com");
+        assert_eq!(who(&service).unwrap(), "autoscaling.amazonaws.com");
         let center = json!({"type": "IdentityCenterUser", "onBehalfOf": {"userId": "u-1"}});
-        assert_eq!(who(center).unwrap(), "Identity Center user u-1");
+        assert_eq!(who(&center).unwrap(), "Identity Center user u-1");
     }
 
     #[test]
     fn odd_shapes_stop_nothing() {
-        for identity in [
+        for identity in &[
             json!(null),
             json!("x"),
             json!([]),
@@ -106,11 +106,11 @@ mod tests {
             json!({"type": "AssumedRole", "sessionContext": {"sessionIssuer": {}, "webIdFederationData": {"attributes": {}}}}),
             json!({"type": "Unknown"}),
         ] {
-            assert_eq!(who(identity.clone()), None, "{identity}");
+            assert_eq!(who(identity), None, "{identity}");
         }
         assert_eq!(actor(&json!({})), Actor::default());
         let issuer = json!({"type": "AssumedRole", "sessionContext": {"sessionIssuer": {"userName": "userName"}},
             "invokedBy": "cloudformation.amazonaws.com"});
-        assert_eq!(who(issuer).unwrap(), "role userName");
+        assert_eq!(who(&issuer).unwrap(), "role userName");
     }
 }

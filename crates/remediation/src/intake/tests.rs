@@ -3,6 +3,7 @@
 use super::*;
 use serde_json::json;
 
+#[expect(clippy::needless_pass_by_value, reason = "so that a record can be written down in one piece")]
 fn record(name: &str, request: Value, response: Value) -> Value {
     json!({
         "eventName": name, "eventSource": "ec2.amazonaws.com", "eventID": "e-1", "eventTime": "2026-11-21T10:00:00Z",

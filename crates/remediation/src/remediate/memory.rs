@@ -2,7 +2,6 @@
 //! a revocation whose alert failed is told by the retry.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::intake::Origin;
@@ -85,18 +84,12 @@ fn make_room(entries: &mut VecDeque<Entry>) {
     }
 }
 
-/// What makes two reports the same news: how it ended, what was found and what went.
+/// What makes two reports the same news: how it ended, what was found, what went and what is left.
 fn fingerprint(report: &Report) -> String {
-    let mut text = report.outcome.to_string();
-    for (mark, rule) in report
-        .removed
-        .iter()
-        .map(|removal| ('-', &removal.ingress))
-        .chain(report.remaining.iter().map(|finding| ('!', &finding.ingress)))
-        .chain(report.findings.iter().map(|finding| ('?', &finding.ingress)))
-    {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{mark}{:?}{:?}", rule.id, rule.sort_key());
-    }
-    text
+    let removed = report.removed.iter().map(|removal| ("removed", &removal.ingress));
+    let remaining = report.remaining.iter().map(|finding| ("remaining", &finding.ingress));
+    let found = report.findings.iter().map(|finding| ("found", &finding.ingress));
+    removed.chain(remaining).chain(found).fold(report.outcome.to_string(), |news, (what, rule)| {
+        format!("{news}; {what} {} {rule}", rule.id.as_deref().unwrap_or_default())
+    })
 }

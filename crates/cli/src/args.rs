@@ -1,0 +1,192 @@
+//! The arguments, and the help about them.
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+
+use crate::command::rules::PAGES;
+use crate::input::Input;
+
+/// Finds, and shows how to close, what AWS security groups open to the internet.
+///
+/// Works on what the AWS CLI and CloudTrail wrote down; it needs no AWS account and changes nothing.
+#[derive(Debug, Parser)]
+#[command(
+    name = "portcullis",
+    bin_name = "portcullis",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_long_help = EXAMPLES
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// When to use colours; `NO_COLOR` is honoured
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: Color,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  aws ec2 describe-security-groups | portcullis audit --input -
+  portcullis plan event.json --input groups.json
+  portcullis rules uncommon-ports
+
+Exit codes:
+  0  nothing found that an enforcing rule forbids
+  1  such findings
+  2  wrong usage, or input that could not be understood
+  3  a failure outside: a file, a stream";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Judge security groups
+    ///
+    /// Judges the security groups in the output of `aws ec2 describe-security-groups`, of
+    /// `aws ec2 describe-security-group-rules`, or of both in one document.
+    ///
+    /// With both, the rules come with their ids. Prefix lists are judged by their entries, which the document can hold under
+    /// the key `PrefixLists`: [{"PrefixListId": "pl-...", "Entries": [{"Cidr": "..."}]}]. A list that is not there is judged
+    /// as not the world, and named.
+    Audit(AuditArgs),
+    /// Show what the Lambda would do for a recorded event
+    ///
+    /// Shows what the Lambda would do for a recorded event, given the groups as they are in a file: what it would find, what
+    /// it would remove, what it would refuse to do, and the message it would send. Changes nothing.
+    ///
+    /// The event is an EventBridge event, a CloudTrail record, or a CloudTrail log file with any number of records.
+    Plan(PlanArgs),
+    /// Explain the rules
+    ///
+    /// Lists the rules of the built-in policy, or explains one: what it forbids and why, where published checks disagree, and
+    /// how to fix a finding in the console, with the AWS CLI, in CloudFormation and in Terraform.
+    Rules(RulesArgs),
+    /// Write shell completions
+    ///
+    /// Writes the completions for a shell to standard output.
+    Completions(CompletionsArgs),
+}
+
+/// The arguments of `portcullis audit`.
+#[derive(Debug, Args)]
+#[command(after_long_help = AUDIT_EXAMPLES)]
+pub struct AuditArgs {
+    /// The groups: a file, or `-` for standard input; gzip is fine
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub input: Input,
+    /// How to show the findings
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Exit with 1 on any finding, also one that is only told
+    #[arg(long)]
+    pub strict: bool,
+}
+
+const AUDIT_EXAMPLES: &str = "\
+Examples:
+  Judge every group of a region:
+    aws ec2 describe-security-groups | portcullis audit --input -
+
+  The same with rule ids:
+    { aws ec2 describe-security-groups; aws ec2 describe-security-group-rules; } |
+      jq -s add | portcullis audit --input -
+
+  Fail a pipeline on any finding, and keep the findings:
+    portcullis audit --input groups.json --format json --strict > findings.json";
+
+/// The arguments of `portcullis plan`.
+#[derive(Debug, Args)]
+#[command(after_long_help = PLAN_EXAMPLES)]
+pub struct PlanArgs {
+    /// The event: a file, or `-` for standard input; gzip is fine
+    #[arg(value_name = "EVENT", value_hint = ValueHint::FilePath)]
+    pub event: Input,
+    /// The groups, as for `portcullis audit`: a file, or `-` for standard input
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub input: Input,
+    /// How to show the plan
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// The account Portcullis acts in: groups of another one are refused
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+}
+
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  What would have happened for an event in a log file:
+    aws ec2 describe-security-groups > groups.json
+    portcullis plan 111122223333_CloudTrail_eu-central-1_20260417T0930Z.json.gz --input groups.json
+
+  Only the e-mail:
+    portcullis plan event.json --input groups.json --format json | jq -r '.plans[].message.text'";
+
+/// The arguments of `portcullis rules`.
+#[derive(Debug, Args)]
+#[command(after_long_help = RULES_EXAMPLES)]
+pub struct RulesArgs {
+    /// The rule to explain
+    #[arg(value_name = "ID", value_parser = PossibleValuesParser::new(PAGES.map(|(id, _)| id)))]
+    pub id: Option<String>,
+    /// How to show the rules
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+const RULES_EXAMPLES: &str = "\
+Examples:
+  portcullis rules
+  portcullis rules all-traffic";
+
+/// The arguments of `portcullis completions`.
+#[derive(Debug, Args)]
+#[command(after_long_help = COMPLETIONS_EXAMPLES)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  portcullis completions bash > ~/.local/share/bash-completion/completions/portcullis
+  portcullis completions zsh > ~/.zfunc/_portcullis
+  portcullis completions fish > ~/.config/fish/completions/portcullis.fish";
+
+/// How results are shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Human,
+    /// For programs: stable, version 1
+    Json,
+}
+
+/// When colours are used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Color {
+    /// Makes it so for the whole process.
+    pub fn write_global(self) {
+        match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+    }
+}

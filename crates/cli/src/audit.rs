@@ -1,0 +1,81 @@
+//! Judging every group of a description.
+
+use std::collections::BTreeSet;
+
+use portcullis_remediation::report::wire::FindingV1;
+use portcullis_rules::{Finding, Policy, PrefixLists, SecurityGroup, judge};
+use serde::Serialize;
+
+use crate::describe::{Described, Problem};
+
+/// What an audit found.
+#[derive(Debug)]
+pub struct Audit {
+    /// The name of the policy.
+    pub policy: String,
+    /// How many groups were judged.
+    pub groups: usize,
+    /// How many ingress rules were judged.
+    pub rules: usize,
+    /// The groups with findings, ordered by id.
+    pub findings: Vec<(SecurityGroup, Vec<Finding>)>,
+    /// Prefix lists that were judged as not the world, because their entries are not known.
+    pub unresolved_prefix_lists: BTreeSet<String>,
+    /// What could not be understood, and was left out.
+    pub problems: Vec<Problem>,
+}
+
+impl Audit {
+    /// Holds a policy against the groups.
+    pub fn of(policy: &Policy, described: Described) -> Self {
+        let Described { groups, prefix_lists, problems } = described;
+        let mut audit = Self {
+            policy: policy.name.clone(),
+            groups: groups.len(),
+            rules: groups.iter().fold(0, |sum, group| sum.saturating_add(group.rules.len())),
+            findings: Vec::new(),
+            unresolved_prefix_lists: BTreeSet::new(),
+            problems,
+        };
+        for group in groups {
+            audit.judge(policy, group, &prefix_lists);
+        }
+        audit
+    }
+
+    fn judge(&mut self, policy: &Policy, group: SecurityGroup, lists: &PrefixLists) {
+        let judgement = judge(policy, &group, lists);
+        self.unresolved_prefix_lists.extend(judgement.unresolved_prefix_lists);
+        if !judgement.findings.is_empty() {
+            self.findings.push((group, judgement.findings));
+        }
+    }
+
+    /// Each finding with its group, ordered by group, protocol, ports, source and rule.
+    pub fn all(&self) -> impl Iterator<Item = (&SecurityGroup, &Finding)> {
+        self.findings.iter().flat_map(|(group, findings)| findings.iter().map(move |finding| (group, finding)))
+    }
+
+    /// The audit as it is printed for programs.
+    pub fn document(&self) -> AuditV1<'_> {
+        AuditV1 {
+            version: 1,
+            groups: self.groups,
+            rules: self.rules,
+            findings: self.all().map(|(group, finding)| FindingV1::new(group, finding)).collect(),
+            unresolved_prefix_lists: &self.unresolved_prefix_lists,
+            errors: &self.problems,
+        }
+    }
+}
+
+/// `audit --format json`, version 1. Keys are never absent: what is not known is null.
+#[derive(Debug, Serialize)]
+pub struct AuditV1<'a> {
+    version: u32,
+    groups: usize,
+    rules: usize,
+    findings: Vec<FindingV1<'a>>,
+    unresolved_prefix_lists: &'a BTreeSet<String>,
+    errors: &'a [Problem],
+}

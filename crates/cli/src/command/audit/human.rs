@@ -1,0 +1,81 @@
+//! An audit for people: worst first.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use portcullis_rules::{Finding, SecurityGroup, Severity};
+
+use crate::audit::Audit;
+use crate::command::{shorten, traffic};
+use crate::output::{BOLD, clean, count, table};
+
+pub(super) fn render(audit: &Audit) -> String {
+    let mut findings: Vec<_> = audit.all().collect();
+    // The order within a group is kept.
+    findings.sort_by_key(|(group, finding)| (Reverse(finding.rule.severity), &group.id));
+    let mut text = String::new();
+    if !findings.is_empty() {
+        let header = ["severity", "group", "name", "rule id", "allows", "from", "forbidden by", "ports", "action"];
+        let rows = findings.iter().map(|(group, finding)| (finding.rule.severity, row(group, finding)));
+        text = table(header, rows);
+        text.push('\n');
+    }
+    text.push_str(&summary(audit, &findings));
+    text
+}
+
+fn row(group: &SecurityGroup, finding: &Finding) -> [String; 9] {
+    let ingress = &finding.ingress;
+    let known = |text: Option<&String>| text.map_or("-".to_owned(), |text| clean(text));
+    let action = match &finding.exempt {
+        Some(id) => format!("exempt by {}", clean(id)),
+        None => finding.rule.action.to_string(),
+    };
+    [
+        finding.rule.severity.to_string(),
+        clean(&group.id),
+        known(group.name.as_ref()),
+        known(ingress.id.as_ref()),
+        traffic(ingress),
+        clean(&ingress.source.to_string()),
+        finding.rule.id.clone(),
+        shorten(&finding.offending),
+        action,
+    ]
+}
+
+fn summary(audit: &Audit, findings: &[(&SecurityGroup, &Finding)]) -> String {
+    let judged = format!(
+        "{}, {} judged by the policy `{}`",
+        count(audit.groups, "group"),
+        count(audit.rules, "ingress rule"),
+        clean(&audit.policy)
+    );
+    if findings.is_empty() {
+        return format!("{judged}: {BOLD}nothing found{BOLD:#}\n");
+    }
+    let groups: BTreeSet<_> = findings.iter().map(|(group, _)| &group.id).collect();
+    let mut text =
+        format!("{judged}: {BOLD}{}{BOLD:#} in {}\n", count(findings.len(), "finding"), count(groups.len(), "group"));
+    let enforced = findings.iter().filter(|(_, finding)| finding.enforces()).count();
+    let told = findings.len().saturating_sub(enforced);
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        text,
+        "{}; {enforced} enforced, {told} only told; `portcullis rules ID` explains a rule",
+        severities(findings)
+    );
+    text
+}
+
+fn severities(findings: &[(&SecurityGroup, &Finding)]) -> String {
+    [Severity::Critical, Severity::High, Severity::Medium, Severity::Low]
+        .into_iter()
+        .filter_map(|severity| {
+            let number = findings.iter().filter(|(_, finding)| finding.rule.severity == severity).count();
+            (number > 0).then(|| format!("{number} {severity}"))
+        })
+        .collect::<Vec<_>>()
+        .join(", ")
+}

@@ -1,0 +1,119 @@
+//! One group out of the two listings that may describe it.
+
+use std::collections::BTreeMap;
+
+use portcullis_rules::{IngressRule, SecurityGroup};
+
+use super::boxes;
+use super::document::{GroupJson, RuleJson};
+use super::field::Field;
+use super::place::{Place, Problems};
+
+/// The groups so far, by id.
+#[derive(Debug, Default)]
+pub(super) struct Groups(BTreeMap<String, Listings>);
+
+/// What the two listings say about one group.
+#[derive(Debug, Default)]
+struct Listings {
+    /// From `SecurityGroups`, with the boxes of its permissions; made up when only rules were listed.
+    group: SecurityGroup,
+    /// From `SecurityGroupRules`.
+    rules: Vec<IngressRule>,
+}
+
+impl Groups {
+    /// Adds a group of `SecurityGroups`.
+    pub(super) fn add_group(&mut self, json: Field<GroupJson>, place: Place<'_>, problems: &mut Problems) {
+        problems.group_id = None;
+        let Ok(json) = problems.required(json, place) else {
+            return;
+        };
+        let Ok(id) = problems.required(json.group_id, place.key("GroupId")) else {
+            return;
+        };
+        problems.group_id = Some(id.clone());
+        let mut text = |field, key| {
+            let text = problems.optional(field, place.key(key));
+            text.ok().flatten()
+        };
+        let name = text(json.group_name, "GroupName");
+        let vpc_id = text(json.vpc_id, "VpcId");
+        let owner_id = text(json.owner_id, "OwnerId");
+        let list = place.key("IpPermissions");
+        let mut rules = Vec::new();
+        for (index, permission) in problems.items(json.ip_permissions, list) {
+            let item = list.item(index);
+            let Ok(permission) = problems.required(permission, item) else { continue };
+            rules.extend(boxes::permission(permission, item, problems));
+        }
+        let group = &mut self.0.entry(id.clone()).or_default().group;
+        // A group that is listed twice is one group with the boxes of both.
+        rules.splice(0..0, std::mem::take(&mut group.rules));
+        *group = SecurityGroup {
+            id,
+            name,
+            vpc_id,
+            owner_id,
+            rules,
+            tags: boxes::tags(json.tags),
+            open_egress: boxes::open_egress(json.ip_permissions_egress),
+        };
+    }
+
+    /// Adds a rule of `SecurityGroupRules`. Egress rules only tell that the group exists.
+    pub(super) fn add_rule(&mut self, json: Field<RuleJson>, place: Place<'_>, problems: &mut Problems) {
+        problems.group_id = None;
+        let Ok(mut json) = problems.required(json, place) else {
+            return;
+        };
+        let group_id = std::mem::take(&mut json.group_id);
+        let Ok(id) = problems.required(group_id, place.key("GroupId")) else {
+            return;
+        };
+        problems.group_id = Some(id.clone());
+        let owner = std::mem::take(&mut json.group_owner_id);
+        let owner = problems.optional(owner, place.key("GroupOwnerId"));
+        let listings = self.0.entry(id.clone()).or_default();
+        listings.group.id = id;
+        if listings.group.owner_id.is_none() {
+            listings.group.owner_id = owner.ok().flatten();
+        }
+        let is_egress = std::mem::take(&mut json.is_egress);
+        // A rule that does not say is taken for ingress: nothing that may be open goes unread.
+        if let Ok(Some(false) | None) = problems.optional(is_egress, place.key("IsEgress")) {
+            let rule = boxes::rule(json, place, problems);
+            listings.rules.extend(rule.ok());
+        }
+    }
+
+    /// The groups, ordered by id.
+    pub(super) fn finish(self) -> Vec<SecurityGroup> {
+        self.0.into_values().map(Listings::merge).collect()
+    }
+}
+
+impl Listings {
+    /// The rules, and the boxes of permissions which no rule of the same content stands for: as many of each content
+    /// as the listing with more of them has.
+    fn merge(self) -> SecurityGroup {
+        let mut group = self.group;
+        if self.rules.is_empty() {
+            return group;
+        }
+        let mut listed: BTreeMap<_, usize> = BTreeMap::new();
+        for rule in &self.rules {
+            let count = listed.entry(rule.sort_key()).or_default();
+            *count = count.saturating_add(1);
+        }
+        let mut rules = self.rules;
+        for rule in std::mem::take(&mut group.rules) {
+            match listed.get_mut(&rule.sort_key()) {
+                Some(count) if *count > 0 => *count = count.saturating_sub(1),
+                _ => rules.push(rule),
+            }
+        }
+        group.rules = rules;
+        group
+    }
+}

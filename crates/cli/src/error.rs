@@ -1,0 +1,132 @@
+//! What stops a command: each error with an exit code and a way out.
+
+use std::io;
+
+use crate::describe::DecodeError;
+use crate::exit::Exit;
+
+/// An error that stops a command.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// An input could not be read.
+    #[error("cannot read {name}: {source}")]
+    Read {
+        /// The input, for people.
+        name: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// An input that begins like a gzip file could not be unpacked.
+    #[error("cannot unpack {name}, which begins like a gzip file: {source}")]
+    Gzip {
+        /// The input, for people.
+        name: String,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// An input holds nothing.
+    #[error("{name} is empty")]
+    Empty {
+        /// The input, for people.
+        name: String,
+    },
+    /// An input is UTF-16, which is what a shell on Windows may write.
+    #[error("{name} is UTF-16 text, expected UTF-8")]
+    Utf16 {
+        /// The input, for people.
+        name: String,
+    },
+    /// The groups cannot be read.
+    #[error("{}{name}: {source}", .source.introduction())]
+    Groups {
+        /// The input, for people.
+        name: String,
+        /// What is wrong.
+        source: DecodeError,
+    },
+    /// The event is not JSON.
+    #[error("the event is not JSON: {name}: {source}")]
+    Event {
+        /// The input, for people.
+        name: String,
+        /// What is wrong.
+        source: DecodeError,
+    },
+    /// Two inputs want the one standard input.
+    #[error("the event and the groups cannot both come from standard input")]
+    TwoFromStdin,
+    /// The output could not be written.
+    #[error("cannot write the output: {0}")]
+    Write(io::Error),
+    /// Our own output could not be put into JSON.
+    #[error("cannot write the result as JSON: {0}")]
+    Json(serde_json::Error),
+}
+
+impl CliError {
+    /// The exit code.
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::Read { .. } | Self::Write(_) | Self::Json(_) => Exit::Failure,
+            Self::Gzip { .. }
+            | Self::Empty { .. }
+            | Self::Utf16 { .. }
+            | Self::Groups { .. }
+            | Self::Event { .. }
+            | Self::TwoFromStdin => Exit::BadInput,
+        }
+    }
+
+    /// What to do about it.
+    pub fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "check the path, or give `-` to read standard input"
+            }
+            Self::Read { .. } => "check that it is a file you may read, or give `-` to read standard input",
+            Self::Gzip { .. } => "the file may be cut off: fetch it again, or unpack it with `gunzip` first",
+            Self::Empty { .. } => "the command that wrote it may have failed: run it again and look at what it says",
+            Self::Utf16 { .. } => "in PowerShell, write it with `aws ... | Out-File -Encoding utf8 groups.json`",
+            Self::Groups { source, .. } => return Some(source.help()),
+            Self::Event { source, .. } => match source {
+                DecodeError::NotJson { message, .. } if message.contains("trailing characters") => {
+                    "there is something after the first JSON value: one event in one file"
+                }
+                DecodeError::NotJson { .. } | DecodeError::NotDescribe { .. } => {
+                    "give the event as EventBridge or CloudTrail wrote it, or a CloudTrail log file"
+                }
+            },
+            Self::TwoFromStdin => "give one of them as a file",
+            Self::Write(_) | Self::Json(_) => return None,
+        };
+        Some(help.to_owned())
+    }
+}
+
+impl DecodeError {
+    /// The words before the name of the input.
+    const fn introduction(&self) -> &'static str {
+        match self {
+            Self::NotJson { .. } => "the input is not JSON: ",
+            Self::NotDescribe { .. } => "the input does not describe security groups: ",
+        }
+    }
+
+    /// What to do about it.
+    fn help(&self) -> String {
+        match self {
+            Self::NotJson { message, .. } if message.contains("trailing characters") => {
+                "there is something after the first JSON value: join several outputs into one document, \
+                 for example `jq -s '{SecurityGroups: map(.SecurityGroups) | add}' *.json`"
+            }
+            Self::NotJson { message, .. } if message.contains("EOF") => {
+                "the document ends too early: was the command that wrote it cut off?"
+            }
+            Self::NotJson { .. } | Self::NotDescribe { .. } => {
+                "make the input with `aws ec2 describe-security-groups --output json` or \
+                 `aws ec2 describe-security-group-rules --output json`, without `--query`"
+            }
+        }
+        .to_owned()
+    }
+}

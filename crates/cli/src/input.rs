@@ -1,0 +1,90 @@
+//! Reading inputs: a file or standard input, plain or packed with gzip.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use flate2::read::MultiGzDecoder;
+
+use crate::error::CliError;
+
+/// Where an input comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// `-`.
+    Stdin,
+    /// A file.
+    File(PathBuf),
+}
+
+impl FromStr for Input {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "-" => Self::Stdin,
+            path => Self::File(path.into()),
+        })
+    }
+}
+
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdin => f.write_str("standard input"),
+            Self::File(path) => write!(f, "`{}`", crate::output::clean(&path.display().to_string())),
+        }
+    }
+}
+
+impl Input {
+    /// All of it, unpacked, without a byte order mark.
+    ///
+    /// # Errors
+    /// When it cannot be read or unpacked, or holds nothing.
+    pub fn read(&self) -> Result<Vec<u8>, CliError> {
+        let name = self.to_string();
+        let bytes = self.raw().map_err(|source| {
+            let name = name.clone();
+            CliError::Read { name, source }
+        })?;
+        let bytes = unpack(bytes).map_err(|source| {
+            let name = name.clone();
+            CliError::Gzip { name, source }
+        })?;
+        match bytes.as_slice() {
+            [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => Err(CliError::Utf16 { name }),
+            [0xEF, 0xBB, 0xBF, rest @ ..] => not_empty(rest.to_vec(), name),
+            _ => not_empty(bytes, name),
+        }
+    }
+
+    fn raw(&self) -> io::Result<Vec<u8>> {
+        match self {
+            Self::File(path) => fs::read(path),
+            Self::Stdin => {
+                let mut bytes = Vec::new();
+                io::stdin().lock().read_to_end(&mut bytes)?;
+                Ok(bytes)
+            }
+        }
+    }
+}
+
+fn not_empty(bytes: Vec<u8>, name: String) -> Result<Vec<u8>, CliError> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(CliError::Empty { name });
+    }
+    Ok(bytes)
+}
+
+fn unpack(bytes: Vec<u8>) -> io::Result<Vec<u8>> {
+    if !bytes.starts_with(&[0x1F, 0x8B]) {
+        return Ok(bytes);
+    }
+    let mut unpacked = Vec::new();
+    MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut unpacked)?;
+    Ok(unpacked)
+}

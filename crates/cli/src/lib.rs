@@ -1,0 +1,47 @@
+//! The `portcullis` command, offline: audits groups, shows what the Lambda would do for an event, explains the rules.
+//!
+//! Each command turns its arguments into a [`output::Done`] without touching a stream, so that [`main`] is the only
+//! place that writes and that decides how the process ends.
+
+pub mod args;
+pub mod audit;
+pub mod command;
+pub mod describe;
+pub mod error;
+pub mod exit;
+pub mod input;
+pub mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::Cli;
+use error::CliError;
+use exit::Exit;
+use output::{Done, Talk};
+
+/// Runs the command that the arguments of the process ask for.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; a reader that goes away early is none either.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::BadInput } else { Exit::Clean }.into();
+        }
+    };
+    cli.color.write_global();
+    match command::run(&cli.command).and_then(|done| finish(&done)) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            output::say(&Talk::from(&error));
+            error.exit().into()
+        }
+    }
+}
+
+fn finish(done: &Done) -> Result<Exit, CliError> {
+    output::emit(done)?;
+    Ok(done.exit)
+}

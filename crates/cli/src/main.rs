@@ -1,0 +1,7 @@
+//! The `portcullis` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    portcullis_cli::main()
+}

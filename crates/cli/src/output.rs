@@ -1,0 +1,207 @@
+//! What goes out: data to standard output, talk to standard error.
+
+use std::fmt::{self, Write as _};
+use std::io::{self, Write as _};
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Table, presets};
+use portcullis_rules::Severity;
+use serde::Serialize;
+
+use crate::error::CliError;
+use crate::exit::Exit;
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Done {
+    /// For standard output. Styled; the styles are taken off where they are not wanted.
+    pub data: String,
+    /// For standard error.
+    pub talk: Vec<Talk>,
+    /// How it ended.
+    pub exit: Exit,
+}
+
+/// Something to tell beside the data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Talk {
+    /// How it begins: `error`, `warning`, `note`.
+    pub label: Label,
+    /// One sentence, without a period.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// How serious a [`Talk`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Label {
+    /// Something was not done.
+    Error,
+    /// Something may not be what it seems.
+    Warning,
+    /// Worth knowing.
+    Note,
+}
+
+/// Headings.
+pub(crate) const BOLD: Style = Style::new().bold();
+
+/// The style of a severity.
+pub(crate) const fn severity_style(severity: Severity) -> Style {
+    match severity {
+        Severity::Critical => AnsiColor::Red.on_default().bold(),
+        Severity::High => AnsiColor::Red.on_default(),
+        Severity::Medium => AnsiColor::Yellow.on_default(),
+        Severity::Low => AnsiColor::Cyan.on_default(),
+    }
+}
+
+impl Label {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
+
+    const fn style(self) -> Style {
+        match self {
+            Self::Error => AnsiColor::Red.on_default().bold(),
+            Self::Warning => AnsiColor::Yellow.on_default().bold(),
+            Self::Note => BOLD,
+        }
+    }
+}
+
+impl Talk {
+    /// Talk without help.
+    pub fn new(label: Label, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { label, message, help: None }
+    }
+
+    /// The same with help.
+    #[must_use]
+    pub fn with_help(self, help: impl Into<String>) -> Self {
+        let help = Some(help.into());
+        Self { help, ..self }
+    }
+}
+
+impl From<&CliError> for Talk {
+    fn from(error: &CliError) -> Self {
+        let help = error.help();
+        Self { help, ..Self::new(Label::Error, error.to_string()) }
+    }
+}
+
+impl fmt::Display for Talk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let style = self.label.style();
+        writeln!(f, "{style}{}{style:#}: {}", self.label.text(), self.message)?;
+        match &self.help {
+            Some(help) => writeln!(f, "{BOLD} help{BOLD:#}: {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Writes what a command did. A reader that goes away early, such as `head`, is no failure.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn emit(done: &Done) -> Result<(), CliError> {
+    // Data first, so that talk about it is read last on a terminal.
+    let mut stdout = anstream::stdout().lock();
+    let written = stdout.write_all(done.data.as_bytes()).and_then(|()| stdout.flush());
+    done.talk.iter().for_each(say);
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Write(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Writes to standard error. When even that fails, there is nobody left to tell.
+pub fn say(talk: &Talk) {
+    let _ = write!(anstream::stderr(), "{talk}");
+}
+
+/// A document of ours as JSON text.
+///
+/// # Errors
+/// Never for what we write; the serialiser wants it.
+pub(crate) fn json(document: &impl Serialize) -> Result<String, CliError> {
+    let mut text = serde_json::to_string_pretty(document).map_err(CliError::Json)?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// Text from outside, fit for a terminal: no control characters, no changes of writing direction.
+pub(crate) fn clean(text: &str) -> String {
+    let unfit = |c: char| {
+        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if unfit(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// `1 group`, `2 groups`.
+pub(crate) fn count(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
+/// A table without lines, its first column coloured by severity. Columns that hold nothing but `-` are left out.
+pub(crate) fn table<const N: usize>(
+    header: [&str; N],
+    rows: impl IntoIterator<Item = (Severity, [String; N])>,
+) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(header.map(str::to_uppercase));
+    let mut styles = vec![BOLD];
+    let mut is_told = [false; N];
+    for (severity, row) in rows {
+        styles.push(severity_style(severity));
+        for (is_told, cell) in is_told.iter_mut().zip(&row) {
+            *is_told |= cell != "-";
+        }
+        table.add_row(row.map(Cell::new));
+    }
+    for (column, is_told) in table.column_iter_mut().zip(is_told) {
+        column.set_padding((0, 2));
+        if !is_told {
+            column.set_constraint(ColumnConstraint::Hidden);
+        }
+    }
+    let mut text = String::new();
+    for (line, style) in table.lines().zip(styles) {
+        let line = line.trim_end();
+        // The header is styled whole, a row in its first word.
+        let end = if text.is_empty() { None } else { line.find(' ') };
+        let (first, rest) = line.split_at_checked(end.unwrap_or(line.len())).unwrap_or((line, ""));
+        let _ = writeln!(text, "{style}{first}{style:#}{rest}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_outside_cannot_drive_a_terminal() {
+        assert_eq!(clean("a\u{1b}[31mb\r\n\u{202e}c é"), "a\u{fffd}[31mb\u{fffd}\u{fffd}\u{fffd}c é");
+    }
+
+    #[test]
+    fn columns_line_up_whatever_is_in_them() {
+        let row = |name: &str| (Severity::High, ["high", name, "-", "x"].map(str::to_owned));
+        let text = table(["severity", "name", "id", "end"], [row("é"), row("日本")]);
+        let plain = anstream::adapter::strip_str(&text).to_string();
+        assert_eq!(plain, "SEVERITY  NAME  END\nhigh      é     x\nhigh      日本  x\n");
+    }
+}

@@ -1,0 +1,209 @@
+//! `portcullis audit`, the real binary.
+
+use std::process::Stdio;
+
+use crate::common::{Folder, finish, gzip, portcullis, portcullis_with};
+use serde_json::{Value, json};
+
+const GROUPS: &str = include_str!("inputs/groups.json");
+const RULES: &str = include_str!("inputs/rules.json");
+
+/// Both listings in one document, as `jq -s add` makes it.
+fn both() -> String {
+    let mut document: Value = serde_json::from_str(GROUPS).unwrap();
+    let rules: Value = serde_json::from_str(RULES).unwrap();
+    document.as_object_mut().unwrap().extend(rules.as_object().unwrap().clone());
+    document.to_string()
+}
+
+fn folder() -> Folder {
+    let open = json!({"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]});
+    let range = json!({"IpProtocol": "tcp", "FromPort": 1, "ToPort": 2, "IpRanges": [{"CidrIp": "192.0.2.0/24"}]});
+    let group = |permission: &Value| json!({"SecurityGroups": [{"GroupId": "sg-1", "IpPermissions": [permission]}]});
+    let two = json!([{"CidrIp": "0.0.0.0/0"}, {"CidrIp": "0.0.0.0/33"}]);
+    let half = json!({"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": two});
+    let bad = json!({"SecurityGroups": [
+        {"GroupId": "sg-1", "IpPermissions": [half]},
+        {"GroupId": "sg-2", "IpPermissions": [{"IpProtocol": "tpc"}]},
+    ]});
+    Folder::new()
+        .with("groups.json", GROUPS)
+        .with("rules.json", RULES)
+        .with("both.json", both())
+        .with("open.json", group(&open).to_string())
+        .with("range.json", group(&range).to_string())
+        .with("bad.json", bad.to_string())
+        .with("none.json", r#"{"SecurityGroups": []}"#)
+}
+
+#[test]
+fn for_people() {
+    insta::assert_snapshot!(folder().run("audit --input groups.json").text());
+}
+
+#[test]
+fn for_people_with_rule_ids() {
+    insta::assert_snapshot!(folder().run("audit --input both.json").text());
+}
+
+#[test]
+fn for_programs() {
+    insta::assert_snapshot!(folder().run("audit --input both.json --format json").text());
+}
+
+#[test]
+fn nothing_found() {
+    insta::assert_snapshot!(folder().run("audit --input none.json").text());
+}
+
+#[test]
+fn values_that_cannot_be_understood_are_told_and_the_rest_is_judged() {
+    let folder = folder();
+    insta::assert_snapshot!("bad_values_human", folder.run("audit --input bad.json").text());
+    insta::assert_snapshot!("bad_values_json", folder.run("audit --input bad.json --format json").text());
+}
+
+#[test]
+fn many_bad_values_are_told_in_few_lines() {
+    let ranges = vec![json!({"CidrIp": "x"}); 500];
+    let input =
+        json!({"SecurityGroups": [{"GroupId": "sg-1", "IpPermissions": [{"IpProtocol": "-1", "IpRanges": ranges}]}]});
+    let run = portcullis_with(input.to_string().as_bytes(), &["audit", "--input", "-", "--format", "json"]);
+    assert_eq!(run.json()["errors"].as_array().unwrap().len(), 500);
+    assert!(run.stderr.lines().count() < 20, "{}", run.stderr);
+    assert!(run.stderr.contains("500 values of standard input could not be understood"), "{}", run.stderr);
+}
+
+#[test]
+fn exit_codes() {
+    let folder = folder();
+    for (args, code) in [
+        ("audit --input none.json", 0),
+        ("audit --input none.json --strict", 0),
+        ("audit --input open.json", 1),
+        ("audit --input open.json --format json", 1),
+        ("audit --input range.json", 0),
+        ("audit --input range.json --strict", 1),
+        ("audit --input bad.json", 2),
+        ("audit --input not-there.json", 3),
+        ("audit --input .", 3),
+        ("audit", 2),
+        ("audit --input none.json --policy x.yaml", 2),
+        ("audit --input none.json --frobnicate", 2),
+        ("audit --input none.json --format yaml", 2),
+        ("frobnicate", 2),
+        ("", 2),
+        ("--version", 0),
+        ("--help", 0),
+    ] {
+        let run = folder.run(args);
+        assert_eq!(run.code, code, "{args}: {run:?}");
+    }
+}
+
+#[test]
+fn standard_input_and_gzip_are_as_good_as_a_file() {
+    let folder = folder().with("groups.json.gz", gzip(GROUPS.as_bytes()));
+    let expected = folder.run("audit --input groups.json").stdout;
+    assert_eq!(folder.run("audit --input groups.json.gz").stdout, expected);
+    for stdin in [GROUPS.as_bytes(), &gzip(GROUPS.as_bytes()), &[b"\xEF\xBB\xBF", GROUPS.as_bytes()].concat()] {
+        assert_eq!(portcullis_with(stdin, &["audit", "--input", "-"]).stdout, expected);
+    }
+}
+
+#[test]
+fn inputs_that_tell_nothing() {
+    let mut cut = gzip(GROUPS.as_bytes());
+    cut.truncate(100);
+    let utf16: Vec<_> = std::iter::once(0xFEFF).chain("{}".encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let folder = folder()
+        .with("empty.json", "\n")
+        .with("cut.json", "{\n  \"SecurityGroups\": [\n    {\"GroupId\": \"sg-1\",\n")
+        .with("comma.json", "{\n  \"SecurityGroups\": [\n    {\"GroupId\": \"sg-1\",},\n")
+        .with("two.json", "{\"SecurityGroups\": []}\n{\"SecurityGroups\": []}\n")
+        .with("text.json", "SECURITYGROUPS\tdefault VPC security group\n")
+        .with("event.json", r#"{"version": "0", "detail-type": "AWS API Call via CloudTrail", "detail": {}}"#)
+        .with("list.json", "[]")
+        .with("cut.json.gz", cut)
+        .with("utf16.json", utf16);
+    let names = "not-there.json . empty.json cut.json comma.json two.json text.json event.json list.json cut.json.gz \
+                 utf16.json";
+    let mut told = String::new();
+    for name in names.split_whitespace() {
+        let run = folder.run(&format!("audit --input {name} --format json"));
+        assert_eq!(run.stdout, "", "{name}");
+        told += &run.told(&format!("audit --input {name}"));
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn colours_are_for_terminals_or_who_asks() {
+    let folder = folder();
+    let is_coloured = |args: &str, env: Option<(&str, &str)>| {
+        let mut command = folder.command(args);
+        command.envs(env);
+        let run = finish(command, b"");
+        assert!(run.stderr.contains("could not be understood"));
+        assert_eq!(run.stdout.contains('\u{1b}'), run.stderr.contains('\u{1b}'));
+        run.stdout.contains('\u{1b}')
+    };
+    assert!(!is_coloured("audit --input bad.json", None));
+    assert!(!is_coloured("audit --input bad.json --color auto", None));
+    assert!(!is_coloured("audit --input bad.json --color never", Some(("CLICOLOR_FORCE", "1"))));
+    assert!(is_coloured("audit --input bad.json --color always", None));
+    assert!(is_coloured("--color always audit --input bad.json", None));
+    assert!(!is_coloured("audit --input bad.json", Some(("NO_COLOR", "1"))));
+    let coloured = folder.run("audit --input groups.json --color always").stdout;
+    let plain = folder.run("audit --input groups.json").stdout;
+    assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), plain);
+    let json = folder.run("audit --input groups.json --color always --format json").stdout;
+    assert!(!json.contains('\u{1b}'));
+}
+
+#[test]
+fn text_from_outside_cannot_drive_the_terminal() {
+    let name = "\u{1b}]0;owned\u{7}\r\nsg-2  fine\u{202e}";
+    let group = json!({"GroupId": "sg-\u{1b}[2J", "GroupName": name, "IpPermissions": [
+        {"IpProtocol": "tcp\u{1b}[2J"},
+        {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}], "PrefixListIds": [{"PrefixListId": "\u{1b}[2J"}]},
+    ]});
+    let input = json!({"SecurityGroups": [group]}).to_string();
+    let run = portcullis_with(input.as_bytes(), &["audit", "--input", "-", "--color", "never"]);
+    let fit = |text: &str| text.chars().all(|c| c == '\n' || !(c.is_control() || c == '\u{202e}'));
+    assert!(fit(&run.stdout) && fit(&run.stderr), "{run:?}");
+    assert!(run.stdout.lines().skip(1).take(4).all(|line| line.contains("sg-")), "{}", run.stdout);
+    let run = portcullis_with(input.as_bytes(), &["audit", "--input", "-", "--format", "json"]);
+    assert_eq!(run.json()["findings"][0]["group_name"], name, "a program gets it as it is");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let groups: Vec<_> = (0..20_000)
+        .map(|n| json!({"GroupId": format!("sg-{n}"), "IpPermissions": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]}))
+        .collect();
+    let folder = Folder::new().with("many.json", json!({"SecurityGroups": groups}).to_string());
+    let mut child = folder.command("audit --input many.json").spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn output_that_cannot_be_written_is_a_failure() {
+    let folder = folder();
+    let mut command = folder.command("audit --input -");
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    command.stdin(Stdio::piped()).stdout(full);
+    let run = finish(command, GROUPS.as_bytes());
+    assert_eq!(run.code, 3);
+    assert!(run.stderr.contains("error: cannot write the output: "), "{run:?}");
+}
+
+#[test]
+fn unknown_flags_are_told_with_the_usage() {
+    let run = portcullis(&["audit", "--inptu", "x"]);
+    insta::assert_snapshot!(run.text());
+}

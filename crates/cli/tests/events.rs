@@ -1,0 +1,122 @@
+//! Every event of `events/` through `portcullis plan`: what it is expected to be, it must be.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use crate::common::{portcullis, project};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[derive(Debug, Deserialize)]
+struct Expectations {
+    events: Vec<Expectation>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Expectation {
+    file: String,
+    outcome: String,
+    group_ids: Vec<String>,
+    group_name: Option<String>,
+    prefix_list_ids: Vec<String>,
+    #[serde(default)]
+    records: Vec<Record>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Record {
+    event_id: String,
+    outcome: String,
+    group_ids: Vec<String>,
+}
+
+const OPEN: &str = "sg-0aaaaaaaaaaaaaaaa";
+
+/// Every group that an event names, each with tcp/22 open; the one that is named by its name; users of prefix lists.
+fn groups(expectations: &[Expectation]) -> Value {
+    let ssh = |source: Value| {
+        let mut permission = json!({"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22});
+        permission.as_object_mut().unwrap().extend(source.as_object().unwrap().clone());
+        permission
+    };
+    let everyone = json!({"IpRanges": [{"CidrIp": "0.0.0.0/0"}]});
+    let ids: BTreeSet<_> = expectations.iter().flat_map(|expectation| &expectation.group_ids).collect();
+    let mut groups: Vec<_> = ids
+        .into_iter()
+        .map(|id| json!({"GroupId": id, "OwnerId": "111122223333", "IpPermissions": [ssh(everyone.clone())]}))
+        .collect();
+    for (index, expectation) in expectations.iter().enumerate() {
+        if let (Some(name), []) = (&expectation.group_name, expectation.group_ids.as_slice()) {
+            groups.push(json!({"GroupId": OPEN, "GroupName": name, "IpPermissions": [ssh(everyone.clone())]}));
+        }
+        for list in &expectation.prefix_list_ids {
+            let source = json!({"PrefixListIds": [{"PrefixListId": list}]});
+            groups.push(json!({"GroupId": format!("sg-user{index}"), "IpPermissions": [ssh(source)]}));
+        }
+    }
+    let lists: Vec<_> = expectations
+        .iter()
+        .flat_map(|expectation| &expectation.prefix_list_ids)
+        .map(|list| json!({"PrefixListId": list, "Entries": [{"Cidr": "0.0.0.0/0"}]}))
+        .collect();
+    json!({"SecurityGroups": groups, "PrefixLists": lists})
+}
+
+/// The groups of the plans, in order; of one event when it is named.
+fn planned(plans: &Value, event_id: Option<&str>) -> Vec<String> {
+    let plans = plans["plans"].as_array().unwrap().iter();
+    let plans = plans.filter(|plan| event_id.is_none_or(|id| plan["event"]["id"] == id));
+    plans.map(|plan| plan["group_id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_event_is_what_it_is_expected_to_be() {
+    let text = fs::read(project("events/expectations.json")).unwrap();
+    let expectations = serde_json::from_slice::<Expectations>(&text).unwrap().events;
+    assert!(expectations.len() >= 60, "the corpus must not shrink");
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("groups.json");
+    fs::write(&input, groups(&expectations).to_string()).unwrap();
+    for expectation in &expectations {
+        let file = project("events").join(&expectation.file);
+        let args = ["plan", file.to_str().unwrap(), "--input", input.to_str().unwrap(), "--format", "json"];
+        let run = portcullis(&args);
+        let plans = run.json();
+        let name = &expectation.file;
+        let count = |key: &str| plans[key].as_array().unwrap().len();
+        match expectation.outcome.as_str() {
+            "judge" => {
+                assert_eq!((run.code, count("errors")), (1, 0), "{name}: {run:?}");
+                let found: BTreeSet<_> = planned(&plans, None).into_iter().collect();
+                let mut expected: BTreeSet<_> = expectation.group_ids.iter().cloned().collect();
+                if expectation.prefix_list_ids.is_empty() {
+                    expected.extend(expectation.group_ids.is_empty().then(|| OPEN.to_owned()));
+                    assert_eq!(found, expected, "{name}");
+                } else {
+                    assert_eq!(found.len(), expectation.prefix_list_ids.len(), "{name}");
+                }
+                for plan in plans["plans"].as_array().unwrap() {
+                    assert_eq!(plan["outcome"], "would-close", "{name}");
+                    assert_eq!(plan["removals"][0]["because"], json!(["restricted-common-ports"]), "{name}");
+                    assert!(plan["message"]["subject"].as_str().unwrap().is_ascii(), "{name}");
+                }
+            }
+            "ignore" => {
+                assert_eq!((run.code, count("plans"), count("errors")), (0, 0, 0), "{name}: {run:?}");
+                assert!(count("ignored") > 0, "{name}");
+            }
+            "error" => {
+                assert_eq!((run.code, count("plans"), count("ignored"), count("errors")), (2, 0, 0, 1), "{name}");
+                assert!(run.stderr.starts_with("error: "), "{name}: {}", run.stderr);
+            }
+            other => panic!("{name}: {other}"),
+        }
+        for record in &expectation.records {
+            let found = planned(&plans, Some(&record.event_id));
+            assert_eq!(found, record.group_ids, "{name}: {record:?}");
+            let mut ignored = plans["ignored"].as_array().unwrap().iter();
+            let is_ignored = ignored.any(|ignored| ignored["event"]["id"] == record.event_id.as_str());
+            assert_eq!(is_ignored, record.outcome == "ignore", "{name}: {record:?}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Help, the rules and the completions.
+
+use std::fs;
+
+use crate::common::{portcullis, project};
+
+#[test]
+fn help_is_complete() {
+    for command in ["", "audit", "plan", "rules", "completions"] {
+        let args: Vec<_> = command.split_whitespace().chain(["--help"]).collect();
+        let run = portcullis(&args);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+        assert!(run.stdout.contains("Examples:\n"), "{command}");
+        assert!(run.stdout.lines().all(|line| line.chars().count() <= 100), "{}", run.stdout);
+        let name = if command.is_empty() { "portcullis" } else { command };
+        insta::assert_snapshot!(format!("help_{name}"), run.stdout);
+    }
+    insta::assert_snapshot!("help_short", portcullis(&["-h"]).stdout);
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    let expected = format!("portcullis {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(portcullis(&["--version"]).stdout, expected);
+}
+
+#[test]
+fn the_rules_are_listed() {
+    insta::assert_snapshot!(portcullis(&["rules"]).text());
+    let rules = portcullis(&["rules", "--format", "json"]).json();
+    insta::assert_snapshot!("rules_json", serde_json::to_string_pretty(&rules).unwrap());
+}
+
+#[test]
+fn each_rule_has_its_page() {
+    let rules = portcullis(&["rules", "--format", "json"]).json();
+    for rule in rules["rules"].as_array().unwrap() {
+        let id = rule["id"].as_str().unwrap();
+        let page = fs::read_to_string(project("docs/rules").join(format!("{id}.md"))).unwrap();
+        let run = portcullis(&["rules", id]);
+        assert_eq!((run.code, run.stdout.as_str()), (0, page.as_str()), "{id}");
+        let json = portcullis(&["rules", id, "--format", "json"]).json();
+        assert_eq!(json["rules"][0]["page"], page, "{id}");
+        assert_eq!(json["rules"].as_array().unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn an_unknown_rule_is_answered_with_a_near_one() {
+    insta::assert_snapshot!(portcullis(&["rules", "all-trafic"]).text());
+}
+
+#[test]
+fn there_are_completions_for_every_shell() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let run = portcullis(&["completions", shell]);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{shell}");
+        assert!(run.stdout.contains("audit") && run.stdout.contains("strict"), "{shell}");
+    }
+}
