@@ -3,15 +3,18 @@
 
 #![expect(clippy::arithmetic_side_effects, reason = "tests are built with overflow checks")]
 
+mod sources;
+mod world;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
-use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
+use sources::{MEETING, SOURCES};
+use world::{LANDMARKS, Range, blocks, canonical, covers, is_broad, is_public, public_blocks, range, touches_public};
 
 /// One ingress rule: protocol x ports x one source.
 #[derive(Debug, Clone)]
@@ -43,85 +46,9 @@ struct Expected {
     offending: String,
 }
 
-const SPECIAL: [&str; 14] = [
-    "0.0.0.0/8",
-    "10.0.0.0/8",
-    "100.64.0.0/10",
-    "127.0.0.0/8",
-    "169.254.0.0/16",
-    "172.16.0.0/12",
-    "192.0.0.0/24",
-    "192.0.2.0/24",
-    "192.168.0.0/16",
-    "198.18.0.0/15",
-    "198.51.100.0/24",
-    "203.0.113.0/24",
-    "224.0.0.0/4",
-    "240.0.0.0/4",
-];
 const RESTRICTED: [u32; 6] = [20, 21, 22, 3306, 3389, 4333];
 const COMMON: [u32; 20] =
     [80, 443, 20, 21, 22, 23, 53, 3389, 25, 465, 587, 3306, 5432, 1521, 1433, 135, 137, 138, 139, 445];
-
-const SOURCES: &[&str] = &[
-    "0.0.0.0/0",
-    "1.2.3.4/0",
-    "0.0.0.0/1",
-    "128.0.0.0/1",
-    "0.0.0.0/2",
-    "64.0.0.0/2",
-    "128.0.0.0/2",
-    "192.0.0.0/2",
-    "192.0.0.0/3",
-    "224.0.0.0/3",
-    "8.0.0.0/6",
-    "10.0.0.0/8",
-    "11.0.0.0/8",
-    "52.95.1.2/8",
-    "127.0.0.0/8",
-    "240.0.0.0/4",
-    "100.64.0.0/10",
-    "52.0.0.0/9",
-    "172.16.0.0/12",
-    "203.0.113.0/24",
-    "1.1.1.1/32",
-    "::/0",
-    "::/1",
-    "8000::/1",
-    "::/2",
-    "4000::/2",
-    "2000::/3",
-    "2000::/4",
-    "3000::/4",
-    "2001::/16",
-    "2600::/16",
-    "2600:1::/17",
-    "fc00::/7",
-    "fd00::/16",
-    "2001:db8::/32",
-    "pl-halves",
-    "pl-low-and-private",
-    "pl-dual",
-    "pl-nines",
-    "pl-nines-low",
-    "pl-nines-high",
-    "pl-seventeens",
-    "pl-public",
-    "pl-nearly-public",
-    "pl-empty",
-    "pl-unknown",
-    "sg-other",
-];
-
-/// Sources that together cover the world, or nearly.
-const MEETING: &[&[&str]] = &[
-    &["0.0.0.0/1", "128.0.0.0/1"],
-    &["0.0.0.0/2", "64.0.0.0/2", "128.0.0.0/2", "192.0.0.0/3"],
-    &["::/1", "8000::/1", "2000::/4", "3000::/4"],
-    &["pl-nines-low", "pl-nines-high", "pl-dual", "1.1.1.1/32"],
-    &["pl-low-and-private", "pl-dual", "128.0.0.0/1", "3000::/4"],
-    &["pl-public", "pl-nearly-public", "192.0.0.0/23", "::/0"],
-];
 
 /// The entries of a prefix list; `None` where nobody knows them.
 fn entries(list: &str) -> Option<Vec<String>> {
@@ -140,98 +67,6 @@ fn entries(list: &str) -> Option<Vec<String>> {
         "pl-empty" => Vec::new(),
         _ => return None,
     })
-}
-
-/// All that is public of IPv4 and nothing else.
-fn public_blocks() -> Vec<String> {
-    let firsts = LANDMARKS.0.iter().map(|special| special.last + 1);
-    let lasts = LANDMARKS.0.iter().skip(1).map(|special| special.first - 1);
-    firsts.zip(lasts).flat_map(|(first, last)| blocks(first, last)).collect()
-}
-
-/// The IPv4 addresses from the first to the last, in as few blocks as possible.
-fn blocks(mut first: u128, last: u128) -> Vec<String> {
-    let mut blocks = Vec::new();
-    while first <= last {
-        let fits = |length: &u32| {
-            let size = 1_u128 << (32 - length);
-            first.is_multiple_of(size) && first + size - 1 <= last
-        };
-        let length = (0..=32).find(fits).unwrap();
-        blocks.push(format!("{}/{length}", std::net::Ipv4Addr::from(u32::try_from(first).unwrap())));
-        first += 1 << (32 - length);
-    }
-    blocks
-}
-
-/// A block of addresses as its first and last number, its prefix length and its family.
-#[derive(Debug, Clone, Copy)]
-struct Range {
-    first: u128,
-    last: u128,
-    length: u32,
-    v6: bool,
-}
-
-fn range(cidr: &str) -> Range {
-    let (address, length) = cidr.split_once('/').unwrap();
-    let length: u32 = length.parse().unwrap();
-    let (number, width, v6) = match address.parse().unwrap() {
-        IpAddr::V4(v4) => (u128::from(u32::from(v4)), 32, false),
-        IpAddr::V6(v6) => (u128::from(v6), 128, true),
-    };
-    let free = width - length;
-    let host = if free == 128 { u128::MAX } else { (1 << free) - 1 };
-    Range { first: number & !host, last: number | host, length, v6 }
-}
-
-fn canonical(source: &str) -> String {
-    if !source.contains('/') {
-        return source.to_owned();
-    }
-    let Range { first, length, v6, .. } = range(source);
-    let address = if v6 { IpAddr::V6(first.into()) } else { IpAddr::V4(u32::try_from(first).unwrap().into()) };
-    format!("{address}/{length}")
-}
-
-/// The special IPv4 blocks and all of public IPv6.
-static LANDMARKS: LazyLock<(Vec<Range>, Range)> =
-    LazyLock::new(|| (SPECIAL.iter().map(|cidr| range(cidr)).collect(), range("2000::/3")));
-
-fn is_public(address: u128, v6: bool) -> bool {
-    let (special, global) = &*LANDMARKS;
-    let within = |block: &Range| block.first <= address && address <= block.last;
-    if v6 { within(global) } else { !special.iter().any(within) }
-}
-
-/// An address of every stretch in which neither publicness nor membership of any block can change.
-fn samples(blocks: &[Range], v6: bool) -> BTreeSet<u128> {
-    let (special, global) = &*LANDMARKS;
-    let landmarks = if v6 { std::slice::from_ref(global) } else { special };
-    let mut samples = BTreeSet::from([0]);
-    for block in landmarks.iter().chain(blocks) {
-        samples.insert(block.first);
-        samples.extend(block.last.checked_add(1));
-    }
-    samples.retain(|&address| v6 || address <= u128::from(u32::MAX));
-    samples
-}
-
-fn covers(blocks: &[Range], v6: bool) -> bool {
-    samples(blocks, v6)
-        .into_iter()
-        .filter(|&address| is_public(address, v6))
-        .all(|address| blocks.iter().any(|block| block.first <= address && address <= block.last))
-}
-
-fn touches_public(block: Range) -> bool {
-    samples(&[block], block.v6)
-        .into_iter()
-        .any(|address| block.first <= address && address <= block.last && is_public(address, block.v6))
-}
-
-fn is_broad(block: Range) -> bool {
-    block.length <= if block.v6 { 16 } else { 8 } && touches_public(block)
 }
 
 /// `tcp`, `udp`, `icmp`, `icmpv6`, `all` or a number.

@@ -1,3 +1,5 @@
+//! Both listings of a group, and what is wrong in a file.
+
 use super::*;
 use portcullis_rules::{IngressRule, Source};
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! The JSON of a report: its keys, its schema, and what is cut when it is too long.
+
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
