@@ -51,34 +51,10 @@ const E2E: &str = "portcullis-e2e";
 /// The table of ARCHITECTURE.md.
 const ROOMS: &[Room] = &[
     // Its types are the domain's own; bytes are the business of the edges.
-    Room {
-        name: RULES,
-        may: &[],
-        tests_may: &[],
-        must_not: &["serde", "serde_json"],
-        kind: Kind::Pure,
-    },
-    Room {
-        name: POLICY,
-        may: &[RULES],
-        tests_may: &[],
-        must_not: &[],
-        kind: Kind::Pure,
-    },
-    Room {
-        name: REMEDIATION,
-        may: &[RULES],
-        tests_may: &[TESTKIT],
-        must_not: &[],
-        kind: Kind::Pure,
-    },
-    Room {
-        name: AWS,
-        may: &[RULES, REMEDIATION],
-        tests_may: &[TESTKIT],
-        must_not: &[],
-        kind: Kind::Aws,
-    },
+    Room { name: RULES, may: &[], tests_may: &[], must_not: &["serde", "serde_json"], kind: Kind::Pure },
+    Room { name: POLICY, may: &[RULES], tests_may: &[], must_not: &[], kind: Kind::Pure },
+    Room { name: REMEDIATION, may: &[RULES], tests_may: &[TESTKIT], must_not: &[], kind: Kind::Pure },
+    Room { name: AWS, may: &[RULES, REMEDIATION], tests_may: &[TESTKIT], must_not: &[], kind: Kind::Aws },
     Room {
         name: "portcullis-cli",
         may: &[RULES, POLICY, REMEDIATION, AWS],
@@ -86,13 +62,7 @@ const ROOMS: &[Room] = &[
         must_not: &[],
         kind: Kind::Plain,
     },
-    Room {
-        name: TESTKIT,
-        may: &[RULES, REMEDIATION],
-        tests_may: &[],
-        must_not: &[],
-        kind: Kind::Plain,
-    },
+    Room { name: TESTKIT, may: &[RULES, REMEDIATION], tests_may: &[], must_not: &[], kind: Kind::Plain },
     Room {
         name: "remediator",
         may: &[RULES, POLICY, REMEDIATION, AWS],
@@ -101,20 +71,8 @@ const ROOMS: &[Room] = &[
         kind: Kind::Function,
     },
     // They look at the product from outside: through processes and files, never through its types.
-    Room {
-        name: E2E,
-        may: &[],
-        tests_may: &[RULES, REMEDIATION, TESTKIT],
-        must_not: &[],
-        kind: Kind::Plain,
-    },
-    Room {
-        name: "xtask",
-        may: &[E2E],
-        tests_may: &[],
-        must_not: &[],
-        kind: Kind::Plain,
-    },
+    Room { name: E2E, may: &[], tests_may: &[RULES, REMEDIATION, TESTKIT], must_not: &[], kind: Kind::Plain },
+    Room { name: "xtask", may: &[E2E], tests_may: &[], must_not: &[], kind: Kind::Plain },
 ];
 
 /// A package and what it depends on.
@@ -131,17 +89,9 @@ type Graph = BTreeMap<String, Package>;
 
 /// What no pure room may reach.
 fn is_impure(name: &str) -> bool {
-    let of = |family: &str| {
-        name == family
-            || name
-                .strip_prefix(family)
-                .is_some_and(|rest| rest.starts_with(['-', '_']))
-    };
-    [
-        "aws", "lambda", "tokio", "hyper", "reqwest", "mio", "socket2", "rustls",
-    ]
-    .into_iter()
-    .any(of)
+    let of =
+        |family: &str| name == family || name.strip_prefix(family).is_some_and(|rest| rest.starts_with(['-', '_']));
+    ["aws", "lambda", "tokio", "hyper", "reqwest", "mio", "socket2", "rustls"].into_iter().any(of)
 }
 
 /// Every broken rule, in words.
@@ -149,11 +99,7 @@ fn violations(rooms: &[Room], graph: &Graph) -> Vec<String> {
     let mut found = Vec::new();
     for (name, package) in graph.iter().filter(|(_, package)| package.member) {
         match rooms.iter().find(|room| room.name == name) {
-            Some(room) => found.extend(
-                arrows(room, package, graph)
-                    .into_iter()
-                    .chain(outside(room, package, graph)),
-            ),
+            Some(room) => found.extend(arrows(room, package, graph).into_iter().chain(outside(room, package, graph))),
             None => found.push(format!("{name} has no row in the table of rooms")),
         }
     }
@@ -167,16 +113,13 @@ fn arrows(room: &Room, package: &Package, graph: &Graph) -> Vec<String> {
     let tests = package.dev.iter().filter(is_room);
     let bad_product = product.filter(|other| !room.may.contains(&other.as_str()));
     let bad_tests = tests.filter(|other| {
-        let allowed =
-            room.may.contains(&other.as_str()) || room.tests_may.contains(&other.as_str());
+        let allowed = room.may.contains(&other.as_str()) || room.tests_may.contains(&other.as_str());
         // A package may name itself, to turn on features for its tests.
         !allowed && room.name != *other
     });
     bad_product
         .map(|other| format!("{} must not depend on {other}", room.name))
-        .chain(
-            bad_tests.map(|other| format!("the tests of {} must not depend on {other}", room.name)),
-        )
+        .chain(bad_tests.map(|other| format!("the tests of {} must not depend on {other}", room.name)))
         .collect()
 }
 
@@ -185,33 +128,19 @@ fn outside(room: &Room, package: &Package, graph: &Graph) -> Vec<String> {
     let mut found = Vec::new();
     for other in package.normal.union(&package.build).chain(&package.dev) {
         if other.starts_with("aws-") && room.kind != Kind::Aws {
-            found.push(format!(
-                "{} must not name {other}: only {AWS} speaks AWS",
-                room.name
-            ));
+            found.push(format!("{} must not name {other}: only {AWS} speaks AWS", room.name));
         }
         if other.starts_with("lambda_") && room.kind != Kind::Function {
-            found.push(format!(
-                "{} must not name {other}: only the functions are Lambdas",
-                room.name
-            ));
+            found.push(format!("{} must not name {other}: only the functions are Lambdas", room.name));
         }
     }
-    for other in room
-        .must_not
-        .iter()
-        .filter(|other| package.normal.contains(**other))
-    {
+    for other in room.must_not.iter().filter(|other| package.normal.contains(**other)) {
         found.push(format!("{} must not name {other}", room.name));
     }
     if room.kind == Kind::Pure
         && let Some(path) = path_to_impure(room.name, graph)
     {
-        found.push(format!(
-            "{} is pure and must not reach {}",
-            room.name,
-            path.join(" -> ")
-        ));
+        found.push(format!("{} is pure and must not reach {}", room.name, path.join(" -> ")));
     }
     found
 }
@@ -241,31 +170,17 @@ fn path_to_impure(from: &str, graph: &Graph) -> Option<Vec<String>> {
 fn host() -> String {
     let output = Command::new("rustc").arg("-vV").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    text.lines()
-        .find_map(|line| line.strip_prefix("host: "))
-        .unwrap()
-        .to_owned()
+    text.lines().find_map(|line| line.strip_prefix("host: ")).unwrap().to_owned()
 }
 
 /// The graph of this workspace, as cargo resolves it.
 fn workspace() -> Graph {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
-    let options = [
-        "--locked".to_owned(),
-        "--filter-platform".to_owned(),
-        host(),
-    ];
-    let metadata = MetadataCommand::new()
-        .manifest_path(manifest)
-        .other_options(options)
-        .exec()
-        .unwrap();
+    let options = ["--locked".to_owned(), "--filter-platform".to_owned(), host()];
+    let metadata = MetadataCommand::new().manifest_path(manifest).other_options(options).exec().unwrap();
     let members: BTreeSet<_> = metadata.workspace_members.iter().collect();
-    let names: BTreeMap<_, _> = metadata
-        .packages
-        .iter()
-        .map(|package| (&package.id, package.name.to_string()))
-        .collect();
+    let names: BTreeMap<_, _> =
+        metadata.packages.iter().map(|package| (&package.id, package.name.to_string())).collect();
     let mut graph = Graph::new();
     for node in &metadata.resolve.as_ref().unwrap().nodes {
         let package = graph.entry(names[&node.id].clone()).or_default();
@@ -289,14 +204,8 @@ fn workspace() -> Graph {
 fn the_rooms_stand() {
     let graph = workspace();
     // The reader of the graph must have read something, or everything passes.
-    assert!(
-        graph[AWS].normal.contains("aws-sdk-ec2"),
-        "the graph is not the workspace's"
-    );
-    assert!(
-        path_to_impure(AWS, &graph).is_some(),
-        "the graph has no edges"
-    );
+    assert!(graph[AWS].normal.contains("aws-sdk-ec2"), "the graph is not the workspace's");
+    assert!(path_to_impure(AWS, &graph).is_some(), "the graph has no edges");
     assert_eq!(violations(ROOMS, &graph), Vec::<String>::new());
 }
 
@@ -305,16 +214,9 @@ fn graph(lines: &[&str]) -> Graph {
     let mut graph = Graph::new();
     for line in lines {
         let (name, rest) = line.split_once(':').unwrap();
-        let mut parts = rest
-            .split('|')
-            .map(|part| part.split_whitespace().map(str::to_owned).collect());
+        let mut parts = rest.split('|').map(|part| part.split_whitespace().map(str::to_owned).collect());
         let mut next = || parts.next().unwrap_or_default();
-        let package = Package {
-            member: name.ends_with('*'),
-            normal: next(),
-            build: next(),
-            dev: next(),
-        };
+        let package = Package { member: name.ends_with('*'), normal: next(), build: next(), dev: next() };
         graph.insert(name.trim_end_matches('*').to_owned(), package);
     }
     graph
@@ -353,26 +255,17 @@ fn a_sound_graph_passes() {
 
 #[test]
 fn a_package_without_a_row_fails() {
-    check(
-        &["portcullis-extras*:"],
-        &["portcullis-extras has no row in the table of rooms"],
-    );
+    check(&["portcullis-extras*:"], &["portcullis-extras has no row in the table of rooms"]);
 }
 
 #[test]
 fn an_arrow_that_is_not_in_the_table_fails() {
     check(
-        &[
-            "portcullis-rules*: portcullis-remediation",
-            "portcullis-remediation*:",
-        ],
+        &["portcullis-rules*: portcullis-remediation", "portcullis-remediation*:"],
         &["portcullis-rules must not depend on portcullis-remediation"],
     );
     check(
-        &[
-            "portcullis-rules*: | portcullis-remediation",
-            "portcullis-remediation*:",
-        ],
+        &["portcullis-rules*: | portcullis-remediation", "portcullis-remediation*:"],
         &["portcullis-rules must not depend on portcullis-remediation"],
     );
 }
@@ -384,10 +277,7 @@ fn the_testkit_is_for_tests_only() {
         &["remediator must not depend on portcullis-testkit"],
     );
     check(
-        &[
-            "portcullis-rules*: | | portcullis-testkit",
-            "portcullis-testkit*:",
-        ],
+        &["portcullis-rules*: | | portcullis-testkit", "portcullis-testkit*:"],
         &["the tests of portcullis-rules must not depend on portcullis-testkit"],
     );
 }
@@ -395,20 +285,11 @@ fn the_testkit_is_for_tests_only() {
 #[test]
 fn a_pure_room_reaches_nothing_impure_even_through_others() {
     check(
-        &[
-            "portcullis-rules*: innocent",
-            "innocent: harmless",
-            "harmless: tokio",
-            "tokio:",
-        ],
+        &["portcullis-rules*: innocent", "innocent: harmless", "harmless: tokio", "tokio:"],
         &["portcullis-rules is pure and must not reach innocent -> harmless -> tokio"],
     );
     check(
-        &[
-            "portcullis-remediation*: portcullis-rules",
-            "portcullis-rules*: hyper-util",
-            "hyper-util:",
-        ],
+        &["portcullis-remediation*: portcullis-rules", "portcullis-rules*: hyper-util", "hyper-util:"],
         &[
             "portcullis-remediation is pure and must not reach portcullis-rules -> hyper-util",
             "portcullis-rules is pure and must not reach hyper-util",
@@ -419,15 +300,7 @@ fn a_pure_room_reaches_nothing_impure_even_through_others() {
 #[test]
 fn what_only_builds_or_tests_a_pure_room_may_be_impure() {
     check(&["portcullis-rules*: | | tokio", "tokio:"], &[]);
-    check(
-        &[
-            "portcullis-rules*: innocent",
-            "innocent: | cc | tokio",
-            "cc: tokio",
-            "tokio:",
-        ],
-        &[],
-    );
+    check(&["portcullis-rules*: innocent", "innocent: | cc | tokio", "cc: tokio", "tokio:"], &[]);
 }
 
 #[test]
@@ -437,10 +310,7 @@ fn only_the_adapter_names_aws_and_only_functions_name_lambda() {
         &["remediator must not name aws-config: only portcullis-aws speaks AWS"],
     );
     check(
-        &[
-            "portcullis-testkit*: | | aws-smithy-mocks",
-            "aws-smithy-mocks:",
-        ],
+        &["portcullis-testkit*: | | aws-smithy-mocks", "aws-smithy-mocks:"],
         &["portcullis-testkit must not name aws-smithy-mocks: only portcullis-aws speaks AWS"],
     );
     check(
@@ -451,34 +321,15 @@ fn only_the_adapter_names_aws_and_only_functions_name_lambda() {
 
 #[test]
 fn the_rules_know_no_bytes() {
-    check(
-        &["portcullis-rules*: serde", "serde:"],
-        &["portcullis-rules must not name serde"],
-    );
+    check(&["portcullis-rules*: serde", "serde:"], &["portcullis-rules must not name serde"]);
 }
 
 #[test]
 fn families_are_told_from_names_that_only_begin_alike() {
-    for name in [
-        "aws-config",
-        "lambda_runtime",
-        "tokio",
-        "tokio-util",
-        "hyper",
-        "hyper-rustls",
-        "reqwest",
-        "rustls",
-    ] {
+    for name in ["aws-config", "lambda_runtime", "tokio", "tokio-util", "hyper", "hyper-rustls", "reqwest", "rustls"] {
         assert!(is_impure(name), "{name}");
     }
-    for name in [
-        "awsome",
-        "tokioish",
-        "hyperloglog",
-        "futures-util",
-        "tracing",
-        "mior",
-    ] {
+    for name in ["awsome", "tokioish", "hyperloglog", "futures-util", "tracing", "mior"] {
         assert!(!is_impure(name), "{name}");
     }
 }

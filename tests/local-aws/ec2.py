@@ -1,0 +1,138 @@
+"""moto as EC2 on 127.0.0.1, with a record of its calls and with faults to order.
+
+  GET  /_portcullis/calls            the calls so far: [{"action", "parameters", "status", "ended"}, ...]
+  POST /_portcullis/faults  {...}    orders a fault, see Fault
+  POST /_portcullis/reset            forgets the calls and the faults; what moto holds stays
+
+Calls with QUIET_AGENT in their User-Agent, which are the harness looking, are neither recorded nor faulted.
+"""
+
+import io
+import json
+import logging
+import threading
+import time
+import urllib.parse
+from dataclasses import dataclass
+
+import lifeline
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+CONTROL = "/_portcullis/"
+QUIET_AGENT = "portcullis-harness"
+REQUEST_ID = "59dbff89-35bd-4eac-99ed-be587ed81825"
+
+
+@dataclass
+class Fault:
+    """Answers the next `times` calls of `action` whose parameters contain `match` with an error.
+
+    With `after` the call is made all the same and only its answer is lost. `delay` (seconds) comes first; with an
+    empty `code` it is the whole fault.
+    """
+
+    action: str
+    code: str = "InternalError"
+    status: int = 500
+    times: int = 1
+    match: str = ""
+    after: bool = False
+    delay: float = 0.0
+
+
+class Recorder:
+    """The WSGI layer around moto."""
+
+    def __init__(self, app):
+        self.app = app
+        self.lock = threading.Lock()
+        self.calls = []
+        self.faults = []
+
+    def __call__(self, environ, start_response):
+        path = environ.get("PATH_INFO", "")
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        if path.startswith(CONTROL):
+            return self.control(path.removeprefix(CONTROL), body, start_response)
+        environ["wsgi.input"] = io.BytesIO(body)
+        environ["wsgi.input_terminated"] = True
+        if QUIET_AGENT in environ.get("HTTP_USER_AGENT", ""):
+            return self.app(environ, start_response)
+        return self.serve(environ, body, start_response)
+
+    def control(self, what, body, start_response):
+        with self.lock:
+            answer = {}
+            if what == "calls":
+                answer = {"calls": self.calls}
+            elif what == "faults":
+                self.faults.append(Fault(**json.loads(body)))
+            elif what == "reset":
+                self.calls, self.faults = [], []
+        return respond(start_response, "200 OK", "application/json", json.dumps(answer))
+
+    def serve(self, environ, body, start_response):
+        parameters = dict(urllib.parse.parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+        action = parameters.pop("Action", "") or environ.get("PATH_INFO", "")
+        call = {"action": action, "parameters": parameters, "status": 0, "ended": 0.0}
+        with self.lock:
+            self.calls.append(call)
+        fault = self.take_fault(action, parameters)
+        time.sleep(fault.delay if fault else 0.0)
+        if fault and fault.code and not fault.after:
+            return self.fail(fault, call, start_response)
+
+        answer = []
+
+        def note_status(status, headers, exc_info=None):
+            call.update(status=int(status.split()[0]), ended=time.time())
+            answer[:] = [status, headers]
+            return lambda _: None
+
+        content = list(self.app(environ, note_status))
+        if fault and fault.code:
+            return self.fail(fault, call, start_response)
+        start_response(*answer)
+        return content
+
+    def take_fault(self, action, parameters):
+        text = json.dumps(parameters)
+        with self.lock:
+            for fault in self.faults:
+                if fault.times > 0 and fault.action == action and fault.match in text:
+                    fault.times -= 1
+                    return fault
+        return None
+
+    def fail(self, fault, call, start_response):
+        call.update(status=fault.status, ended=time.time())
+        answer = (
+            '<?xml version="1.0" encoding="UTF-8"?>'
+            f"<Response><Errors><Error><Code>{fault.code}</Code><Message>a fault made to order</Message></Error>"
+            f"</Errors><RequestID>{REQUEST_ID}</RequestID></Response>"
+        )
+        return respond(start_response, f"{fault.status} Fault", "text/xml", answer)
+
+
+def respond(start_response, status, kind, text):
+    body = text.encode()
+    start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def main():
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    WSGIRequestHandler.protocol_version = "HTTP/1.1"  # keep-alive, as AWS has it
+    WSGIRequestHandler.disable_nagle_algorithm = True
+    server = make_server(
+        "127.0.0.1", 0, Recorder(DomainDispatcherApplication(create_backend_app)), threaded=True
+    )
+    server.daemon_threads = True
+    lifeline.ready(server.port)
+    lifeline.die_with_parent()
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+//! Security groups to try things on.
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use crate::moto::Moto;
+
+/// A security group in a VPC of its own.
+#[derive(Clone, Debug)]
+pub struct Group {
+    ec2: Moto,
+    /// `sg-...`
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// `vpc-...`
+    pub vpc: String,
+}
+
+impl Group {
+    /// Makes a VPC and a group without ingress rules in it.
+    ///
+    /// # Errors
+    /// What EC2 answers.
+    pub fn create(ec2: &Moto, name: &str) -> Result<Self> {
+        let vpc = ec2.call("create_vpc", &json!({"CidrBlock": "10.20.0.0/16"}))?;
+        let vpc = string(&vpc, "/Vpc/VpcId")?;
+        Self::create_in(ec2, &vpc, name)
+    }
+
+    /// Makes a group without ingress rules in this VPC.
+    ///
+    /// # Errors
+    /// What EC2 answers.
+    pub fn create_in(ec2: &Moto, vpc: &str, name: &str) -> Result<Self> {
+        let args = json!({"GroupName": name, "Description": format!("{name} of the tests"), "VpcId": vpc});
+        let group = ec2.call("create_security_group", &args)?;
+        let id = string(&group, "/GroupId")?;
+        Ok(Self { ec2: ec2.clone(), id, name: name.to_owned(), vpc: vpc.to_owned() })
+    }
+
+    /// Adds permissions (a list of `IpPermission`) in one call and returns the rules that came of it. They are read
+    /// back, because moto's answer lists only the last one.
+    ///
+    /// # Errors
+    /// What EC2 answers.
+    pub fn authorize(&self, permissions: &Value) -> Result<Vec<Value>> {
+        let before = self.rules()?;
+        let args = json!({"GroupId": self.id, "IpPermissions": permissions});
+        self.ec2.call("authorize_security_group_ingress", &args)?;
+        Ok(self.rules()?.into_iter().filter(|rule| !before.contains(rule)).collect())
+    }
+
+    /// Its ingress rules, ordered by id.
+    ///
+    /// # Errors
+    /// What EC2 answers.
+    pub fn rules(&self) -> Result<Vec<Value>> {
+        Ok(self.ec2.rules(&self.id)?)
+    }
+
+    /// The ids of its ingress rules, in order.
+    ///
+    /// # Errors
+    /// What EC2 answers.
+    pub fn rule_ids(&self) -> Result<Vec<String>> {
+        Ok(self.rules()?.iter().map(rule_id).collect())
+    }
+}
+
+/// `sgr-...` of a rule.
+pub fn rule_id(rule: &Value) -> String {
+    crate::driver::text(rule, "SecurityGroupRuleId")
+}
+
+/// The text at a place in an answer.
+fn string(answer: &Value, pointer: &str) -> Result<String> {
+    let found = answer.pointer(pointer).and_then(Value::as_str);
+    Ok(found.with_context(|| format!("no {pointer} in {answer}"))?.to_owned())
+}

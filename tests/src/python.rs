@@ -1,0 +1,249 @@
+//! Python environments of our own, installed on first use.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+/// Written last: an environment without it is half an installation and is made anew.
+const COMPLETE: &str = "complete";
+
+/// Interpreters to look for. An active virtual environment or pyenv comes first, under the plain name.
+const NAMES: [&str; 7] = ["python3", "python3.13", "python3.12", "python3.11", "python3.10", "python3.14", "python"];
+
+/// Settings of the user's which would send an installation elsewhere or mix other packages in. The index, the proxy
+/// and the certificates are theirs to choose and stay.
+const UNSET: [&str; 12] = [
+    "PIP_TARGET",
+    "PIP_PREFIX",
+    "PIP_ROOT",
+    "PIP_CONSTRAINT",
+    "PIP_REQUIREMENT",
+    "PIP_NO_DEPS",
+    "PIP_DRY_RUN",
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "PYTHONSTARTUP",
+    "VIRTUAL_ENV",
+    "__PYVENV_LAUNCHER__",
+];
+
+/// What is installed into an environment: one of the locks in `tests/local-aws`.
+#[derive(Clone, Copy, Debug)]
+pub enum Requirements {
+    /// moto, ministack, boto3.
+    LocalAws,
+    /// The SAM CLI (`python -m samcli`) and cfn-lint (`python -m cfnlint`).
+    Sam,
+}
+
+impl Requirements {
+    fn file(self) -> &'static str {
+        match self {
+            Self::LocalAws => "requirements.txt",
+            Self::Sam => "requirements-sam.txt",
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::LocalAws => "the local AWS (moto and ministack)",
+            Self::Sam => "the SAM CLI and cfn-lint",
+        }
+    }
+}
+
+/// A Python environment with exactly the packages of one lock.
+#[derive(Clone, Debug)]
+pub struct PythonEnv {
+    root: PathBuf,
+    interpreter: PathBuf,
+    /// Where the packages are when the interpreter does not find them by itself.
+    site: Option<PathBuf>,
+}
+
+impl PythonEnv {
+    /// Installs the environment, or finds it installed. Two processes may do this at once.
+    ///
+    /// # Errors
+    /// When there is no Python 3.10 or newer, or when pip fails; the message says what to do.
+    pub fn install(requirements: Requirements) -> Result<Self> {
+        let lock = local_aws().join(requirements.file());
+        let text = fs::read(&lock).with_context(|| format!("cannot read {}", lock.display()))?;
+        let python = Interpreter::find()?;
+        let cache = cache_directory()?;
+        fs::create_dir_all(&cache).with_context(|| format!("cannot create {}", cache.display()))?;
+        let name = format!("py-{:016x}", fingerprint(&text, &python.identity));
+        let root = cache.join(&name);
+
+        let guard = File::create(cache.join(format!("{name}.lock")))?;
+        if guard.try_lock().is_err() {
+            writeln!(io::stderr(), "Waiting for another process that installs {}", requirements.title())?;
+            guard.lock()?;
+        }
+        if !root.join(COMPLETE).exists() {
+            install(&root, requirements, &lock, &python)?;
+        }
+        Ok(Self::at(root, python.program))
+    }
+
+    fn at(root: PathBuf, base: PathBuf) -> Self {
+        let site = root.join("site");
+        if site.is_dir() {
+            return Self { root, interpreter: base, site: Some(site) };
+        }
+        let interpreter = root.join("bin").join("python");
+        Self { root, interpreter, site: None }
+    }
+
+    /// Python with this environment's packages and none of the user's.
+    pub fn command(&self) -> Command {
+        let mut command = quiet(&self.interpreter);
+        if let Some(site) = &self.site {
+            command.env("PYTHONPATH", site);
+        }
+        command
+    }
+
+    /// A program of this environment, as `python -m` runs it: `samcli`, `cfnlint`.
+    pub fn module(&self, name: &str) -> Command {
+        let mut command = self.command();
+        command.args(["-m", name]);
+        command
+    }
+
+    /// Where it is installed.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+}
+
+/// The directory with the locks and the Python programs.
+pub(crate) fn local_aws() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("local-aws")
+}
+
+fn cache_directory() -> Result<PathBuf> {
+    let given = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = given.or_else(|| env::home_dir().map(|home| home.join(".cache")));
+    Ok(cache.context("neither XDG_CACHE_HOME nor HOME is set: where is the cache?")?.join("portcullis"))
+}
+
+fn fingerprint(lock: &[u8], identity: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (lock, identity).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The Python that environments are made of.
+#[derive(Debug)]
+struct Interpreter {
+    program: PathBuf,
+    /// Version, platform and place: another one needs another environment.
+    identity: String,
+}
+
+impl Interpreter {
+    fn find() -> Result<Self> {
+        let asked = env::var_os("PORTCULLIS_PYTHON").map(PathBuf::from);
+        let candidates: Vec<PathBuf> = match asked {
+            Some(one) => vec![one],
+            None => NAMES.iter().map(PathBuf::from).collect(),
+        };
+        candidates.into_iter().find_map(Self::probe).context(
+            "the local AWS needs Python 3.10 or newer as `python3`; install one, or name one in PORTCULLIS_PYTHON",
+        )
+    }
+
+    fn probe(program: PathBuf) -> Option<Self> {
+        let script = "import sys, sysconfig; assert sys.version_info >= (3, 10); \
+                      print(sys.executable, sys.base_prefix, sys.version, sysconfig.get_platform(), sep='\\n')";
+        let output = quiet(&program).args(["-c", script]).stderr(Stdio::null()).output().ok()?;
+        let identity = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
+        let program = identity.lines().next().map_or(program, PathBuf::from);
+        Some(Self { program, identity })
+    }
+}
+
+fn install(root: &Path, requirements: Requirements, lock: &Path, python: &Interpreter) -> Result<()> {
+    let start = Instant::now();
+    let mut talk = io::stderr();
+    writeln!(talk, "Installing {} into {}", requirements.title(), root.display())?;
+    writeln!(talk, "  (once, about a minute; 300 MB)")?;
+    if root.exists() {
+        fs::remove_dir_all(root)?;
+    }
+    if run(quiet(&python.program).arg("-m").arg("venv").arg(root)).is_err() {
+        fs::remove_dir_all(root).ok();
+        fs::create_dir_all(root.join("site"))?;
+        ensure!(
+            run(quiet(&python.program).args(["-m", "pip", "--version"])).is_ok(),
+            "{} has neither the module venv nor pip: install them (Debian, Ubuntu: apt install python3-venv)",
+            python.program.display()
+        );
+    }
+    let environment = PythonEnv::at(root.to_path_buf(), python.program.clone());
+    run(&mut pip_install(&environment, lock)).context("pip could not install the packages")?;
+    File::create(root.join(COMPLETE))?;
+    writeln!(talk, "  installed in {} s", start.elapsed().as_secs())?;
+    Ok(())
+}
+
+fn pip_install(environment: &PythonEnv, lock: &Path) -> Command {
+    let mut pip = quiet(&environment.interpreter);
+    pip.args(["-m", "pip", "install", "--quiet", "--require-hashes", "--requirement"]).arg(lock);
+    pip.envs([("PIP_USER", "0"), ("PIP_REQUIRE_VIRTUALENV", "0"), ("PIP_NO_INPUT", "1")]);
+    pip.env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
+    if let Some(site) = &environment.site {
+        pip.arg("--target").arg(site);
+    }
+    pip
+}
+
+/// A command without the user's Python settings.
+fn quiet(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for name in UNSET {
+        command.env_remove(name);
+    }
+    command.env("PYTHONNOUSERSITE", "1").env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
+/// Runs to the end; what it said is in the error.
+fn run(command: &mut Command) -> Result<()> {
+    let output = command.stdin(Stdio::null()).output()?;
+    if !output.status.success() {
+        let said = [output.stdout, output.stderr].concat();
+        bail!("{}\n{}", output.status, String::from_utf8_lossy(&said).trim_end());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_lock_or_another_python_is_another_environment() {
+        let usual = fingerprint(b"a==1", "3.11");
+        assert_eq!(usual, fingerprint(b"a==1", "3.11"));
+        assert_ne!(usual, fingerprint(b"a==2", "3.11"));
+        assert_ne!(usual, fingerprint(b"a==1", "3.12"));
+    }
+
+    #[test]
+    fn locks_are_hashed_and_name_no_index() {
+        for requirements in [Requirements::LocalAws, Requirements::Sam] {
+            let text = fs::read_to_string(local_aws().join(requirements.file())).unwrap();
+            assert!(text.contains("--hash=sha256:"), "{requirements:?}");
+            assert!(!text.contains("://"), "{requirements:?}");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The real function in the real template: what happens when somebody opens a group.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use portcullis_e2e::{
+    Deployment, Fault, Group, LocalAws, Message, Options, Stack, binary, cloudtrail, rule_id, wait_until,
+};
+use serde_json::{Value, json};
+
+/// How long the function may take to close and tell. A debug build on a busy machine is slow to start.
+const SOON: Duration = Duration::from_secs(30);
+/// How long something is waited for that must not happen.
+const QUIET: Duration = Duration::from_millis(1500);
+
+/// A local AWS with the deployed project, and a group in it.
+struct Scene {
+    aws: LocalAws,
+    stack: Stack,
+    group: Group,
+}
+
+impl Scene {
+    fn enforce() -> Result<Self> {
+        Self::new("enforce", &Options::default())
+    }
+
+    fn new(mode: &str, options: &Options) -> Result<Self> {
+        let aws = LocalAws::start(options)?;
+        let deployment = Deployment::of_this_project(&binary("remediator")?)
+            .parameter("Mode", mode)
+            .parameter("AlertEmail", "oncall@example.com")
+            .parameter("SlackWorkspaceId", "T0123")
+            .parameter("SlackChannelId", "C0123");
+        let stack = aws.deploy(&deployment)?;
+        aws.subscribe(stack.output("TopicArn")?, "sqs", "")?;
+        let group = Group::create(&aws.ec2(), "shop-web")?;
+        Ok(Self { aws, stack, group })
+    }
+
+    /// Adds the permissions and tells nobody; the ids of the rules, in order.
+    fn add(&self, permissions: &Value) -> Result<Vec<String>> {
+        Ok(self.group.authorize(permissions)?.iter().map(rule_id).collect())
+    }
+
+    /// Adds the permissions and lets CloudTrail tell; returns its record.
+    fn open(&self, permissions: &Value) -> Result<Value> {
+        let rules = self.group.authorize(permissions)?;
+        let record = cloudtrail::authorize(&self.aws, &self.group, permissions, &rules);
+        self.aws.put_event(&record)?;
+        Ok(record)
+    }
+
+    /// Waits until all subscribers were told once more than `before` times, then makes sure that this was all.
+    fn one_alert(&self, before: usize) -> Result<Vec<Message>> {
+        let wanted = before.saturating_add(1).saturating_mul(3);
+        let what = format!("alert {wanted} by e-mail, to Slack and to a queue");
+        wait_until(&what, SOON, || Ok((self.aws.inbox()?.len() >= wanted).then_some(()))).map_err(|error| {
+            let function = self.stack.output("FunctionName").unwrap_or_default();
+            error.context(self.aws.logs(function).unwrap_or_default().join("\n"))
+        })?;
+        std::thread::sleep(QUIET);
+        let alerts = self.aws.inbox()?;
+        ensure!(alerts.len() == wanted, "{} messages, not {wanted}: {alerts:#?}", alerts.len());
+        Ok(alerts)
+    }
+
+    /// What IAM says to an action of the function's.
+    fn may(&self, action: &str) -> Result<String> {
+        let role = self.stack.resources.get("RemediatorRole").context("no role")?;
+        let (account, region) = (self.aws.account(), self.aws.region());
+        let args = json!({
+            "PolicySourceArn": format!("arn:aws:iam::{account}:role/{role}"),
+            "ActionNames": [action],
+            "ResourceArns": [format!("arn:aws:ec2:{region}:{account}:security-group/{}", self.group.id)],
+        });
+        let answer = self.aws.call("iam", "simulate_principal_policy", &args)?;
+        let decision = answer.pointer("/EvaluationResults/0/EvalDecision").and_then(Value::as_str);
+        Ok(decision.context("no decision")?.to_owned())
+    }
+
+    /// Waits until the function has ended this many times.
+    fn runs(&self, count: usize) -> Result<()> {
+        let function = self.stack.output("FunctionName")?;
+        wait_until("the function to end", SOON, || {
+            let ended = self.aws.logs(function)?.iter().filter(|line| line.contains("REPORT RequestId")).count();
+            Ok((ended >= count).then_some(()))
+        })
+    }
+}
+
+fn tcp(port: u16, cidr: &str) -> Value {
+    let (list, key) = if cidr.contains(':') { ("Ipv6Ranges", "CidrIpv6") } else { ("IpRanges", "CidrIp") };
+    json!({"IpProtocol": "tcp", "FromPort": port, "ToPort": port, list: [{key: cidr}]})
+}
+
+fn said<'a>(alerts: &'a [Message], protocol: &str) -> Option<&'a Message> {
+    alerts.iter().rfind(|alert| alert.protocol == protocol)
+}
+
+#[test]
+fn offending_rules_go_innocent_ones_keep_their_ids_and_everybody_is_told_once() {
+    let scene = Scene::enforce().unwrap();
+    let innocent = scene.add(&json!([tcp(22, "10.0.0.0/8"), tcp(443, "0.0.0.0/0"), tcp(443, "::/0")])).unwrap();
+    let offending = json!([
+        tcp(22, "0.0.0.0/0"), tcp(8040, "0.0.0.0/0"), tcp(8040, "::/0"), tcp(3306, "0.0.0.0/1"),
+        tcp(3306, "128.0.0.0/1"), {"IpProtocol": "-1", "Ipv6Ranges": [{"CidrIpv6": "::/0"}]},
+    ]);
+    scene.open(&offending).unwrap();
+
+    let alerts = scene.one_alert(0).unwrap();
+    assert_eq!(scene.group.rule_ids().unwrap(), innocent);
+    let (mail, chat) = (said(&alerts, "email").unwrap(), said(&alerts, "https").unwrap());
+    assert!(mail.subject.is_ascii() && mail.subject.len() < 100, "{}", mail.subject);
+    assert!(mail.text.contains(&scene.group.id), "{}", mail.text);
+    assert!(mail.text.contains("jane.doe@example.com"), "{}", mail.text);
+    assert_eq!(chat.json().unwrap()["source"], "custom");
+    assert_eq!(said(&alerts, "sqs").unwrap().json().unwrap()["version"], 1);
+    assert_eq!(mail.attributes["outcome"], "closed");
+    assert_eq!(mail.attributes["mode"], "enforce");
+}
+
+#[test]
+fn monitor_mode_tells_and_changes_nothing() {
+    let scene = Scene::new("monitor", &Options::default()).unwrap();
+    scene.open(&json!([tcp(22, "0.0.0.0/0")])).unwrap();
+    let alerts = scene.one_alert(0).unwrap();
+    assert_eq!(scene.group.rules().unwrap().len(), 1);
+    assert_eq!(said(&alerts, "email").unwrap().attributes["mode"], "monitor");
+    let calls = scene.aws.ec2().actions_on(&scene.group.id).unwrap();
+    assert!(calls.iter().all(|action| action.starts_with("Describe")), "{calls:?}");
+}
+
+#[test]
+fn the_same_event_again_is_not_told_again_and_a_new_hole_is() {
+    let scene = Scene::enforce().unwrap();
+    let record = scene.open(&json!([tcp(22, "0.0.0.0/0")])).unwrap();
+    scene.one_alert(0).unwrap();
+    scene.aws.put_event(&record).unwrap();
+    scene.runs(2).unwrap();
+    scene.open(&json!([tcp(23, "10.0.0.0/8"), tcp(8080, "0.0.0.0/0")])).unwrap();
+    scene.one_alert(1).unwrap();
+    assert_eq!(scene.group.rules().unwrap().len(), 1);
+}
+
+#[test]
+fn a_rule_widened_in_place_is_closed() {
+    let scene = Scene::enforce().unwrap();
+    let ids = scene.add(&json!([tcp(22, "10.0.0.0/8"), tcp(25, "10.0.0.0/8")])).unwrap();
+    let wide = json!({"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIpv4": "0.0.0.0/0"});
+    let rules = scene.group.rules().unwrap();
+    let ssh = rules.iter().find(|rule| rule["FromPort"] == 22).map(rule_id).unwrap();
+    let change = json!([{"SecurityGroupRuleId": ssh, "SecurityGroupRule": wide}]);
+    let args = json!({"GroupId": scene.group.id, "SecurityGroupRules": change});
+    scene.aws.ec2().call("modify_security_group_rules", &args).unwrap();
+    scene.aws.put_event(&cloudtrail::modify(&scene.aws, &scene.group, &ssh, &wide)).unwrap();
+    scene.one_alert(0).unwrap();
+    let left: Vec<String> = ids.into_iter().filter(|id| *id != ssh).collect();
+    assert_eq!(scene.group.rule_ids().unwrap(), left);
+}
+
+#[test]
+fn a_throttled_or_lost_answer_does_not_keep_a_group_open() {
+    let scene = Scene::enforce().unwrap();
+    let ec2 = scene.aws.ec2();
+    ec2.fault(&Fault::new("DescribeSecurityGroupRules", "RequestLimitExceeded").status(503)).unwrap();
+    ec2.fault(&Fault::new("RevokeSecurityGroupIngress", "InternalError").status(500).after()).unwrap();
+    scene.open(&json!([tcp(22, "0.0.0.0/0"), tcp(443, "0.0.0.0/0")])).unwrap();
+    scene.one_alert(0).unwrap();
+    assert_eq!(scene.group.rules().unwrap().len(), 1);
+}
+
+#[test]
+fn an_event_that_cannot_be_handled_is_kept_for_people() {
+    let scene = Scene::enforce().unwrap();
+    let broken = Fault::new("DescribeSecurityGroupRules", "UnauthorizedOperation").status(403).times(1000);
+    scene.aws.ec2().fault(&broken).unwrap();
+    let rules = scene.group.authorize(&json!([tcp(22, "0.0.0.0/0")])).unwrap();
+    let record = cloudtrail::authorize(&scene.aws, &scene.group, &json!([tcp(22, "0.0.0.0/0")]), &rules);
+    // Directly, because ministack's EventBridge waits for the function and so never lets Lambda retry.
+    let event = json!({
+        "version": "0", "id": "1", "detail-type": "AWS API Call via CloudTrail", "source": "aws.ec2",
+        "account": scene.aws.account(), "time": record["eventTime"], "region": scene.aws.region(), "resources": [],
+        "detail": record,
+    });
+    let name = scene.stack.output("FunctionName").unwrap();
+    let args = json!({"FunctionName": name, "InvocationType": "Event", "Payload": event.to_string()});
+    scene.aws.call("lambda", "invoke", &args).unwrap();
+    let queue = json!({"QueueUrl": scene.stack.output("FailedEventsQueueUrl").unwrap()});
+    let letter = wait_until("the event in the queue of the failed", SOON, || {
+        let answer = scene.aws.call("sqs", "receive_message", &queue)?;
+        Ok(answer.pointer("/Messages/0/Body").and_then(Value::as_str).map(str::to_owned))
+    })
+    .unwrap();
+    assert!(letter.contains(&scene.group.id), "{letter}");
+}
+
+#[test]
+fn the_deployed_role_is_enough_to_close_a_group() {
+    let scene = Scene::new("enforce", &Options { auth: true, ..Options::default() }).unwrap();
+    scene.open(&json!([tcp(22, "0.0.0.0/0"), tcp(443, "0.0.0.0/0")])).unwrap();
+    scene.one_alert(0).unwrap();
+    assert_eq!(scene.group.rules().unwrap().len(), 1);
+    assert_eq!(scene.may("ec2:RevokeSecurityGroupIngress").unwrap(), "allowed");
+    for other in ["ec2:AuthorizeSecurityGroupIngress", "ec2:DeleteSecurityGroup", "sns:Subscribe", "iam:PassRole"] {
+        assert_eq!(scene.may(other).unwrap(), "implicitDeny", "{other}");
+    }
+}
+
+#[test]
+fn in_monitor_mode_the_role_is_enough_to_tell_and_may_change_nothing() {
+    let scene = Scene::new("monitor", &Options { auth: true, ..Options::default() }).unwrap();
+    scene.open(&json!([tcp(22, "0.0.0.0/0"), tcp(443, "0.0.0.0/0")])).unwrap();
+    scene.one_alert(0).unwrap();
+    assert_eq!(scene.group.rules().unwrap().len(), 2);
+    assert_eq!(scene.may("ec2:DescribeSecurityGroupRules").unwrap(), "allowed");
+    assert_eq!(scene.may("ec2:RevokeSecurityGroupIngress").unwrap(), "implicitDeny");
+}
