@@ -197,7 +197,8 @@ fn install(root: &Path, requirements: Requirements, lock: &Path, python: &Interp
 
 fn pip_install(environment: &PythonEnv, lock: &Path) -> Command {
     let mut pip = quiet(&environment.interpreter);
-    pip.args(["-m", "pip", "install", "--quiet", "--require-hashes", "--requirement"]).arg(lock);
+    // The lock is complete. Resolving again would only fail: pip wants a hash for each way to write an extra.
+    pip.args(["-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--requirement"]).arg(lock);
     pip.envs([("PIP_USER", "0"), ("PIP_REQUIRE_VIRTUALENV", "0"), ("PIP_NO_INPUT", "1")]);
     pip.env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
     if let Some(site) = &environment.site {

@@ -4,8 +4,8 @@
 //! same answer in the Lambda, in the offline audit and in a test.
 //!
 //! The way through the crate: [`group`] holds what EC2 says about a security group, one box (protocol, ports, one
-//! source) at a time; [`exposure`] finds which ports of which box are open to the world; [`judge`] holds a
-//! [`policy::Policy`] against that and gives findings; [`plan`] turns findings into removals.
+//! source) at a time; [`exposure`] finds which ports of which box are open to the world; [`mod@judge`] holds a
+//! [`policy::Policy`] against that and gives findings; [`mod@plan`] turns findings into removals.
 
 pub mod address;
 pub mod baseline;
