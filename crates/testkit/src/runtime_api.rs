@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -28,6 +28,7 @@ pub struct RuntimeApi {
     events: Sender<String>,
     answers: Receiver<Invocation>,
     log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl RuntimeApi {
@@ -58,11 +59,11 @@ impl RuntimeApi {
             .stdout(Stdio::piped())
             .spawn()?;
         let log = Arc::new(Mutex::new(String::new()));
-        if let Some(stdout) = child.stdout.take() {
+        let reader = child.stdout.take().map(|stdout| {
             let log = Arc::clone(&log);
-            thread::spawn(move || copy(stdout, &log));
-        }
-        Ok(Self { child, events, answers, log })
+            thread::spawn(move || copy(stdout, &log))
+        });
+        Ok(Self { child, events, answers, log, reader })
     }
 
     /// What the function has written to its log.
@@ -75,6 +76,8 @@ impl RuntimeApi {
         let end = Instant::now().checked_add(patience)?;
         while Instant::now() < end {
             if let Ok(Some(status)) = self.child.try_wait() {
+                // The pipe is closed now: what is left in it is read to its end.
+                let _ = self.reader.take().map(JoinHandle::join);
                 return Some((status.code(), self.log()));
             }
             thread::sleep(Duration::from_millis(20));
