@@ -160,6 +160,24 @@ fn monitor_mode_may_change_nothing() {
 }
 
 #[test]
+fn nothing_that_exists_can_be_tagged() {
+    let enforcing = template().into_values().filter(|one| one.condition.as_deref() == Some(ENFORCING));
+    let lines: Vec<String> = enforcing.flat_map(|one| one.lines).map(|line| line.trim().to_owned()).collect();
+    let tagging: Vec<_> = lines.iter().skip_while(|line| *line != "Action: ec2:CreateTags").take(4).collect();
+    assert_eq!(
+        tagging,
+        [
+            "Action: ec2:CreateTags",
+            "Resource: !Sub arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:security-group-rule/*",
+            "Condition:",
+            "StringEquals:",
+        ]
+    );
+    assert_eq!(lines.iter().filter(|line| *line == "ec2:CreateAction: AuthorizeSecurityGroupIngress").count(), 1);
+    assert_eq!(lines.iter().filter(|line| line.contains("ec2:CreateTags")).count(), 1);
+}
+
+#[test]
 fn every_function_has_a_role_of_our_own() {
     let resources = template();
     let functions: Vec<_> = resources.iter().filter(|(_, one)| one.kind == "AWS::Serverless::Function").collect();

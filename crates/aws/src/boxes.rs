@@ -108,32 +108,44 @@ pub(crate) fn tags(tags: &[Tag]) -> Tags {
 /// Whether both are the same rule to EC2. The owner of a source group is not compared: group ids are unique, and not
 /// every answer names the owner.
 pub(crate) fn same_box(one: &IngressRule, other: &IngressRule) -> bool {
-    let same_source = match (&one.source, &other.source) {
-        (Source::Group(one), Source::Group(other)) => one.group_id == other.group_id,
-        (one, other) => one == other,
-    };
-    same_source && one.protocol() == other.protocol() && one.shown_ports() == other.shown_ports()
+    one.source.is_same(&other.source) && one.protocol() == other.protocol() && one.shown_ports() == other.shown_ports()
 }
 
 /// The permission that names exactly this box, as `RevokeSecurityGroupIngress` wants it: without the description,
 /// which EC2 does not need to find it, and without ports where the protocol is "all".
 pub(crate) fn to_permission(rule: &IngressRule) -> IpPermission {
+    permission(rule, None)
+}
+
+/// The same with the description of its one source, as `AuthorizeSecurityGroupIngress` takes it.
+pub(crate) fn to_described_permission(rule: &IngressRule) -> IpPermission {
+    permission(rule, text(rule.description.as_deref()))
+}
+
+fn permission(rule: &IngressRule, description: Option<String>) -> IpPermission {
     let (from, to) = match rule.traffic() {
         Traffic::Everything => (None, None),
         Traffic::Other(_) => (rule.written_ports().from, rule.written_ports().to),
-        Traffic::Tcp(_) | Traffic::Udp(_) | Traffic::Icmp => rule.shown_ports(),
+        Traffic::Tcp(_) | Traffic::Udp(_) | Traffic::Icmp | Traffic::Icmpv6 => rule.shown_ports(),
     };
     let permission = IpPermission::builder().ip_protocol(rule.protocol().as_ec2()).set_from_port(from).set_to_port(to);
-    let permission = match &rule.source {
-        Source::Cidr(net) if net.addr().is_ipv4() => {
-            permission.ip_ranges(IpRange::builder().cidr_ip(net.to_string()).build())
-        }
-        Source::Cidr(net) => permission.ipv6_ranges(Ipv6Range::builder().cidr_ipv6(net.to_string()).build()),
-        Source::PrefixList(id) => permission.prefix_list_ids(PrefixListId::builder().prefix_list_id(id).build()),
-        Source::Group(group) => permission.user_id_group_pairs(
-            UserIdGroupPair::builder().group_id(&group.group_id).set_user_id(group.owner_id.clone()).build(),
-        ),
-    };
+    let permission =
+        match &rule.source {
+            Source::Cidr(net) if net.addr().is_ipv4() => {
+                permission.ip_ranges(IpRange::builder().cidr_ip(net.to_string()).set_description(description).build())
+            }
+            Source::Cidr(net) => permission
+                .ipv6_ranges(Ipv6Range::builder().cidr_ipv6(net.to_string()).set_description(description).build()),
+            Source::PrefixList(id) => permission
+                .prefix_list_ids(PrefixListId::builder().prefix_list_id(id).set_description(description).build()),
+            Source::Group(group) => permission.user_id_group_pairs(
+                UserIdGroupPair::builder()
+                    .group_id(&group.group_id)
+                    .set_user_id(group.owner_id.clone())
+                    .set_description(description)
+                    .build(),
+            ),
+        };
     permission.build()
 }
 
@@ -245,8 +257,10 @@ mod tests {
             Source::Group(owned),
         ] {
             let ports = WrittenPorts { from: Some(80), to: Some(81) };
-            let rule = ingress(Some("tcp"), ports, source).unwrap();
-            assert_eq!(from_permission(&to_permission(&rule)).unwrap(), [rule]);
+            let mut rule = ingress(Some("tcp"), ports, source).unwrap();
+            assert_eq!(from_permission(&to_permission(&rule)).unwrap(), [rule.clone()]);
+            rule.description = Some("for the shop".to_owned());
+            assert_eq!(from_permission(&to_described_permission(&rule)).unwrap(), [rule]);
         }
     }
 }

@@ -12,7 +12,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use crate::connector::{Roots, connector, in_commercial_partition, warm_up};
-use crate::{Reader, Revoker, Teller};
+use crate::{Changer, Reader, Teller};
 
 /// The variables that send calls elsewhere (AWS SDKs and Tools Reference Guide, "Service-specific endpoints").
 const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL_SNS"];
@@ -173,9 +173,9 @@ impl Aws {
         Reader::new(self.ec2.clone())
     }
 
-    /// Removes rules. Not for monitor mode.
-    pub fn revoker(&self) -> Revoker {
-        Revoker::new(self.ec2.clone())
+    /// Removes and adds rules. Not for monitor mode.
+    pub fn changer(&self) -> Changer {
+        Changer::new(self.ec2.clone())
     }
 
     /// Publishes to this topic.

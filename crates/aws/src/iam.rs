@@ -14,14 +14,24 @@ pub const ACTIONS: &[&str] = &[
     "ec2:DescribeSecurityGroupRules",
     // The entries of the prefix lists that its rules name.
     "ec2:GetManagedPrefixListEntries",
+    // What the group is attached to, when a guardrail of the policy asks.
+    "ec2:DescribeNetworkInterfaces",
     // The alert.
     "sns:Publish",
 ];
 
 /// What changes something: only for enforce mode.
 ///
-/// It can be scoped to security groups, never to a rule, a rule's tag or a CIDR.
-pub const MUTATING: &[&str] = &["ec2:RevokeSecurityGroupIngress"];
+/// Removing and adding can be scoped to security groups, never to a CIDR.
+pub const MUTATING: &[&str] = &[
+    // A rule that is forbidden.
+    "ec2:RevokeSecurityGroupIngress",
+    // What is kept of it, or opened again to trusted sources.
+    "ec2:AuthorizeSecurityGroupIngress",
+    // With its tags: a call that adds rules with tags needs this on the new rules (Service Authorization Reference,
+    // dependent actions of `AuthorizeSecurityGroupIngress`). `ec2:CreateAction` confines it to rules being made.
+    "ec2:CreateTags",
+];
 
 /// What publishing needs on the key of a topic that is encrypted with a customer managed key. The call is SNS's own,
 /// made on the publisher's behalf.

@@ -1,10 +1,13 @@
 //! The only room that speaks AWS: the ports of the use case over EC2 and SNS.
 //!
-//! [`Aws::connect`] builds everything once; [`Aws::reader`], [`Aws::revoker`] and [`Aws::teller`] are separate handles,
+//! [`Aws::connect`] builds everything once; [`Aws::reader`], [`Aws::changer`] and [`Aws::teller`] are separate handles,
 //! so that a composition for monitor mode can be built which is never handed anything that changes. Nothing of the SDK
 //! gets out of here: failures come out as `PortError`s, and [`iam`] lists the permissions that the calls need.
 
+mod attachments;
+mod authorize;
 mod boxes;
+mod change;
 pub mod client;
 mod clock;
 mod connector;
@@ -16,8 +19,8 @@ mod read;
 mod revoke;
 mod tell;
 
+pub use change::Changer;
 pub use client::{Aws, ConnectError, Timing};
 pub use clock::SystemClock;
 pub use read::Reader;
-pub use revoke::Revoker;
 pub use tell::Teller;

@@ -17,21 +17,22 @@ use aws_smithy_async::future::pagination_stream::PaginationStream;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use portcullis_remediation::{ErrorKind, GroupRef, PortError, ReadGroups, Snapshot};
 use portcullis_rules::SecurityGroup;
+use portcullis_rules::plan::Attachments;
 
 use crate::error::{Failure, failure};
 use crate::merge::merge;
-use crate::prefix_lists;
+use crate::{attachments, prefix_lists};
 
 /// Names the operation in errors.
 pub(crate) const GROUPS: &str = "DescribeSecurityGroups";
 /// Names the operation in errors.
 pub(crate) const RULES: &str = "DescribeSecurityGroupRules";
 
-/// The most that EC2 gives at once for either call (API Reference, `MaxResults`).
-const PAGE: i32 = 1000;
+/// The most that EC2 gives at once for these calls (API Reference, `MaxResults`).
+pub(crate) const PAGE: i32 = 1000;
 
 /// Reads security groups with `DescribeSecurityGroups`, `DescribeSecurityGroupRules` and
-/// `GetManagedPrefixListEntries`. Changes nothing.
+/// `GetManagedPrefixListEntries`, and what they are attached to with `DescribeNetworkInterfaces`. Changes nothing.
 #[derive(Debug, Clone)]
 pub struct Reader {
     ec2: Client,
@@ -125,9 +126,13 @@ impl ReadGroups for Reader {
             .collect();
         Ok(ids?.into_iter().collect())
     }
+
+    async fn attachments(&self, group: &SecurityGroup) -> Result<Attachments, PortError> {
+        attachments::of(&self.ec2, group).await
+    }
 }
 
-fn filter(name: &str, value: &str) -> Filter {
+pub(crate) fn filter(name: &str, value: &str) -> Filter {
     Filter::builder().name(name).values(value).build()
 }
 

@@ -6,39 +6,21 @@
 //! removes nothing at all.
 
 use async_trait::async_trait;
-use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::revoke_security_group_ingress::RevokeSecurityGroupIngressOutput;
 use futures_util::stream::{self, StreamExt as _};
 use portcullis_remediation::{ErrorKind, PortError, RevokeIngress, Revoked};
-use portcullis_rules::{IngressRule, Source};
+use portcullis_rules::IngressRule;
 
 use crate::boxes::{from_permission, same_box, to_permission};
+use crate::change::{AT_ONCE, BOXES_PER_CALL, Changer, one_box_may_be_the_reason};
 use crate::error::{Failure, failure};
 
 const OPERATION: &str = "RevokeSecurityGroupIngress";
 
-/// Boxes in one call. A group has 60 rules by default and 1000 at most, so one call is the rule; the bound keeps the
-/// request at some 30 kB and what one refusal holds up small.
-const BOXES_PER_CALL: usize = 200;
-
-/// Calls at the same time when boxes go one by one: the account has a burst of 50 and 5 a second after that (Amazon
-/// EC2 Developer Guide, "Request throttling").
-const AT_ONCE: usize = 4;
-
-/// Removes ingress rules with `RevokeSecurityGroupIngress`.
-#[derive(Debug, Clone)]
-pub struct Revoker {
-    ec2: Client,
-}
-
-impl Revoker {
-    pub(crate) fn new(ec2: Client) -> Self {
-        Self { ec2 }
-    }
-
+impl Changer {
     /// One call for all; one each when EC2 will not have them together.
     async fn revoke_some(&self, group_id: &str, rules: &[IngressRule]) -> Revoked {
-        match self.call(group_id, rules).await {
+        match self.revoke_call(group_id, rules).await {
             Ok(revoked) => revoked,
             Err(failure) if rules.len() > 1 && one_box_may_be_the_reason(&failure, rules) => {
                 tracing::info!(group_id, error = %failure.error, "revoking one by one");
@@ -52,7 +34,7 @@ impl Revoker {
         let calls: Vec<_> = rules
             .chunks(1)
             .map(|rule| async move {
-                match self.call(group_id, rule).await {
+                match self.revoke_call(group_id, rule).await {
                     Ok(revoked) => revoked,
                     Err(failure) => vec![Err(failure.error)],
                 }
@@ -62,7 +44,7 @@ impl Revoker {
         revoked.into_iter().flatten().collect()
     }
 
-    async fn call(&self, group_id: &str, rules: &[IngressRule]) -> Result<Revoked, Failure> {
+    async fn revoke_call(&self, group_id: &str, rules: &[IngressRule]) -> Result<Revoked, Failure> {
         let answer = self
             .ec2
             .revoke_security_group_ingress()
@@ -76,7 +58,7 @@ impl Revoker {
 }
 
 #[async_trait]
-impl RevokeIngress for Revoker {
+impl RevokeIngress for Changer {
     async fn revoke(&self, group_id: &str, rules: &[IngressRule]) -> Revoked {
         let mut revoked = Vec::with_capacity(rules.len());
         for some in rules.chunks(BOXES_PER_CALL) {
@@ -84,35 +66,6 @@ impl RevokeIngress for Revoker {
         }
         revoked
     }
-}
-
-/// Whether the call was refused for what one of the boxes says, so that the others can still go.
-///
-/// A source group that was deleted is reported like a missing group of our own.
-fn one_box_may_be_the_reason(failure: &Failure, rules: &[IngressRule]) -> bool {
-    let names_groups = || rules.iter().any(|rule| matches!(rule.source, Source::Group(_)));
-    match failure.error.kind {
-        ErrorKind::RuleNotFound => true,
-        ErrorKind::GroupNotFound => names_groups(),
-        ErrorKind::Other => failure.refused && !is_about_the_caller(failure.code.as_deref()),
-        ErrorKind::Throttled | ErrorKind::Denied | ErrorKind::NoAnswer => false,
-    }
-}
-
-/// Refusals that every request of ours would meet.
-fn is_about_the_caller(code: Option<&str>) -> bool {
-    matches!(
-        code,
-        Some(
-            "Blocked"
-                | "DryRunOperation"
-                | "ExpiredToken"
-                | "ExpiredTokenException"
-                | "MissingAuthenticationToken"
-                | "PendingVerification"
-                | "RequestExpired"
-        )
-    )
 }
 
 /// What the answer says of each box. Only a plain "true" is success.

@@ -1,11 +1,15 @@
 //! The arguments, and the help about them.
 
-use clap::builder::PossibleValuesParser;
+mod policy;
+
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+use jiff::Timestamp;
 
-use crate::command::rules::PAGES;
+pub use policy::{CheckArgs, PolicyCommand, ShowArgs, TestArgs};
+
 use crate::input::Input;
+use crate::policy::PolicyName;
 
 /// Finds, and shows how to close, what AWS security groups open to the internet.
 ///
@@ -33,12 +37,13 @@ const EXAMPLES: &str = "\
 Examples:
   aws ec2 describe-security-groups | portcullis audit --input -
   portcullis plan event.json --input groups.json
+  portcullis policy check policy.yaml
   portcullis rules uncommon-ports
 
 Exit codes:
   0  nothing found that an enforcing rule forbids
   1  such findings
-  2  wrong usage, or input that could not be understood
+  2  wrong usage, or input or a policy that could not be understood
   3  a failure outside: a file, a stream";
 
 /// The commands.
@@ -56,13 +61,18 @@ pub enum Command {
     /// Show what the Lambda would do for a recorded event
     ///
     /// Shows what the Lambda would do for a recorded event, given the groups as they are in a file: what it would find, what
-    /// it would remove, what it would refuse to do, and the message it would send. Changes nothing.
+    /// it would remove and add, what it would refuse to do, and the message it would send. Changes nothing.
     ///
     /// The event is an EventBridge event, a CloudTrail record, or a CloudTrail log file with any number of records.
+    /// Exceptions are live or ended as they were at the time of the event. What a group is attached to is not in a file, so
+    /// guardrails that ask for it spare nothing here.
     Plan(PlanArgs),
+    /// Check, show and test policies
+    #[command(subcommand, after_long_help = policy::EXAMPLES)]
+    Policy(PolicyCommand),
     /// Explain the rules
     ///
-    /// Lists the rules of the built-in policy, or explains one: what it forbids and why, where published checks disagree, and
+    /// Lists the rules of a policy, or explains one: what it forbids and why, where published checks disagree, and
     /// how to fix a finding in the console, with the AWS CLI, in CloudFormation and in Terraform.
     Rules(RulesArgs),
     /// Write shell completions
@@ -78,10 +88,19 @@ pub struct AuditArgs {
     /// The groups: a file, or `-` for standard input; gzip is fine
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub input: Input,
+    /// The policy: a file, or `preset:NAME` for one that comes with Portcullis
+    #[arg(long, value_name = "POLICY", default_value = "preset:baseline", value_hint = ValueHint::FilePath)]
+    pub policy: PolicyName,
+    /// The region of the groups, for policies that tell regions apart
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+    /// The time by which exceptions end, such as 2027-03-01T00:00:00Z; now, if it is not given
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub now: Option<Timestamp>,
     /// How to show the findings
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
-    /// Exit with 1 on any finding, also one that is only told
+    /// Exit with 1 on any finding, also one that is only told or exempt
     #[arg(long)]
     pub strict: bool,
 }
@@ -94,6 +113,9 @@ Examples:
   The same with rule ids:
     { aws ec2 describe-security-groups; aws ec2 describe-security-group-rules; } |
       jq -s add | portcullis audit --input -
+
+  What another policy would find:
+    portcullis audit --input groups.json --policy policy.yaml
 
   Fail a pipeline on any finding, and keep the findings:
     portcullis audit --input groups.json --format json --strict > findings.json";
@@ -108,6 +130,12 @@ pub struct PlanArgs {
     /// The groups, as for `portcullis audit`: a file, or `-` for standard input
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub input: Input,
+    /// The policy: a file, or `preset:NAME` for one that comes with Portcullis
+    #[arg(long, value_name = "POLICY", default_value = "preset:baseline", value_hint = ValueHint::FilePath)]
+    pub policy: PolicyName,
+    /// The time by which exceptions end, such as 2027-03-01T00:00:00Z; that of the event, if it is not given
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub now: Option<Timestamp>,
     /// How to show the plan
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
@@ -122,6 +150,9 @@ Examples:
     aws ec2 describe-security-groups > groups.json
     portcullis plan 111122223333_CloudTrail_eu-central-1_20260417T0930Z.json.gz --input groups.json
 
+  What another policy would do:
+    portcullis plan event.json --input groups.json --policy preset:web-only
+
   Only the e-mail:
     portcullis plan event.json --input groups.json --format json | jq -r '.plans[].message.text'";
 
@@ -130,8 +161,11 @@ Examples:
 #[command(after_long_help = RULES_EXAMPLES)]
 pub struct RulesArgs {
     /// The rule to explain
-    #[arg(value_name = "ID", value_parser = PossibleValuesParser::new(PAGES.map(|(id, _)| id)))]
+    #[arg(value_name = "ID")]
     pub id: Option<String>,
+    /// The policy: a file, or `preset:NAME` for one that comes with Portcullis
+    #[arg(long, value_name = "POLICY", default_value = "preset:baseline", value_hint = ValueHint::FilePath)]
+    pub policy: PolicyName,
     /// How to show the rules
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
@@ -140,7 +174,8 @@ pub struct RulesArgs {
 const RULES_EXAMPLES: &str = "\
 Examples:
   portcullis rules
-  portcullis rules all-traffic";
+  portcullis rules all-traffic
+  portcullis rules --policy policy.yaml";
 
 /// The arguments of `portcullis completions`.
 #[derive(Debug, Args)]
@@ -165,6 +200,11 @@ pub enum Format {
     Human,
     /// For programs: stable, version 1
     Json,
+}
+
+/// A time, as the arguments give it.
+fn moment(text: &str) -> Result<Timestamp, &'static str> {
+    text.parse().map_err(|_| "expected a time such as 2027-03-01T00:00:00Z")
 }
 
 /// When colours are used.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use portcullis_remediation::report::wire::FindingV1;
-use portcullis_rules::{Finding, Policy, PrefixLists, SecurityGroup, judge};
+use portcullis_rules::{Context, Exception, Finding, Policy, PrefixLists, SecurityGroup, judge};
 use serde::Serialize;
 
 use crate::describe::{Described, Problem};
@@ -21,13 +21,17 @@ pub struct Audit {
     pub findings: Vec<(SecurityGroup, Vec<Finding>)>,
     /// Prefix lists that were judged as not the world, because their entries are not known.
     pub unresolved_prefix_lists: BTreeSet<String>,
+    /// Exceptions that freed something.
+    pub exceptions_used: BTreeSet<String>,
+    /// Exceptions that would have freed something and have ended.
+    pub exceptions_expired: BTreeSet<String>,
     /// What could not be understood, and was left out.
     pub problems: Vec<Problem>,
 }
 
 impl Audit {
     /// Holds a policy against the groups.
-    pub fn of(policy: &Policy, described: Described) -> Self {
+    pub fn of(policy: &Policy, described: Described, context: &Context) -> Self {
         let Described { groups, prefix_lists, problems } = described;
         let mut audit = Self {
             policy: policy.name.clone(),
@@ -35,20 +39,35 @@ impl Audit {
             rules: groups.iter().fold(0, |sum, group| sum.saturating_add(group.rules.len())),
             findings: Vec::new(),
             unresolved_prefix_lists: BTreeSet::new(),
+            exceptions_used: BTreeSet::new(),
+            exceptions_expired: BTreeSet::new(),
             problems,
         };
         for group in groups {
-            audit.judge(policy, group, &prefix_lists);
+            audit.judge(policy, group, &prefix_lists, context);
         }
         audit
     }
 
-    fn judge(&mut self, policy: &Policy, group: SecurityGroup, lists: &PrefixLists) {
-        let judgement = judge(policy, &group, lists);
+    fn judge(&mut self, policy: &Policy, group: SecurityGroup, lists: &PrefixLists, context: &Context) {
+        let judgement = judge(policy, &group, lists, context);
         self.unresolved_prefix_lists.extend(judgement.unresolved_prefix_lists);
+        self.exceptions_used.extend(judgement.exceptions_used);
+        self.exceptions_expired.extend(judgement.exceptions_expired);
         if !judgement.findings.is_empty() {
             self.findings.push((group, judgement.findings));
         }
+    }
+
+    /// The exceptions that free nothing in the groups, in the order of the policy. Those that ask who made a change are
+    /// not among them: outside of an event nobody is known.
+    pub fn stale<'p>(&self, policy: &'p Policy, context: &Context) -> Vec<&'p Exception> {
+        let is_known = |exception: &Exception| {
+            exception.principals.is_empty() && (exception.scope.regions.is_empty() || context.region.is_some())
+        };
+        let matched = |id: &String| self.exceptions_used.contains(id) || self.exceptions_expired.contains(id);
+        let all = policy.exceptions.iter().map(AsRef::as_ref);
+        all.filter(|exception| is_known(exception) && !matched(&exception.id)).collect()
     }
 
     /// Each finding with its group, ordered by group, protocol, ports, source and rule.

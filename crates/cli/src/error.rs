@@ -2,8 +2,12 @@
 
 use std::io;
 
+use portcullis_policy::Diagnostics;
+
 use crate::describe::DecodeError;
 use crate::exit::Exit;
+use crate::output::count;
+use crate::yaml::Mistakes;
 
 /// An error that stops a command.
 #[derive(Debug, thiserror::Error)]
@@ -52,9 +56,43 @@ pub enum CliError {
         /// What is wrong.
         source: DecodeError,
     },
+    /// A text is not UTF-8.
+    #[error("{name} is not UTF-8 text: line {line} holds other bytes")]
+    NotUtf8 {
+        /// The input, for people.
+        name: String,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// The policy does not hold.
+    #[error("{name} is no policy that holds: {}", count(.found.len(), "error"))]
+    Policy {
+        /// The policy, for people.
+        name: String,
+        /// Everything that is wrong with it.
+        found: Box<Diagnostics>,
+    },
+    /// The policy has no such rule.
+    #[error("the policy `{policy}` has no rule `{id}`")]
+    UnknownRule {
+        /// The name of the policy.
+        policy: String,
+        /// What was asked for.
+        id: String,
+        /// The rule that may be meant.
+        near: Option<String>,
+    },
+    /// A file of expectations cannot be understood.
+    #[error("{name} holds no expectations that can be tested: {}", count(.found.len(), "error"))]
+    Expectations {
+        /// The file, for people.
+        name: String,
+        /// Everything that is wrong with it.
+        found: Box<Mistakes>,
+    },
     /// Two inputs want the one standard input.
-    #[error("the event and the groups cannot both come from standard input")]
-    TwoFromStdin,
+    #[error("{0} and {1} cannot both come from standard input")]
+    TwoFromStdin(&'static str, &'static str),
     /// The output could not be written.
     #[error("cannot write the output: {0}")]
     Write(io::Error),
@@ -73,7 +111,22 @@ impl CliError {
             | Self::Utf16 { .. }
             | Self::Groups { .. }
             | Self::Event { .. }
-            | Self::TwoFromStdin => Exit::BadInput,
+            | Self::NotUtf8 { .. }
+            | Self::Policy { .. }
+            | Self::UnknownRule { .. }
+            | Self::Expectations { .. }
+            | Self::TwoFromStdin(..) => Exit::BadInput,
+        }
+    }
+
+    /// What is told before it: every mistake beside the text it is about. Styled.
+    pub fn details(&self) -> Option<String> {
+        if let Self::Policy { found, .. } = self {
+            Some(found.styled())
+        } else if let Self::Expectations { found, .. } = self {
+            Some(found.styled())
+        } else {
+            None
         }
     }
 
@@ -86,7 +139,7 @@ impl CliError {
             Self::Read { .. } => "check that it is a file you may read, or give `-` to read standard input",
             Self::Gzip { .. } => "the file may be cut off: fetch it again, or unpack it with `gunzip` first",
             Self::Empty { .. } => "the command that wrote it may have failed: run it again and look at what it says",
-            Self::Utf16 { .. } => "in PowerShell, write it with `aws ... | Out-File -Encoding utf8 groups.json`",
+            Self::Utf16 { .. } => "in PowerShell, write it with `... | Out-File -Encoding utf8`",
             Self::Groups { source, .. } => return Some(source.help()),
             Self::Event { source, .. } => match source {
                 DecodeError::NotJson { message, .. } if message.contains("trailing characters") => {
@@ -96,8 +149,11 @@ impl CliError {
                     "give the event as EventBridge or CloudTrail wrote it, or a CloudTrail log file"
                 }
             },
-            Self::TwoFromStdin => "give one of them as a file",
-            Self::Write(_) | Self::Json(_) => return None,
+            Self::NotUtf8 { .. } => "save it as UTF-8",
+            Self::UnknownRule { near: Some(near), .. } => return Some(format!("did you mean `{near}`?")),
+            Self::UnknownRule { near: None, .. } => "`portcullis rules` lists them",
+            Self::TwoFromStdin(..) => "give one of them as a file",
+            Self::Policy { .. } | Self::Expectations { .. } | Self::Write(_) | Self::Json(_) => return None,
         };
         Some(help.to_owned())
     }

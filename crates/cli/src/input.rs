@@ -40,6 +40,35 @@ impl fmt::Display for Input {
 }
 
 impl Input {
+    /// What mistakes in its text are told under: `policy.yaml`.
+    pub fn title(&self) -> String {
+        match self {
+            Self::Stdin => "<stdin>".to_owned(),
+            Self::File(path) => crate::output::clean(&path.display().to_string()),
+        }
+    }
+
+    /// All of it as text, without a byte order mark; it may be empty.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not UTF-8.
+    pub fn read_text(&self) -> Result<String, CliError> {
+        let name = self.to_string();
+        let bytes = match self.raw() {
+            Ok(bytes) => bytes,
+            Err(source) => return Err(CliError::Read { name, source }),
+        };
+        if matches!(bytes.as_slice(), [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..]) {
+            return Err(CliError::Utf16 { name });
+        }
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let before = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+            let line = before.filter(|byte| **byte == b'\n').count().saturating_add(1);
+            CliError::NotUtf8 { name, line }
+        })?;
+        Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+    }
+
     /// All of it, unpacked, without a byte order mark.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
-//! The `portcullis` command, offline: audits groups, shows what the Lambda would do for an event, explains the rules.
+//! The `portcullis` command, offline: audits groups, shows what the Lambda would do for an event, checks and tests
+//! policies, explains the rules.
 //!
 //! Each command turns its arguments into a [`output::Done`] without touching a stream, so that [`main`] is the only
-//! place that writes and that decides how the process ends.
+//! place that writes, that asks for the time, and that decides how the process ends.
 
 pub mod args;
 pub mod audit;
@@ -9,12 +10,17 @@ pub mod command;
 pub mod describe;
 pub mod error;
 pub mod exit;
+pub mod expectations;
 pub mod input;
 pub mod output;
+pub mod planning;
+pub mod policy;
+pub mod yaml;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use jiff::Timestamp;
 
 use args::Cli;
 use error::CliError;
@@ -32,7 +38,7 @@ pub fn main() -> ExitCode {
         }
     };
     cli.color.write_global();
-    match command::run(&cli.command).and_then(|done| finish(&done)) {
+    match command::run(&cli.command, Timestamp::now()).and_then(|done| finish(&done)) {
         Ok(exit) => exit.into(),
         Err(error) => {
             output::say(&Talk::from(&error));

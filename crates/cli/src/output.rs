@@ -31,6 +31,8 @@ pub struct Talk {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// What is shown before it: mistakes beside the text they are about. Styled.
+    pub details: Option<String>,
 }
 
 /// How serious a [`Talk`] is.
@@ -46,6 +48,21 @@ pub enum Label {
 
 /// Headings.
 pub(crate) const BOLD: Style = Style::new().bold();
+/// What matters less.
+pub(crate) const DIMMED: Style = Style::new().dimmed();
+/// What is as it should be.
+pub(crate) const GREEN: Style = AnsiColor::Green.on_default();
+/// What is not.
+pub(crate) const RED: Style = AnsiColor::Red.on_default();
+
+/// How a row of a table looks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Row {
+    /// Its first word is coloured by a severity.
+    Severity(Severity),
+    /// It does not count.
+    Dimmed,
+}
 
 /// The style of a severity.
 pub(crate) const fn severity_style(severity: Severity) -> Style {
@@ -79,7 +96,7 @@ impl Talk {
     /// Talk without help.
     pub fn new(label: Label, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { label, message, help: None }
+        Self { label, message, help: None, details: None }
     }
 
     /// The same with help.
@@ -92,13 +109,16 @@ impl Talk {
 
 impl From<&CliError> for Talk {
     fn from(error: &CliError) -> Self {
-        let help = error.help();
-        Self { help, ..Self::new(Label::Error, error.to_string()) }
+        let (help, details) = (error.help(), error.details());
+        Self { help, details, ..Self::new(Label::Error, error.to_string()) }
     }
 }
 
 impl fmt::Display for Talk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(details) = &self.details {
+            writeln!(f, "{details}\n")?;
+        }
         let style = self.label.style();
         writeln!(f, "{style}{}{style:#}: {}", self.label.text(), self.message)?;
         match &self.help {
@@ -152,20 +172,17 @@ pub(crate) fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{plural}")
 }
 
-/// A table without lines, its first column coloured by severity. Columns that hold nothing but `-` are left out.
-pub(crate) fn table<const N: usize>(
-    header: [&str; N],
-    rows: impl IntoIterator<Item = (Severity, [String; N])>,
-) -> String {
+/// A table without lines. Columns that hold nothing but `-` are left out.
+pub(crate) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = (Row, [String; N])>) -> String {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(header.map(str::to_uppercase));
-    let mut styles = vec![BOLD];
+    let mut looks = Vec::new();
     let mut is_told = [false; N];
-    for (severity, row) in rows {
-        styles.push(severity_style(severity));
+    for (look, row) in rows {
+        looks.push(look);
         for (is_told, cell) in is_told.iter_mut().zip(&row) {
             *is_told |= cell != "-";
         }
@@ -178,10 +195,14 @@ pub(crate) fn table<const N: usize>(
         }
     }
     let mut text = String::new();
-    for (line, style) in table.lines().zip(styles) {
+    let looks = std::iter::once(None).chain(looks.into_iter().map(Some));
+    for (line, look) in table.lines().zip(looks) {
         let line = line.trim_end();
-        // The header is styled whole, a row in its first word.
-        let end = if text.is_empty() { None } else { line.find(' ') };
+        let (style, end) = match look {
+            None => (BOLD, None),
+            Some(Row::Dimmed) => (DIMMED, None),
+            Some(Row::Severity(severity)) => (severity_style(severity), line.find(' ')),
+        };
         let (first, rest) = line.split_at_checked(end.unwrap_or(line.len())).unwrap_or((line, ""));
         let _ = writeln!(text, "{style}{first}{style:#}{rest}");
     }
@@ -199,7 +220,7 @@ mod tests {
 
     #[test]
     fn columns_line_up_whatever_is_in_them() {
-        let row = |name: &str| (Severity::High, ["high", name, "-", "x"].map(str::to_owned));
+        let row = |name: &str| (Row::Severity(Severity::High), ["high", name, "-", "x"].map(str::to_owned));
         let text = table(["severity", "name", "id", "end"], [row("é"), row("日本")]);
         let plain = anstream::adapter::strip_str(&text).to_string();
         assert_eq!(plain, "SEVERITY  NAME  END\nhigh      é     x\nhigh      日本  x\n");

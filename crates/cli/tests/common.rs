@@ -46,6 +46,11 @@ impl Folder {
         self
     }
 
+    /// A file that is there already.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
     /// Runs the command with these arguments, parted by blanks.
     pub(crate) fn run(&self, args: &str) -> Run {
         finish(self.command(args), b"")

@@ -6,13 +6,24 @@ use crate::common::{portcullis, project};
 
 #[test]
 fn help_is_complete() {
-    for command in ["", "audit", "plan", "rules", "completions"] {
+    for command in [
+        "",
+        "audit",
+        "plan",
+        "policy",
+        "policy check",
+        "policy show",
+        "policy schema",
+        "policy test",
+        "rules",
+        "completions",
+    ] {
         let args: Vec<_> = command.split_whitespace().chain(["--help"]).collect();
         let run = portcullis(&args);
         assert_eq!((run.code, run.stderr.as_str()), (0, ""));
         assert!(run.stdout.contains("Examples:\n"), "{command}");
         assert!(run.stdout.lines().all(|line| line.chars().count() <= 100), "{}", run.stdout);
-        let name = if command.is_empty() { "portcullis" } else { command };
+        let name = if command.is_empty() { "portcullis".to_owned() } else { command.replace(' ', "_") };
         insta::assert_snapshot!(format!("help_{name}"), run.stdout);
     }
     insta::assert_snapshot!("help_short", portcullis(&["-h"]).stdout);
@@ -48,6 +59,25 @@ fn each_rule_has_its_page() {
 #[test]
 fn an_unknown_rule_is_answered_with_a_near_one() {
     insta::assert_snapshot!(portcullis(&["rules", "all-trafic"]).text());
+    let run = portcullis(&["rules", "ssh"]);
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("`portcullis rules` lists them"), "{run:?}");
+}
+
+#[test]
+fn the_rules_of_another_policy() {
+    let edge = project("docs/examples/edge.yaml");
+    let edge = edge.to_str().unwrap();
+    insta::assert_snapshot!(portcullis(&["rules", "--policy", edge]).text());
+    insta::assert_snapshot!(
+        "a_rule_without_a_page",
+        portcullis(&["rules", "ssh-from-office", "--policy", edge]).text()
+    );
+    let changed = portcullis(&["rules", "web-only", "--policy", edge]).stdout;
+    assert!(changed.starts_with("# web-only in the policy `edge`\n\n```yaml\n"), "{changed}");
+    assert!(changed.contains("tcp: [443]") && changed.contains("\n# web-only\n"), "{changed}");
+    let preset = portcullis(&["rules", "databases", "--policy", "preset:hipaa"]).stdout;
+    assert!(preset.starts_with("# databases\n\n"), "{preset}");
 }
 
 #[test]

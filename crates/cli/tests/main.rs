@@ -5,7 +5,11 @@ mod audit;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod events;
+#[cfg(test)]
+mod expectations;
 #[cfg(test)]
 mod help;
 #[cfg(test)]
@@ -14,3 +18,7 @@ mod oracle;
 mod peers;
 #[cfg(test)]
 mod plan;
+#[cfg(test)]
+mod plan_actions;
+#[cfg(test)]
+mod policy;

@@ -368,7 +368,8 @@ fn case() -> impl Strategy<Value = Case> {
 
 fn audit(document: &Value) -> Value {
     let described = portcullis_cli::describe::decode(document.to_string().as_bytes()).unwrap();
-    let audit = portcullis_cli::audit::Audit::of(&portcullis_rules::baseline::baseline(), described);
+    let here = portcullis_rules::Context::default();
+    let audit = portcullis_cli::audit::Audit::of(&portcullis_rules::baseline::baseline(), described, &here);
     serde_json::to_value(audit.document()).unwrap()
 }
 

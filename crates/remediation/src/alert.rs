@@ -7,6 +7,7 @@ mod attributes;
 mod chat;
 pub mod clean;
 mod email;
+mod kept;
 mod link;
 mod page;
 mod story;

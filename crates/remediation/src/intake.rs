@@ -8,7 +8,7 @@ mod claims;
 mod identity;
 
 use jiff::Timestamp;
-use portcullis_rules::IngressRule;
+use portcullis_rules::{Context, IngressRule};
 use serde_json::Value;
 
 pub use identity::Actor;
@@ -80,6 +80,15 @@ pub struct Origin {
     pub source_ip: Option<String>,
     /// The caller's user agent.
     pub user_agent: Option<String>,
+}
+
+impl Origin {
+    /// What the engine needs to know of where and when: `now` is the time to judge exceptions by.
+    pub fn context(&self, now: Option<Timestamp>) -> Context {
+        let Actor { who, arn, issuer, .. } = &self.actor;
+        let principals = [arn, issuer, who].into_iter().flatten().cloned().collect();
+        Context { now, account: self.account.clone(), region: self.region.clone(), principals }
+    }
 }
 
 /// An event that should name a group and cannot be understood.

@@ -12,6 +12,9 @@ pub mod report;
 
 pub use alert::Alert;
 pub use intake::{Change, Intake, IntakeError, Origin, Target, intake};
-pub use ports::{Clock, ErrorKind, GroupRef, Mode, PortError, ReadGroups, RevokeIngress, Revoked, Snapshot, Tell};
+pub use ports::{
+    AuthorizeIngress, ChangeIngress, Clock, ErrorKind, GroupRef, Mode, PortError, ReadGroups, RevokeIngress, Revoked,
+    Snapshot, Tell,
+};
 pub use remediate::{Handled, Hands, Limits, RemediationError, Remediator};
 pub use report::{Outcome, Report};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use portcullis_rules::plan::Attachments;
 use portcullis_rules::{IngressRule, PrefixLists, SecurityGroup};
 
 use crate::alert::Alert;
@@ -127,6 +128,12 @@ pub trait ReadGroups: Send + Sync {
     /// # Errors
     /// When they cannot be listed.
     async fn groups_using(&self, prefix_list: &str) -> Result<Vec<String>, PortError>;
+
+    /// What the group is attached to. Asked only when a guardrail of the policy needs to know.
+    ///
+    /// # Errors
+    /// When it cannot be found out.
+    async fn attachments(&self, group: &SecurityGroup) -> Result<Attachments, PortError>;
 }
 
 /// What became of each box that was to go, in the order they were given.
@@ -141,6 +148,22 @@ pub trait RevokeIngress: Send + Sync {
     /// from going. An answer of success is no proof: read the group again.
     async fn revoke(&self, group_id: &str, rules: &[IngressRule]) -> Revoked;
 }
+
+/// What became of each box that was to be added, in the order they were given.
+pub type Authorized = Vec<Result<(), PortError>>;
+
+/// Adds ingress rules in the place of removed ones. A composition for monitor mode has none of these.
+#[async_trait]
+pub trait AuthorizeIngress: Send + Sync {
+    /// Adds these boxes with their descriptions and tags. A box that is there already is a success. One failing box does
+    /// not keep the others from coming.
+    async fn authorize(&self, group_id: &str, rules: &[IngressRule]) -> Authorized;
+}
+
+/// Both hands that change a group.
+pub trait ChangeIngress: RevokeIngress + AuthorizeIngress {}
+
+impl<T: RevokeIngress + AuthorizeIngress> ChangeIngress for T {}
 
 /// Tells people.
 #[async_trait]
@@ -167,7 +190,7 @@ mod tests {
 
     #[test]
     fn the_ports_are_object_safe() {
-        fn _is(_: &dyn ReadGroups, _: &dyn RevokeIngress, _: &dyn Tell, _: &dyn Clock) {}
+        fn _is(_: &dyn ReadGroups, _: &dyn ChangeIngress, _: &dyn Tell, _: &dyn Clock) {}
     }
 
     #[test]

@@ -1,28 +1,30 @@
 //! The loop: read, judge, plan, act, read again, until nothing is left or it is clear that something will be.
 
+mod act;
+mod check;
 mod ledger;
 mod memory;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_rules::plan::{Plan, Refusal};
-use portcullis_rules::{Finding, Policy, judge, plan};
+use portcullis_rules::plan::{Attachments, Plan, Refusal};
+use portcullis_rules::{Finding, Policy, Quota, SecurityGroup, Situation, judge, plan};
 
 use crate::alert;
 use crate::intake::{Change, Origin, Target};
-use crate::ports::{Clock, ErrorKind, GroupRef, Mode, PortError, ReadGroups, RevokeIngress, Snapshot, Tell};
+use crate::ports::{ChangeIngress, Clock, ErrorKind, GroupRef, Mode, PortError, ReadGroups, Snapshot, Tell};
 use crate::report::{Outcome, Report, wire};
 use ledger::Ledger;
 use memory::Memory;
 
-/// The hands of the use case. Without a revoker it cannot change anything: that is monitor mode.
+/// The hands of the use case. Without a changer it cannot change anything: that is monitor mode.
 #[derive(Clone)]
 pub struct Hands {
     /// Reads groups.
     pub reader: Arc<dyn ReadGroups>,
-    /// Removes rules; `None` is monitor mode.
-    pub revoker: Option<Arc<dyn RevokeIngress>>,
+    /// Removes and adds rules; `None` is monitor mode.
+    pub changer: Option<Arc<dyn ChangeIngress>>,
     /// Tells people.
     pub teller: Arc<dyn Tell>,
     /// Time.
@@ -31,7 +33,7 @@ pub struct Hands {
 
 impl std::fmt::Debug for Hands {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hands").field("enforces", &self.revoker.is_some()).finish_non_exhaustive()
+        f.debug_struct("Hands").field("enforces", &self.changer.is_some()).finish_non_exhaustive()
     }
 }
 
@@ -114,14 +116,14 @@ pub struct Remediator {
 }
 
 impl Remediator {
-    /// A remediator for this policy. It enforces exactly when it is handed a revoker.
+    /// A remediator for this policy. It enforces exactly when it is handed a changer.
     pub fn new(hands: Hands, policy: Policy, limits: Limits) -> Self {
         Self { hands, policy, limits, memory: Memory::default() }
     }
 
     /// Whether it may change groups.
     pub fn mode(&self) -> Mode {
-        if self.hands.revoker.is_some() { Mode::Enforce } else { Mode::Monitor }
+        if self.hands.changer.is_some() { Mode::Enforce } else { Mode::Monitor }
     }
 
     /// Handles one change: each group that it is about is read, closed as far as the policy demands, and told about.
@@ -174,19 +176,21 @@ impl Remediator {
             other => other?,
         };
         let first = snapshot.group.clone();
+        let attachments = self.attachments(change, &snapshot).await?;
         let refusals = loop {
-            let plan = self.assess(&snapshot, &mut ledger);
+            let plan = self.assess(change, &snapshot, attachments, &mut ledger);
             if !ledger.may_go_on(&plan, self.limits.rounds) {
                 break plan.refusals;
             }
-            let Some(revoker) = &self.hands.revoker else {
-                ledger.would_remove(plan.removals);
-                break plan.refusals;
+            let Some(changer) = &self.hands.changer else {
+                break ledger.would_do(plan);
             };
             note_receipts(&change.origin, &plan);
-            let boxes: Vec<_> = plan.removals.iter().map(|removal| removal.ingress.clone()).collect();
-            let answers = revoker.revoke(&snapshot.group.id, &boxes).await;
-            ledger.acted(plan.removals, answers);
+            let last = ledger.rounds.saturating_add(1) >= self.limits.rounds;
+            let clock = self.hands.clock.as_ref();
+            let act = act::carry_out(changer.as_ref(), clock, self.limits, &plan, last).await;
+            let refusals = plan.refusals.clone();
+            ledger.acted(plan, act);
             match self.look_again(&snapshot, &ledger).await {
                 Ok(now) => snapshot = now,
                 Err(error) if error.kind == ErrorKind::GroupNotFound => {
@@ -195,20 +199,35 @@ impl Remediator {
                 }
                 Err(error) => {
                     ledger.unverified(error);
-                    break plan.refusals;
+                    break refusals;
                 }
             }
         };
         Ok(self.report(change, named, first, ledger, refusals))
     }
 
-    /// Judges what was read, and plans.
-    fn assess(&self, snapshot: &Snapshot, ledger: &mut Ledger) -> Plan {
-        let judgement = judge(&self.policy, &snapshot.group, &snapshot.prefix_lists);
-        // Whether a group of another account (a shared VPC) may be changed is for EC2 to say: its "no" is a failure, told
-        // and retried, and never a success with a hole left open.
-        let plan = plan(&snapshot.group, &judgement.findings, None);
-        ledger.looked(&snapshot.group, judgement);
+    /// What the group is attached to, if a guardrail needs to know and there is anything to do.
+    async fn attachments(&self, change: &Change, snapshot: &Snapshot) -> Result<Attachments, PortError> {
+        let context = change.origin.context(Some(self.hands.clock.now()));
+        let is_needed = self.policy.guardrails.needs_attachments() && {
+            let judgement = judge(&self.policy, &snapshot.group, &snapshot.prefix_lists, &context);
+            judgement.findings.iter().any(Finding::enforces)
+        };
+        if is_needed { self.hands.reader.attachments(&snapshot.group).await } else { Ok(Attachments::default()) }
+    }
+
+    /// Judges what was read, and plans. A plan that its independent checker objects to is refused whole.
+    ///
+    /// Whether a group of another account (a shared VPC) may be changed is for EC2 to say: its "no" is a failure, told and
+    /// retried, and never a success with a hole left open.
+    fn assess(&self, change: &Change, snapshot: &Snapshot, attachments: Attachments, ledger: &mut Ledger) -> Plan {
+        let context = change.origin.context(Some(self.hands.clock.now()));
+        let Snapshot { group, prefix_lists: lists } = snapshot;
+        let judgement = judge(&self.policy, group, lists, &context);
+        let (policy, context, quota) = (&self.policy, &context, Quota::default());
+        let situation = Situation { policy, group, lists, context, foreign: false, attachments, quota };
+        let plan = check::checked(plan(&situation, &judgement), &situation, &judgement, &ledger.removed);
+        ledger.looked(group, judgement);
         plan
     }
 
@@ -238,7 +257,7 @@ impl Remediator {
     /// The look after acting. An answer that still shows what was just removed came too early, so later looks wait.
     async fn look_again(&self, before: &Snapshot, ledger: &Ledger) -> Result<Snapshot, PortError> {
         let id = GroupRef::Id(before.group.id.clone());
-        if ledger.rounds > 1 {
+        if ledger.rounds > 1 || ledger.waits() {
             let doublings = ledger.rounds.saturating_sub(2).min(6);
             self.hands.clock.sleep(self.limits.pause.saturating_mul(1 << doublings)).await;
         }
@@ -247,8 +266,8 @@ impl Remediator {
 
     fn vanished(&self, change: &Change, named: &GroupRef) -> Report {
         let group = match named {
-            GroupRef::Id(id) => portcullis_rules::SecurityGroup { id: id.clone(), ..Default::default() },
-            GroupRef::Name(name) => portcullis_rules::SecurityGroup { name: Some(name.clone()), ..Default::default() },
+            GroupRef::Id(id) => SecurityGroup { id: id.clone(), ..Default::default() },
+            GroupRef::Name(name) => SecurityGroup { name: Some(name.clone()), ..Default::default() },
         };
         let mut report = self.report(change, named, group, Ledger::default(), Vec::new());
         report.outcome = Outcome::Vanished;
@@ -260,7 +279,7 @@ impl Remediator {
         &self,
         change: &Change,
         named: &GroupRef,
-        group: portcullis_rules::SecurityGroup,
+        group: SecurityGroup,
         ledger: Ledger,
         refusals: Vec<Refusal>,
     ) -> Report {
@@ -274,11 +293,16 @@ impl Remediator {
             named: named.clone(),
             group,
             failures: ledger.failures(),
+            unkept: ledger.unkept(),
             findings: ledger.findings,
             removed: ledger.removed,
+            added: ledger.added,
+            losses: ledger.losses,
+            order: ledger.order,
             refusals,
             remaining: ledger.remaining,
             unresolved_prefix_lists: ledger.unresolved_prefix_lists,
+            expired_exceptions: ledger.expired_exceptions,
             rounds: ledger.rounds,
             closed_at,
             unverified: ledger.unverified,
@@ -312,7 +336,7 @@ impl Remediator {
     }
 }
 
-/// Before anything is removed, the log has all that restores it: the alert may yet fail.
+/// Before anything is changed, the log has all that undoes it: the alert may yet fail.
 fn note_receipts(origin: &Origin, plan: &Plan) {
     for removal in &plan.removals {
         let restore = wire::authorize(&plan.group_id, origin.region.as_deref(), &removal.ingress).join(" ");
@@ -324,6 +348,17 @@ fn note_receipts(origin: &Origin, plan: &Plan) {
             because = removal.because.join(","),
             restore,
             "revoking"
+        );
+    }
+    for addition in &plan.additions {
+        let retract = wire::revoke(&plan.group_id, origin.region.as_deref(), &addition.ingress).join(" ");
+        tracing::info!(
+            event.id = origin.event_id,
+            group.id = %plan.group_id,
+            instead_of = addition.instead_of.id,
+            ingress = %addition.ingress,
+            retract,
+            "adding"
         );
     }
 }

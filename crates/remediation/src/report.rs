@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
-use portcullis_rules::plan::Refusal;
+use portcullis_rules::plan::{Addition, Loss, Order, Refusal};
 use portcullis_rules::{Finding, IngressRule, Judgement, Plan, Policy, Removal, SecurityGroup, Severity};
 
 use crate::intake::{Change, Origin};
@@ -61,6 +61,15 @@ pub struct Failure {
     pub error: PortError,
 }
 
+/// A box that was to take the place of one that went and could not be added, with the reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unkept {
+    /// The addition.
+    pub addition: Addition,
+    /// What the call said.
+    pub error: PortError,
+}
+
 /// Everything about one group and one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
@@ -80,6 +89,14 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What was removed; in monitor mode and in an offline plan, what would be.
     pub removed: Vec<Removal>,
+    /// What was put in the place of what was removed; in monitor mode and in an offline plan, what would be.
+    pub added: Vec<Addition>,
+    /// What could not be kept or opened again, as the plan foresaw.
+    pub losses: Vec<Loss>,
+    /// What could not be added although it was planned: the call failed.
+    pub unkept: Vec<Unkept>,
+    /// Whether what was removed went before what was put in its place came.
+    pub order: Order,
     /// What could not be removed.
     pub failures: Vec<Failure>,
     /// What was not done on purpose.
@@ -88,6 +105,8 @@ pub struct Report {
     pub remaining: Vec<Finding>,
     /// Prefix lists whose entries could not be read because they do not exist: judged as not the world.
     pub unresolved_prefix_lists: BTreeSet<String>,
+    /// Exceptions of the policy that would have freed something and have ended.
+    pub expired_exceptions: BTreeSet<String>,
     /// How many times the group was read and acted upon.
     pub rounds: u32,
     /// When the last look showed that nothing is left; `None` while something is, and in monitor mode.
@@ -126,13 +145,31 @@ impl Report {
             remaining: findings.iter().filter(|finding| finding.enforces()).cloned().collect(),
             findings,
             removed: plan.removals,
+            added: plan.additions,
+            losses: plan.losses,
+            unkept: Vec::new(),
+            order: plan.order,
             failures: Vec::new(),
             refusals: plan.refusals,
             unresolved_prefix_lists: judgement.unresolved_prefix_lists,
+            expired_exceptions: judgement.exceptions_expired,
             rounds: 0,
             closed_at: None,
             unverified: None,
         }
+    }
+
+    /// What an undo puts back: what was removed, but for what was put there only by us. Nothing in monitor mode.
+    pub fn to_restore(&self) -> impl Iterator<Item = &Removal> {
+        let removed = if self.mode == Mode::Enforce { self.removed.as_slice() } else { &[] };
+        removed.iter().filter(|removal| !self.added.iter().any(|addition| is_one(&addition.ingress, &removal.ingress)))
+    }
+
+    /// What an undo takes away: what was put in the place of what was removed and did not go again. Nothing in monitor
+    /// mode.
+    pub fn to_retract(&self) -> impl Iterator<Item = &Addition> {
+        let added = if self.mode == Mode::Enforce { self.added.as_slice() } else { &[] };
+        added.iter().filter(|addition| !self.removed.iter().any(|removal| is_one(&addition.ingress, &removal.ingress)))
     }
 
     /// The worst severity found; `None` when nothing was.
@@ -150,4 +187,9 @@ impl Report {
         let opened = self.origin.time?;
         self.closed_at.map(|closed| closed.as_second().saturating_sub(opened.as_second()).max(0))
     }
+}
+
+/// Whether both are the same box down to description and tags, whatever their ids.
+fn is_one(one: &IngressRule, other: &IngressRule) -> bool {
+    one.same_content(other) && one.description == other.description && one.tags == other.tags
 }

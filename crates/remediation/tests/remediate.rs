@@ -9,7 +9,7 @@ use portcullis_rules::source::{PrefixLists, parse_cidr};
 use portcullis_testkit::{Call, FakeClock, FakeEc2, FakeTell, Fault, change, group, rule};
 
 use portcullis_remediation::intake::{Change, Origin, Target};
-use portcullis_remediation::ports::{ErrorKind, GroupRef, Mode, RevokeIngress};
+use portcullis_remediation::ports::{ChangeIngress, ErrorKind, GroupRef, Mode};
 use portcullis_remediation::remediate::{Handled, Hands, Limits, RemediationError, Remediator};
 use portcullis_remediation::report::Outcome;
 
@@ -36,11 +36,11 @@ fn world(lines: &[&str], mode: Mode) -> World {
     let tell = Arc::new(FakeTell::default());
     // Five minutes after the event: nothing is fresh.
     let clock = Arc::new(FakeClock::at("2026-11-21T12:05:00Z".parse().unwrap()));
-    let revoker: Option<Arc<dyn RevokeIngress>> = match mode {
+    let changer: Option<Arc<dyn ChangeIngress>> = match mode {
         Mode::Enforce => Some(ec2.clone()),
         Mode::Monitor => None,
     };
-    let hands = Hands { reader: ec2.clone(), revoker, teller: tell.clone(), clock: clock.clone() };
+    let hands = Hands { reader: ec2.clone(), changer, teller: tell.clone(), clock: clock.clone() };
     World { ec2, tell, clock, remediator: Remediator::new(hands, baseline(), Limits::default()) }
 }
 

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::check::{Check, ForbiddenPorts};
+use crate::check::Check;
 use crate::policy::{Action, Policy, Rule, Severity};
 use crate::ports::PortSet;
+use crate::scope::Scope;
+use crate::traffic::TrafficSet;
 
 /// Ports that must never be open to the world: FTP data and control, SSH, MySQL, RDP, mSQL.
 ///
@@ -30,13 +32,13 @@ pub fn baseline() -> Policy {
         ),
         rule(
             ("restricted-common-ports", "TCP or UDP ports 20, 21, 22, 3306, 3389 or 4333 open to the world"),
-            Check::OpenPorts(ForbiddenPorts::same(restricted)),
+            Check::OpenPorts(TrafficSet::ports(restricted)),
             (Severity::High, Action::Revoke),
             &["HIPAA"],
         ),
         rule(
             ("uncommon-ports", "a TCP or UDP port open to the world that is not a common service port"),
-            Check::OpenPorts(ForbiddenPorts::same(uncommon)),
+            Check::OpenPorts(TrafficSet::ports(uncommon)),
             (Severity::High, Action::Revoke),
             &["EC2-034"],
         ),
@@ -65,7 +67,7 @@ pub fn baseline() -> Policy {
             &[],
         ),
     ];
-    Policy { name: "baseline".to_owned(), rules: rules.into_iter().map(Arc::new).collect() }
+    Policy { name: "baseline".to_owned(), rules: rules.into_iter().map(Arc::new).collect(), ..Policy::default() }
 }
 
 fn rule(
@@ -75,7 +77,16 @@ fn rule(
     references: &[&str],
 ) -> Rule {
     let references = references.iter().map(|&reference| reference.to_owned()).collect();
-    Rule { id: id.to_owned(), forbids: forbids.to_owned(), check, severity, action, references }
+    Rule {
+        id: id.to_owned(),
+        forbids: forbids.to_owned(),
+        check,
+        severity,
+        action,
+        references,
+        scope: Scope::default(),
+        trusted: Vec::new(),
+    }
 }
 
 #[cfg(test)]

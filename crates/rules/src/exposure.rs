@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use crate::address::{Block, Family, could_cover_public, covers_public};
 use crate::group::{IngressRule, Traffic};
 use crate::ports::{PortSet, PortSpan};
+use crate::protocol::Protocol;
 use crate::source::PrefixLists;
 
 /// What of one rule is open to the world.
@@ -19,7 +20,7 @@ pub struct Exposure {
     pub tcp: PortSet,
     /// The UDP ports through which the rule takes part in an opening.
     pub udp: PortSet,
-    /// For `-1` and for other protocol numbers: whether all of the protocol is open.
+    /// For `-1`, ICMP and other protocol numbers: whether the box as a whole takes part in an opening of its protocol.
     pub whole: bool,
     /// Whether the source is broad: a prefix no longer than /8 (IPv4) or /16 (IPv6) that touches public space.
     pub broad: bool,
@@ -31,16 +32,45 @@ enum Lane {
     Tcp,
     Udp,
     Other(u8),
+    /// ICMP with the type and code of one rule.
+    Icmp(Icmp),
     /// Rules of protocol `-1` by themselves.
     Everything,
 }
 
+/// Messages of ICMP or `ICMPv6`: protocol, type and code; -1 is any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Icmp {
+    protocol: Protocol,
+    kind: i32,
+    code: i32,
+}
+
+impl Icmp {
+    fn of(rule: &IngressRule) -> Option<Self> {
+        let (kind, code) = rule.shown_ports();
+        let icmp = matches!(rule.traffic(), Traffic::Icmp | Traffic::Icmpv6);
+        icmp.then_some(Self { protocol: rule.protocol(), kind: kind.unwrap_or(-1), code: code.unwrap_or(-1) })
+    }
+
+    /// Whether all messages of the other are among these.
+    fn holds(self, other: Self) -> bool {
+        let any_or = |mine: i32, theirs: i32| mine == -1 || mine == theirs;
+        self.protocol == other.protocol
+            && any_or(self.kind, other.kind)
+            && (self.kind == -1 || any_or(self.code, other.code))
+    }
+}
+
 impl Lane {
-    /// The ports of this lane that the traffic reaches.
-    fn span(self, traffic: Traffic) -> Option<PortSpan> {
-        match (self, traffic) {
+    /// The ports of this lane that a rule reaches.
+    fn span(self, rule: &IngressRule) -> Option<PortSpan> {
+        match (self, rule.traffic()) {
             (Self::Tcp, Traffic::Tcp(span)) | (Self::Udp, Traffic::Udp(span)) => Some(span),
             (Self::Other(lane), Traffic::Other(number)) if lane == number => Some(PortSpan::ALL),
+            (Self::Icmp(lane), Traffic::Icmp | Traffic::Icmpv6) => {
+                Icmp::of(rule).is_some_and(|messages| messages.holds(lane)).then_some(PortSpan::ALL)
+            }
             (_, Traffic::Everything) => Some(PortSpan::ALL),
             _ => None,
         }
@@ -65,14 +95,14 @@ pub fn exposures(rules: &[IngressRule], lists: &PrefixLists) -> Vec<Exposure> {
                 .zip(&blocks)
                 .enumerate()
                 .filter_map(|(index, (rule, both))| {
-                    let span = lane.span(rule.traffic())?;
+                    let span = lane.span(rule)?;
                     let blocks = both.get(family).filter(|blocks| !blocks.is_empty())?;
                     Some(Member { rule: index, span, blocks })
                 })
                 .collect();
             for (index, open) in openings(&members) {
                 if let Some(exposure) = exposures.get_mut(index) {
-                    note(exposure, lane, rules.get(index).map(IngressRule::traffic), &open);
+                    note(exposure, lane, rules.get(index), &open);
                 }
             }
         }
@@ -103,7 +133,7 @@ fn lanes(rules: &[IngressRule]) -> BTreeSet<Lane> {
             Traffic::Udp(_) => lanes.extend([Lane::Udp]),
             Traffic::Other(number) => lanes.extend([Lane::Other(number)]),
             Traffic::Everything => lanes.extend([Lane::Tcp, Lane::Udp, Lane::Everything]),
-            Traffic::Icmp => {}
+            Traffic::Icmp | Traffic::Icmpv6 => lanes.extend(Icmp::of(rule).map(Lane::Icmp)),
         }
     }
     lanes
@@ -152,13 +182,18 @@ fn offenders(family: Family, members: &[Member<'_>], segment: PortSpan) -> Vec<b
         .collect()
 }
 
-fn note(exposure: &mut Exposure, lane: Lane, traffic: Option<Traffic>, open: &PortSet) {
+fn note(exposure: &mut Exposure, lane: Lane, rule: Option<&IngressRule>, open: &PortSet) {
+    // A rule that runs in a lane of another kind only helps to cover there: -1 in the lane of a protocol, all of ICMP in
+    // the lane of one message.
+    let own = match lane {
+        Lane::Tcp | Lane::Udp | Lane::Everything => true,
+        Lane::Other(_) => rule.is_some_and(|rule| rule.traffic() != Traffic::Everything),
+        Lane::Icmp(messages) => rule.and_then(Icmp::of) == Some(messages),
+    };
     match lane {
         Lane::Tcp => exposure.tcp = exposure.tcp.union(open),
         Lane::Udp => exposure.udp = exposure.udp.union(open),
-        // A rule of protocol -1 is judged by rules of its own kind; here it only helped to cover.
-        Lane::Other(_) if traffic == Some(Traffic::Everything) => {}
-        Lane::Other(_) | Lane::Everything => exposure.whole |= !open.is_empty(),
+        Lane::Other(_) | Lane::Icmp(_) | Lane::Everything => exposure.whole |= own && !open.is_empty(),
     }
 }
 
@@ -244,6 +279,9 @@ mod tests {
 
     #[test]
     fn icmp_is_never_a_port() {
-        assert_eq!(open(&["icmp 8 0.0.0.0/0", "icmpv6 - ::/0"]), ["tcp: udp:", "tcp: udp:"]);
+        assert_eq!(open(&["icmp 8 0.0.0.0/0", "icmpv6 - ::/0"]), ["tcp: udp: whole", "tcp: udp: whole"]);
+        assert_eq!(open(&["icmp 8/-1 0.0.0.0/1", "icmp 3/4 128.0.0.0/1"]), ["tcp: udp:", "tcp: udp:"]);
+        assert_eq!(open(&["icmp - 0.0.0.0/1", "icmp 3/4 128.0.0.0/1"]), ["tcp: udp:", "tcp: udp: whole"]);
+        assert_eq!(open(&["-1 - 0.0.0.0/1", "icmp 8/0 128.0.0.0/1"]), ["tcp: udp:", "tcp: udp: whole"]);
     }
 }

@@ -37,8 +37,10 @@ pub enum Traffic {
     Tcp(PortSpan),
     /// UDP to a span of ports.
     Udp(PortSpan),
-    /// ICMP or `ICMPv6`; the fields are type and code, never ports.
+    /// ICMP; the fields are type and code, never ports.
     Icmp,
+    /// `ICMPv6`, likewise.
+    Icmpv6,
     /// Another protocol number, all of it.
     Other(u8),
     /// Every protocol and every port.
@@ -96,7 +98,8 @@ impl IngressRule {
         let traffic = match protocol {
             Protocol::Tcp => Traffic::Tcp(span(ports)?),
             Protocol::Udp => Traffic::Udp(span(ports)?),
-            Protocol::Icmp | Protocol::Icmpv6 => Traffic::Icmp,
+            Protocol::Icmp => Traffic::Icmp,
+            Protocol::Icmpv6 => Traffic::Icmpv6,
             Protocol::Other(number) => Traffic::Other(number),
             Protocol::All => Traffic::Everything,
         };
@@ -123,7 +126,7 @@ impl IngressRule {
     pub const fn span(&self) -> Option<PortSpan> {
         match self.traffic {
             Traffic::Tcp(span) | Traffic::Udp(span) => Some(span),
-            Traffic::Icmp | Traffic::Other(_) | Traffic::Everything => None,
+            Traffic::Icmp | Traffic::Icmpv6 | Traffic::Other(_) | Traffic::Everything => None,
         }
     }
 
@@ -131,7 +134,9 @@ impl IngressRule {
     pub fn shown_ports(&self) -> (Option<i32>, Option<i32>) {
         match self.traffic {
             Traffic::Tcp(span) | Traffic::Udp(span) => (Some(span.from().into()), Some(span.to().into())),
-            Traffic::Icmp => (Some(self.written.from.unwrap_or(-1)), Some(self.written.to.unwrap_or(-1))),
+            Traffic::Icmp | Traffic::Icmpv6 => {
+                (Some(self.written.from.unwrap_or(-1)), Some(self.written.to.unwrap_or(-1)))
+            }
             Traffic::Other(_) | Traffic::Everything => (None, None),
         }
     }

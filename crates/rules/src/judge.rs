@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-pub use crate::check::Offending;
+use crate::exception::{Exception, Facts};
 use crate::exposure::exposures;
 use crate::group::{IngressRule, SecurityGroup};
-use crate::policy::{Action, Policy, Rule};
+use crate::policy::{Policy, Rule};
+use crate::scope::Context;
 use crate::source::{PrefixLists, Source};
+use crate::traffic::TrafficSet;
 
 /// One rule of the policy broken by one ingress rule. There is at most one finding for each such pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,10 +18,11 @@ pub struct Finding {
     pub ingress: IngressRule,
     /// Its place among the rules of the group, so that twins of the same content stay apart.
     pub index: usize,
-    /// The rule of the policy.
+    /// The rule of the policy, as it holds for this group.
     pub rule: Arc<Rule>,
-    /// The part of the ingress rule that is forbidden, exceptions taken off.
-    pub offending: Offending,
+    /// The part of the ingress rule that is forbidden, exceptions taken off; all that the rule forbids when the finding
+    /// is exempt.
+    pub offending: TrafficSet,
     /// The exception that frees the finding wholly.
     pub exempt: Option<String>,
 }
@@ -38,23 +41,64 @@ pub struct Judgement {
     pub findings: Vec<Finding>,
     /// Prefix lists that the group names and whose entries are not known: judged as not the world.
     pub unresolved_prefix_lists: BTreeSet<String>,
+    /// Exceptions that freed something.
+    pub exceptions_used: BTreeSet<String>,
+    /// Exceptions that would have freed something and have ended.
+    pub exceptions_expired: BTreeSet<String>,
 }
 
 /// Holds a policy against a group.
-pub fn judge(policy: &Policy, group: &SecurityGroup, lists: &PrefixLists) -> Judgement {
+pub fn judge(policy: &Policy, group: &SecurityGroup, lists: &PrefixLists, context: &Context) -> Judgement {
     let exposures = exposures(&group.rules, lists);
-    let mut findings = Vec::new();
+    let rules = policy.rules_for(group, context);
+    let mut judgement = Judgement { unresolved_prefix_lists: unresolved(group, lists), ..Judgement::default() };
     for (index, (ingress, exposure)) in group.rules.iter().zip(&exposures).enumerate() {
-        for rule in policy.rules.iter().filter(|rule| rule.action != Action::Off) {
+        for rule in &rules {
             let offending = rule.check.offending(ingress, exposure);
-            if !offending.is_nothing() {
+            if !offending.is_empty() {
                 let (ingress, rule) = (ingress.clone(), Arc::clone(rule));
-                findings.push(Finding { ingress, index, rule, offending, exempt: None });
+                let found = Finding { ingress, index, rule, offending, exempt: None };
+                let facts = Facts { context, lists };
+                let finding = excepted(found, &policy.exceptions, group, &facts, &mut judgement);
+                judgement.findings.push(finding);
             }
         }
     }
-    findings.sort_by_cached_key(|finding| (finding.ingress.sort_key(), finding.rule.id.clone(), finding.index));
-    Judgement { findings, unresolved_prefix_lists: unresolved(group, lists) }
+    judgement
+        .findings
+        .sort_by_cached_key(|finding| (finding.ingress.sort_key(), finding.rule.id.clone(), finding.index));
+    judgement
+}
+
+/// The finding with what exceptions free taken off.
+fn excepted(
+    mut finding: Finding,
+    exceptions: &[Arc<Exception>],
+    group: &SecurityGroup,
+    facts: &Facts<'_>,
+    judgement: &mut Judgement,
+) -> Finding {
+    let mut left = finding.offending.clone();
+    let mut last = None;
+    for exception in exceptions {
+        let freed = exception.traffic.intersection(&left);
+        if freed.is_empty() || !exception.is_about(&finding.rule.id, group, &finding.ingress, facts) {
+            continue;
+        }
+        if exception.is_expired(facts.context) {
+            judgement.exceptions_expired.insert(exception.id.clone());
+            continue;
+        }
+        judgement.exceptions_used.insert(exception.id.clone());
+        left = left.difference(&freed);
+        last = Some(exception.id.clone());
+    }
+    if left.is_empty() {
+        finding.exempt = last;
+    } else {
+        finding.offending = left;
+    }
+    finding
 }
 
 fn unresolved(group: &SecurityGroup, lists: &PrefixLists) -> BTreeSet<String> {
@@ -73,9 +117,10 @@ mod tests {
     use super::*;
     use crate::baseline::baseline;
     use crate::group::tests::group;
+    use crate::policy::Action;
 
     fn judged(lines: &[&str]) -> Vec<String> {
-        judge(&baseline(), &group(lines), &PrefixLists::none())
+        judge(&baseline(), &group(lines), &PrefixLists::none(), &Context::default())
             .findings
             .iter()
             .map(|finding| {
@@ -163,8 +208,12 @@ mod tests {
 
     #[test]
     fn a_list_that_is_not_known_is_named() {
-        let judgement =
-            judge(&baseline(), &group(&["tcp 22 pl-2", "tcp 23 pl-2", "tcp 22 pl-1"]), &PrefixLists::none());
+        let judgement = judge(
+            &baseline(),
+            &group(&["tcp 22 pl-2", "tcp 23 pl-2", "tcp 22 pl-1"]),
+            &PrefixLists::none(),
+            &Context::default(),
+        );
         assert_eq!(judgement.unresolved_prefix_lists.into_iter().collect::<Vec<_>>(), ["pl-1", "pl-2"]);
         assert!(judgement.findings.is_empty());
     }
@@ -175,6 +224,8 @@ mod tests {
         for rule in &mut policy.rules {
             Arc::make_mut(rule).action = Action::Off;
         }
-        assert!(judge(&policy, &group(&["-1 - 0.0.0.0/0"]), &PrefixLists::none()).findings.is_empty());
+        assert!(
+            judge(&policy, &group(&["-1 - 0.0.0.0/0"]), &PrefixLists::none(), &Context::default()).findings.is_empty()
+        );
     }
 }

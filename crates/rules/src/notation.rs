@@ -70,7 +70,7 @@ impl fmt::Display for IngressRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ports = match self.traffic() {
             Traffic::Tcp(span) | Traffic::Udp(span) => span.to_string(),
-            Traffic::Icmp => icmp(self.written_ports()),
+            Traffic::Icmp | Traffic::Icmpv6 => icmp(self.written_ports()),
             Traffic::Other(_) | Traffic::Everything => "-".to_owned(),
         };
         let protocol: Protocol = self.protocol();

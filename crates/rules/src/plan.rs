@@ -1,25 +1,48 @@
-//! Planning: from findings to what is removed, and why something is not.
+//! Planning: from findings to what is removed, what is put in its place, and why something is not done.
 
-use std::collections::BTreeMap;
+mod draft;
+mod quota;
 
 use crate::group::{IngressRule, SecurityGroup};
-use crate::judge::Finding;
+use crate::judge::{Finding, Judgement};
+use crate::policy::{Action, Policy};
+use crate::scope::{Context, any_glob};
+use crate::source::PrefixLists;
+pub use quota::Quota;
 
 /// What is to be done to one security group. It leaves no choice to whoever carries it out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The group.
     pub group_id: String,
-    /// The boxes that go, in the order of the findings.
+    /// The boxes that go, in the order of the group.
     pub removals: Vec<Removal>,
+    /// The boxes that take their place. They never widen what the group admits.
+    pub additions: Vec<Addition>,
+    /// Which comes first.
+    pub order: Order,
     /// What the policy demands and the plan does not do.
     pub refusals: Vec<Refusal>,
+    /// What could not be kept or opened again.
+    pub losses: Vec<Loss>,
 }
 
 impl Plan {
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
         self.removals.is_empty()
+    }
+
+    /// The group as it will be.
+    pub fn applied(&self, group: &SecurityGroup) -> SecurityGroup {
+        let mut gone: Vec<&IngressRule> = self.removals.iter().map(|removal| &removal.ingress).collect();
+        let mut after = group.clone();
+        after.rules.retain(|rule| {
+            let place = gone.iter().position(|removed| *removed == rule);
+            place.map(|place| gone.swap_remove(place)).is_none()
+        });
+        after.rules.extend(self.additions.iter().map(|addition| addition.ingress.clone()));
+        after
     }
 }
 
@@ -30,6 +53,82 @@ pub struct Removal {
     pub ingress: IngressRule,
     /// The ids of the enforcing rules that it breaks.
     pub because: Vec<String>,
+    /// The strongest of their actions.
+    pub action: Action,
+}
+
+/// One box that is added in the place of one that goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addition {
+    /// The box, with the description and tags of the one that goes.
+    pub ingress: IngressRule,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The box in whose place it comes.
+    pub instead_of: IngressRule,
+}
+
+/// What an added box is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// It keeps what is not forbidden.
+    Keep,
+    /// It opens what is forbidden to a trusted source.
+    Trust,
+}
+
+/// Which of additions and removals comes first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Additions first, so that what stays allowed is never cut.
+    #[default]
+    AddFirst,
+    /// Removals first, because the rules quota has no room for both, or because EC2 would take an addition for a twin of
+    /// what goes.
+    RemoveFirst,
+}
+
+/// Something that could not be kept or opened again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    /// The box that is not added.
+    pub ingress: IngressRule,
+    /// Why.
+    pub reason: LossReason,
+}
+
+/// Why a box is not added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LossReason {
+    /// The rules quota of the group has no room for it, even after the removals.
+    Quota,
+    /// The trusted source is not inside the source that goes: adding it would widen what the group admits.
+    Outside,
+    /// An enforcing rule forbids it to the trusted source, too.
+    Forbidden,
+}
+
+impl LossReason {
+    /// Every reason.
+    pub const ALL: [Self; 3] = [Self::Quota, Self::Outside, Self::Forbidden];
+
+    /// Stable kebab-case code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Quota => "rules-quota",
+            Self::Outside => "trusted-source-outside",
+            Self::Forbidden => "trusted-source-forbidden",
+        }
+    }
+
+    /// A sentence for people.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Quota => "The rules quota of the group has no room for it, even after the removal.",
+            Self::Outside => "The trusted source had no access before: adding it would open more than was open.",
+            Self::Forbidden => "The policy trusts the source and forbids it this access all the same.",
+        }
+    }
 }
 
 /// Something the policy demands and the plan does not do.
@@ -46,13 +145,42 @@ pub struct Refusal {
 pub enum RefusalReason {
     /// The group belongs to another account (a shared VPC): it can be described from here and not changed.
     ForeignGroup,
+    /// A guardrail protects the group.
+    ProtectedGroup,
+    /// A guardrail spares what this principal does.
+    SparedPrincipal,
+    /// A guardrail spares groups that AWS services made.
+    ServiceManaged,
+    /// A guardrail spares groups in front of load balancers.
+    LoadBalancer,
+    /// More boxes would go than the guardrail allows for one event.
+    TooManyRemovals,
+    /// The checker of plans objected: this is a defect of Portcullis.
+    Unsound,
 }
 
 impl RefusalReason {
+    /// Every reason.
+    pub const ALL: [Self; 7] = [
+        Self::ForeignGroup,
+        Self::ProtectedGroup,
+        Self::SparedPrincipal,
+        Self::ServiceManaged,
+        Self::LoadBalancer,
+        Self::TooManyRemovals,
+        Self::Unsound,
+    ];
+
     /// Stable kebab-case code.
     pub const fn code(self) -> &'static str {
         match self {
             Self::ForeignGroup => "foreign-group",
+            Self::ProtectedGroup => "protected-group",
+            Self::SparedPrincipal => "spared-principal",
+            Self::ServiceManaged => "service-managed",
+            Self::LoadBalancer => "load-balancer",
+            Self::TooManyRemovals => "too-many-removals",
+            Self::Unsound => "unsound-plan",
         }
     }
 
@@ -62,72 +190,100 @@ impl RefusalReason {
             Self::ForeignGroup => {
                 "The group belongs to another account, which alone may change it: install Portcullis there."
             }
+            Self::ProtectedGroup => "The policy protects this group: close it by hand, or lift the guardrail.",
+            Self::SparedPrincipal => "The policy spares changes by this principal: mend them where they are made.",
+            Self::ServiceManaged => "An AWS service made this group and would fight a change: mend it in the service.",
+            Self::LoadBalancer => "The group is in front of a load balancer, and the policy only wants that told.",
+            Self::TooManyRemovals => {
+                "More rules would go than the policy allows at once, so none was touched: look at all of them."
+            }
+            Self::Unsound => {
+                "The plan did not pass its own check, so nothing was touched: please report this as a defect."
+            }
         }
     }
 }
 
-/// Plans the remediation of a group. `account` is the one we act in, when known.
-pub fn plan(group: &SecurityGroup, findings: &[Finding], account: Option<&str>) -> Plan {
-    let foreign = group.owner_id.as_deref().zip(account).is_some_and(|(owner, own)| owner != own);
-    let mut plan = Plan { group_id: group.id.clone(), ..Plan::default() };
-    for removal in removals(findings) {
-        if foreign {
-            plan.refusals.push(Refusal { ingress: removal.ingress, reason: RefusalReason::ForeignGroup });
-        } else {
-            plan.removals.push(removal);
-        }
+/// What the group is attached to, as far as a guardrail needs to know.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Attachments {
+    /// An AWS service made the group.
+    pub service_managed: bool,
+    /// A load balancer has it.
+    pub load_balancer: bool,
+}
+
+/// All that planning needs.
+#[derive(Debug, Clone, Copy)]
+pub struct Situation<'a> {
+    /// The policy.
+    pub policy: &'a Policy,
+    /// The group as it is.
+    pub group: &'a SecurityGroup,
+    /// The entries of prefix lists.
+    pub lists: &'a PrefixLists,
+    /// Time and place.
+    pub context: &'a Context,
+    /// Whether the group is known to belong to another account than the one we act in.
+    pub foreign: bool,
+    /// What the group is attached to.
+    pub attachments: Attachments,
+    /// How many rules the group may have.
+    pub quota: Quota,
+}
+
+/// Plans the remediation of a group that was judged.
+pub fn plan(situation: &Situation<'_>, judgement: &Judgement) -> Plan {
+    let mut plan = Plan { group_id: situation.group.id.clone(), ..Plan::default() };
+    if let Some(reason) = refused(situation) {
+        plan.refusals = refusals(judgement, reason);
+        return plan;
     }
+    let draft = draft::draft(situation, judgement);
+    if situation.policy.guardrails.max_removals.is_some_and(|most| draft.removals.len() > most) {
+        plan.refusals = refusals(judgement, RefusalReason::TooManyRemovals);
+        return plan;
+    }
+    plan.removals = draft.removals;
+    plan.additions = draft.additions;
+    plan.losses = draft.losses;
+    plan.order = quota::order(&plan, situation);
     plan
 }
 
-/// One removal for each box with a finding of an enforcing rule.
-fn removals(findings: &[Finding]) -> Vec<Removal> {
-    let mut places: BTreeMap<usize, usize> = BTreeMap::new();
-    let mut removals: Vec<Removal> = Vec::new();
-    for finding in findings.iter().filter(|finding| finding.enforces()) {
-        let place = *places.entry(finding.index).or_insert(removals.len());
-        match removals.get_mut(place) {
-            Some(removal) => removal.because.push(finding.rule.id.clone()),
-            None => removals.push(Removal { ingress: finding.ingress.clone(), because: vec![finding.rule.id.clone()] }),
-        }
+/// Why nothing may be done to the group, if so.
+fn refused(situation: &Situation<'_>) -> Option<RefusalReason> {
+    let Situation { policy, group, context, attachments, .. } = situation;
+    let guardrails = &policy.guardrails;
+    let spared =
+        |who: &String| !guardrails.spare_principals.is_empty() && any_glob(&guardrails.spare_principals, Some(who));
+    if situation.foreign {
+        Some(RefusalReason::ForeignGroup)
+    } else if guardrails.protected.iter().any(|scope| scope.holds(group, context)) {
+        Some(RefusalReason::ProtectedGroup)
+    } else if context.principals.iter().any(spared) {
+        Some(RefusalReason::SparedPrincipal)
+    } else if guardrails.spare_service_managed && attachments.service_managed {
+        Some(RefusalReason::ServiceManaged)
+    } else if guardrails.spare_load_balancers && attachments.load_balancer {
+        Some(RefusalReason::LoadBalancer)
+    } else {
+        None
     }
-    removals
+}
+
+/// Whether EC2 would take both for one rule. The owner of a group that is named is not always told.
+fn same_box(one: &IngressRule, other: &IngressRule) -> bool {
+    one.traffic() == other.traffic() && one.shown_ports() == other.shown_ports() && one.source.is_same(&other.source)
+}
+
+/// A refusal for each box that an enforcing rule forbids.
+pub fn refusals(judgement: &Judgement, reason: RefusalReason) -> Vec<Refusal> {
+    let mut seen = std::collections::BTreeSet::new();
+    let enforced = judgement.findings.iter().filter(|finding: &&Finding| finding.enforces());
+    let boxes = enforced.filter(|finding| seen.insert(finding.index));
+    boxes.map(|finding| Refusal { ingress: finding.ingress.clone(), reason }).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::baseline::baseline;
-    use crate::group::tests::{group, rule};
-    use crate::judge::judge;
-    use crate::source::PrefixLists;
-
-    fn planned(group: &SecurityGroup, account: Option<&str>) -> Plan {
-        plan(group, &judge(&baseline(), group, &PrefixLists::none()).findings, account)
-    }
-
-    #[test]
-    fn the_box_goes_once_whatever_many_rules_it_breaks() {
-        let plan = planned(&group(&["tcp 20-25 0.0.0.0/0", "tcp 22 10.0.0.0/8", "tcp 8000-8010 10.0.0.0/8"]), None);
-        let because = ["port-range", "restricted-common-ports", "uncommon-ports"].map(str::to_owned).to_vec();
-        assert_eq!(plan.removals, [Removal { ingress: rule("tcp 20-25 0.0.0.0/0"), because }]);
-        assert!(plan.refusals.is_empty());
-    }
-
-    #[test]
-    fn what_is_only_told_stays() {
-        assert!(planned(&group(&["tcp 8000-8010 10.0.0.0/8", "tcp 22 52.0.0.0/8"]), None).is_empty());
-    }
-
-    #[test]
-    fn a_group_of_another_account_is_refused_and_said_so() {
-        let mut shared = group(&["tcp 22 0.0.0.0/0"]);
-        shared.owner_id = Some("111122223333".to_owned());
-        let refused = planned(&shared, Some("444455556666"));
-        assert!(refused.is_empty());
-        assert_eq!(refused.refusals.len(), 1);
-        assert_eq!(refused.refusals[0].reason.code(), "foreign-group");
-        assert_eq!(planned(&shared, Some("111122223333")).removals.len(), 1);
-        assert_eq!(planned(&shared, None).removals.len(), 1);
-    }
-}
+mod tests;

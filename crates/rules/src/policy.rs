@@ -1,9 +1,14 @@
 //! A policy: which rules hold, how bad a breach is, and what is done about it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use crate::check::Check;
+use crate::exception::Exception;
+use crate::group::SecurityGroup;
+use crate::scope::{Context, Glob, Scope};
+use crate::source::Source;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +41,10 @@ pub enum Action {
     Off,
     /// Somebody is told.
     Notify,
+    /// What is not forbidden is kept as boxes of its own, and the box goes.
+    Narrow,
+    /// As narrow, and what is forbidden is opened again to trusted sources only.
+    Restrict,
     /// The box goes.
     Revoke,
 }
@@ -52,6 +61,8 @@ impl fmt::Display for Action {
         f.pad(match self {
             Self::Off => "off",
             Self::Notify => "notify",
+            Self::Narrow => "narrow",
+            Self::Restrict => "restrict",
             Self::Revoke => "revoke",
         })
     }
@@ -72,21 +83,95 @@ pub struct Rule {
     pub action: Action,
     /// The published controls that the rule answers (`EC2-034`, `EC2.19`, `HIPAA`).
     pub references: Vec<String>,
+    /// The groups for which the rule holds.
+    pub scope: Scope,
+    /// The sources to which [`Action::Restrict`] opens again what the rule forbids.
+    pub trusted: Vec<Source>,
 }
 
-/// A set of rules.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A set of rules, with what bounds them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
     /// The policy's name, for reports: `baseline`.
     pub name: String,
+    /// Whether the author wants nothing changed, whatever the actions say.
+    pub monitor: bool,
     /// The rules, in the order of reports.
     pub rules: Vec<Arc<Rule>>,
+    /// What is allowed although a rule forbids it.
+    pub exceptions: Vec<Arc<Exception>>,
+    /// Other severities and actions somewhere; a later one wins over an earlier one.
+    pub overrides: Vec<Override>,
+    /// What is never done.
+    pub guardrails: Guardrails,
+}
+
+/// Other severities and actions for some groups.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Override {
+    /// The groups.
+    pub scope: Scope,
+    /// What is other, by rule id.
+    pub changes: BTreeMap<String, Change>,
+}
+
+/// What is other about a rule.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Another severity.
+    pub severity: Option<Severity>,
+    /// Another action.
+    pub action: Option<Action>,
+}
+
+/// What is never done, whatever the rules say. Each refusal is told, with a code.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Guardrails {
+    /// Groups that are never touched.
+    pub protected: Vec<Scope>,
+    /// The most boxes that may be removed for one event and group; beyond it none is.
+    pub max_removals: Option<usize>,
+    /// Groups that an AWS service made are only told about.
+    pub spare_service_managed: bool,
+    /// Groups in front of a load balancer are only told about.
+    pub spare_load_balancers: bool,
+    /// Changes by these principals are only told about: a deployment pipeline.
+    pub spare_principals: Vec<Glob>,
+}
+
+impl Guardrails {
+    /// Whether deciding needs to know what the group is attached to.
+    pub fn needs_attachments(&self) -> bool {
+        self.spare_service_managed || self.spare_load_balancers
+    }
 }
 
 impl Policy {
     /// The rule with this id.
     pub fn rule(&self, id: &str) -> Option<&Arc<Rule>> {
         self.rules.iter().find(|rule| rule.id == id)
+    }
+
+    /// The rules that are judged for a group: in scope, not off, with the overrides that hold there.
+    pub fn rules_for(&self, group: &SecurityGroup, context: &Context) -> Vec<Arc<Rule>> {
+        let overrides: Vec<_> = self.overrides.iter().filter(|other| other.scope.holds(group, context)).collect();
+        self.rules
+            .iter()
+            .filter(|rule| rule.scope.holds(group, context))
+            .map(|rule| overrides.iter().fold(Arc::clone(rule), |rule, other| other.applied(rule)))
+            .filter(|rule| rule.action != Action::Off)
+            .collect()
+    }
+}
+
+impl Override {
+    fn applied(&self, mut rule: Arc<Rule>) -> Arc<Rule> {
+        if let Some(change) = self.changes.get(&rule.id) {
+            let changed = Arc::make_mut(&mut rule);
+            changed.severity = change.severity.unwrap_or(changed.severity);
+            changed.action = change.action.unwrap_or(changed.action);
+        }
+        rule
     }
 }
 
@@ -96,7 +181,8 @@ mod tests {
 
     #[test]
     fn the_strongest_action_and_severity_are_the_greatest() {
-        assert!(Action::Off < Action::Notify && Action::Notify < Action::Revoke);
+        assert!(Action::Off < Action::Notify && Action::Notify < Action::Narrow);
+        assert!(Action::Narrow < Action::Restrict && Action::Restrict < Action::Revoke);
         assert!(Severity::Low < Severity::Medium && Severity::High < Severity::Critical);
         assert!(Action::Revoke.enforces());
         assert!(!Action::Notify.enforces() && !Action::Off.enforces());

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use portcullis_remediation::ports::{ErrorKind, GroupRef, PortError, ReadGroups, RevokeIngress, Revoked, Snapshot};
+use portcullis_remediation::ports::{
+    AuthorizeIngress, Authorized, ErrorKind, GroupRef, PortError, ReadGroups, RevokeIngress, Revoked, Snapshot,
+};
+use portcullis_rules::plan::Attachments;
 use portcullis_rules::{IngressRule, PrefixLists, SecurityGroup, Source};
 
 /// A call that was made.
@@ -14,6 +17,10 @@ pub enum Call {
     Read(String),
     /// These boxes were revoked, in one call.
     Revoke(String, Vec<String>),
+    /// These boxes were added, in one call.
+    Authorize(String, Vec<String>),
+    /// It was asked what the group is attached to.
+    Attachments(String),
 }
 
 /// What a call does instead of working. Each is used up by one call.
@@ -27,6 +34,14 @@ pub enum Fault {
     OpenedAfterRead(IngressRule),
     /// The next read works, and then somebody else removes every rule of this content.
     ClosedAfterRead(IngressRule),
+    /// The next authorize fails for every box and changes nothing.
+    Authorize(ErrorKind),
+    /// The next authorize happens, and its answer is lost.
+    AuthorizeUnanswered,
+    /// The next authorize fails for the boxes from this source and works for the others.
+    AuthorizeFrom(Source, ErrorKind),
+    /// The next question after attachments fails.
+    Attachments(ErrorKind),
     /// The next revoke fails for every box and changes nothing.
     Revoke(ErrorKind),
     /// The next revoke happens, and its answer is lost.
@@ -41,11 +56,28 @@ pub enum Fault {
     DeletedAfterRevoke,
 }
 
+impl Fault {
+    fn is_of_read(&self) -> bool {
+        matches!(self, Self::Read(_) | Self::StaleRead | Self::OpenedAfterRead(_) | Self::ClosedAfterRead(_))
+    }
+
+    fn is_of_revoke(&self) -> bool {
+        !self.is_of_read() && !self.is_of_authorize() && !matches!(self, Self::Attachments(_))
+    }
+
+    fn is_of_authorize(&self) -> bool {
+        matches!(self, Self::Authorize(_) | Self::AuthorizeUnanswered | Self::AuthorizeFrom(..))
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     groups: BTreeMap<String, SecurityGroup>,
     before: BTreeMap<String, SecurityGroup>,
     lists: PrefixLists,
+    attachments: Attachments,
+    /// How many boxes a group may have for each family; a group as a source counts for both.
+    limit: Option<usize>,
     faults: VecDeque<Fault>,
     calls: Vec<Call>,
 }
@@ -64,6 +96,21 @@ impl FakeEc2 {
     /// The entries of prefix lists.
     pub fn set_lists(&self, lists: PrefixLists) {
         self.state().lists = lists;
+    }
+
+    /// What every group is attached to.
+    pub fn set_attachments(&self, attachments: Attachments) {
+        self.state().attachments = attachments;
+    }
+
+    /// How many rules each group may have, for IPv4 and for IPv6. Without it there is no limit.
+    pub fn set_limit(&self, limit: usize) {
+        self.state().limit = Some(limit);
+    }
+
+    /// The boxes of a group now, with all that they have.
+    pub fn boxes(&self, group: &str) -> Vec<IngressRule> {
+        self.state().groups.get(group).map(|group| group.rules.clone()).unwrap_or_default()
     }
 
     /// Plans a fault. Faults of one kind of call are used in the order they were planned.
@@ -126,6 +173,41 @@ impl State {
             _ => Ok(()),
         }
     }
+
+    fn authorize_one(&mut self, id: &str, rule: &IngressRule, fault: Option<&Fault>) -> Result<(), PortError> {
+        match fault {
+            Some(Fault::Authorize(kind)) => return Err(authorize_error(*kind)),
+            Some(Fault::AuthorizeFrom(source, kind)) if rule.source == *source => return Err(authorize_error(*kind)),
+            _ => {}
+        }
+        let limit = self.limit;
+        let group = self.groups.get_mut(id).ok_or_else(|| authorize_error(ErrorKind::GroupNotFound))?;
+        if !group.rules.iter().any(|there| there.same_content(rule)) {
+            let akin = group.rules.iter().filter(|there| shares_family(there, rule)).count();
+            if limit.is_some_and(|limit| akin >= limit) {
+                return Err(PortError::new(
+                    "AuthorizeSecurityGroupIngress",
+                    ErrorKind::Other,
+                    "RulesPerSecurityGroupLimitExceeded: The maximum number of rules per security group has been reached.",
+                ));
+            }
+            let mut added = rule.clone();
+            added.id = Some(format!("sgr-new{}", group.rules.len()));
+            group.rules.push(added);
+        }
+        if fault == Some(&Fault::AuthorizeUnanswered) { Err(authorize_error(ErrorKind::NoAnswer)) } else { Ok(()) }
+    }
+}
+
+fn shares_family(one: &IngressRule, other: &IngressRule) -> bool {
+    match (&one.source, &other.source) {
+        (Source::Cidr(one), Source::Cidr(other)) => one.addr().is_ipv4() == other.addr().is_ipv4(),
+        _ => true,
+    }
+}
+
+fn authorize_error(kind: ErrorKind) -> PortError {
+    PortError::new("AuthorizeSecurityGroupIngress", kind, "injected")
 }
 
 fn revoke_error(kind: ErrorKind) -> PortError {
@@ -142,9 +224,7 @@ impl ReadGroups for FakeEc2 {
     async fn group(&self, named: &GroupRef) -> Result<Snapshot, PortError> {
         let mut state = self.state();
         state.calls.push(Call::Read(named.to_string()));
-        let fault = state.take(|fault| {
-            matches!(fault, Fault::Read(_) | Fault::StaleRead | Fault::OpenedAfterRead(_) | Fault::ClosedAfterRead(_))
-        });
+        let fault = state.take(Fault::is_of_read);
         if let Some(Fault::Read(kind)) = fault {
             return Err(PortError::new("DescribeSecurityGroups", kind, "injected"));
         }
@@ -171,6 +251,15 @@ impl ReadGroups for FakeEc2 {
         }
         Ok(state.groups.values().filter(|group| group.rules.iter().any(uses)).map(|group| group.id.clone()).collect())
     }
+
+    async fn attachments(&self, group: &SecurityGroup) -> Result<Attachments, PortError> {
+        let mut state = self.state();
+        state.calls.push(Call::Attachments(group.id.clone()));
+        if let Some(Fault::Attachments(kind)) = state.take(|fault| matches!(fault, Fault::Attachments(_))) {
+            return Err(PortError::new("DescribeNetworkInterfaces", kind, "injected"));
+        }
+        Ok(state.attachments)
+    }
 }
 
 #[async_trait]
@@ -178,9 +267,7 @@ impl RevokeIngress for FakeEc2 {
     async fn revoke(&self, group_id: &str, rules: &[IngressRule]) -> Revoked {
         let mut state = self.state();
         state.calls.push(Call::Revoke(group_id.to_owned(), lines(rules)));
-        let fault = state.take(|fault| {
-            !matches!(fault, Fault::Read(_) | Fault::StaleRead | Fault::OpenedAfterRead(_) | Fault::ClosedAfterRead(_))
-        });
+        let fault = state.take(Fault::is_of_revoke);
         state.before = state.groups.clone();
         let answers = rules.iter().map(|rule| state.revoke_one(group_id, rule, fault.as_ref())).collect();
         match fault {
@@ -191,5 +278,16 @@ impl RevokeIngress for FakeEc2 {
             _ => {}
         }
         answers
+    }
+}
+
+#[async_trait]
+impl AuthorizeIngress for FakeEc2 {
+    async fn authorize(&self, group_id: &str, rules: &[IngressRule]) -> Authorized {
+        let mut state = self.state();
+        state.calls.push(Call::Authorize(group_id.to_owned(), lines(rules)));
+        let fault = state.take(Fault::is_of_authorize);
+        state.before = state.groups.clone();
+        rules.iter().map(|rule| state.authorize_one(group_id, rule, fault.as_ref())).collect()
     }
 }

@@ -36,6 +36,7 @@ pub(crate) async fn handle(remediator: &Remediator, event: &Value) -> Result<Val
 
 fn answer(origin: &Origin, handled: &Handled) -> Result<Value, Failure> {
     for report in &handled.reports {
+        let expired = report.expired_exceptions.iter().map(String::as_str).collect::<Vec<_>>().join(",");
         tracing::info!(
             event.id = origin.event_id,
             event.name = %origin.event_name,
@@ -43,11 +44,15 @@ fn answer(origin: &Origin, handled: &Handled) -> Result<Value, Failure> {
             group.id = %report.group.id,
             outcome = %report.outcome,
             mode = %report.mode,
+            policy = report.policy,
             findings = report.findings.len(),
             removed = report.removed.len(),
+            added = report.added.len(),
+            refused = report.refusals.len(),
             remaining = report.remaining.len(),
             rounds = report.rounds,
             exposure_seconds = report.exposure_seconds(),
+            exceptions_expired = expired,
             "decided"
         );
     }

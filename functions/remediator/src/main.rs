@@ -1,6 +1,7 @@
 //! The Lambda function: builds its adapters once, and hands every event over.
 
 mod handler;
+mod policy;
 mod settings;
 
 use std::sync::Arc;
@@ -8,8 +9,7 @@ use std::sync::Arc;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use portcullis_aws::{Aws, SystemClock};
 use portcullis_remediation::remediate::Limits;
-use portcullis_remediation::{Hands, Mode, Remediator, RevokeIngress};
-use portcullis_rules::baseline::baseline;
+use portcullis_remediation::{ChangeIngress, Hands, Mode, Remediator};
 use serde_json::Value;
 use settings::Settings;
 
@@ -33,17 +33,19 @@ async fn main() -> Result<(), Error> {
 /// The composition. In monitor mode nothing that could change a group is built.
 async fn remediator() -> Result<Remediator, Error> {
     let settings = Settings::read(|name| std::env::var(name).ok())?;
+    let (policy, mode) = policy::load(&settings)?;
     let aws = Aws::connect().await?;
     aws.pre_connect().await;
-    let revoker: Option<Arc<dyn RevokeIngress>> = match settings.mode {
-        Mode::Enforce => Some(Arc::new(aws.revoker())),
+    let changer: Option<Arc<dyn ChangeIngress>> = match mode {
+        Mode::Enforce => Some(Arc::new(aws.changer())),
         Mode::Monitor => None,
     };
     let hands = Hands {
         reader: Arc::new(aws.reader()),
-        revoker,
+        changer,
         teller: Arc::new(aws.teller(settings.topic_arn)),
         clock: Arc::new(SystemClock),
     };
-    Ok(Remediator::new(hands, baseline(), Limits::default()))
+    tracing::info!(policy = policy.name, %mode, "ready");
+    Ok(Remediator::new(hands, policy, Limits::default()))
 }

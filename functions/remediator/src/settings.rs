@@ -1,5 +1,7 @@
 //! What the function is told by its environment.
 
+use std::path::{Path, PathBuf};
+
 use portcullis_remediation::Mode;
 
 /// The settings. The AWS SDK reads its own variables by itself.
@@ -7,8 +9,19 @@ use portcullis_remediation::Mode;
 pub(crate) struct Settings {
     /// `PORTCULLIS_TOPIC_ARN`: where alerts go.
     pub(crate) topic_arn: String,
-    /// `PORTCULLIS_MODE`: `enforce` (also when absent) or `monitor`.
-    pub(crate) mode: Mode,
+    /// `PORTCULLIS_MODE`: `enforce` or `monitor`; when absent, what the policy says.
+    pub(crate) mode: Option<Mode>,
+    /// `PORTCULLIS_POLICY`: `preset:NAME` or `file:PATH`; when absent, the baseline.
+    pub(crate) policy: PolicySource,
+}
+
+/// Where the policy is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PolicySource {
+    /// One that comes with Portcullis.
+    Preset(String),
+    /// A file; a path that is not absolute begins where the package was unpacked.
+    File(PathBuf),
 }
 
 /// A setting without which the function refuses to start.
@@ -23,6 +36,9 @@ pub(crate) enum InvalidSettings {
     /// Neither mode.
     #[error("PORTCULLIS_MODE is `{0}`: expected `enforce` or `monitor`")]
     Mode(String),
+    /// Neither a preset nor a file.
+    #[error("PORTCULLIS_POLICY is `{0}`: expected `preset:NAME` or `file:PATH`, or nothing for the built-in baseline")]
+    Policy(String),
 }
 
 impl Settings {
@@ -37,11 +53,27 @@ impl Settings {
             return Err(InvalidSettings::Topic(topic_arn));
         }
         let mode = match given("PORTCULLIS_MODE").as_deref() {
-            None | Some("enforce") => Mode::Enforce,
-            Some("monitor") => Mode::Monitor,
+            None => None,
+            Some("enforce") => Some(Mode::Enforce),
+            Some("monitor") => Some(Mode::Monitor),
             Some(other) => return Err(InvalidSettings::Mode(other.to_owned())),
         };
-        Ok(Self { topic_arn, mode })
+        let root = given("LAMBDA_TASK_ROOT").unwrap_or_default();
+        let policy = PolicySource::read(given("PORTCULLIS_POLICY"), Path::new(&root))?;
+        Ok(Self { topic_arn, mode, policy })
+    }
+}
+
+impl PolicySource {
+    fn read(given: Option<String>, root: &Path) -> Result<Self, InvalidSettings> {
+        let Some(given) = given else {
+            return Ok(Self::Preset("baseline".to_owned()));
+        };
+        match given.split_once(':') {
+            Some(("preset", name)) if !name.is_empty() => Ok(Self::Preset(name.to_owned())),
+            Some(("file", path)) if !path.is_empty() => Ok(Self::File(root.join(path))),
+            Some(_) | None => Err(InvalidSettings::Policy(given)),
+        }
     }
 }
 
@@ -51,32 +83,54 @@ mod tests {
 
     const TOPIC: &str = "arn:aws:sns:eu-west-1:111122223333:alerts";
 
-    fn read(topic: Option<&str>, mode: Option<&str>) -> Result<Settings, InvalidSettings> {
-        Settings::read(|name| match name {
-            "PORTCULLIS_TOPIC_ARN" => topic.map(str::to_owned),
-            "PORTCULLIS_MODE" => mode.map(str::to_owned),
-            _ => None,
-        })
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, InvalidSettings> {
+        let find = |name: &str| variables.iter().find(|(key, _)| *key == name);
+        Settings::read(|name| find(name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    fn with_topic(name: &str, value: &str) -> Result<Settings, InvalidSettings> {
+        let root = ("LAMBDA_TASK_ROOT", "/var/task");
+        read(&[("PORTCULLIS_TOPIC_ARN", TOPIC), (name, value), root])
     }
 
     #[test]
-    fn the_mode_is_enforce_unless_it_is_said_to_be_monitor() {
-        for (given, mode) in [
-            (None, Mode::Enforce),
-            (Some(""), Mode::Enforce),
-            (Some("enforce"), Mode::Enforce),
-            (Some("monitor"), Mode::Monitor),
-        ] {
-            assert_eq!(read(Some(TOPIC), given).unwrap(), Settings { topic_arn: TOPIC.to_owned(), mode });
+    fn what_is_not_said_is_left_to_the_policy_and_that_to_the_baseline() {
+        let settings = read(&[("PORTCULLIS_TOPIC_ARN", TOPIC)]).unwrap();
+        let policy = PolicySource::Preset("baseline".to_owned());
+        assert_eq!(settings, Settings { topic_arn: TOPIC.to_owned(), mode: None, policy });
+        for name in ["PORTCULLIS_MODE", "PORTCULLIS_POLICY"] {
+            assert_eq!(with_topic(name, " ").unwrap(), settings);
         }
     }
 
     #[test]
-    fn a_setting_that_means_nothing_is_no_setting() {
-        assert_eq!(read(None, None), Err(InvalidSettings::NoTopic));
-        assert_eq!(read(Some(" "), None), Err(InvalidSettings::NoTopic));
-        assert_eq!(read(Some("alerts"), None), Err(InvalidSettings::Topic("alerts".into())));
-        assert_eq!(read(Some(TOPIC), Some("Monitor")), Err(InvalidSettings::Mode("Monitor".into())));
-        assert_eq!(read(Some(TOPIC), Some("dry-run")), Err(InvalidSettings::Mode("dry-run".into())));
+    fn the_mode_is_one_of_two() {
+        for (given, mode) in [("enforce", Mode::Enforce), ("monitor", Mode::Monitor)] {
+            assert_eq!(with_topic("PORTCULLIS_MODE", given).unwrap().mode, Some(mode));
+        }
+        for wrong in ["Monitor", "dry-run"] {
+            assert_eq!(with_topic("PORTCULLIS_MODE", wrong), Err(InvalidSettings::Mode(wrong.into())));
+        }
+    }
+
+    #[test]
+    fn the_topic_must_be_one() {
+        assert_eq!(read(&[]), Err(InvalidSettings::NoTopic));
+        assert_eq!(read(&[("PORTCULLIS_TOPIC_ARN", " ")]), Err(InvalidSettings::NoTopic));
+        assert_eq!(read(&[("PORTCULLIS_TOPIC_ARN", "alerts")]), Err(InvalidSettings::Topic("alerts".into())));
+    }
+
+    #[test]
+    fn a_policy_is_a_preset_or_a_file_of_the_package() {
+        for (given, policy) in [
+            ("preset:web-only", PolicySource::Preset("web-only".to_owned())),
+            ("file:policy.yaml", PolicySource::File("/var/task/policy.yaml".into())),
+            ("file:/opt/policy.yaml", PolicySource::File("/opt/policy.yaml".into())),
+        ] {
+            assert_eq!(with_topic("PORTCULLIS_POLICY", given).unwrap().policy, policy);
+        }
+        for wrong in ["policy.yaml", "web-only", "ssm:/portcullis/policy", "file:", "preset:", "FILE:policy.yaml"] {
+            assert_eq!(with_topic("PORTCULLIS_POLICY", wrong), Err(InvalidSettings::Policy(wrong.into())));
+        }
     }
 }

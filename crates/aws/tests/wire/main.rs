@@ -5,6 +5,8 @@
 #[path = "../stub/mod.rs"]
 mod stub;
 
+mod attachments;
+mod authorize;
 mod environment;
 mod failures;
 mod read;

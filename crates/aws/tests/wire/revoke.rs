@@ -23,7 +23,7 @@ fn world(port: i32) -> IngressRule {
 }
 
 async fn revoke(stub: &Stub, rules: &[IngressRule]) -> Revoked {
-    let revoked = aws(stub).revoker().revoke(ID, rules).await;
+    let revoked = aws(stub).changer().revoke(ID, rules).await;
     assert_eq!(revoked.len(), rules.len(), "an outcome for each box");
     revoked
 }

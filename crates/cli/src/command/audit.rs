@@ -2,23 +2,33 @@
 
 mod human;
 
-use portcullis_rules::Finding;
-use portcullis_rules::baseline::baseline;
+use jiff::Timestamp;
+use portcullis_rules::{Context, Exception, Finding};
 
-use super::{groups, tell_problems, tell_unresolved};
+use super::{groups, tell_expired, tell_problems, tell_region, tell_unresolved};
 use crate::args::{AuditArgs, Format};
 use crate::audit::Audit;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{Done, json};
+use crate::input::Input;
+use crate::output::{Done, Label, Talk, json};
 
 /// Runs the command.
 ///
 /// # Errors
-/// When the input cannot be read or tells of no groups.
-pub fn run(args: &AuditArgs) -> Result<Done, CliError> {
-    let audit = Audit::of(&baseline(), groups(&args.input)?);
+/// When the policy does not hold, or the input cannot be read or tells of no groups.
+pub fn run(args: &AuditArgs, now: Timestamp) -> Result<Done, CliError> {
+    if args.policy.is_stdin() && args.input == Input::Stdin {
+        return Err(CliError::TwoFromStdin("the policy", "the groups"));
+    }
+    let policy = args.policy.load()?.policy;
+    let now = Some(args.now.unwrap_or(now));
+    let context = Context { now, region: args.region.clone(), ..Context::default() };
+    let audit = Audit::of(&policy, groups(&args.input)?, &context);
     let mut talk = tell_problems(&args.input, &audit.problems);
+    talk.extend(tell_region(&policy, args.region.as_ref()));
+    talk.extend(tell_expired(&policy, &audit.exceptions_expired));
+    talk.extend(tell_stale(&audit.stale(&policy, &context), &args.input));
     let data = match args.format {
         Format::Json => json(&audit.document())?,
         Format::Human => {
@@ -28,6 +38,15 @@ pub fn run(args: &AuditArgs) -> Result<Done, CliError> {
     };
     let exit = exit(&audit, args.strict);
     Ok(Done { data, talk, exit })
+}
+
+/// What to say about exceptions that free nothing.
+pub(super) fn tell_stale(stale: &[&Exception], input: &Input) -> Option<Talk> {
+    let ids: Vec<_> = stale.iter().map(|exception| format!("`{}`", exception.id)).collect();
+    (!ids.is_empty()).then(|| {
+        let message = format!("exceptions that free nothing in {input}: {}", ids.join(", "));
+        Talk::new(Label::Warning, message).with_help("remove them, unless they are for groups of another place")
+    })
 }
 
 fn exit(audit: &Audit, strict: bool) -> Exit {

@@ -4,19 +4,21 @@ mod events;
 mod human;
 mod wire;
 
+use jiff::Timestamp;
 use portcullis_remediation::intake::{Change, Intake, IntakeError, Origin, Target, intake_value};
 use portcullis_remediation::{Alert, GroupRef, Report, alert};
-use portcullis_rules::baseline::baseline;
-use portcullis_rules::{Finding, Policy, SecurityGroup, Source, judge, plan};
+use portcullis_rules::plan::{Attachments, Order};
+use portcullis_rules::{Finding, Policy, SecurityGroup, Source};
 use serde_json::Value;
 
-use super::{groups, tell_problems, tell_unresolved};
+use super::{groups, tell_expired, tell_problems, tell_unresolved};
 use crate::args::{Format, PlanArgs};
 use crate::describe::{Described, Problem};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::input::Input;
 use crate::output::{Done, Label, Talk, clean, json};
+use crate::planning::{Question, decide};
 
 /// What the Lambda would do for all events of a file.
 #[derive(Debug, Default)]
@@ -30,6 +32,8 @@ struct Plans {
 #[derive(Debug)]
 struct Planned {
     report: Report,
+    /// Which would come first.
+    order: Order,
     /// What it would send; nothing when there is no news.
     message: Option<Alert>,
 }
@@ -53,19 +57,21 @@ struct Failed {
 /// Runs the command.
 ///
 /// # Errors
-/// When an input cannot be read, the event is not JSON, or the groups file tells of no groups.
-pub fn run(args: &PlanArgs) -> Result<Done, CliError> {
-    if args.event == Input::Stdin && args.input == Input::Stdin {
-        return Err(CliError::TwoFromStdin);
-    }
+/// When an input cannot be read, the policy does not hold, the event is not JSON, or the groups file tells of no groups.
+pub fn run(args: &PlanArgs, now: Timestamp) -> Result<Done, CliError> {
+    one_from_stdin(args)?;
+    let policy = args.policy.load()?.policy;
     let records = events::records(&args.event)?;
     let described = groups(&args.input)?;
-    let planner = Planner { policy: baseline(), described: &described, account: args.account.as_deref() };
+    let account = args.account.as_deref();
+    let planner = Planner { policy: &policy, described: &described, account, now: args.now, clock: now };
     let plans = planner.plan_all(&records);
     let mut talk: Vec<_> = plans.errors.iter().map(Failed::talk).collect();
     talk.extend(tell_problems(&args.input, &described.problems));
+    talk.extend(tell_expired(&policy, plans.planned.iter().flat_map(|planned| &planned.report.expired_exceptions)));
+    talk.extend(tell_policy(&policy));
     let data = match args.format {
-        Format::Json => json(&wire::PlansV1::new(&plans, &described.problems))?,
+        Format::Json => json(&wire::PlansV1::new(&policy, &plans, &described.problems))?,
         Format::Human => {
             talk.extend(tell_unresolved(plans.unresolved()));
             human::render(&plans)
@@ -73,6 +79,32 @@ pub fn run(args: &PlanArgs) -> Result<Done, CliError> {
     };
     let exit = plans.exit(&described.problems);
     Ok(Done { data, talk, exit })
+}
+
+/// At most one input can be the standard input.
+fn one_from_stdin(args: &PlanArgs) -> Result<(), CliError> {
+    let (event, input) = (args.event == Input::Stdin, args.input == Input::Stdin);
+    match (event, input, args.policy.is_stdin()) {
+        (true, true, _) => Err(CliError::TwoFromStdin("the event", "the groups")),
+        (true, _, true) => Err(CliError::TwoFromStdin("the policy", "the event")),
+        (_, true, true) => Err(CliError::TwoFromStdin("the policy", "the groups")),
+        _ => Ok(()),
+    }
+}
+
+/// What a reader of the plans must know of the policy.
+fn tell_policy(policy: &Policy) -> Vec<Talk> {
+    let mut talk = Vec::new();
+    if policy.monitor {
+        let message = format!("the mode of the policy `{}` is monitor: it tells this and changes nothing", policy.name);
+        talk.push(Talk::new(Label::Note, clean(&message)));
+    }
+    if policy.guardrails.needs_attachments() {
+        let message =
+            "guardrails ask what a group is attached to, which a file does not tell: nothing is spared by them";
+        talk.push(Talk::new(Label::Note, message));
+    }
+    talk
 }
 
 impl Plans {
@@ -105,9 +137,13 @@ impl Failed {
 /// All that a plan depends on beside the event.
 #[derive(Debug)]
 struct Planner<'a> {
-    policy: Policy,
+    policy: &'a Policy,
     described: &'a Described,
     account: Option<&'a str>,
+    /// The time that was asked for; else that of the event counts.
+    now: Option<Timestamp>,
+    /// The time, for events without one.
+    clock: Timestamp,
 }
 
 impl Planner<'_> {
@@ -171,11 +207,19 @@ impl Planner<'_> {
 
     /// As the Lambda decides: judged, then planned.
     fn plan_group(&self, change: &Change, named: &GroupRef, group: &SecurityGroup) -> Planned {
-        let judgement = judge(&self.policy, group, &self.described.prefix_lists);
-        let plan = plan(group, &judgement.findings, self.account);
-        let report = Report::planned(&self.policy, change, named, group, judgement, plan);
+        let now = self.now.or(change.origin.time).unwrap_or(self.clock);
+        let decision = decide(&Question {
+            policy: self.policy,
+            group,
+            lists: &self.described.prefix_lists,
+            context: &change.origin.context(Some(now)),
+            foreign: self.account.zip(group.owner_id.as_deref()).is_some_and(|(ours, owner)| ours != owner),
+            attachments: Attachments::default(),
+        });
+        let order = decision.plan.order;
+        let report = Report::planned(self.policy, change, named, group, decision.judgement, decision.plan);
         let message = report.is_news().then(|| alert::compose(&report));
-        Planned { report, message }
+        Planned { report, order, message }
     }
 }
 

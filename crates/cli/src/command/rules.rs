@@ -1,15 +1,16 @@
-//! `portcullis rules`: the rules of the built-in policy, and a page about each.
+//! `portcullis rules`: the rules of a policy, and a page about each that comes with Portcullis.
 
 use std::fmt::Write as _;
 
-use portcullis_rules::Rule;
-use portcullis_rules::baseline::baseline;
+use portcullis_policy::{PRESETS, parse, show};
+use portcullis_rules::{Policy, Rule};
 use serde::Serialize;
 
 use crate::args::{Format, RulesArgs};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{BOLD, Done, json, table};
+use crate::output::{BOLD, Done, Row, clean, json, table};
+use crate::yaml::nearest;
 
 macro_rules! pages {
     ($($id:literal),+ $(,)?) => {
@@ -17,8 +18,8 @@ macro_rules! pages {
     };
 }
 
-/// A page for each rule of the built-in policy, in its order.
-pub const PAGES: [(&str, &str); 7] = pages![
+/// A page for each rule of the presets, in their order.
+pub const PAGES: [(&str, &str); 9] = pages![
     "all-traffic",
     "restricted-common-ports",
     "uncommon-ports",
@@ -26,6 +27,8 @@ pub const PAGES: [(&str, &str); 7] = pages![
     "port-range-internal",
     "broad-source",
     "other-protocols",
+    "web-only",
+    "databases",
 ];
 
 #[derive(Debug, Serialize)]
@@ -48,22 +51,50 @@ struct RuleV1<'a> {
 /// Runs the command.
 ///
 /// # Errors
-/// When the list cannot be put into JSON.
+/// When the policy does not hold, or has no such rule.
 pub fn run(args: &RulesArgs) -> Result<Done, CliError> {
-    let policy = baseline();
-    let asked = |rule: &&Rule| args.id.as_ref().is_none_or(|id| rule.id == *id);
-    let rules: Vec<&Rule> = policy.rules.iter().map(AsRef::as_ref).filter(asked).collect();
-    let page = args.id.as_deref().and_then(page);
-    let data = match (args.format, page) {
-        (Format::Json, page) => {
-            let rules = rules.into_iter().map(|rule| wire(rule, page)).collect();
-            json(&RulesV1 { version: 1, rules })?
+    let policy = args.policy.load()?.policy;
+    let asked = args.id.as_deref().map(|id| find(&policy, id)).transpose()?;
+    let data = match (args.format, asked) {
+        (Format::Json, Some(rule)) => json(&RulesV1 { version: 1, rules: vec![wire(rule, page(&rule.id))] })?,
+        (Format::Json, None) => {
+            json(&RulesV1 { version: 1, rules: policy.rules.iter().map(|rule| wire(rule, None)).collect() })?
         }
-        (Format::Human, Some(page)) => style_headings(page),
-        (Format::Human, None) => list(&rules),
+        (Format::Human, Some(rule)) => style_headings(&explain(&policy, rule)),
+        (Format::Human, None) => list(&policy),
     };
     let (talk, exit) = (Vec::new(), Exit::Clean);
     Ok(Done { data, talk, exit })
+}
+
+fn find<'a>(policy: &'a Policy, id: &str) -> Result<&'a Rule, CliError> {
+    policy.rule(id).map(AsRef::as_ref).ok_or_else(|| {
+        let near = nearest(id, policy.rules.iter().map(|rule| rule.id.as_str())).map(str::to_owned);
+        CliError::UnknownRule { policy: clean(&policy.name), id: clean(id), near }
+    })
+}
+
+/// The page about a rule, after the rule itself when that is not as the page has it.
+fn explain(policy: &Policy, rule: &Rule) -> String {
+    match page(&rule.id) {
+        Some(page) if is_of_a_preset(rule) => page.to_owned(),
+        Some(page) => format!("{}{page}", own(policy, rule)),
+        None => own(policy, rule),
+    }
+}
+
+/// Whether the rule is as the first preset with a rule of this id has it, which is what the page is about.
+fn is_of_a_preset(rule: &Rule) -> bool {
+    let mut presets = PRESETS.iter().filter_map(|preset| parse(preset.name, preset.text).ok());
+    presets.find_map(|loaded| loaded.policy.rule(&rule.id).cloned()).is_some_and(|known| *known == *rule)
+}
+
+/// A rule in the words of its policy.
+fn own(policy: &Policy, rule: &Rule) -> String {
+    let only = Policy { name: policy.name.clone(), rules: vec![rule.clone().into()], ..Policy::default() };
+    let shown = show(&only);
+    let yaml = shown.split_once("rules:\n").map_or("", |(_, yaml)| yaml);
+    format!("# {} in the policy `{}`\n\n```yaml\n{yaml}```\n\n", rule.id, clean(&policy.name))
 }
 
 /// The page about a rule.
@@ -82,11 +113,11 @@ fn wire<'a>(rule: &'a Rule, page: Option<&'static str>) -> RuleV1<'a> {
     }
 }
 
-fn list(rules: &[&Rule]) -> String {
-    let rows = rules.iter().map(|rule| {
-        let references = if rule.references.is_empty() { "-".to_owned() } else { rule.references.join(", ") };
+fn list(policy: &Policy) -> String {
+    let rows = policy.rules.iter().map(|rule| {
+        let references = if rule.references.is_empty() { "-".to_owned() } else { clean(&rule.references.join(", ")) };
         let (severity, action) = (rule.severity.to_string(), rule.action.to_string());
-        (rule.severity, [severity, rule.id.clone(), action, references, rule.forbids.clone()])
+        (Row::Severity(rule.severity), [severity, rule.id.clone(), action, references, clean(&rule.forbids)])
     });
     let mut text = table(["severity", "rule", "action", "references", "forbids"], rows);
     text.push_str("\n`portcullis rules ID` explains one.\n");
@@ -106,58 +137,4 @@ fn style_headings(page: &str) -> String {
         }
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_rule_has_a_page_and_every_page_a_rule() {
-        let rules: Vec<_> = baseline().rules.iter().map(|rule| rule.id.clone()).collect();
-        assert_eq!(rules, PAGES.map(|(id, _)| id));
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/rules");
-        let mut files: Vec<_> =
-            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        files.sort_unstable();
-        let mut expected: Vec<_> = rules.iter().map(|id| format!("{id}.md")).collect();
-        expected.sort_unstable();
-        assert_eq!(files, expected);
-    }
-
-    #[test]
-    fn a_page_says_what_the_registry_says() {
-        for rule in baseline().rules {
-            let page = page(&rule.id).unwrap();
-            assert!(page.starts_with(&format!("# {}\n", rule.id)), "{}", rule.id);
-            assert!(page.contains(&format!("Severity: {} · action: {}", rule.severity, rule.action)), "{}", rule.id);
-            for reference in &rule.references {
-                assert!(page.contains(reference), "{}: {reference}", rule.id);
-            }
-            let mut headings = page.lines().filter(|line| line.starts_with("## "));
-            for heading in
-                ["## What", "## Why", "## Example", "## Where published checks disagree", "## Fix", "## Except"]
-            {
-                assert!(headings.any(|line| line.starts_with(heading)), "{}: {heading}", rule.id);
-            }
-            for heading in ["### Console", "### AWS CLI", "### CloudFormation", "### Terraform"] {
-                assert!(page.lines().any(|line| line == heading), "{}: {heading}", rule.id);
-            }
-        }
-    }
-
-    #[test]
-    fn a_page_names_every_port_its_rule_names() {
-        use portcullis_rules::baseline::{COMMON_SERVICE_PORTS, RESTRICTED_COMMON_PORTS};
-        for (id, ports) in [
-            ("restricted-common-ports", RESTRICTED_COMMON_PORTS.as_slice()),
-            ("uncommon-ports", COMMON_SERVICE_PORTS.as_slice()),
-        ] {
-            let page = page(id).unwrap();
-            let numbers: Vec<_> = page.split(|c: char| !c.is_ascii_digit()).collect();
-            for port in ports {
-                assert!(numbers.contains(&port.to_string().as_str()), "{id}: {port}");
-            }
-        }
-    }
 }

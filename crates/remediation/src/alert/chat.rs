@@ -3,14 +3,15 @@
 //! Anything that is not of this schema is dropped there without a word. The only link is the one to the console; text
 //! from outside is in code spans, where nothing is a link, and is cleaned of all that would end one.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use portcullis_rules::Finding;
 use portcullis_rules::plan::RefusalReason;
 use serde_json::{Map, Value, json};
 
-use super::story::{Case, Story, Verdict};
-use super::{clean, link, subject, words};
+use super::story::{Case, Fate, Story, Verdict};
+use super::{clean, kept, link, subject, words};
 use crate::report::Report;
 
 /// The most characters that a title may have.
@@ -48,8 +49,7 @@ pub(super) fn compose(story: &Story<'_>, most: usize) -> String {
 fn title(story: &Story<'_>) -> String {
     let name = words::group_name(story.report).map(|name| format!(" ({})", clean::chat(name, 64)));
     let group = clean::chat(&words::group_id(story.report), 120);
-    let text =
-        format!("{}: {} in {group}{}", subject::word(story.verdict), subject::what(story), name.unwrap_or_default());
+    let text = format!("{}: {} in {group}{}", subject::word(story), subject::what(story), name.unwrap_or_default());
     clean::chat(&text, MAX_TITLE)
 }
 
@@ -59,11 +59,23 @@ fn description(story: &Story<'_>, most: usize) -> String {
         line(&mut text, &format!("The group could not be read again: {}", words::meaning(error.kind)));
     }
     for case in story.cases.iter().take(most) {
-        line(&mut text, &format!("- {}: {}", rule(case), case.fate.words()));
+        line(&mut text, &format!("- {}: {}", rule(case), became(case, story.report)));
     }
     let left_out = story.cases.len().saturating_sub(most);
     if left_out > 0 {
         line(&mut text, &format!("- and {}", words::count(left_out, "more rule", "more rules")));
+    }
+    let losses = clean::chat(&kept::rules(story.report.losses.iter().map(|loss| &loss.ingress)), 300);
+    if !losses.is_empty() {
+        line(&mut text, &format!("- Could NOT be kept or opened again: {losses}. The e-mail says why."));
+    }
+    for (ingress, ids) in story.exempt.iter().take(most) {
+        let ids: Vec<_> = ids.iter().take(3).map(|id| code(id, 64)).collect();
+        let rule = clean::chat(&words::rule(ingress), 200);
+        line(&mut text, &format!("- {rule}: allowed by exception {}", ids.join(", ")));
+    }
+    for id in story.report.expired_exceptions.iter().take(most) {
+        line(&mut text, &format!("- The exception {} has ended", code(id, 64)));
     }
     if !text.is_empty() {
         text.push('\n');
@@ -72,6 +84,14 @@ fn description(story: &Story<'_>, most: usize) -> String {
     line(&mut text, &place(story.report));
     line(&mut text, &link::console(story.report).unwrap_or_default());
     text.trim_end().to_owned()
+}
+
+/// `removed`, `narrowed, TCP ports 80 and 443 stay open to 0.0.0.0/0 as new rules`.
+fn became(case: &Case<'_>, report: &Report) -> String {
+    match case.words(report.mode) {
+        (head, Some(told)) => format!("{head}, {}", clean::chat(&told, 300)),
+        (head, None) => head,
+    }
 }
 
 fn line(text: &mut String, line: &str) {
@@ -126,17 +146,22 @@ fn code(text: &str, max: usize) -> String {
 }
 
 fn next_steps(story: &Story<'_>) -> Vec<String> {
-    let steps: &[&str] = match story.verdict {
+    let fixed: &[&str] = match story.verdict {
         Verdict::NotVerified => &[
             "Look at the group in the console: nobody could make sure that it is closed.",
             "Portcullis tries again by itself within minutes.",
         ],
+        Verdict::NotClosed if story.report.failures.is_empty() => {
+            &["Remove the rules by hand now. The e-mail has the commands."]
+        }
         Verdict::NotClosed => &[
             "Remove the rules by hand now. The e-mail has the commands and the errors.",
             "If it is a permission: look at the function's role and at service control policies.",
         ],
-        Verdict::Refused => &[RefusalReason::ForeignGroup.sentence()],
-        Verdict::WouldClose => &["Remove the rules by hand, or switch Portcullis to enforce mode."],
+        Verdict::Refused => &[],
+        Verdict::WouldClose => {
+            &["Close the rules by hand (the e-mail has the commands), or switch Portcullis to enforce mode."]
+        }
         Verdict::Closed => &[
             "Ask whoever made the change whether it was meant.",
             "If the access is needed: propose an exception in the policy, with reason, owner and expiry date, and then \
@@ -146,7 +171,13 @@ fn next_steps(story: &Story<'_>) -> Vec<String> {
         Verdict::Noticed => &["Nothing was changed. See whether a narrower source or fewer ports will do."],
         Verdict::Vanished | Verdict::Clean => &["Nothing has to be done."],
     };
-    steps.iter().map(|&step| step.to_owned()).collect()
+    let cut = (kept::is_cut(story.report) && story.verdict != Verdict::WouldClose).then_some(
+        "Some of what may stay open could not be kept and is cut now. The e-mail has the commands that open it again.",
+    );
+    let reason = |case: &Case<'_>| if let Fate::Refused(refusal) = case.fate { Some(refusal.reason) } else { None };
+    let reasons: BTreeSet<_> = story.cases.iter().filter_map(reason).collect();
+    let reasons = reasons.into_iter().map(RefusalReason::sentence);
+    cut.into_iter().chain(reasons).chain(fixed.iter().copied()).map(str::to_owned).collect()
 }
 
 fn keywords(report: &Report) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! The text for people: read at three in the morning, on a telephone, by somebody who did not expect it.
 
 mod advice;
+mod cut;
 mod verdict;
 
 use portcullis_rules::Finding;
@@ -8,6 +9,7 @@ use portcullis_rules::Finding;
 use super::page::Page;
 use super::story::{Case, Story, Verdict};
 use super::{clean, link, words};
+use crate::ports::Mode;
 
 /// How many findings of one rule are told.
 const MOST_FINDINGS: usize = 6;
@@ -17,7 +19,9 @@ pub(super) fn compose(story: &Story<'_>, most: usize) -> String {
     let mut page = Page::default();
     verdict::write(&mut page, story);
     advice::what_to_do(&mut page, story, most);
+    cut::not_kept(&mut page, story, most);
     rules(&mut page, story, most);
+    exceptions(&mut page, story, most);
     who(&mut page, story);
     place(&mut page, story);
     advice::connections(&mut page, story);
@@ -38,7 +42,7 @@ fn rules(page: &mut Page, story: &Story<'_>, most: usize) {
         if number > 1 {
             page.blank();
         }
-        rule(page, number, case);
+        rule(page, number, case, story.report.mode);
     }
     let left_out = story.cases.len().saturating_sub(most);
     if left_out > 0 {
@@ -48,7 +52,7 @@ fn rules(page: &mut Page, story: &Story<'_>, most: usize) {
     }
 }
 
-fn rule(page: &mut Page, number: usize, case: &Case<'_>) {
+fn rule(page: &mut Page, number: usize, case: &Case<'_>, mode: Mode) {
     page.item(&format!("{number:>2}. "), &words::rule(case.ingress));
     let description = case.ingress.description.as_deref().map(|text| clean::line(text, 255));
     match description.filter(|text| !text.is_empty()) {
@@ -62,7 +66,11 @@ fn rule(page: &mut Page, number: usize, case: &Case<'_>) {
     if left_out > 0 {
         page.line(&format!("    - and {} of the policy", words::count(left_out, "more rule", "more rules")));
     }
-    page.item("    => ", &format!("{}.", words::capital(&case.fate.words())));
+    let became = match case.words(mode) {
+        (head, Some(told)) => format!("{head}: {told}"),
+        (head, None) => head,
+    };
+    page.item("    => ", &format!("{}.", words::capital(&became)));
 }
 
 /// `restricted-common-ports (high, HIPAA): TCP or UDP ports 20, ... open to the world. Here: 20-22.`
@@ -81,6 +89,34 @@ fn finding(case: &Case<'_>, finding: &Finding) -> String {
 }
 
 const SHARED: &str = " (Alone, or together with others of the group, this source is the whole internet.)";
+
+/// What exceptions allow, and which of them have ended.
+fn exceptions(page: &mut Page, story: &Story<'_>, most: usize) {
+    let quoted = |id: &str| format!("`{}`", clean::line(id, 64));
+    if !story.exempt.is_empty() {
+        page.heading("Allowed by exceptions");
+        for (ingress, ids) in story.exempt.iter().take(most) {
+            let ids: Vec<_> = ids.iter().take(MOST_FINDINGS).map(|id| quoted(id)).collect();
+            page.item("  - ", &format!("{}: allowed by exception {}.", words::rule(ingress), ids.join(", ")));
+        }
+        let left_out = story.exempt.len().saturating_sub(most);
+        if left_out > 0 {
+            page.line(&format!("  - and {}", words::count(left_out, "more rule", "more rules")));
+        }
+    }
+    let ended = &story.report.expired_exceptions;
+    if !ended.is_empty() {
+        page.heading("Exceptions that have ended");
+        for id in ended.iter().take(most.max(1)) {
+            page.item("  - ", &format!("The exception {} has ended: it allows nothing any more.", quoted(id)));
+        }
+        let left_out = ended.len().saturating_sub(most.max(1));
+        if left_out > 0 {
+            page.line(&format!("  - and {left_out} more"));
+        }
+        page.text("If one is still needed, have its date in the policy moved; if not, have it deleted there.");
+    }
+}
 
 fn who(page: &mut Page, story: &Story<'_>) {
     let origin = &story.report.origin;

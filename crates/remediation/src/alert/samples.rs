@@ -1,15 +1,20 @@
 //! Reports to test with, made as the use case makes them: judged by the baseline and planned.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use portcullis_rules::check::Check;
 use portcullis_rules::group::WrittenPorts;
-use portcullis_rules::plan::{Refusal, RefusalReason};
+use portcullis_rules::plan::{Addition, Attachments, Loss, LossReason, Order, Purpose, Refusal, RefusalReason};
 use portcullis_rules::source::parse_cidr;
-use portcullis_rules::{Finding, IngressRule, PrefixLists, SecurityGroup, Source, baseline, judge, plan};
+use portcullis_rules::{
+    Action, Exception, Finding, IngressRule, Policy, PortSet, PrefixLists, Quota, Rule, Scope, SecurityGroup,
+    Situation, Source, TrafficSet, baseline, judge, plan,
+};
 
 use crate::intake::{Actor, Origin};
 use crate::ports::{ErrorKind, GroupRef, Mode, PortError};
-use crate::report::{Failure, Outcome, Report};
+use crate::report::{Failure, Outcome, Report, Unkept};
 
 const ID: &str = "sg-0123456789abcdef0";
 
@@ -53,6 +58,7 @@ pub(crate) fn origin() -> Origin {
             kind: Some("AssumedRole".to_owned()),
             who: Some("alice@example.com (role Developer)".to_owned()),
             arn: Some("arn:aws:sts::111122223333:assumed-role/Developer/alice@example.com".to_owned()),
+            issuer: Some("arn:aws:iam::111122223333:role/Developer".to_owned()),
             invoked_by: None,
         },
         source_ip: Some("198.51.100.7".to_owned()),
@@ -62,28 +68,156 @@ pub(crate) fn origin() -> Origin {
 
 /// What the use case reports when all goes well.
 pub(crate) fn report(group: SecurityGroup) -> Report {
+    report_by(&baseline::baseline(), group)
+}
+
+/// As [`report`], by another policy.
+pub(crate) fn report_by(policy: &Policy, group: SecurityGroup) -> Report {
     let whole_world = ["0.0.0.0/1", "128.0.0.0/1"].map(|half| parse_cidr(half).unwrap()).to_vec();
     let lists = PrefixLists::from_iter([("pl-0fedcba9876543210", whole_world)]);
-    let judgement = judge(&baseline::baseline(), &group, &lists);
-    let removed = plan(&group, &judgement.findings, None).removals;
-    let outcome = if removed.is_empty() { Outcome::Noticed } else { Outcome::Closed };
+    let context = origin().context("2026-11-21T03:12:46Z".parse().ok());
+    let judgement = judge(policy, &group, &lists, &context);
+    let (attachments, quota) = (Attachments::default(), Quota::default());
+    let situation =
+        Situation { policy, group: &group, lists: &lists, context: &context, foreign: false, attachments, quota };
+    let plan = plan(&situation, &judgement);
+    let remaining: Vec<_> = judgement.findings.iter().filter(|finding| finding.enforces()).cloned().collect();
+    let outcome = match (plan.is_empty(), plan.refusals.is_empty()) {
+        (false, _) => Outcome::Closed,
+        (true, false) => Outcome::Refused,
+        (true, true) => Outcome::Noticed,
+    };
     Report {
         outcome,
         mode: Mode::Enforce,
-        policy: "baseline".to_owned(),
+        policy: policy.name.clone(),
         origin: origin(),
         named: GroupRef::Id(group.id.clone()),
         findings: judgement.findings,
         closed_at: (outcome == Outcome::Closed).then(|| "2026-11-21T03:12:47Z".parse().unwrap()),
-        rounds: u32::from(!removed.is_empty()),
-        removed,
+        rounds: u32::from(!plan.removals.is_empty()),
+        removed: plan.removals,
+        added: plan.additions,
+        losses: plan.losses,
+        unkept: Vec::new(),
+        order: plan.order,
         failures: Vec::new(),
-        refusals: Vec::new(),
-        remaining: Vec::new(),
+        refusals: plan.refusals,
+        remaining: if outcome == Outcome::Refused { remaining } else { Vec::new() },
         unresolved_prefix_lists: judgement.unresolved_prefix_lists,
+        expired_exceptions: judgement.exceptions_expired,
         unverified: None,
         group,
     }
+}
+
+/// Only HTTP and HTTPS may be open to the world; the rest of it is narrowed away. SSH is for the office.
+pub(crate) fn web_only() -> Policy {
+    let rule = |id: &str, forbids: &str, check, action, trusted: &[&str]| {
+        Arc::new(Rule {
+            id: id.to_owned(),
+            forbids: forbids.to_owned(),
+            check,
+            severity: portcullis_rules::Severity::High,
+            action,
+            references: vec!["EC2-001".to_owned()],
+            scope: Scope::default(),
+            trusted: trusted.iter().map(|source| source.parse().unwrap()).collect(),
+        })
+    };
+    let ports = |ports: &[u16]| TrafficSet::tcp(ports.iter().copied().collect());
+    let office = ["203.0.113.0/24", "198.51.100.0/24", "2001:db8::/48"];
+    let rules = vec![
+        rule("ssh-from-office", "SSH open to the world", Check::OpenPorts(ports(&[22])), Action::Restrict, &office),
+        rule(
+            "web-only",
+            "anything but HTTP and HTTPS open to the world",
+            Check::OpenExcept(ports(&[80, 443, 22])),
+            Action::Narrow,
+            &[],
+        ),
+    ];
+    Policy { name: "web-only".to_owned(), rules, ..Policy::default() }
+}
+
+fn exception(id: &str, port: u16, expires: Option<&str>) -> Arc<Exception> {
+    Arc::new(Exception {
+        id: id.to_owned(),
+        reason: "their appliance".to_owned(),
+        owner: "edge@example.com".to_owned(),
+        expires: expires.map(|time| time.parse().unwrap()),
+        rules: Vec::new(),
+        scope: Scope::default(),
+        rule_tags: BTreeMap::new(),
+        descriptions: Vec::new(),
+        principals: Vec::new(),
+        traffic: TrafficSet::tcp(PortSet::from_iter([port])),
+        sources: Vec::new(),
+    })
+}
+
+/// One rule for everything becomes one for HTTP and one for HTTPS.
+pub(crate) fn narrowed() -> Report {
+    let mut group = group(&["tcp 23-65535 0.0.0.0/0 the shop", "tcp 22 10.0.0.0/8"]);
+    group.rules[0].tags.insert("team".to_owned(), "shop".to_owned());
+    report_by(&web_only(), group)
+}
+
+/// SSH is for the office.
+pub(crate) fn restricted() -> Report {
+    report_by(&web_only(), group(&["tcp 22 0.0.0.0/0 temp ssh"]))
+}
+
+/// All kinds of deeds; the group has no room for old and new rules at once.
+pub(crate) fn mixed() -> Report {
+    let mut report = report_by(&web_only(), group(&["-1 -1--1 0.0.0.0/0 all of it", "udp 53 ::/0 dns", "tcp 22 ::/0"]));
+    report.order = Order::RemoveFirst;
+    report
+}
+
+/// The same in monitor mode.
+pub(crate) fn would_narrow() -> Report {
+    let mut report = mixed();
+    (report.mode, report.outcome, report.rounds, report.closed_at) = (Mode::Monitor, Outcome::WouldClose, 0, None);
+    (report.remaining, report.order) = (enforced(&report), Order::AddFirst);
+    report
+}
+
+/// One exception is live, one has ended.
+pub(crate) fn excepted() -> Report {
+    let mut policy = web_only();
+    policy.exceptions =
+        vec![exception("vendor", 8443, None), exception("old-vendor", 9443, Some("2026-11-01T00:00:00Z"))];
+    report_by(&policy, group(&["tcp 8443 0.0.0.0/0 vendor", "tcp 9443 0.0.0.0/0 old vendor"]))
+}
+
+/// Not all of what may stay could be kept: no room, no permission, and a trusted source that had no access.
+pub(crate) fn not_kept() -> Report {
+    let mut lines: Vec<String> = (1..=58).map(|host| format!("tcp 443 10.0.0.{host}/32")).collect();
+    lines.push("tcp 22-65535 0.0.0.0/0 the shop".to_owned());
+    lines.push("tcp 22 128.0.0.0/1 half of the world".to_owned());
+    let mut report = report_by(&web_only(), group(&lines.iter().map(String::as_str).collect::<Vec<_>>()));
+    let addition = report.added.remove(0);
+    let message = "UnauthorizedOperation: You are not authorized to perform this operation.";
+    let error = PortError::new("AuthorizeSecurityGroupIngress", ErrorKind::Denied, message);
+    report.unkept = vec![Unkept { addition, error }];
+    report
+}
+
+/// A guardrail stops what would remove more than two rules.
+pub(crate) fn too_many() -> Report {
+    let mut policy = web_only();
+    policy.guardrails.max_removals = Some(2);
+    report_by(&policy, group(&["tcp 23 0.0.0.0/0", "tcp 80-90 0.0.0.0/0", "tcp 22 ::/0"]))
+}
+
+/// The plan did not pass its own check.
+pub(crate) fn unsound() -> Report {
+    let mut report = refused();
+    report.group.owner_id = Some("111122223333".to_owned());
+    report.outcome = Outcome::Incomplete;
+    report.refusals[0].reason = RefusalReason::Unsound;
+    report
 }
 
 /// All kinds of rules, all of them removed that have to be.
@@ -161,7 +295,30 @@ pub(crate) fn huge() -> Report {
     report.failures =
         report.group.rules.iter().map(|rule| Failure { ingress: rule.clone(), error: error.clone() }).collect();
     report.remaining = report.findings.clone();
-    (report.outcome, report.unverified) = (Outcome::Incomplete, Some(error));
+    let exempt: Vec<_> = report
+        .findings
+        .iter()
+        .enumerate()
+        .map(|(place, finding)| {
+            let mut finding = finding.clone();
+            finding.exempt = Some(long.clone());
+            finding.ingress.id = Some(format!("sgr-exempt{place}"));
+            finding
+        })
+        .collect();
+    report.findings.extend(exempt);
+    (report.outcome, report.unverified) = (Outcome::Incomplete, Some(error.clone()));
+    let additions = report.group.rules.iter().map(|rule| Addition {
+        ingress: rule.clone(),
+        purpose: Purpose::Keep,
+        instead_of: rule.clone(),
+    });
+    report.added = additions.collect();
+    report.unkept =
+        report.added.iter().map(|addition| Unkept { addition: addition.clone(), error: error.clone() }).collect();
+    let lost = |rule: &IngressRule| Loss { ingress: rule.clone(), reason: LossReason::Quota };
+    report.losses = report.group.rules.iter().map(lost).collect();
+    report.expired_exceptions = (0..1000).map(|number| format!("{number}{}", "\"é\\".repeat(85))).collect();
     report.unresolved_prefix_lists = (0..1000).map(|list| format!("pl-{list:017x}")).collect();
     report.group.name = Some("\"".repeat(255));
     report.origin.user_agent = Some("\u{1}".repeat(100_000));

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_rules::plan::Refusal;
-use portcullis_rules::{Finding, IngressRule, Severity};
+use portcullis_rules::plan::{Addition, Purpose, Refusal, RefusalReason};
+use portcullis_rules::{Action, Finding, IngressRule, Severity, TrafficSet};
 
-use super::words;
+use super::{kept, words};
 use crate::ports::{Mode, PortError};
-use crate::report::{Outcome, Report};
+use crate::report::{Outcome, Report, Unkept};
 
 /// What became of one ingress rule, the gravest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +32,6 @@ pub(super) enum Fate<'a> {
     GoneByItself,
     /// The policy only wants people to know.
     Noticed,
-    /// An exception allows it.
-    Exempt,
 }
 
 impl Fate<'_> {
@@ -62,7 +60,6 @@ impl Fate<'_> {
             Self::Removed => 6,
             Self::GoneByItself => 7,
             Self::Noticed => 8,
-            Self::Exempt => 9,
         }
     }
 }
@@ -76,11 +73,84 @@ pub(super) struct Case<'a> {
     pub(super) findings: Vec<&'a Finding>,
     /// What became of it.
     pub(super) fate: Fate<'a>,
+    /// What was put in its place and is there; in monitor mode, what would be.
+    pub(super) instead: Vec<&'a Addition>,
+    /// What was to be put in its place and could not be.
+    pub(super) unkept: Vec<&'a Unkept>,
+}
+
+/// What was done about a rule, or would be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// Nothing of it was kept.
+    Removed,
+    /// What is not forbidden was kept.
+    Narrowed,
+    /// What is forbidden was opened to trusted sources.
+    Restricted,
 }
 
 impl Case<'_> {
+    /// What the policy objects to.
+    fn objections(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().copied().filter(|finding| finding.exempt.is_none())
+    }
+
     fn severity(&self) -> Option<Severity> {
-        self.findings.iter().map(|finding| finding.rule.severity).max()
+        self.objections().map(|finding| finding.rule.severity).max()
+    }
+
+    /// The strongest action that the policy wants.
+    fn action(&self) -> Option<Action> {
+        self.objections().map(|finding| finding.rule.action).max()
+    }
+
+    /// Whether the policy would keep a part of it, or open it to trusted sources.
+    pub(super) fn may_stay_in_part(&self) -> bool {
+        let all = TrafficSet::from(self.ingress.traffic());
+        let enforced = self.findings.iter().filter(|finding| finding.enforces());
+        let left = enforced.fold(all, |left, finding| left.difference(&finding.offending));
+        match self.action() {
+            Some(Action::Restrict) => true,
+            Some(Action::Narrow) => !left.is_empty(),
+            Some(Action::Off | Action::Notify | Action::Revoke) | None => false,
+        }
+    }
+
+    /// What was done about it, or would be.
+    pub(super) fn deed(&self) -> Deed {
+        let unkept = self.unkept.iter().map(|unkept| &unkept.addition);
+        let purposes = || self.instead.iter().copied().chain(unkept.clone()).map(|addition| addition.purpose);
+        if purposes().any(|purpose| purpose == Purpose::Trust) {
+            Deed::Restricted
+        } else if purposes().next().is_some() {
+            Deed::Narrowed
+        } else {
+            Deed::Removed
+        }
+    }
+
+    /// What became of it, in few words, and in more where something was put in its place.
+    pub(super) fn words(&self, mode: Mode) -> (String, Option<String>) {
+        let mut head = self.fate.words();
+        let mut told = kept::told(&self.instead, mode);
+        match (self.fate, self.deed()) {
+            (_, Deed::Removed) => {}
+            (Fate::Removed, Deed::Narrowed) => "narrowed".clone_into(&mut head),
+            (Fate::Removed, Deed::Restricted) => "restricted".clone_into(&mut head),
+            (Fate::WouldGo, Deed::Narrowed) => head.push_str(". Enforce mode would narrow it"),
+            (Fate::WouldGo, Deed::Restricted) => head.push_str(". Enforce mode would restrict it"),
+            _ => {
+                let rules = kept::rules(self.instead.iter().map(|addition| &addition.ingress));
+                told = (!self.instead.is_empty()).then(|| format!("new rules are there for {rules}"));
+            }
+        }
+        if !self.unkept.is_empty() {
+            let rules = kept::rules(self.unkept.iter().map(|unkept| &unkept.addition.ingress));
+            let unkept = format!("could NOT be kept: {rules}");
+            told = Some(told.map_or(unkept.clone(), |told| format!("{told}; {unkept}")));
+        }
+        (head, told)
     }
 }
 
@@ -112,6 +182,8 @@ pub(super) enum Verdict {
 pub(super) struct Story<'a> {
     pub(super) report: &'a Report,
     pub(super) cases: Vec<Case<'a>>,
+    /// What exceptions allow wholly: the rules with the ids of the exceptions.
+    pub(super) exempt: Vec<(&'a IngressRule, BTreeSet<&'a str>)>,
     pub(super) verdict: Verdict,
 }
 
@@ -128,10 +200,17 @@ impl<'a> Story<'a> {
             places.entry(key(&finding.ingress)).or_default().push(finding);
         }
         let fates = Fates::of(report);
+        let is_exempt = |findings: &Vec<&Finding>| findings.iter().all(|finding| finding.exempt.is_some());
+        let (freed, places): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            places.into_iter().partition(|(_, findings)| is_exempt(findings));
+        let exempt = freed.into_values().filter_map(|findings: Vec<&'a Finding>| {
+            let ids = findings.iter().filter_map(|finding| finding.exempt.as_deref()).collect();
+            findings.first().map(|finding| (&finding.ingress, ids))
+        });
         let mut cases: Vec<_> = places.into_iter().filter_map(|(key, findings)| fates.case(&key, findings)).collect();
         cases.sort_by_key(|case| (case.fate.rank(), std::cmp::Reverse(case.severity())));
         let verdict = verdict(report, &cases);
-        Self { report, cases, verdict }
+        Self { report, cases, exempt: exempt.collect(), verdict }
     }
 
     /// The cases of such a fate, with their numbers, counted from one.
@@ -157,20 +236,22 @@ impl<'a> Story<'a> {
 }
 
 impl Fate<'_> {
-    /// In few words, for mail and chat.
-    pub(super) fn words(self) -> String {
+    /// In few words.
+    fn words(self) -> String {
         let fixed = match self {
             Self::Failed(error) => return format!("STILL OPEN, {}", words::reason(error.kind)),
             Self::Uncertain(error) => return format!("MAY STILL BE OPEN, {}", words::reason(error.kind)),
             Self::CameBack => "STILL OPEN, removed and added again at once",
             Self::Left => "STILL OPEN",
             Self::Unknown => "MAY STILL BE OPEN, nobody could look",
+            Self::Refused(refusal) if refusal.reason == RefusalReason::Unsound => {
+                "STILL OPEN, because of a defect of Portcullis"
+            }
             Self::Refused(_) => "STILL OPEN, left on purpose",
             Self::WouldGo => "still open, monitor mode changes nothing",
             Self::Removed => "removed",
             Self::GoneByItself => "gone before Portcullis could remove it",
             Self::Noticed => "left as it is, for your information",
-            Self::Exempt => "left as it is, allowed by an exception",
         };
         fixed.to_owned()
     }
@@ -178,7 +259,7 @@ impl Fate<'_> {
 
 /// `open to the world`, when that is what is wrong with each of them.
 pub(super) fn what_is_wrong(cases: &[&Case<'_>]) -> &'static str {
-    let about_the_world = |case: &&Case<'_>| case.findings.iter().any(|finding| words::is_about_the_world(finding));
+    let about_the_world = |case: &&Case<'_>| case.objections().any(words::is_about_the_world);
     if cases.iter().all(about_the_world) { "open to the world" } else { "against the policy" }
 }
 
@@ -189,12 +270,28 @@ struct Fates<'a> {
     refusals: BTreeMap<Key, &'a Refusal>,
     removed: BTreeSet<Key>,
     remaining: BTreeSet<Key>,
+    instead: BTreeMap<Key, Vec<&'a Addition>>,
+    unkept: BTreeMap<Key, Vec<&'a Unkept>>,
 }
 
 impl<'a> Fates<'a> {
     fn of(report: &'a Report) -> Self {
+        let mut instead: BTreeMap<Key, Vec<&Addition>> = BTreeMap::new();
+        let additions: Vec<_> = match report.mode {
+            Mode::Enforce => report.to_retract().collect(),
+            Mode::Monitor => report.added.iter().collect(),
+        };
+        for addition in additions {
+            instead.entry(key(&addition.instead_of)).or_default().push(addition);
+        }
+        let mut missed: BTreeMap<Key, Vec<&Unkept>> = BTreeMap::new();
+        for unkept in &report.unkept {
+            missed.entry(key(&unkept.addition.instead_of)).or_default().push(unkept);
+        }
         Self {
             report,
+            instead,
+            unkept: missed,
             failures: report.failures.iter().map(|failure| (key(&failure.ingress), &failure.error)).collect(),
             refusals: report.refusals.iter().map(|refusal| (key(&refusal.ingress), refusal)).collect(),
             removed: report.removed.iter().map(|removal| key(&removal.ingress)).collect(),
@@ -207,14 +304,14 @@ impl<'a> Fates<'a> {
         let fate = self.fate(key, &findings);
         findings
             .sort_by_key(|finding| (std::cmp::Reverse(finding.enforces()), std::cmp::Reverse(finding.rule.severity)));
-        Some(Case { ingress, findings, fate })
+        let instead = self.instead.get(key).cloned().unwrap_or_default();
+        let unkept = self.unkept.get(key).cloned().unwrap_or_default();
+        Some(Case { ingress, findings, fate, instead, unkept })
     }
 
     fn fate(&self, key: &Key, findings: &[&'a Finding]) -> Fate<'a> {
         let (removed, remains) = (self.removed.contains(key), self.remaining.contains(key));
-        if findings.iter().all(|finding| finding.exempt.is_some()) {
-            Fate::Exempt
-        } else if let Some(error) = self.failures.get(key) {
+        if let Some(error) = self.failures.get(key) {
             if self.report.unverified.is_some() { Fate::Uncertain(error) } else { Fate::Failed(error) }
         } else if let Some(refusal) = self.refusals.get(key) {
             Fate::Refused(refusal)

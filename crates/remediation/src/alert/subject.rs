@@ -1,8 +1,7 @@
 //! The subject: at most 99 printable ASCII characters, the outcome first.
 
-use super::clean;
-use super::story::{Fate, Story, Verdict, what_is_wrong};
-use super::words;
+use super::story::{Deed, Fate, Story, Verdict, what_is_wrong};
+use super::{clean, kept, words};
 
 /// The longest subject that SNS takes.
 const MAX: usize = 99;
@@ -10,7 +9,7 @@ const MAX: usize = 99;
 /// `CLOSED: 3 rules open to the world in sg-... (web), eu-west-1, 111122223333`.
 pub(super) fn compose(story: &Story<'_>) -> String {
     let group = clean::ascii(&words::group_id(story.report), 40);
-    let head = format!("{}: {} in {group}", word(story.verdict), clean::ascii(&what(story), 60));
+    let head = format!("{}: {} in {group}", word(story), clean::ascii(&what(story), 60));
     let region = story.report.origin.region.as_deref().map(|region| format!(", {}", clean::ascii(region, 20)));
     let account = story.report.origin.account.as_deref().map(|account| format!(", {}", clean::ascii(account, 12)));
     let (region, account) = (region.unwrap_or_default(), account.unwrap_or_default());
@@ -29,12 +28,16 @@ fn name_within(name: &str, room: usize) -> String {
 }
 
 /// The first word, which says it all.
-pub(super) const fn word(verdict: Verdict) -> &'static str {
-    match verdict {
+pub(super) fn word(story: &Story<'_>) -> &'static str {
+    let all = |deed: Deed| story.subject().iter().all(|case| case.deed() == deed);
+    match story.verdict {
         Verdict::NotVerified => "NOT VERIFIED",
         Verdict::NotClosed => "NOT CLOSED",
         Verdict::Refused => "REFUSED, STILL OPEN",
         Verdict::WouldClose => "WOULD CLOSE (monitor mode)",
+        Verdict::Closed if kept::is_cut(story.report) => "CLOSED, NOT ALL KEPT",
+        Verdict::Closed if all(Deed::Narrowed) => "CLOSED (narrowed)",
+        Verdict::Closed if all(Deed::Restricted) => "CLOSED (restricted)",
         Verdict::Closed => "CLOSED",
         Verdict::AlreadyGone => "ALREADY GONE",
         Verdict::Noticed => "NOTICED",
@@ -47,7 +50,7 @@ pub(super) const fn word(verdict: Verdict) -> &'static str {
 pub(super) fn what(story: &Story<'_>) -> String {
     let cases = story.subject();
     let wrong = what_is_wrong(&cases);
-    let all = story.cases.iter().filter(|case| !matches!(case.fate, Fate::Noticed | Fate::Exempt)).count();
+    let all = story.cases.iter().filter(|case| case.fate != Fate::Noticed).count();
     match (story.verdict, cases.as_slice()) {
         (Verdict::Vanished | Verdict::Clean, _) => "nothing is open".to_owned(),
         (Verdict::NotVerified, removed) => {

@@ -66,6 +66,46 @@ fn vanished() {
 }
 
 #[test]
+fn narrowed() {
+    assert_snapshot!(shown(&samples::narrowed()));
+}
+
+#[test]
+fn restricted() {
+    assert_snapshot!(shown(&samples::restricted()));
+}
+
+#[test]
+fn mixed() {
+    assert_snapshot!(shown(&samples::mixed()));
+}
+
+#[test]
+fn would_narrow() {
+    assert_snapshot!(shown(&samples::would_narrow()));
+}
+
+#[test]
+fn excepted() {
+    assert_snapshot!(shown(&samples::excepted()));
+}
+
+#[test]
+fn not_kept() {
+    assert_snapshot!(shown(&samples::not_kept()));
+}
+
+#[test]
+fn too_many() {
+    assert_snapshot!(shown(&samples::too_many()));
+}
+
+#[test]
+fn unsound() {
+    assert_snapshot!(shown(&samples::unsound()));
+}
+
+#[test]
 fn nasty() {
     assert_snapshot!(shown(&samples::nasty()));
 }
@@ -92,7 +132,7 @@ fn a_thousand_findings_fit_into_one_message() {
     assert!(wire::escaped_len(&alert.chat) <= CHAT_BUDGET);
     assert!(wire::escaped_len(&alert.report) <= REPORT_BUDGET);
     let report: Value = serde_json::from_str(&alert.report).unwrap();
-    assert_eq!(report["counts"]["findings"], 1000);
+    assert_eq!(report["counts"]["findings"], 2000);
     assert!(alert.attributes.iter().all(|(_, value)| !value.is_empty()));
 }
 
@@ -129,6 +169,14 @@ fn all() -> Vec<Report> {
         samples::unverified(),
         samples::already_gone(),
         samples::vanished(),
+        samples::narrowed(),
+        samples::restricted(),
+        samples::mixed(),
+        samples::would_narrow(),
+        samples::excepted(),
+        samples::not_kept(),
+        samples::too_many(),
+        samples::unsound(),
         samples::nasty(),
         samples::huge(),
         Report {

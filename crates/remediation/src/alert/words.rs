@@ -69,11 +69,15 @@ pub(super) fn traffic(ingress: &IngressRule) -> String {
         Protocol::All => return "ALL protocols, ALL ports".to_owned(),
         Protocol::Other(number) => return other(number),
     };
-    match ingress.span() {
-        Some(span) if span == PortSpan::ALL => format!("{name}, ALL ports"),
-        Some(span) if span.count() > 1 => format!("{name} ports {span}"),
-        Some(span) => format!("{name} port {span}{}", service(span.from())),
-        None => name.to_owned(),
+    ingress.span().map_or(name.to_owned(), |span| ports(name, span))
+}
+
+/// `TCP port 22 (SSH)`, `UDP ports 20-25`, `TCP, ALL ports`.
+pub(super) fn ports(name: &str, span: PortSpan) -> String {
+    match span {
+        PortSpan::ALL => format!("{name}, ALL ports"),
+        span if span.count() > 1 => format!("{name} ports {span}"),
+        span => format!("{name} port {span}{}", service(span.from())),
     }
 }
 
@@ -108,6 +112,13 @@ pub(super) fn source(source: &Source) -> String {
     match source {
         Source::Cidr(net) if net.prefix_len() == 0 && net.addr().is_ipv4() => format!("{net} (every IPv4 address)"),
         Source::Cidr(net) if net.prefix_len() == 0 => format!("{net} (every IPv6 address)"),
+        Source::Cidr(_) | Source::PrefixList(_) | Source::Group(_) => source_alone(source),
+    }
+}
+
+/// `0.0.0.0/0`, `security group sg-...`.
+pub(super) fn source_alone(source: &Source) -> String {
+    match source {
         Source::Cidr(net) => net.to_string(),
         Source::PrefixList(id) => format!("prefix list {}", clean::line(id, 64)),
         Source::Group(group) => format!("security group {}", clean::line(&group.group_id, 64)),
@@ -127,7 +138,9 @@ pub(super) fn may_be_untracked(ingress: &IngressRule) -> bool {
 /// Whether the finding is about the world, not about a range or a source that is merely wide.
 pub(super) fn is_about_the_world(finding: &Finding) -> bool {
     match finding.rule.check {
-        Check::AllTraffic | Check::OpenPorts(_) | Check::PortRange | Check::OtherProtocols => true,
+        Check::AllTraffic | Check::OpenPorts(_) | Check::OpenExcept(_) | Check::PortRange | Check::OtherProtocols => {
+            true
+        }
         Check::PortRangeInternal | Check::BroadSource => false,
     }
 }
@@ -221,6 +234,20 @@ pub(super) const fn reason(kind: ErrorKind) -> &'static str {
         ErrorKind::RuleNotFound => "it was changed at the same moment",
         ErrorKind::NoAnswer => "AWS did not answer",
         ErrorKind::Other => "the call to remove it failed",
+    }
+}
+
+/// Why a rule was not added, in few words.
+pub(super) const fn reason_not_added(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Throttled => "AWS took no more calls.",
+        ErrorKind::Denied => "Portcullis lacks the permission to add it (ec2:AuthorizeSecurityGroupIngress).",
+        ErrorKind::GroupNotFound => "AWS says the group is gone.",
+        ErrorKind::RuleNotFound => {
+            "Somebody else removed or changed the rule at the same moment, so nothing was opened again."
+        }
+        ErrorKind::NoAnswer => "AWS did not answer, so it may be there all the same.",
+        ErrorKind::Other => "The call to add it failed.",
     }
 }
 

@@ -13,6 +13,8 @@ pub struct Actor {
     pub who: Option<String>,
     /// The ARN.
     pub arn: Option<String>,
+    /// The ARN of the role whose session it is, if it is one.
+    pub issuer: Option<String>,
     /// The AWS service that made the call for somebody: `cloudformation.amazonaws.com`.
     pub invoked_by: Option<String>,
 }
@@ -25,7 +27,8 @@ pub(super) fn actor(record: &Value) -> Actor {
     let kind = text(identity, "/type");
     let invoked_by = text(identity, "/invokedBy");
     let who = named(identity, kind.as_deref()).or_else(|| invoked_by.clone()).or_else(|| text(identity, "/arn"));
-    Actor { kind, who, arn: text(identity, "/arn"), invoked_by }
+    let issuer = text(identity, "/sessionContext/sessionIssuer/arn");
+    Actor { kind, who, arn: text(identity, "/arn"), issuer, invoked_by }
 }
 
 fn named(identity: &Value, kind: Option<&str>) -> Option<String> {

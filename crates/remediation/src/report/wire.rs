@@ -7,13 +7,17 @@ mod parts;
 mod restore;
 mod summary;
 
-pub use parts::{ActorV1, CountsV1, ErrorV1, EventV1, FailureV1, FindingV1, GroupV1, RefusalV1, RemovalV1, RuleV1};
+pub use parts::{
+    ActorV1, AdditionV1, CountsV1, ErrorV1, EventV1, FailureV1, FindingV1, GroupV1, LossV1, RefusalV1, RemovalV1,
+    RuleV1, UnkeptV1,
+};
 pub use restore::{authorize, revoke};
 pub use summary::{GroupSummaryV1, SummaryV1};
 
 use std::fmt;
 
 use portcullis_rules::Finding;
+use portcullis_rules::plan::Order;
 use serde::{Serialize, Serializer};
 
 use super::Report;
@@ -46,11 +50,17 @@ pub struct ReportV1<'a> {
     truncated: bool,
     findings: Vec<FindingV1<'a>>,
     removed: Vec<RemovalV1<'a>>,
+    added: Vec<AdditionV1<'a>>,
+    removed_first: bool,
+    losses: Vec<LossV1<'a>>,
+    unkept: Vec<UnkeptV1<'a>>,
     failures: Vec<FailureV1<'a>>,
     refusals: Vec<RefusalV1<'a>>,
     remaining: Vec<FindingV1<'a>>,
     unresolved_prefix_lists: Vec<&'a str>,
+    expired_exceptions: Vec<&'a str>,
     restore: Vec<String>,
+    retract: Vec<String>,
 }
 
 impl<'a> ReportV1<'a> {
@@ -79,11 +89,17 @@ impl<'a> ReportV1<'a> {
             counts,
             findings: report.findings.iter().take(most).map(finding).collect(),
             removed: report.removed.iter().take(most).map(RemovalV1::new).collect(),
+            added: report.added.iter().take(most).map(AdditionV1::new).collect(),
+            removed_first: report.order == Order::RemoveFirst,
+            losses: report.losses.iter().take(most).map(LossV1::new).collect(),
+            unkept: report.unkept.iter().take(most).map(UnkeptV1::new).collect(),
             failures: report.failures.iter().take(most).map(FailureV1::new).collect(),
             refusals: report.refusals.iter().take(most).map(RefusalV1::new).collect(),
             remaining: report.remaining.iter().take(most).map(finding).collect(),
             unresolved_prefix_lists: report.unresolved_prefix_lists.iter().take(most).map(String::as_str).collect(),
-            restore: restore::commands(report).take(most).collect(),
+            expired_exceptions: report.expired_exceptions.iter().take(most).map(String::as_str).collect(),
+            restore: restore::restoring(report).take(most).collect(),
+            retract: restore::retracting(report).take(most).collect(),
         }
     }
 }

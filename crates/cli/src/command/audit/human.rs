@@ -7,17 +7,17 @@ use std::fmt::Write as _;
 use portcullis_rules::{Finding, SecurityGroup, Severity};
 
 use crate::audit::Audit;
-use crate::command::{shorten, traffic};
+use crate::command::{action, look, shorten, traffic};
 use crate::output::{BOLD, clean, count, table};
 
 pub(super) fn render(audit: &Audit) -> String {
     let mut findings: Vec<_> = audit.all().collect();
-    // The order within a group is kept.
-    findings.sort_by_key(|(group, finding)| (Reverse(finding.rule.severity), &group.id));
+    // What is exempt comes last. The order within a group is kept.
+    findings.sort_by_key(|(group, finding)| (finding.exempt.is_some(), Reverse(finding.rule.severity), &group.id));
     let mut text = String::new();
     if !findings.is_empty() {
         let header = ["severity", "group", "name", "rule id", "allows", "from", "forbidden by", "ports", "action"];
-        let rows = findings.iter().map(|(group, finding)| (finding.rule.severity, row(group, finding)));
+        let rows = findings.iter().map(|(group, finding)| (look(finding), row(group, finding)));
         text = table(header, rows);
         text.push('\n');
     }
@@ -28,10 +28,6 @@ pub(super) fn render(audit: &Audit) -> String {
 fn row(group: &SecurityGroup, finding: &Finding) -> [String; 9] {
     let ingress = &finding.ingress;
     let known = |text: Option<&String>| text.map_or("-".to_owned(), |text| clean(text));
-    let action = match &finding.exempt {
-        Some(id) => format!("exempt by {}", clean(id)),
-        None => finding.rule.action.to_string(),
-    };
     [
         finding.rule.severity.to_string(),
         clean(&group.id),
@@ -41,7 +37,7 @@ fn row(group: &SecurityGroup, finding: &Finding) -> [String; 9] {
         clean(&ingress.source.to_string()),
         finding.rule.id.clone(),
         shorten(&finding.offending),
-        action,
+        action(finding),
     ]
 }
 
@@ -52,19 +48,21 @@ fn summary(audit: &Audit, findings: &[(&SecurityGroup, &Finding)]) -> String {
         count(audit.rules, "ingress rule"),
         clean(&audit.policy)
     );
-    if findings.is_empty() {
-        return format!("{judged}: {BOLD}nothing found{BOLD:#}\n");
+    let (exempt, found): (Vec<_>, Vec<_>) = findings.iter().partition(|(_, finding)| finding.exempt.is_some());
+    let exempt = if exempt.is_empty() { String::new() } else { format!("; {} exempt", exempt.len()) };
+    if found.is_empty() {
+        return format!("{judged}: {BOLD}nothing found{BOLD:#}{exempt}\n");
     }
-    let groups: BTreeSet<_> = findings.iter().map(|(group, _)| &group.id).collect();
+    let groups: BTreeSet<_> = found.iter().map(|(group, _)| &group.id).collect();
     let mut text =
-        format!("{judged}: {BOLD}{}{BOLD:#} in {}\n", count(findings.len(), "finding"), count(groups.len(), "group"));
-    let enforced = findings.iter().filter(|(_, finding)| finding.enforces()).count();
-    let told = findings.len().saturating_sub(enforced);
+        format!("{judged}: {BOLD}{}{BOLD:#} in {}\n", count(found.len(), "finding"), count(groups.len(), "group"));
+    let enforced = found.iter().filter(|(_, finding)| finding.enforces()).count();
+    let told = found.len().saturating_sub(enforced);
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
-        "{}; {enforced} enforced, {told} only told; `portcullis rules ID` explains a rule",
-        severities(findings)
+        "{}; {enforced} enforced, {told} only told{exempt}; `portcullis rules ID` explains a rule",
+        severities(&found)
     );
     text
 }

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 
 use portcullis_remediation::intake::Origin;
 use portcullis_remediation::{Alert, Report};
+use portcullis_rules::plan::{Order, Purpose};
 use portcullis_rules::{Finding, IngressRule};
 
 use super::{Ignored, Planned, Plans};
-use crate::command::{shorten, traffic};
+use crate::command::{action, look, shorten, traffic};
 use crate::output::{BOLD, clean, count, table};
 
 pub(super) fn render(plans: &Plans) -> String {
@@ -30,11 +31,11 @@ fn planned(planned: &Planned) -> String {
     if !report.findings.is_empty() {
         let header = ["severity", "rule id", "allows", "from", "forbidden by", "ports", "action"];
         let mut findings: Vec<_> = report.findings.iter().collect();
-        findings.sort_by_key(|finding| Reverse(finding.rule.severity));
-        let rows = findings.into_iter().map(|finding| (finding.rule.severity, row(finding)));
+        findings.sort_by_key(|finding| (finding.exempt.is_some(), Reverse(finding.rule.severity)));
+        let rows = findings.into_iter().map(|finding| (look(finding), row(finding)));
         let _ = write!(text, "\n{}", table(header, rows));
     }
-    text.push_str(&changes(report));
+    text.push_str(&changes(report, planned.order));
     if let Some(alert) = &planned.message {
         text.push_str(&message(alert));
     }
@@ -65,16 +66,24 @@ fn row(finding: &Finding) -> [String; 7] {
         clean(&ingress.source.to_string()),
         finding.rule.id.clone(),
         shorten(&finding.offending),
-        finding.rule.action.to_string(),
+        action(finding),
     ]
 }
 
-fn changes(report: &Report) -> String {
-    let mut text = String::new();
-    if !report.removed.is_empty() {
-        let _ = writeln!(text, "\n{BOLD}Would remove{BOLD:#}");
-        for removal in &report.removed {
-            let _ = writeln!(text, "  - {}: {}", named(&removal.ingress), removal.because.join(", "));
+/// What would change, in the order in which it would.
+fn changes(report: &Report, order: Order) -> String {
+    let (added, removed) = (additions(report), removals(report));
+    let mut text = match order {
+        Order::AddFirst => added + &removed,
+        Order::RemoveFirst if report.added.is_empty() => removed,
+        Order::RemoveFirst => {
+            format!("{removed}{added}  The removal comes first: until the addition, what stays allowed is cut off.\n")
+        }
+    };
+    if !report.losses.is_empty() {
+        let _ = writeln!(text, "\n{BOLD}Would not be able to add{BOLD:#}");
+        for loss in &report.losses {
+            let _ = writeln!(text, "  - {}: {}", named(&loss.ingress), loss.reason.sentence());
         }
     }
     if !report.refusals.is_empty() {
@@ -85,6 +94,32 @@ fn changes(report: &Report) -> String {
     }
     if report.removed.is_empty() && report.refusals.is_empty() {
         let _ = writeln!(text, "\nWould change nothing.");
+    }
+    text
+}
+
+fn additions(report: &Report) -> String {
+    let mut text = String::new();
+    if !report.added.is_empty() {
+        let _ = writeln!(text, "\n{BOLD}Would add{BOLD:#}");
+    }
+    for addition in &report.added {
+        let why = match addition.purpose {
+            Purpose::Keep => "stays allowed",
+            Purpose::Trust => "trusted",
+        };
+        let _ = writeln!(text, "  - {}: {why}, instead of {}", named(&addition.ingress), named(&addition.instead_of));
+    }
+    text
+}
+
+fn removals(report: &Report) -> String {
+    let mut text = String::new();
+    if !report.removed.is_empty() {
+        let _ = writeln!(text, "\n{BOLD}Would remove{BOLD:#}");
+    }
+    for removal in &report.removed {
+        let _ = writeln!(text, "  - {}: {}", named(&removal.ingress), removal.because.join(", "));
     }
     text
 }
@@ -108,12 +143,13 @@ fn ignored(ignored: &Ignored) -> String {
 }
 
 fn summary(plans: &Plans) -> String {
-    let removals: usize = plans.planned.iter().map(|planned| planned.report.removed.len()).sum();
+    let sum = |of: fn(&Report) -> usize| plans.planned.iter().map(|planned| of(&planned.report)).sum();
     format!(
-        "{}: {}, {}; {} ignored, {}\n",
+        "{}: {}, {}, {}; {} ignored, {}\n",
         count(plans.planned.len(), "plan"),
-        count(removals, "removal"),
-        count(plans.planned.iter().map(|planned| planned.report.refusals.len()).sum(), "refusal"),
+        count(sum(|report| report.removed.len()), "removal"),
+        count(sum(|report| report.added.len()), "addition"),
+        count(sum(|report| report.refusals.len()), "refusal"),
         count(plans.ignored.len(), "event"),
         count(plans.errors.len(), "error"),
     )

@@ -1,9 +1,10 @@
 //! `plan --format json`, version 1. Keys are never absent: what is not known is null.
 
+use portcullis_remediation::Mode;
 use portcullis_remediation::intake::{Actor, Origin};
 use portcullis_remediation::report::wire::{FindingV1, RuleV1};
-use portcullis_rules::Removal;
-use portcullis_rules::plan::Refusal;
+use portcullis_rules::plan::{Addition, Loss, Order, Purpose, Refusal};
+use portcullis_rules::{Policy, Removal};
 use serde::Serialize;
 
 use super::{Failed, Ignored, Planned, Plans};
@@ -12,6 +13,8 @@ use crate::describe::Problem;
 #[derive(Debug, Serialize)]
 pub(super) struct PlansV1<'a> {
     version: u32,
+    policy: &'a str,
+    mode: &'static str,
     plans: Vec<PlanV1<'a>>,
     ignored: Vec<IgnoredV1<'a>>,
     errors: Vec<ErrorV1<'a>>,
@@ -25,10 +28,13 @@ struct PlanV1<'a> {
     outcome: &'static str,
     findings: Vec<FindingV1<'a>>,
     removals: Vec<RemovalV1<'a>>,
-    /// No action of this version adds a rule.
-    additions: [RuleV1<'a>; 0],
+    additions: Vec<AdditionV1<'a>>,
+    /// Which comes first; null when there is nothing to add.
+    order: Option<&'static str>,
+    losses: Vec<RefusalV1<'a>>,
     refusals: Vec<RefusalV1<'a>>,
     unresolved_prefix_lists: Vec<&'a str>,
+    expired_exceptions: Vec<&'a str>,
     message: Option<MessageV1<'a>>,
 }
 
@@ -55,8 +61,18 @@ struct RemovalV1<'a> {
     #[serde(flatten)]
     rule: RuleV1<'a>,
     because: &'a [String],
+    action: String,
 }
 
+#[derive(Debug, Serialize)]
+struct AdditionV1<'a> {
+    #[serde(flatten)]
+    rule: RuleV1<'a>,
+    purpose: &'static str,
+    instead_of: RuleV1<'a>,
+}
+
+/// A rule that is not removed, or not added, and why.
 #[derive(Debug, Serialize)]
 struct RefusalV1<'a> {
     #[serde(flatten)]
@@ -86,10 +102,12 @@ struct ErrorV1<'a> {
 }
 
 impl<'a> PlansV1<'a> {
-    pub(super) fn new(plans: &'a Plans, problems: &'a [Problem]) -> Self {
+    pub(super) fn new(policy: &'a Policy, plans: &'a Plans, problems: &'a [Problem]) -> Self {
         let errors = plans.errors.iter().map(ErrorV1::new);
         Self {
             version: 1,
+            policy: &policy.name,
+            mode: if policy.monitor { Mode::Monitor } else { Mode::Enforce }.as_str(),
             plans: plans.planned.iter().map(PlanV1::new).collect(),
             ignored: plans.ignored.iter().map(IgnoredV1::new).collect(),
             errors: errors.chain(problems.iter().map(ErrorV1::of_input)).collect(),
@@ -108,9 +126,12 @@ impl<'a> PlanV1<'a> {
             outcome: report.outcome.as_str(),
             findings: report.findings.iter().map(|finding| FindingV1::new(group, finding)).collect(),
             removals: report.removed.iter().map(RemovalV1::new).collect(),
-            additions: [],
+            additions: report.added.iter().map(AdditionV1::new).collect(),
+            order: (!report.added.is_empty()).then(|| order(planned.order)),
+            losses: report.losses.iter().map(RefusalV1::of_loss).collect(),
             refusals: report.refusals.iter().map(RefusalV1::new).collect(),
             unresolved_prefix_lists: report.unresolved_prefix_lists.iter().map(String::as_str).collect(),
+            expired_exceptions: report.expired_exceptions.iter().map(String::as_str).collect(),
             message: planned.message.as_ref().map(|alert| MessageV1 { subject: &alert.subject, text: &alert.email }),
         }
     }
@@ -142,7 +163,26 @@ impl<'a> ActorV1<'a> {
 
 impl<'a> RemovalV1<'a> {
     fn new(removal: &'a Removal) -> Self {
-        Self { rule: RuleV1::new(&removal.ingress), because: &removal.because }
+        let action = removal.action.to_string();
+        Self { rule: RuleV1::new(&removal.ingress), because: &removal.because, action }
+    }
+}
+
+impl<'a> AdditionV1<'a> {
+    fn new(addition: &'a Addition) -> Self {
+        let purpose = match addition.purpose {
+            Purpose::Keep => "keep",
+            Purpose::Trust => "trust",
+        };
+        let instead_of = RuleV1::new(&addition.instead_of);
+        Self { rule: RuleV1::new(&addition.ingress), purpose, instead_of }
+    }
+}
+
+const fn order(order: Order) -> &'static str {
+    match order {
+        Order::AddFirst => "add-first",
+        Order::RemoveFirst => "remove-first",
     }
 }
 
@@ -150,6 +190,11 @@ impl<'a> RefusalV1<'a> {
     fn new(refusal: &'a Refusal) -> Self {
         let rule = RuleV1::new(&refusal.ingress);
         Self { rule, code: refusal.reason.code(), sentence: refusal.reason.sentence() }
+    }
+
+    fn of_loss(loss: &'a Loss) -> Self {
+        let rule = RuleV1::new(&loss.ingress);
+        Self { rule, code: loss.reason.code(), sentence: loss.reason.sentence() }
     }
 }
 

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use portcullis_rules::IngressRule;
+use portcullis_rules::plan::{Addition, Order, RefusalReason};
 
 use super::super::page::Page;
 use super::super::story::{Case, Fate, Story, Verdict};
 use super::super::{clean, words};
 use crate::ports::{Mode, PortError};
-use crate::report::wire;
+use crate::report::{Report, wire};
 
 /// How many commands are spelled out.
 const MOST_COMMANDS: usize = 10;
@@ -77,35 +78,78 @@ fn said(page: &mut Page, error: &PortError) {
     page.item("  ", &format!("({}, {}: {message})", error.operation, error.kind.code()));
 }
 
-/// The commands that remove what is left.
+/// The commands that remove what is left, in monitor mode with those that keep what may stay.
 fn by_hand(page: &mut Page, story: &Story<'_>, most: usize) {
     let open: Vec<_> = story.numbered(|fate| fate.is_open()).collect();
     if open.is_empty() || story.report.group.id.is_empty() {
         return;
     }
-    let is_foreign = story.verdict == Verdict::Refused;
+    let is_foreign = open.iter().any(|(_, case)| is_foreign(case));
     let account = if is_foreign { " with credentials of the account that owns the group" } else { "" };
     let (them, these) = if open.len() == 1 { ("it", "this") } else { ("them", "these") };
+    let would: Vec<_> = story.report.added.iter().filter(|_| story.report.mode == Mode::Monitor).collect();
     page.blank();
-    page.text(&format!("To remove {them} by hand, run {these}{account}:"));
-    commands(page, story, &open, most, wire::revoke);
+    let in_part = |case: &Case<'_>| case.instead.is_empty() && case.may_stay_in_part();
+    let parts: Vec<_> = open.iter().filter(|(_, case)| in_part(case)).map(|(number, _)| *number).take(30).collect();
+    if !parts.is_empty() && story.report.mode == Mode::Enforce {
+        let rules = if parts.len() == 1 { "rule" } else { "rules" };
+        page.text(&format!(
+            "Of {rules} {} the policy would keep a part, or open it to trusted sources: add that as rules of their own first.",
+            words::numbers(&parts)
+        ));
+    }
+    let added = would.iter().map(|addition| {
+        let comment = format!("allowed: {}", words::short_rule(&addition.ingress));
+        (comment, *addition)
+    });
+    let first = story.report.order == Order::AddFirst;
+    if !would.is_empty() && first {
+        page.text("First add what the policy allows:");
+        let added = added.clone().map(|(comment, addition)| (comment, opening(story, &addition.ingress)));
+        commands(page, most, would.len(), added);
+    }
+    let begin = if !would.is_empty() && first { "Then, to" } else { "To" };
+    page.text(&format!("{begin} remove {them} by hand, run {these}{account}:"));
+    commands(page, most, open.len(), open.iter().map(|(number, case)| numbered(story, *number, case, wire::revoke)));
+    if !would.is_empty() && !first {
+        page.text("Then add what the policy allows (the group has no room for both at once):");
+        commands(
+            page,
+            most,
+            would.len(),
+            added.map(|(comment, addition)| (comment, opening(story, &addition.ingress))),
+        );
+    }
 }
 
-/// A command for each rule, as far as there is room.
-fn commands(
-    page: &mut Page,
+fn is_foreign(case: &Case<'_>) -> bool {
+    matches!(case.fate, Fate::Refused(refusal) if refusal.reason == RefusalReason::ForeignGroup)
+}
+
+/// A command about a rule that was found.
+fn numbered(
     story: &Story<'_>,
-    cases: &[(usize, &Case<'_>)],
-    most: usize,
+    number: usize,
+    case: &Case<'_>,
     command: fn(&str, Option<&str>, &IngressRule) -> Vec<String>,
-) {
+) -> (String, Vec<String>) {
     let (group, region) = (&story.report.group.id, story.report.origin.region.as_deref());
+    (format!("rule {number}: {}", words::short_rule(case.ingress)), command(group, region, case.ingress))
+}
+
+/// The command that adds a rule.
+pub(super) fn opening(story: &Story<'_>, ingress: &IngressRule) -> Vec<String> {
+    wire::authorize(&story.report.group.id, story.report.origin.region.as_deref(), ingress)
+}
+
+/// So many commands, each with a comment, as far as there is room.
+pub(super) fn commands(page: &mut Page, most: usize, all: usize, list: impl Iterator<Item = (String, Vec<String>)>) {
     let shown = most.min(MOST_COMMANDS);
-    for (number, case) in cases.iter().take(shown) {
-        page.line(&format!("  # rule {number}: {}", words::short_rule(case.ingress)));
-        page.command(&command(group, region, case.ingress));
+    for (comment, words) in list.take(shown) {
+        page.line(&format!("  # {comment}"));
+        page.command(&words);
     }
-    let left_out = cases.len().saturating_sub(shown);
+    let left_out = all.saturating_sub(shown);
     if left_out > 0 {
         let more = words::count(left_out, "more rule", "more rules");
         page.text(&format!("And {more}: see the report that queues and functions get from this topic."));
@@ -123,7 +167,11 @@ pub(super) fn connections(page: &mut Page, story: &Story<'_>) {
         _ => removed.into_iter().partition(|(_, case)| words::may_be_untracked(case.ingress)),
     };
     let is_all = untracked.is_empty() || tracked.is_empty();
+    let replaced = story.cases.iter().any(|case| !case.instead.is_empty());
     page.heading("Connections that were already open");
+    if replaced {
+        page.text(&pause(story.report));
+    }
     if let Some(rules) = those(&untracked, is_all) {
         match story.report.group.open_egress {
             Some(_) => page.text(&format!("{rules}: cut at once. {UNTRACKED}")),
@@ -135,6 +183,24 @@ pub(super) fn connections(page: &mut Page, story: &Story<'_>) {
     if let Some(rules) = those(&tracked, is_all) {
         page.text(&format!("{rules}: NOT cut. {TRACKED}"));
     }
+}
+
+/// What happens to connections that the new rules allow.
+fn pause(report: &Report) -> String {
+    if report.order == Order::AddFirst {
+        return "What the new rules allow goes on, for they came before the old ones went. The rest:".to_owned();
+    }
+    let is_twin =
+        |addition: &Addition| report.removed.iter().any(|removal| removal.ingress.same_content(&addition.ingress));
+    let why = if report.added.iter().any(is_twin) {
+        "AWS takes no second rule for the same traffic"
+    } else {
+        "the rules quota of the group had no room for both"
+    };
+    format!(
+        "The old rules went before the new ones came, because {why}: what the new rules allow may have paused for a moment. \
+         The rest:"
+    )
 }
 
 const UNTRACKED: &str = "All outgoing traffic is allowed, so AWS did not track these connections, and they end with the \
@@ -157,23 +223,60 @@ fn those(cases: &[(usize, &Case<'_>)], is_all: bool) -> Option<String> {
     }
 }
 
-/// The commands that put back what was removed.
+/// The commands that put back what was removed, and take away what was put in its place.
 pub(super) fn undo(page: &mut Page, story: &Story<'_>, most: usize) {
-    let removed: Vec<_> = story.numbered(|fate| matches!(fate, Fate::Removed)).collect();
-    if removed.is_empty() || story.report.mode == Mode::Monitor {
+    let there: Vec<&IngressRule> = story.report.to_restore().map(|removal| &removal.ingress).collect();
+    let back = story.numbered(|fate| matches!(fate, Fate::Removed));
+    let back: Vec<_> = back.filter(|(_, case)| there.contains(&case.ingress)).collect();
+    let added: Vec<_> = story.report.to_retract().collect();
+    if back.is_empty() && added.is_empty() {
         return;
     }
     page.heading("How to undo it");
     if matches!(story.verdict, Verdict::NotClosed | Verdict::NotVerified) {
         // Commands that open, beside those that close, are a trap for somebody in a hurry.
-        page.text("Close it first. The commands that put removed rules back are in the report (`restore`).");
+        page.text(
+            "Close it first. The commands that put removed rules back, and take away added ones, are in the report \
+             (`restore`, `retract`).",
+        );
         return;
     }
-    page.text(
-        "Get an exception first (see below), or Portcullis will close it again within seconds. Then each of these puts \
-         one rule back exactly as it was:",
-    );
-    commands(page, story, &removed, most, wire::authorize);
+    let restore = |page: &mut Page| {
+        commands(
+            page,
+            most,
+            back.len(),
+            back.iter().map(|(number, case)| numbered(story, *number, case, wire::authorize)),
+        );
+    };
+    let retract = |page: &mut Page| {
+        let (group, region) = (&story.report.group.id, story.report.origin.region.as_deref());
+        let command = |addition: &&Addition| {
+            let comment = format!("new: {}", words::short_rule(&addition.ingress));
+            (comment, wire::revoke(group, region, &addition.ingress))
+        };
+        commands(page, most, added.len(), added.iter().map(command));
+    };
+    let puts = "puts one rule back exactly as it was";
+    let takes = if added.len() == 1 { "this takes away the new rule" } else { "these take away the new rules" };
+    let exception = "Get an exception first (see below), or Portcullis will close it again within seconds.";
+    if back.is_empty() {
+        page.text(&format!("What Portcullis added is in the group: {takes}:"));
+        retract(page);
+    } else if added.is_empty() {
+        page.text(&format!("{exception} Then each of these {puts}:"));
+        restore(page);
+    } else if story.report.order == Order::AddFirst {
+        page.text(&format!("{exception} Then each of these {puts}:"));
+        restore(page);
+        page.text(&format!("After that, {takes} that Portcullis put in their place:"));
+        retract(page);
+    } else {
+        page.text(&format!("{exception} Then {takes}:"));
+        retract(page);
+        page.text(&format!("After that, each of these {puts}:"));
+        restore(page);
+    }
 }
 
 /// How to be allowed.

@@ -1,8 +1,8 @@
 //! The first paragraph: what happened, and whether the reader may go back to bed.
 
 use super::super::page::Page;
-use super::super::story::{Case, Fate, Story, Verdict, what_is_wrong};
-use super::super::{clean, words};
+use super::super::story::{Case, Deed, Fate, Story, Verdict, what_is_wrong};
+use super::super::{clean, kept, words};
 
 pub(super) fn write(page: &mut Page, story: &Story<'_>) {
     let group = group(story);
@@ -18,7 +18,9 @@ pub(super) fn write(page: &mut Page, story: &Story<'_>) {
         ),
         Verdict::WouldClose => format!(
             "WOULD CLOSE (monitor mode), STILL OPEN. {group_first} has {rules} {wrong}. In enforce mode Portcullis would \
-             have removed {them}; in monitor mode it changes nothing."
+             have {} {them}{}; in monitor mode it changes nothing.",
+            done(&cases).0,
+            if done(&cases).1.is_empty() { String::new() } else { format!(" ({})", done(&cases).1) }
         ),
         Verdict::Closed => closed(story, &group),
         Verdict::AlreadyGone => format!(
@@ -41,15 +43,45 @@ fn closed(story: &Story<'_>, group: &str) -> String {
         Some(seconds) => format!("A second look, {} after the change, found", words::duration(seconds)),
         None => "A second look found".to_owned(),
     };
-    let rest = if may_live_on(story) {
+    let rest = if kept::is_cut(story.report) {
+        "But some of what may stay open could NOT be kept and is cut now: see below."
+    } else if may_live_on(story) {
         "Connections that were already open may live on: see below."
     } else {
         "Nothing more has to be done."
     };
     let (rules, wrong) = (rules(&cases), what_is_wrong(&cases));
+    let head = if kept::is_cut(story.report) { "CLOSED, NOT ALL KEPT" } else { "CLOSED" };
+    let (verb, each) = done(&cases);
+    let each = if each.is_empty() { each } else { format!(": {each}") };
+    let place = if verb == "removed" { "from" } else { "in" };
+    let stays = match cases.as_slice() {
+        _ if kept::is_cut(story.report) => "",
+        [case] if !case.instead.is_empty() => " What the policy allows of it is open as new rules.",
+        cases if cases.iter().any(|case| !case.instead.is_empty()) => {
+            " What the policy allows of them is open as new rules."
+        }
+        _ => "",
+    };
     format!(
-        "CLOSED. Portcullis removed {rules} {wrong} from {group}. {look} nothing left that the policy wants gone. {rest}"
+        "{head}. Portcullis {verb} {rules} {wrong} {place} {group}{each}.{stays} {look} nothing left that the policy wants \
+         gone. {rest}"
     )
+}
+
+/// `narrowed`; where it differs from rule to rule `closed`, and `1 removed, 2 narrowed`.
+fn done(cases: &[&Case<'_>]) -> (&'static str, String) {
+    let deeds = [(Deed::Removed, "removed"), (Deed::Narrowed, "narrowed"), (Deed::Restricted, "restricted")];
+    let counts = deeds.map(|(deed, word)| (cases.iter().filter(|case| case.deed() == deed).count(), word));
+    let done: Vec<_> = counts.into_iter().filter(|(count, _)| *count > 0).collect();
+    match done.as_slice() {
+        [] => ("removed", String::new()),
+        [(_, word)] => (word, String::new()),
+        several => {
+            let each: Vec<_> = several.iter().map(|(count, word)| format!("{count} {word}")).collect();
+            ("closed", each.join(", "))
+        }
+    }
 }
 
 /// Whether AWS may have left connections open that a removed rule let in.

@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use portcullis_rules::plan::Refusal;
-use portcullis_rules::{Action, Finding, IngressRule, Offending, Protocol, Removal, SecurityGroup, Severity};
+use portcullis_rules::plan::{Addition, Loss, Purpose, Refusal};
+use portcullis_rules::{Action, Finding, IngressRule, Protocol, Removal, SecurityGroup, Severity, TrafficSet};
 use serde::Serialize;
 
 use super::Text;
 use crate::intake::{Actor, Origin};
 use crate::ports::PortError;
-use crate::report::{Failure, Report};
+use crate::report::{Failure, Report, Unkept};
 
 /// How much of a text from outside that restores nothing is kept, in characters.
 const MAX_TEXT: usize = 1024;
@@ -30,7 +30,7 @@ pub struct FindingV1<'a> {
     severity: Text<Severity>,
     action: Text<Action>,
     references: &'a [String],
-    offending_ports: Text<&'a Offending>,
+    offending_ports: Text<&'a TrafficSet>,
     exempt: Option<&'a str>,
 }
 
@@ -98,11 +98,65 @@ pub struct RemovalV1<'a> {
     #[serde(flatten)]
     rule: RuleV1<'a>,
     because: &'a [String],
+    action: Text<Action>,
 }
 
 impl<'a> RemovalV1<'a> {
-    pub(super) fn new(removal: &'a Removal) -> Self {
-        Self { rule: RuleV1::new(&removal.ingress), because: &removal.because }
+    /// A removal.
+    pub fn new(removal: &'a Removal) -> Self {
+        Self { rule: RuleV1::new(&removal.ingress), because: &removal.because, action: Text(removal.action) }
+    }
+}
+
+/// A rule that was added (in monitor mode: would be) in the place of one that was removed.
+#[derive(Debug, Clone, Serialize)]
+pub struct AdditionV1<'a> {
+    #[serde(flatten)]
+    rule: RuleV1<'a>,
+    purpose: &'static str,
+    instead_of: Option<&'a str>,
+}
+
+impl<'a> AdditionV1<'a> {
+    /// An addition.
+    pub fn new(addition: &'a Addition) -> Self {
+        let purpose = match addition.purpose {
+            Purpose::Keep => "keep",
+            Purpose::Trust => "trust",
+        };
+        Self { rule: RuleV1::new(&addition.ingress), purpose, instead_of: addition.instead_of.id.as_deref() }
+    }
+}
+
+/// A rule that could not be kept or opened again, as the plan foresaw.
+#[derive(Debug, Clone, Serialize)]
+pub struct LossV1<'a> {
+    #[serde(flatten)]
+    rule: RuleV1<'a>,
+    code: &'static str,
+    sentence: &'static str,
+}
+
+impl<'a> LossV1<'a> {
+    /// A loss.
+    pub fn new(loss: &'a Loss) -> Self {
+        let rule = RuleV1::new(&loss.ingress);
+        Self { rule, code: loss.reason.code(), sentence: loss.reason.sentence() }
+    }
+}
+
+/// A rule that was to be added in the place of one that was removed, and the call that failed.
+#[derive(Debug, Clone, Serialize)]
+pub struct UnkeptV1<'a> {
+    #[serde(flatten)]
+    rule: AdditionV1<'a>,
+    #[serde(flatten)]
+    error: ErrorV1<'a>,
+}
+
+impl<'a> UnkeptV1<'a> {
+    pub(super) fn new(unkept: &'a Unkept) -> Self {
+        Self { rule: AdditionV1::new(&unkept.addition), error: ErrorV1::new(&unkept.error) }
     }
 }
 
@@ -145,7 +199,8 @@ pub struct RefusalV1<'a> {
 }
 
 impl<'a> RefusalV1<'a> {
-    pub(super) fn new(refusal: &'a Refusal) -> Self {
+    /// A refusal.
+    pub fn new(refusal: &'a Refusal) -> Self {
         let rule = RuleV1::new(&refusal.ingress);
         Self { rule, code: refusal.reason.code(), sentence: refusal.reason.sentence() }
     }
@@ -225,10 +280,14 @@ impl<'a> GroupV1<'a> {
 pub struct CountsV1 {
     findings: usize,
     removed: usize,
+    added: usize,
+    losses: usize,
+    unkept: usize,
     failures: usize,
     refusals: usize,
     remaining: usize,
     unresolved_prefix_lists: usize,
+    expired_exceptions: usize,
 }
 
 impl CountsV1 {
@@ -236,19 +295,22 @@ impl CountsV1 {
         Self {
             findings: report.findings.len(),
             removed: report.removed.len(),
+            added: report.added.len(),
+            losses: report.losses.len(),
+            unkept: report.unkept.len(),
             failures: report.failures.len(),
             refusals: report.refusals.len(),
             remaining: report.remaining.len(),
             unresolved_prefix_lists: report.unresolved_prefix_lists.len(),
+            expired_exceptions: report.expired_exceptions.len(),
         }
     }
 
     /// The length of the longest list.
     pub(super) fn most(&self) -> usize {
-        [self.findings, self.removed, self.failures, self.refusals, self.remaining, self.unresolved_prefix_lists]
-            .into_iter()
-            .max()
-            .unwrap_or_default()
+        let changes = [self.removed, self.added, self.losses, self.unkept, self.failures, self.refusals];
+        let others = [self.findings, self.remaining, self.unresolved_prefix_lists, self.expired_exceptions];
+        changes.into_iter().chain(others).max().unwrap_or_default()
     }
 }
 

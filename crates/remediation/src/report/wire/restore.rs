@@ -9,14 +9,18 @@ use portcullis_rules::{IngressRule, Source};
 use serde::Serialize;
 
 use super::json;
-use crate::ports::Mode;
 use crate::report::Report;
 
-/// One command for each removed rule. In monitor mode nothing was removed.
-pub(super) fn commands(report: &Report) -> impl Iterator<Item = String> + '_ {
-    let removed = if report.mode == Mode::Enforce { report.removed.as_slice() } else { &[] };
+/// One command for each removed rule that puts it back. In monitor mode nothing was removed.
+pub(super) fn restoring(report: &Report) -> impl Iterator<Item = String> + '_ {
     let region = report.origin.region.as_deref();
-    removed.iter().map(move |removal| authorize(&report.group.id, region, &removal.ingress).join(" "))
+    report.to_restore().map(move |removal| authorize(&report.group.id, region, &removal.ingress).join(" "))
+}
+
+/// One command for each added rule that takes it away again. In monitor mode nothing was added.
+pub(super) fn retracting(report: &Report) -> impl Iterator<Item = String> + '_ {
+    let region = report.origin.region.as_deref();
+    report.to_retract().map(move |addition| revoke(&report.group.id, region, &addition.ingress).join(" "))
 }
 
 /// The command that adds a rule as it was, description and tags included: its words, one option with its value each.

@@ -21,6 +21,10 @@ fn rich() -> Value {
     report.unresolved_prefix_lists.insert("pl-1".to_owned());
     report.unverified = samples::unverified().unverified;
     report.closed_at = samples::closed().closed_at;
+    report.expired_exceptions.insert("ended".to_owned());
+    report.added = samples::narrowed().added;
+    report.losses = samples::not_kept().losses;
+    report.unkept = samples::not_kept().unkept;
     report.findings[0].exempt = Some("an-exception".to_owned());
     report.origin.actor.invoked_by = Some("cloudformation.amazonaws.com".to_owned());
     value(&report)
@@ -28,7 +32,12 @@ fn rich() -> Value {
 
 #[test]
 fn a_whole_report() {
-    for (name, report) in [("closed", samples::closed()), ("incomplete", samples::incomplete())] {
+    for (name, report) in [
+        ("closed", samples::closed()),
+        ("incomplete", samples::incomplete()),
+        ("narrowed", samples::narrowed()),
+        ("not_kept", samples::not_kept()),
+    ] {
         insta::assert_snapshot!(name, serde_json::to_string_pretty(&ReportV1::new(&report)).unwrap());
     }
 }
@@ -74,7 +83,56 @@ fn a_summary_is_small_and_takes_the_gravest_outcome() {
 
 #[test]
 fn monitor_mode_has_nothing_to_restore() {
-    assert_eq!(value(&samples::monitor())["restore"], json!([]));
+    for report in [samples::monitor(), samples::would_narrow()] {
+        let value = value(&report);
+        assert_eq!((&value["restore"], &value["retract"]), (&json!([]), &json!([])));
+    }
+    assert!(value(&samples::would_narrow())["added"].as_array().unwrap().len() > 1);
+}
+
+/// The permission that a command names, as a text without the description.
+fn content(command: &Value) -> String {
+    let words = shell_words(command.as_str().unwrap());
+    let permissions = words.iter().skip_while(|word| *word != "--ip-permissions").nth(1).unwrap();
+    let mut permission: Value = serde_json::from_str::<Value>(permissions).unwrap()[0].take();
+    for list in permission.as_object_mut().unwrap().values_mut().filter_map(Value::as_array_mut) {
+        list[0].as_object_mut().unwrap().remove("Description");
+    }
+    permission.to_string()
+}
+
+#[test]
+fn an_undo_takes_away_exactly_what_came() {
+    let report = samples::narrowed();
+    let all = value(&report);
+    assert_eq!(all["restore"].as_array().unwrap().len(), 1);
+    let retract: Vec<_> = all["retract"].as_array().unwrap().iter().map(content).collect();
+    let web = |port: u16| {
+        let (from, to, ranges) = (port, port, json!([{"CidrIp": "0.0.0.0/0"}]));
+        json!({"IpProtocol": "tcp", "FromPort": from, "ToPort": to, "IpRanges": ranges}).to_string()
+    };
+    let mut expected = [web(443), web(80)];
+    expected.sort();
+    let mut sorted = retract;
+    sorted.sort();
+    assert_eq!(sorted, expected);
+}
+
+#[test]
+fn what_came_and_went_again_is_no_part_of_an_undo() {
+    let mut report = samples::narrowed();
+    let mut again = report.removed[0].clone();
+    again.ingress = report.added[0].ingress.clone();
+    again.ingress.id = Some("sgr-new".to_owned());
+    report.removed.push(again);
+    let all = value(&report);
+    assert_eq!((all["removed"].as_array().unwrap().len(), all["restore"].as_array().unwrap().len()), (2, 1));
+    assert_eq!((all["added"].as_array().unwrap().len(), all["retract"].as_array().unwrap().len()), (2, 1));
+    let other = samples::narrowed();
+    let mut twin = report.removed.pop().unwrap();
+    twin.ingress.description = Some("a twin that was there before".to_owned());
+    let report = Report { removed: [other.removed.clone(), vec![twin]].concat(), ..other };
+    assert_eq!((report.to_restore().count(), report.to_retract().count()), (2, 2));
 }
 
 /// Reads a command as a POSIX shell would.
@@ -215,13 +273,22 @@ fn the_schema_has_every_key_of_a_report_and_no_other() {
 }
 
 #[test]
-fn the_schema_names_every_outcome_and_error() {
+fn the_schema_names_every_code() {
     use crate::ports::ErrorKind::{Denied, GroupNotFound, NoAnswer, Other, RuleNotFound, Throttled};
     use crate::report::Outcome::{Clean, Closed, Incomplete, Noticed, Refused, Vanished, WouldClose};
+    use portcullis_rules::Action;
+    use portcullis_rules::plan::{LossReason, RefusalReason};
     let schema: Value = serde_json::from_str(SCHEMA).unwrap();
     let outcomes =
         [Clean, Vanished, Noticed, Closed, WouldClose, Refused, Incomplete].map(crate::report::Outcome::as_str);
     assert_eq!(schema.pointer("/properties/outcome/enum").unwrap(), &json!(outcomes));
     let kinds = [Throttled, Denied, GroupNotFound, RuleNotFound, NoAnswer, Other].map(crate::ports::ErrorKind::code);
     assert_eq!(schema.pointer("/$defs/error_kind/enum").unwrap(), &json!(kinds));
+    let refusals = RefusalReason::ALL.map(RefusalReason::code);
+    assert_eq!(schema.pointer("/properties/refusals/items/properties/code/enum").unwrap(), &json!(refusals));
+    let losses = LossReason::ALL.map(LossReason::code);
+    assert_eq!(schema.pointer("/properties/losses/items/properties/code/enum").unwrap(), &json!(losses));
+    let actions = [Action::Notify, Action::Narrow, Action::Restrict, Action::Revoke].map(|action| action.to_string());
+    assert_eq!(schema.pointer("/$defs/finding/properties/action/enum").unwrap(), &json!(actions));
+    assert_eq!(schema.pointer("/properties/removed/items/properties/action/enum").unwrap(), &json!(actions[1..]));
 }

@@ -1,0 +1,124 @@
+//! Adding rules in the place of removed ones.
+//!
+//! One permission for each box, with the description in its one range, list or pair. Tags are not part of a permission:
+//! those of a call (`TagSpecifications`) go to every rule that it makes (API Reference, `AuthorizeSecurityGroupIngress`),
+//! so boxes go together exactly when their tags are the same. EC2 takes all permissions of a call or none; where it
+//! refuses them together, each goes alone. A box that is there already (`InvalidPermission.Duplicate`, which also follows
+//! an answer that got lost) is a success; it keeps the description and the tags that it has.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use aws_sdk_ec2::types::{IpPermission, ResourceType, Tag, TagSpecification};
+use futures_util::stream::{self, StreamExt as _};
+use portcullis_remediation::ports::Authorized;
+use portcullis_remediation::{AuthorizeIngress, ErrorKind, PortError};
+use portcullis_rules::IngressRule;
+use portcullis_rules::group::Tags;
+
+use crate::boxes::to_described_permission;
+use crate::change::{AT_ONCE, BOXES_PER_CALL, Changer, one_box_may_be_the_reason};
+use crate::error::{Failure, failure};
+
+const OPERATION: &str = "AuthorizeSecurityGroupIngress";
+
+/// "There is such a rule already" (Amazon EC2 API Reference, "Error codes for the Amazon EC2 API").
+const DUPLICATE: &str = "InvalidPermission.Duplicate";
+
+/// A box and its place in the request.
+type Placed<'a> = (usize, &'a IngressRule);
+
+impl Changer {
+    /// One call for all; one each when EC2 will not have them together.
+    async fn authorize_some(&self, group_id: &str, some: &[Placed<'_>]) -> Authorized {
+        let rules: Vec<IngressRule> = some.iter().map(|(_, rule)| (*rule).clone()).collect();
+        match self.authorize_call(group_id, &rules).await {
+            Err(failure) if rules.len() > 1 && one_box_may_be_the_reason(&failure, &rules) => {
+                tracing::info!(group_id, error = %failure.error, "authorizing one by one");
+                self.authorize_each(group_id, &rules).await
+            }
+            outcome => {
+                let outcome = settled(outcome, &rules);
+                rules.iter().map(|_| outcome.clone()).collect()
+            }
+        }
+    }
+
+    async fn authorize_each(&self, group_id: &str, rules: &[IngressRule]) -> Authorized {
+        let calls: Vec<_> = rules
+            .chunks(1)
+            .map(|rule| async move { settled(self.authorize_call(group_id, rule).await, rule) })
+            .collect();
+        stream::iter(calls).buffered(AT_ONCE).collect().await
+    }
+
+    async fn authorize_call(&self, group_id: &str, rules: &[IngressRule]) -> Result<(), Failure> {
+        let permissions: Vec<IpPermission> = rules.iter().map(to_described_permission).collect();
+        let answer = self
+            .ec2
+            .authorize_security_group_ingress()
+            .group_id(group_id)
+            .set_ip_permissions(Some(permissions))
+            .set_tag_specifications(rules.first().and_then(tag_specifications))
+            .send()
+            .await
+            .map_err(|error| failure(OPERATION, &error))?;
+        if answer.r#return() == Some(true) {
+            return Ok(());
+        }
+        let error = PortError::new(OPERATION, ErrorKind::Other, "EC2 did not answer that it succeeded");
+        Err(Failure { error, code: None, refused: false })
+    }
+}
+
+#[async_trait]
+impl AuthorizeIngress for Changer {
+    async fn authorize(&self, group_id: &str, rules: &[IngressRule]) -> Authorized {
+        let calls: Vec<_> = batches(rules)
+            .into_iter()
+            .map(|some| async move {
+                let outcomes = self.authorize_some(group_id, &some).await;
+                some.iter().map(|(place, _)| *place).zip(outcomes).collect::<Vec<_>>()
+            })
+            .collect();
+        let outcomes: Vec<_> = stream::iter(calls).buffered(AT_ONCE).collect().await;
+        let mut outcomes: Vec<_> = outcomes.into_iter().flatten().collect();
+        outcomes.sort_by_key(|(place, _)| *place);
+        outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+    }
+}
+
+/// What is sent in one call: boxes with the same tags, and not too many.
+fn batches(rules: &[IngressRule]) -> Vec<Vec<Placed<'_>>> {
+    let mut alike: BTreeMap<Tags, Vec<Placed<'_>>> = BTreeMap::new();
+    for (place, rule) in rules.iter().enumerate() {
+        alike.entry(own_tags(rule)).or_default().push((place, rule));
+    }
+    alike.values().flat_map(|some| some.chunks(BOXES_PER_CALL).map(<[_]>::to_vec)).collect()
+}
+
+/// A box alone that is there already is a success; of several, nobody knows which one it is.
+fn settled(outcome: Result<(), Failure>, rules: &[IngressRule]) -> Result<(), PortError> {
+    match outcome {
+        Err(failure) if rules.len() == 1 && failure.code.as_deref() == Some(DUPLICATE) => Ok(()),
+        outcome => Ok(outcome?),
+    }
+}
+
+/// The tags that we can set: `aws:` is kept for AWS, and EC2 refuses a call with such a key (Amazon EC2 User Guide, "Tag
+/// restrictions").
+fn own_tags(rule: &IngressRule) -> Tags {
+    let own = rule.tags.iter().filter(|(key, _)| !key.to_ascii_lowercase().starts_with("aws:"));
+    own.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// `None` without tags: then the call needs no permission to tag.
+fn tag_specifications(rule: &IngressRule) -> Option<Vec<TagSpecification>> {
+    let tags = own_tags(rule);
+    if tags.is_empty() {
+        return None;
+    }
+    let tags = tags.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+    let all = TagSpecification::builder().resource_type(ResourceType::SecurityGroupRule).set_tags(Some(tags));
+    Some(vec![all.build()])
+}

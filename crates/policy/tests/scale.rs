@@ -1,0 +1,41 @@
+//! Large policies.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly, and its helpers too")]
+
+use std::fmt::Write as _;
+
+use portcullis_policy::{check, parse, show};
+
+/// A policy with this many exceptions, none covering another.
+fn large(count: u32) -> String {
+    let mut text = "version: 1\nextends: baseline\nexceptions:\n".to_owned();
+    for n in 0..count {
+        writeln!(
+            text,
+            "  - id: vendor-{n}\n    reason: the appliance of vendor {n} calls back (contract {n})\n    \
+             owner: team-{n}@example.com\n    expires: 2027-03-31\n    rules: [uncommon-ports, port-range]\n    \
+             protocol: tcp\n    ports: [{}, 9000-9010]\n    sources: [0.0.0.0/0, \"2001:db8::/32\"]\n    \
+             match: {{ groups: [sg-{n:017x}], names: [\"edge-{n}-*\"], regions: [eu-west-1] }}",
+            8000_u32.saturating_add(n)
+        )
+        .unwrap();
+    }
+    text
+}
+
+#[test]
+fn a_thousand_exceptions_are_read_and_shown() {
+    let loaded = parse("policy.yaml", &large(1000)).unwrap();
+    assert_eq!(loaded.policy.exceptions.len(), 1000);
+    assert!(check(&loaded, "2026-11-21T00:00:00Z".parse().unwrap()).is_empty());
+    let shown = show(&loaded.policy);
+    assert_eq!(parse("policy.yaml", &shown).unwrap().policy.exceptions, loaded.policy.exceptions);
+}
+
+#[test]
+fn a_thousand_mistakes_are_told() {
+    let wrong = parse("policy.yaml", &large(1000).replace("tcp", "tpc")).unwrap_err();
+    assert_eq!(wrong.len(), 1000);
+    assert!(wrong.to_string().ends_with("did you mean `tcp`?\n\nand 800 more"));
+    assert_eq!(wrong.lines().count(), 1000);
+}

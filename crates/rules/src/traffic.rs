@@ -1,0 +1,207 @@
+//! Sets of traffic: what a box admits, or the part of it that a rule forbids or an exception frees.
+
+use std::fmt;
+
+use crate::group::Traffic;
+use crate::ports::PortSet;
+
+/// Protocol numbers other than tcp, udp, icmp and icmpv6.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct ProtocolSet([u64; 4]);
+
+/// The numbers that have names of their own in a security group: icmp, tcp, udp, icmpv6.
+const NAMED: [u8; 4] = [1, 6, 17, 58];
+
+impl ProtocolSet {
+    /// No protocol.
+    pub const fn empty() -> Self {
+        Self([0; 4])
+    }
+
+    /// Every protocol number without a name of its own.
+    pub fn all() -> Self {
+        (0..=u8::MAX).collect()
+    }
+
+    /// Whether the set holds no protocol.
+    pub fn is_empty(self) -> bool {
+        self.0 == [0; 4]
+    }
+
+    /// Whether the set holds this number.
+    pub fn contains(self, number: u8) -> bool {
+        self.0.get(usize::from(number >> 6)).is_some_and(|word| word & (1 << (number & 63)) != 0)
+    }
+
+    /// The numbers, ascending.
+    pub fn numbers(self) -> impl Iterator<Item = u8> {
+        (0..=u8::MAX).filter(move |&number| self.contains(number))
+    }
+
+    fn zip(self, other: Self, combine: impl Fn(u64, u64) -> u64) -> Self {
+        let mut words = self.0;
+        for (mine, theirs) in words.iter_mut().zip(other.0) {
+            *mine = combine(*mine, theirs);
+        }
+        Self(words)
+    }
+}
+
+impl FromIterator<u8> for ProtocolSet {
+    /// Numbers with names of their own are left out: they have places of their own in a [`TrafficSet`].
+    fn from_iter<I: IntoIterator<Item = u8>>(numbers: I) -> Self {
+        let mut set = Self::empty();
+        for number in numbers.into_iter().filter(|number| !NAMED.contains(number)) {
+            if let Some(word) = set.0.get_mut(usize::from(number >> 6)) {
+                *word |= 1 << (number & 63);
+            }
+        }
+        set
+    }
+}
+
+/// A set of traffic.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct TrafficSet {
+    /// TCP ports.
+    pub tcp: PortSet,
+    /// UDP ports.
+    pub udp: PortSet,
+    /// ICMP: whatever types a box admits are one.
+    pub icmp: bool,
+    /// `ICMPv6`, likewise.
+    pub icmpv6: bool,
+    /// Other protocol numbers.
+    pub others: ProtocolSet,
+}
+
+impl TrafficSet {
+    /// Every protocol and every port.
+    pub fn everything() -> Self {
+        Self { tcp: PortSet::all(), udp: PortSet::all(), icmp: true, icmpv6: true, others: ProtocolSet::all() }
+    }
+
+    /// The same TCP and UDP ports.
+    pub fn ports(ports: PortSet) -> Self {
+        Self { tcp: ports.clone(), udp: ports, ..Self::default() }
+    }
+
+    /// Some TCP ports.
+    pub fn tcp(ports: PortSet) -> Self {
+        Self { tcp: ports, ..Self::default() }
+    }
+
+    /// Some UDP ports.
+    pub fn udp(ports: PortSet) -> Self {
+        Self { udp: ports, ..Self::default() }
+    }
+
+    /// Whether there is no traffic in it.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The traffic of both.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self {
+            tcp: self.tcp.union(&other.tcp),
+            udp: self.udp.union(&other.udp),
+            icmp: self.icmp || other.icmp,
+            icmpv6: self.icmpv6 || other.icmpv6,
+            others: self.others.zip(other.others, |a, b| a | b),
+        }
+    }
+
+    /// The traffic in both.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        Self {
+            tcp: self.tcp.intersection(&other.tcp),
+            udp: self.udp.intersection(&other.udp),
+            icmp: self.icmp && other.icmp,
+            icmpv6: self.icmpv6 && other.icmpv6,
+            others: self.others.zip(other.others, |a, b| a & b),
+        }
+    }
+
+    /// The traffic of this set that is not in the other.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Self {
+        Self {
+            tcp: self.tcp.difference(&other.tcp),
+            udp: self.udp.difference(&other.udp),
+            icmp: self.icmp && !other.icmp,
+            icmpv6: self.icmpv6 && !other.icmpv6,
+            others: self.others.zip(other.others, |a, b| a & !b),
+        }
+    }
+
+    /// All but this.
+    #[must_use]
+    pub fn complement(&self) -> Self {
+        Self::everything().difference(self)
+    }
+
+    fn has_more_than_ports(&self) -> bool {
+        self.icmp || self.icmpv6 || !self.others.is_empty()
+    }
+}
+
+impl From<Traffic> for TrafficSet {
+    fn from(traffic: Traffic) -> Self {
+        match traffic {
+            Traffic::Tcp(span) => Self::tcp(span.into()),
+            Traffic::Udp(span) => Self::udp(span.into()),
+            Traffic::Icmp => Self { icmp: true, ..Self::default() },
+            Traffic::Icmpv6 => Self { icmpv6: true, ..Self::default() },
+            Traffic::Other(number) => Self { others: ProtocolSet::from_iter([number]), ..Self::default() },
+            Traffic::Everything => Self::everything(),
+        }
+    }
+}
+
+impl fmt::Display for TrafficSet {
+    /// Ports and spans of either protocol, ascending and merged: `20-22,3306`. `all` where ports mean nothing, or where
+    /// every port and more is meant.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ports = self.tcp.union(&self.udp);
+        let every = ports.is_empty() || (self.tcp.is_all() && self.udp.is_all());
+        if self.has_more_than_ports() && every { f.write_str("all") } else { write!(f, "{ports}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::PortSpan;
+
+    fn span(from: u16, to: u16) -> PortSet {
+        PortSpan::new(from, to).unwrap().into()
+    }
+
+    #[test]
+    fn named_protocols_are_no_others() {
+        let all = ProtocolSet::all();
+        assert_eq!(all.numbers().count(), 252);
+        assert!(!all.contains(6) && !all.contains(58) && all.contains(47) && all.contains(255) && all.contains(0));
+        assert_eq!(ProtocolSet::from_iter([47, 6, 255]).numbers().collect::<Vec<_>>(), [47, 255]);
+    }
+
+    #[test]
+    fn everything_less_a_part_and_the_part_again_is_everything() {
+        let part =
+            TrafficSet { tcp: span(22, 25), icmp: true, others: ProtocolSet::from_iter([47]), ..TrafficSet::default() };
+        assert_eq!(part.complement().union(&part), TrafficSet::everything());
+        assert!(part.complement().intersection(&part).is_empty());
+        assert!(part.difference(&TrafficSet::everything()).is_empty());
+    }
+
+    #[test]
+    fn it_reads_as_ports_or_all() {
+        assert_eq!(TrafficSet::tcp(span(22, 25)).union(&TrafficSet::udp(span(26, 26))).to_string(), "22-26");
+        assert_eq!(TrafficSet::everything().to_string(), "all");
+        assert_eq!(TrafficSet::from(Traffic::Other(47)).to_string(), "all");
+        assert_eq!(TrafficSet::everything().difference(&TrafficSet::tcp(span(0, 79))).to_string(), "0-65535");
+    }
+}

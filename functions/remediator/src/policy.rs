@@ -1,0 +1,137 @@
+//! The policy that the settings name: a preset, or a file in the package.
+
+use std::fs;
+use std::io;
+
+use portcullis_policy::{Diagnostics, PRESETS, Preset};
+use portcullis_remediation::Mode;
+use portcullis_rules::Policy;
+
+use crate::settings::{PolicySource, Settings};
+
+/// A policy without which the function refuses to start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UnusablePolicy {
+    /// Nothing to read.
+    #[error("PORTCULLIS_POLICY names {path}, which cannot be read: {error}")]
+    Unread {
+        /// The file.
+        path: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// No such preset.
+    #[error("PORTCULLIS_POLICY is `preset:{name}`: there is no such preset, only {}", names())]
+    NoPreset {
+        /// As it was given.
+        name: String,
+    },
+    /// The text is wrong. Every mistake was logged.
+    #[error("the policy has {count} mistake(s), the first: {first}")]
+    Wrong {
+        /// How many there are.
+        count: usize,
+        /// The first, with file, line and column.
+        first: String,
+    },
+}
+
+/// The policy, and whether it may be enforced.
+///
+/// # Errors
+/// When there is no such policy, or its text is wrong. Each mistake is a line in the log, and so is each warning.
+pub(crate) fn load(settings: &Settings) -> Result<(Policy, Mode), UnusablePolicy> {
+    let (name, text) = read(&settings.policy)?;
+    let loaded = portcullis_policy::parse(&name, &text).map_err(|mistakes| wrong(&mistakes))?;
+    for warning in loaded.warnings.lines() {
+        tracing::warn!(message = %warning, "odd policy");
+    }
+    let mode = mode(settings.mode, &loaded.policy);
+    Ok((loaded.policy, mode))
+}
+
+fn read(source: &PolicySource) -> Result<(String, String), UnusablePolicy> {
+    match source {
+        PolicySource::Preset(name) => {
+            let Preset { name, text } =
+                portcullis_policy::preset(name).ok_or_else(|| UnusablePolicy::NoPreset { name: name.clone() })?;
+            Ok((format!("preset:{name}"), text.to_owned()))
+        }
+        PolicySource::File(path) => {
+            let name = path.display().to_string();
+            match fs::read_to_string(path) {
+                Ok(text) => Ok((name, text)),
+                Err(error) => Err(UnusablePolicy::Unread { path: name, error }),
+            }
+        }
+    }
+}
+
+fn wrong(mistakes: &Diagnostics) -> UnusablePolicy {
+    for mistake in mistakes.lines() {
+        tracing::error!(message = %mistake, "wrong policy");
+    }
+    UnusablePolicy::Wrong { count: mistakes.len(), first: mistakes.lines().next().unwrap_or_default() }
+}
+
+/// The environment has the last word: whoever deploys decides, and the template grants the permissions by it.
+fn mode(given: Option<Mode>, policy: &Policy) -> Mode {
+    match (given, policy.monitor) {
+        (Some(Mode::Enforce), true) => {
+            tracing::warn!(policy = policy.name, "the policy says monitor, PORTCULLIS_MODE says enforce: enforcing");
+            Mode::Enforce
+        }
+        (Some(mode), _) => mode,
+        (None, true) => Mode::Monitor,
+        (None, false) => Mode::Enforce,
+    }
+}
+
+fn names() -> String {
+    PRESETS.map(|preset| format!("`{}`", preset.name)).join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn settings(policy: PolicySource, mode: Option<Mode>) -> Settings {
+        Settings { topic_arn: "arn:aws:sns:eu-west-1:111122223333:alerts".to_owned(), mode, policy }
+    }
+
+    fn preset(name: &str, mode: Option<Mode>) -> Result<(Policy, Mode), UnusablePolicy> {
+        load(&settings(PolicySource::Preset(name.to_owned()), mode))
+    }
+
+    #[test]
+    fn every_preset_loads() {
+        for known in PRESETS {
+            let (policy, _) = preset(known.name, None).unwrap();
+            assert_eq!(policy.name, known.name);
+        }
+    }
+
+    #[test]
+    fn the_preset_baseline_is_the_built_in_policy() {
+        assert_eq!(preset("baseline", None).unwrap().0, portcullis_rules::baseline::baseline());
+    }
+
+    #[test]
+    fn the_policy_decides_about_the_mode_unless_the_environment_does() {
+        assert_eq!(preset("monitor", None).unwrap().1, Mode::Monitor);
+        assert_eq!(preset("monitor", Some(Mode::Enforce)).unwrap().1, Mode::Enforce);
+        assert_eq!(preset("web-only", None).unwrap().1, Mode::Enforce);
+        assert_eq!(preset("web-only", Some(Mode::Monitor)).unwrap().1, Mode::Monitor);
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_named() {
+        let error = preset("web", None).unwrap_err().to_string();
+        assert!(error.contains("`preset:web`") && error.contains("`web-only`"), "{error}");
+        let missing = PolicySource::File(PathBuf::from("/nonexistent/policy.yaml"));
+        let error = load(&settings(missing, None)).unwrap_err().to_string();
+        assert!(error.contains("/nonexistent/policy.yaml"), "{error}");
+    }
+}
