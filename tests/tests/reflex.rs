@@ -240,7 +240,8 @@ fn everything(group: &str) -> Value {
 fn open_everything(scene: &Scene) -> Result<Vec<Message>> {
     let args = everything(&scene.group.id);
     scene.aws.ec2().call("authorize_security_group_ingress", &args)?;
-    let record = cloudtrail::authorize(&scene.aws, &scene.group, &args["IpPermissions"], &scene.group.rules()?);
+    let permissions = args.get("IpPermissions").context("permissions")?;
+    let record = cloudtrail::authorize(&scene.aws, &scene.group, permissions, &scene.group.rules()?);
     scene.aws.put_event(&record)?;
     scene.one_alert(0)
 }
