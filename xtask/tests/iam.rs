@@ -22,8 +22,8 @@ use std::path::Path;
 const PLATFORM: [&str; 5] =
     ["kms:Decrypt", "kms:GenerateDataKey*", "logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"];
 
-/// The condition that is true in enforce mode and false in monitor mode.
-const ENFORCING: &str = "Enforcing";
+/// The conditions that can be true in enforce mode only: for the remediator, and for a sweep that remediates.
+const ENFORCING: [&str; 2] = ["Enforcing", "SweepRemediates"];
 
 /// Verbs of actions that do not change a security group.
 const HARMLESS: [&str; 5] = ["ec2:Describe", "ec2:Get", "sns:Publish", "kms:", "logs:"];
@@ -114,7 +114,7 @@ fn granted(resources: &BTreeMap<String, Resource>) -> (Actions, Actions) {
     let (mut always, mut enforcing) = (Actions::new(), Actions::new());
     for (id, resource) in resources.iter().filter(|(_, resource)| resource.kind.starts_with("AWS::IAM::")) {
         let to = match resource.condition.as_deref() {
-            Some(ENFORCING) => &mut enforcing,
+            Some(condition) if ENFORCING.contains(&condition) => &mut enforcing,
             None | Some("HasSlack") => &mut always,
             Some(other) => {
                 panic!("{id}: what does the condition {other} mean for the permissions?")
@@ -160,21 +160,42 @@ fn monitor_mode_may_change_nothing() {
 }
 
 #[test]
+fn the_two_that_may_change_something_may_do_the_same_under_their_own_conditions() {
+    let mutating = constant(&read("crates/aws/src/iam.rs"), "MUTATING");
+    let resources = template();
+    for (id, role, condition) in [
+        ("RemediatorChangePolicy", "RemediatorRole", ENFORCING[0]),
+        ("SweeperChangePolicy", "SweeperRole", ENFORCING[1]),
+    ] {
+        let policy = &resources[id];
+        assert_eq!((&policy.actions, policy.condition.as_deref()), (&mutating, Some(condition)), "{id}");
+        let roles: Vec<_> = policy.lines.iter().filter(|line| line.contains("Roles:")).collect();
+        assert_eq!(roles, [&format!("      Roles: [!Ref {role}]")], "{id}");
+    }
+    let text = read("template.yaml");
+    let sweep = "  SweepRemediates: !And\n    - !Condition Enforcing\n    - !Equals [!Ref SweepAction, remediate]\n";
+    assert!(text.contains(sweep), "a sweep may change something in enforce mode only");
+}
+
+#[test]
 fn nothing_that_exists_can_be_tagged() {
-    let enforcing = template().into_values().filter(|one| one.condition.as_deref() == Some(ENFORCING));
-    let lines: Vec<String> = enforcing.flat_map(|one| one.lines).map(|line| line.trim().to_owned()).collect();
-    let tagging: Vec<_> = lines.iter().skip_while(|line| *line != "Action: ec2:CreateTags").take(4).collect();
-    assert_eq!(
-        tagging,
-        [
-            "Action: ec2:CreateTags",
-            "Resource: !Sub arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:security-group-rule/*",
-            "Condition:",
-            "StringEquals:",
-        ]
-    );
-    assert_eq!(lines.iter().filter(|line| *line == "ec2:CreateAction: AuthorizeSecurityGroupIngress").count(), 1);
-    assert_eq!(lines.iter().filter(|line| line.contains("ec2:CreateTags")).count(), 1);
+    let resources = template();
+    for resource in resources.values().filter(|one| one.actions.contains("ec2:CreateTags")) {
+        let lines: Vec<String> = resource.lines.iter().map(|line| line.trim().to_owned()).collect();
+        let tagging: Vec<_> = lines.iter().skip_while(|line| *line != "Action: ec2:CreateTags").take(4).collect();
+        assert_eq!(
+            tagging,
+            [
+                "Action: ec2:CreateTags",
+                "Resource: !Sub arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:security-group-rule/*",
+                "Condition:",
+                "StringEquals:",
+            ]
+        );
+        assert_eq!(lines.iter().filter(|line| *line == "ec2:CreateAction: AuthorizeSecurityGroupIngress").count(), 1);
+        assert_eq!(lines.iter().filter(|line| line.contains("ec2:CreateTags")).count(), 1);
+    }
+    assert_eq!(resources.values().filter(|one| one.actions.contains("ec2:CreateTags")).count(), 2);
 }
 
 #[test]

@@ -47,6 +47,7 @@ const REMEDIATION: &str = "portcullis-remediation";
 const AWS: &str = "portcullis-aws";
 const TESTKIT: &str = "portcullis-testkit";
 const E2E: &str = "portcullis-e2e";
+const FUNCTION: &str = "portcullis-function";
 
 /// The table of ARCHITECTURE.md.
 const ROOMS: &[Room] = &[
@@ -63,9 +64,18 @@ const ROOMS: &[Room] = &[
         kind: Kind::Plain,
     },
     Room { name: TESTKIT, may: &[RULES, REMEDIATION], tests_may: &[], must_not: &[], kind: Kind::Plain },
+    // What the functions share; it knows neither AWS nor Lambda.
+    Room { name: FUNCTION, may: &[RULES, POLICY, REMEDIATION], tests_may: &[], must_not: &[], kind: Kind::Pure },
     Room {
         name: "remediator",
-        may: &[RULES, POLICY, REMEDIATION, AWS],
+        may: &[FUNCTION, REMEDIATION, AWS],
+        tests_may: &[TESTKIT, E2E],
+        must_not: &[],
+        kind: Kind::Function,
+    },
+    Room {
+        name: "sweeper",
+        may: &[FUNCTION, REMEDIATION, AWS],
         tests_may: &[TESTKIT, E2E],
         must_not: &[],
         kind: Kind::Function,

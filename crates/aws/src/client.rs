@@ -12,7 +12,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use crate::connector::{Roots, connector, in_commercial_partition, warm_up};
-use crate::{Changer, Reader, Teller};
+use crate::{Changer, Lister, Reader, Teller};
 
 /// The variables that send calls elsewhere (AWS SDKs and Tools Reference Guide, "Service-specific endpoints").
 const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL_SNS"];
@@ -50,6 +50,12 @@ impl Default for Timing {
 }
 
 impl Timing {
+    /// For a sweep, which has minutes and shares EC2's request rate with everybody: five attempts of 10 s within 30 s.
+    pub fn patient() -> Self {
+        let seconds = Duration::from_secs;
+        Self { read: seconds(10), attempt: seconds(10), operation: seconds(30), attempts: 5, ..Self::default() }
+    }
+
     fn retries(&self) -> RetryConfig {
         RetryConfig::standard().with_max_attempts(self.attempts).with_initial_backoff(self.pause)
     }
@@ -171,6 +177,11 @@ impl Aws {
     /// Reads groups; changes nothing.
     pub fn reader(&self) -> Reader {
         Reader::new(self.ec2.clone())
+    }
+
+    /// Lists all groups; changes nothing. It remembers the prefix lists it meets, so there is one for each sweep.
+    pub fn lister(&self) -> Lister {
+        Lister::new(self.ec2.clone())
     }
 
     /// Removes and adds rules. Not for monitor mode.

@@ -25,10 +25,19 @@ const AT_ONCE: usize = 4;
 /// # Errors
 /// When a list cannot be read or has an entry that is no CIDR.
 pub(crate) async fn of(ec2: &Client, rules: &[IngressRule]) -> Result<PrefixLists, PortError> {
-    let calls: Vec<_> =
-        ids(rules).into_iter().map(|id| async move { Ok::<_, PortError>((id, entries(ec2, id).await?)) }).collect();
-    let answers: Vec<_> = stream::iter(calls).buffered(AT_ONCE).try_collect().await?;
     let mut lists = PrefixLists::none();
+    read(ec2, ids(rules), &mut lists).await?;
+    Ok(lists)
+}
+
+/// Reads these lists and adds them to others.
+///
+/// # Errors
+/// As [`of`].
+pub(crate) async fn read(ec2: &Client, ids: BTreeSet<&str>, lists: &mut PrefixLists) -> Result<(), PortError> {
+    let calls: Vec<_> =
+        ids.into_iter().map(|id| async move { Ok::<_, PortError>((id, entries(ec2, id).await?)) }).collect();
+    let answers: Vec<_> = stream::iter(calls).buffered(AT_ONCE).try_collect().await?;
     for (id, entries) in answers {
         let Some(entries) = entries else { continue };
         let blocks = entries
@@ -41,12 +50,13 @@ pub(crate) async fn of(ec2: &Client, rules: &[IngressRule]) -> Result<PrefixList
             })?;
         lists.insert(id, blocks);
     }
-    Ok(lists)
+    Ok(())
 }
 
-fn ids(rules: &[IngressRule]) -> BTreeSet<&str> {
+/// The lists that these rules name.
+pub(crate) fn ids<'a>(rules: impl IntoIterator<Item = &'a IngressRule>) -> BTreeSet<&'a str> {
     rules
-        .iter()
+        .into_iter()
         .filter_map(|rule| match &rule.source {
             Source::PrefixList(id) => Some(id.as_str()),
             Source::Cidr(_) | Source::Group(_) => None,

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 pub use policy::{CheckArgs, PolicyCommand, ShowArgs, TestArgs};
 
+use crate::describe::{is_account, is_region};
 use crate::input::Input;
 use crate::policy::PolicyName;
 
@@ -63,9 +64,14 @@ pub enum Command {
     /// Shows what the Lambda would do for a recorded event, given the groups as they are in a file: what it would find, what
     /// it would remove and add, what it would refuse to do, and the message it would send. Changes nothing.
     ///
-    /// The event is an EventBridge event, a CloudTrail record, or a CloudTrail log file with any number of records.
-    /// Exceptions are live or ended as they were at the time of the event. What a group is attached to is not in a file, so
-    /// guardrails that ask for it spare nothing here.
+    /// The event is an EventBridge event, a CloudTrail record, or a CloudTrail log file with any number of records. Several
+    /// files, and folders with all `*.json` and `*.json.gz` below them, are one history: its events are taken in the order
+    /// of their times, each once.
+    ///
+    /// The groups are as the file has them now, not as they were: what was opened and closed again since is not found, and
+    /// what was opened later is found for every event of its group. Groups that are gone are listed as missing. Exceptions
+    /// are live or ended as they were at the time of the event. What a group is attached to is not in a file, so guardrails
+    /// that ask for it spare nothing here.
     Plan(PlanArgs),
     /// Check, show and test policies
     #[command(subcommand, after_long_help = policy::EXAMPLES)]
@@ -91,18 +97,21 @@ pub struct AuditArgs {
     /// The policy: a file, or `preset:NAME` for one that comes with Portcullis
     #[arg(long, value_name = "POLICY", default_value = "preset:baseline", value_hint = ValueHint::FilePath)]
     pub policy: PolicyName,
-    /// The region of the groups, for policies that tell regions apart
-    #[arg(long, value_name = "REGION")]
+    /// The region of the groups that come without `SecurityGroupArn`, for `asff` and for policies that tell regions apart
+    #[arg(long, value_name = "REGION", value_parser = region)]
     pub region: Option<String>,
     /// The time by which exceptions end, such as 2027-03-01T00:00:00Z; now, if it is not given
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub now: Option<Timestamp>,
     /// How to show the findings
     #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    pub format: AuditFormat,
     /// Exit with 1 on any finding, also one that is only told or exempt
     #[arg(long)]
     pub strict: bool,
+    /// The account of the groups that come without `OwnerId`, for `asff` and for policies that tell accounts apart
+    #[arg(long, value_name = "ID", value_parser = account)]
+    pub account: Option<String>,
 }
 
 const AUDIT_EXAMPLES: &str = "\
@@ -118,15 +127,22 @@ Examples:
     portcullis audit --input groups.json --policy policy.yaml
 
   Fail a pipeline on any finding, and keep the findings:
-    portcullis audit --input groups.json --format json --strict > findings.json";
+    portcullis audit --input groups.json --format json --strict > findings.json
+
+  Import the findings into Security Hub, 100 at a time, which is its limit:
+    portcullis audit --input groups.json --region eu-central-1 --format asff > findings.json
+    jq -c 'range(0; length; 100) as $i | .[$i:$i+100]' findings.json | while read -r batch; do
+      printf %s \"$batch\" > batch.json
+      aws securityhub batch-import-findings --findings file://batch.json
+    done";
 
 /// The arguments of `portcullis plan`.
 #[derive(Debug, Args)]
 #[command(after_long_help = PLAN_EXAMPLES)]
 pub struct PlanArgs {
-    /// The event: a file, or `-` for standard input; gzip is fine
-    #[arg(value_name = "EVENT", value_hint = ValueHint::FilePath)]
-    pub event: Input,
+    /// The events: files, folders of CloudTrail log files, or `-` for standard input; gzip is fine
+    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath, required = true)]
+    pub events: Vec<Input>,
     /// The groups, as for `portcullis audit`: a file, or `-` for standard input
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub input: Input,
@@ -149,6 +165,10 @@ Examples:
   What would have happened for an event in a log file:
     aws ec2 describe-security-groups > groups.json
     portcullis plan 111122223333_CloudTrail_eu-central-1_20260417T0930Z.json.gz --input groups.json
+
+  What would have happened last month:
+    aws s3 sync s3://my-trail/AWSLogs/111122223333/CloudTrail/eu-central-1/2026/10 logs
+    portcullis plan logs --input groups.json
 
   What another policy would do:
     portcullis plan event.json --input groups.json --policy preset:web-only
@@ -200,6 +220,28 @@ pub enum Format {
     Human,
     /// For programs: stable, version 1
     Json,
+}
+
+/// How the findings of an audit are shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum AuditFormat {
+    /// For people
+    #[default]
+    Human,
+    /// For programs: stable, version 1
+    Json,
+    /// For Security Hub: a list in AWS Security Finding Format
+    Asff,
+}
+
+/// The id of an account.
+fn account(text: &str) -> Result<String, &'static str> {
+    is_account(text).then(|| text.to_owned()).ok_or("expected the 12 digits of an account")
+}
+
+/// The name of a region.
+fn region(text: &str) -> Result<String, &'static str> {
+    is_region(text).then(|| text.to_owned()).ok_or("expected a region such as eu-central-1")
 }
 
 /// A time, as the arguments give it.

@@ -1,12 +1,12 @@
 //! Judging every group of a description.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_remediation::report::wire::FindingV1;
 use portcullis_rules::{Context, Exception, Finding, Policy, PrefixLists, SecurityGroup, judge};
 use serde::Serialize;
 
-use crate::describe::{Described, Problem};
+use crate::describe::{Described, GroupArn, Problem};
 
 /// What an audit found.
 #[derive(Debug)]
@@ -19,6 +19,10 @@ pub struct Audit {
     pub rules: usize,
     /// The groups with findings, ordered by id.
     pub findings: Vec<(SecurityGroup, Vec<Finding>)>,
+    /// The ARNs of the groups whose description tells them, by group id.
+    pub arns: BTreeMap<String, GroupArn>,
+    /// Whether the region of every group is known.
+    pub regions_known: bool,
     /// Prefix lists that were judged as not the world, because their entries are not known.
     pub unresolved_prefix_lists: BTreeSet<String>,
     /// Exceptions that freed something.
@@ -30,14 +34,18 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// Holds a policy against the groups.
+    /// Holds a policy against the groups. The account and region of the context are those of groups that do not tell
+    /// theirs.
     pub fn of(policy: &Policy, described: Described, context: &Context) -> Self {
-        let Described { groups, prefix_lists, problems } = described;
+        let Described { groups, arns, prefix_lists, problems } = described;
+        let all_tell = !groups.is_empty() && groups.iter().all(|group| arns.contains_key(&group.id));
         let mut audit = Self {
             policy: policy.name.clone(),
             groups: groups.len(),
             rules: groups.iter().fold(0, |sum, group| sum.saturating_add(group.rules.len())),
             findings: Vec::new(),
+            arns,
+            regions_known: context.region.is_some() || all_tell,
             unresolved_prefix_lists: BTreeSet::new(),
             exceptions_used: BTreeSet::new(),
             exceptions_expired: BTreeSet::new(),
@@ -50,7 +58,15 @@ impl Audit {
     }
 
     fn judge(&mut self, policy: &Policy, group: SecurityGroup, lists: &PrefixLists, context: &Context) {
-        let judgement = judge(policy, &group, lists, context);
+        let arn = self.arns.get(&group.id);
+        let account = group.owner_id.clone().or_else(|| arn.map(|arn| arn.account.clone()));
+        let region = arn.map(|arn| arn.region.clone());
+        let context = Context {
+            account: account.or_else(|| context.account.clone()),
+            region: region.or_else(|| context.region.clone()),
+            ..context.clone()
+        };
+        let judgement = judge(policy, &group, lists, &context);
         self.unresolved_prefix_lists.extend(judgement.unresolved_prefix_lists);
         self.exceptions_used.extend(judgement.exceptions_used);
         self.exceptions_expired.extend(judgement.exceptions_expired);
@@ -61,9 +77,9 @@ impl Audit {
 
     /// The exceptions that free nothing in the groups, in the order of the policy. Those that ask who made a change are
     /// not among them: outside of an event nobody is known.
-    pub fn stale<'p>(&self, policy: &'p Policy, context: &Context) -> Vec<&'p Exception> {
+    pub fn stale<'p>(&self, policy: &'p Policy) -> Vec<&'p Exception> {
         let is_known = |exception: &Exception| {
-            exception.principals.is_empty() && (exception.scope.regions.is_empty() || context.region.is_some())
+            exception.principals.is_empty() && (exception.scope.regions.is_empty() || self.regions_known)
         };
         let matched = |id: &String| self.exceptions_used.contains(id) || self.exceptions_expired.contains(id);
         let all = policy.exceptions.iter().map(AsRef::as_ref);

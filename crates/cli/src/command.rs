@@ -84,8 +84,8 @@ fn tell_expired<'a>(policy: &Policy, expired: impl IntoIterator<Item = &'a Strin
 }
 
 /// What to say when the policy tells regions apart and the region is not known.
-fn tell_region(policy: &Policy, region: Option<&String>) -> Option<Talk> {
-    (region.is_none() && crate::policy::speaks_of_regions(policy)).then(|| {
+fn tell_region(policy: &Policy, is_known: bool) -> Option<Talk> {
+    (!is_known && crate::policy::speaks_of_regions(policy)).then(|| {
         Talk::new(Label::Warning, "the policy tells regions apart, and the region of the groups is not known")
             .with_help("give it with `--region`; what holds in some regions only was taken not to hold")
     })

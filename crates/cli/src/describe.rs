@@ -4,15 +4,19 @@
 //! A document that is no such output is refused. Inside one that is, a value that cannot be understood becomes a
 //! [`Problem`], and everything else is read all the same.
 
+mod arn;
 mod boxes;
 mod document;
 mod field;
 mod merge;
 mod place;
 
+use std::collections::BTreeMap;
+
 use portcullis_rules::{PrefixLists, SecurityGroup};
 use serde::Serialize;
 
+pub use arn::{GroupArn, is_account, is_region};
 use document::Document;
 use field::Field;
 use merge::Groups;
@@ -23,6 +27,8 @@ use place::{Place, Problems};
 pub struct Described {
     /// Each group once, ordered by id.
     pub groups: Vec<SecurityGroup>,
+    /// The ARNs of the groups whose description tells them, by group id.
+    pub arns: BTreeMap<String, GroupArn>,
     /// The entries of the prefix lists that the document tells.
     pub prefix_lists: PrefixLists,
     /// What could not be understood, in the order of the document.
@@ -104,7 +110,8 @@ pub fn decode(json: &[u8]) -> Result<Described, DecodeError> {
         merged.add_rule(rule, root.item(index), &mut problems);
     }
     let lists = boxes::prefix_lists(document.lists, &mut problems);
-    Ok(Described { groups: merged.finish(), prefix_lists: lists, problems: problems.into_list() })
+    let (groups, arns) = merged.finish();
+    Ok(Described { groups, arns, prefix_lists: lists, problems: problems.into_list() })
 }
 
 fn list<T>(field: Field<Vec<T>>) -> Vec<T> {

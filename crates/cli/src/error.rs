@@ -48,6 +48,12 @@ pub enum CliError {
         /// What is wrong.
         source: DecodeError,
     },
+    /// A folder without log files.
+    #[error("{name} holds no file whose name ends in `.json` or `.json.gz`")]
+    NoLogs {
+        /// The folder, for people.
+        name: String,
+    },
     /// The event is not JSON.
     #[error("the event is not JSON: {name}: {source}")]
     Event {
@@ -55,6 +61,16 @@ pub enum CliError {
         name: String,
         /// What is wrong.
         source: DecodeError,
+    },
+    /// A finding must tell where its group is, and nobody does.
+    #[error("the {what} of {group} is not known, and a finding in AWS Security Finding Format must tell it")]
+    NoPlace {
+        /// `account` or `region`.
+        what: &'static str,
+        /// The group, for people.
+        group: String,
+        /// What its ARN is instead of one.
+        found: Option<String>,
     },
     /// A text is not UTF-8.
     #[error("{name} is not UTF-8 text: line {line} holds other bytes")]
@@ -111,6 +127,8 @@ impl CliError {
             | Self::Utf16 { .. }
             | Self::Groups { .. }
             | Self::Event { .. }
+            | Self::NoLogs { .. }
+            | Self::NoPlace { .. }
             | Self::NotUtf8 { .. }
             | Self::Policy { .. }
             | Self::UnknownRule { .. }
@@ -149,6 +167,12 @@ impl CliError {
                     "give the event as EventBridge or CloudTrail wrote it, or a CloudTrail log file"
                 }
             },
+            Self::NoPlace { found: Some(found), .. } => return Some(found.clone()),
+            Self::NoPlace { what: "region", .. } => {
+                "give it with `--region`, or make the input with an AWS CLI that writes `SecurityGroupArn`"
+            }
+            Self::NoPlace { .. } => "give it with `--account`",
+            Self::NoLogs { .. } => "fetch the log files with `aws s3 sync`, or name the files themselves",
             Self::NotUtf8 { .. } => "save it as UTF-8",
             Self::UnknownRule { near: Some(near), .. } => return Some(format!("did you mean `{near}`?")),
             Self::UnknownRule { near: None, .. } => "`portcullis rules` lists them",

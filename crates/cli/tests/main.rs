@@ -1,6 +1,8 @@
 //! The command, tried as its users run it.
 
 #[cfg(test)]
+mod asff;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod common;
@@ -12,6 +14,8 @@ mod events;
 mod expectations;
 #[cfg(test)]
 mod help;
+#[cfg(test)]
+mod history;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]

@@ -7,14 +7,14 @@ const GROUPS: &str = include_str!("inputs/groups.json");
 const WEB: &str = "sg-0aaaaaaaaaaaaaaaa";
 
 /// A record of a call in which maria opens a group.
-fn record(event_id: &str, event_name: &str, request: &Value) -> Value {
+pub(crate) fn record(event_id: &str, event_name: &str, request: &Value) -> Value {
     json!({"eventVersion": "1.10", "eventID": event_id, "eventName": event_name, "eventSource": "ec2.amazonaws.com",
         "eventTime": "2026-04-17T09:01:31Z", "awsRegion": "eu-central-1", "recipientAccountId": "111122223333",
         "sourceIPAddress": "198.51.100.23", "requestParameters": request, "userIdentity": {"type": "IAMUser",
         "userName": "maria", "arn": "arn:aws:iam::111122223333:user/maria", "accountId": "111122223333"}})
 }
 
-fn authorize(event_id: &str, request: &Value) -> Value {
+pub(crate) fn authorize(event_id: &str, request: &Value) -> Value {
     record(event_id, "AuthorizeSecurityGroupIngress", request)
 }
 
@@ -103,7 +103,9 @@ fn a_log_file_is_planned_record_by_record() {
     };
     assert_eq!(ids("plans"), ["e-1", "e-2", "e-7", "e-8"]);
     assert_eq!(ids("ignored"), ["e-3", "e-4", "e-9"]);
-    assert_eq!(ids("errors"), [json!("e-5"), json!("e-6"), Value::Null]);
+    assert_eq!(ids("errors"), [json!("e-5"), Value::Null]);
+    assert_eq!(plans["missing"].as_array().unwrap().len(), 1);
+    assert_eq!(plans["missing"][0]["group_id"], "sg-0eeeeeeeeeeeeeeee");
 }
 
 #[test]

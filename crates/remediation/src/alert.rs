@@ -6,6 +6,7 @@
 mod attributes;
 mod chat;
 pub mod clean;
+mod digest;
 mod email;
 mod kept;
 mod link;
@@ -17,6 +18,7 @@ mod words;
 use serde_json::json;
 
 use crate::report::{Report, wire};
+pub use digest::digest;
 use story::Story;
 
 /// How many bytes each wording may take as a string inside JSON. The message holds the e-mail twice, the chat

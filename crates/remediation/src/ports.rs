@@ -136,6 +136,28 @@ pub trait ReadGroups: Send + Sync {
     async fn attachments(&self, group: &SecurityGroup) -> Result<Attachments, PortError>;
 }
 
+/// Some of the groups of a region as they are now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GroupPage {
+    /// The groups. Their rules have neither ids nor tags: the answer that lists groups does not know them.
+    pub groups: Vec<SecurityGroup>,
+    /// The entries of the prefix lists that the rules name, and perhaps of others; one that does not exist (any more) is
+    /// not among them.
+    pub prefix_lists: PrefixLists,
+    /// Where the next page begins; `None` after the last one.
+    pub next: Option<String>,
+}
+
+/// Lists the groups of a region, page by page. Changes nothing.
+#[async_trait]
+pub trait ListGroups: Send + Sync {
+    /// The page that this token names; the first one without.
+    ///
+    /// # Errors
+    /// When it cannot be read. An error is never an empty page.
+    async fn page(&self, token: Option<&str>) -> Result<GroupPage, PortError>;
+}
+
 /// What became of each box that was to go, in the order they were given.
 pub type Revoked = Vec<Result<(), PortError>>;
 
@@ -190,7 +212,7 @@ mod tests {
 
     #[test]
     fn the_ports_are_object_safe() {
-        fn _is(_: &dyn ReadGroups, _: &dyn ChangeIngress, _: &dyn Tell, _: &dyn Clock) {}
+        fn _is(_: &dyn ReadGroups, _: &dyn ChangeIngress, _: &dyn ListGroups, _: &dyn Tell, _: &dyn Clock) {}
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 mod ec2;
 mod fakes;
+mod list;
 mod runtime_api;
 
 pub use ec2::{Call, FakeEc2, Fault};
 pub use fakes::{FakeClock, FakeTell};
+pub use list::FakeList;
 pub use runtime_api::{Invocation, RuntimeApi};
 
 use portcullis_remediation::intake::{Change, Origin, Target};

@@ -3,8 +3,10 @@
 use lambda_runtime::Diagnostic;
 use portcullis_remediation::intake::{Ignored, Intake, IntakeError, Origin, intake_value};
 use portcullis_remediation::report::wire::SummaryV1;
-use portcullis_remediation::{Handled, Remediator};
+use portcullis_remediation::{Clock, Handled, Remediator};
 use serde_json::{Value, json};
+
+use crate::metrics::Metrics;
 
 /// Why the event must come again: the type that alarms and the on-failure destination see, and the sentence.
 #[derive(Debug)]
@@ -19,19 +21,30 @@ impl From<Failure> for Diagnostic {
     }
 }
 
-/// Handles an event.
+/// Handles an event: its decision line and its metrics are in the log when this is done.
 ///
 /// # Errors
 /// When the event is not understood, or anything is left open, unread or unsaid.
-pub(crate) async fn handle(remediator: &Remediator, event: &Value) -> Result<Value, Failure> {
+pub(crate) async fn handle(remediator: &Remediator, clock: &dyn Clock, event: &Value) -> Result<Value, Failure> {
+    let mode = remediator.mode();
     match intake_value(event) {
         Ok(Intake::Change(change)) => {
             let handled = remediator.handle(&change).await;
-            answer(&change.origin, &handled)
+            let answer = answer(&change.origin, &handled);
+            measure(clock, &Metrics::of(mode, &handled));
+            answer
         }
         Ok(Intake::Ignored { origin, reason }) => Ok(ignored(&origin, &reason)),
-        Err(error) => Err(misunderstood(&error)),
+        Err(error) => {
+            measure(clock, &Metrics::misunderstood(mode));
+            Err(misunderstood(&error))
+        }
     }
+}
+
+fn measure(clock: &dyn Clock, metrics: &Metrics) {
+    let now = clock.now();
+    metrics.write((now.as_millisecond(), &now.to_string()));
 }
 
 fn answer(origin: &Origin, handled: &Handled) -> Result<Value, Failure> {
@@ -60,7 +73,12 @@ fn answer(origin: &Origin, handled: &Handled) -> Result<Value, Failure> {
         return Ok(json!(SummaryV1::new(origin.event_id.as_deref(), &handled.reports)));
     };
     let message = handled.errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    tracing::error!(event.id = origin.event_id, code = first.code(), %message, "not done: the event must come again");
+    tracing::error!(
+        event.id = origin.event_id,
+        code = first.code(),
+        error = message,
+        "not done: the event must come again"
+    );
     Err(Failure { code: first.code(), message })
 }
 
@@ -70,6 +88,6 @@ fn ignored(origin: &Origin, reason: &Ignored) -> Value {
 }
 
 fn misunderstood(error: &IntakeError) -> Failure {
-    tracing::error!(code = "event-not-understood", message = %error, "not done: the event is not understood");
+    tracing::error!(code = "event-not-understood", %error, "not done: the event is not understood");
     Failure { code: "event-not-understood", message: error.to_string() }
 }

@@ -1,17 +1,16 @@
 //! The Lambda function: builds its adapters once, and hands every event over.
 
 mod handler;
-mod policy;
-mod settings;
+mod metrics;
 
 use std::sync::Arc;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use portcullis_aws::{Aws, SystemClock};
+use portcullis_function::{Settings, load};
 use portcullis_remediation::remediate::Limits;
 use portcullis_remediation::{ChangeIngress, Hands, Mode, Remediator};
 use serde_json::Value;
-use settings::Settings;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -19,13 +18,13 @@ async fn main() -> Result<(), Error> {
     let remediator = match remediator().await {
         Ok(remediator) => remediator,
         Err(error) => {
-            tracing::error!(message = %error, "refusing to start");
+            tracing::error!(%error, "refusing to start");
             return Err(error);
         }
     };
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
         let remediator = &remediator;
-        async move { handler::handle(remediator, &event.payload).await }
+        async move { handler::handle(remediator, &SystemClock, &event.payload).await }
     }))
     .await
 }
@@ -33,7 +32,7 @@ async fn main() -> Result<(), Error> {
 /// The composition. In monitor mode nothing that could change a group is built.
 async fn remediator() -> Result<Remediator, Error> {
     let settings = Settings::read(|name| std::env::var(name).ok())?;
-    let (policy, mode) = policy::load(&settings)?;
+    let (policy, mode) = load(&settings)?;
     let aws = Aws::connect().await?;
     aws.pre_connect().await;
     let changer: Option<Arc<dyn ChangeIngress>> = match mode {

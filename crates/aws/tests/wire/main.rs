@@ -9,6 +9,7 @@ mod attachments;
 mod authorize;
 mod environment;
 mod failures;
+mod list;
 mod read;
 mod revoke;
 mod tell;

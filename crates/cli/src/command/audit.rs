@@ -1,12 +1,13 @@
 //! `portcullis audit`: judges the groups of an input.
 
+mod asff;
 mod human;
 
 use jiff::Timestamp;
 use portcullis_rules::{Context, Exception, Finding};
 
 use super::{groups, tell_expired, tell_problems, tell_region, tell_unresolved};
-use crate::args::{AuditArgs, Format};
+use crate::args::{AuditArgs, AuditFormat};
 use crate::audit::Audit;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -22,16 +23,21 @@ pub fn run(args: &AuditArgs, now: Timestamp) -> Result<Done, CliError> {
         return Err(CliError::TwoFromStdin("the policy", "the groups"));
     }
     let policy = args.policy.load()?.policy;
-    let now = Some(args.now.unwrap_or(now));
-    let context = Context { now, region: args.region.clone(), ..Context::default() };
+    let now = args.now.unwrap_or(now);
+    let (account, region) = (args.account.clone(), args.region.clone());
+    let context = Context { now: Some(now), account, region, ..Context::default() };
     let audit = Audit::of(&policy, groups(&args.input)?, &context);
     let mut talk = tell_problems(&args.input, &audit.problems);
-    talk.extend(tell_region(&policy, args.region.as_ref()));
+    talk.extend(tell_region(&policy, audit.regions_known));
     talk.extend(tell_expired(&policy, &audit.exceptions_expired));
-    talk.extend(tell_stale(&audit.stale(&policy, &context), &args.input));
+    talk.extend(tell_stale(&audit.stale(&policy), &args.input));
     let data = match args.format {
-        Format::Json => json(&audit.document())?,
-        Format::Human => {
+        AuditFormat::Json => json(&audit.document())?,
+        AuditFormat::Asff => {
+            talk.extend(tell_unresolved(&audit.unresolved_prefix_lists));
+            json(&asff::findings(&audit, &context, now)?)?
+        }
+        AuditFormat::Human => {
             talk.extend(tell_unresolved(&audit.unresolved_prefix_lists));
             human::render(&audit)
         }

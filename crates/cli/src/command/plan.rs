@@ -1,23 +1,29 @@
 //! `portcullis plan`: what the Lambda would do for a recorded event, given the groups as a file shows them.
 
 mod events;
+mod files;
+mod history;
 mod human;
 mod wire;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
-use portcullis_remediation::intake::{Change, Intake, IntakeError, Origin, Target, intake_value};
+use portcullis_remediation::intake::{Change, IntakeError, Origin, Target};
 use portcullis_remediation::{Alert, GroupRef, Report, alert};
 use portcullis_rules::plan::{Attachments, Order};
 use portcullis_rules::{Finding, Policy, SecurityGroup, Source};
-use serde_json::Value;
 
-use super::{groups, tell_expired, tell_problems, tell_unresolved};
+use events::{Events, History};
+use history::Missing;
+
+use super::{TOLD, groups, tell_expired, tell_problems, tell_unresolved};
 use crate::args::{Format, PlanArgs};
 use crate::describe::{Described, Problem};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::input::Input;
-use crate::output::{Done, Label, Talk, clean, json};
+use crate::output::{Done, Label, Talk, clean, count, json};
 use crate::planning::{Question, decide};
 
 /// What the Lambda would do for all events of a file.
@@ -26,6 +32,10 @@ struct Plans {
     planned: Vec<Planned>,
     ignored: Vec<Ignored>,
     errors: Vec<Failed>,
+    /// The groups of a history that are not among those of the input, and how many events are about each.
+    missing: BTreeMap<Missing, usize>,
+    /// What was read, when it is more than one event.
+    history: Option<History>,
 }
 
 /// What it would do to one group because of one event.
@@ -43,6 +53,8 @@ struct Planned {
 struct Ignored {
     origin: Option<Origin>,
     reason: String,
+    /// A change of a prefix list that no group uses.
+    is_unused: bool,
 }
 
 /// Something that could not be planned.
@@ -50,8 +62,11 @@ struct Ignored {
 struct Failed {
     origin: Option<Origin>,
     group_id: Option<String>,
+    /// The file it is in, when there are several.
+    path: Option<String>,
     message: String,
     help: Option<&'static str>,
+    exit: Exit,
 }
 
 /// Runs the command.
@@ -61,12 +76,13 @@ struct Failed {
 pub fn run(args: &PlanArgs, now: Timestamp) -> Result<Done, CliError> {
     one_from_stdin(args)?;
     let policy = args.policy.load()?.policy;
-    let records = events::records(&args.event)?;
+    let events = events::read(args)?;
     let described = groups(&args.input)?;
     let account = args.account.as_deref();
     let planner = Planner { policy: &policy, described: &described, account, now: args.now, clock: now };
-    let plans = planner.plan_all(&records);
-    let mut talk: Vec<_> = plans.errors.iter().map(Failed::talk).collect();
+    let plans = planner.plan_all(events);
+    let mut talk = tell_errors(&plans);
+    talk.extend(plans.tell_missing());
     talk.extend(tell_problems(&args.input, &described.problems));
     talk.extend(tell_expired(&policy, plans.planned.iter().flat_map(|planned| &planned.report.expired_exceptions)));
     talk.extend(tell_policy(&policy));
@@ -81,9 +97,23 @@ pub fn run(args: &PlanArgs, now: Timestamp) -> Result<Done, CliError> {
     Ok(Done { data, talk, exit })
 }
 
+/// What to do when a group is not there.
+const OUTPUT_OF: &str = "give the output of `aws ec2 describe-security-groups` of the event's account and region";
+
+/// What to say about what could not be planned; of many things, about the first.
+fn tell_errors(plans: &Plans) -> Vec<Talk> {
+    let mut talk: Vec<_> = plans.errors.iter().take(TOLD).map(Failed::talk).collect();
+    let more = plans.errors.len().saturating_sub(TOLD);
+    if more > 0 {
+        let message = format!("and {}", count(more, "more error"));
+        talk.push(Talk::new(Label::Error, message).with_help("`--format json` lists them all"));
+    }
+    talk
+}
+
 /// At most one input can be the standard input.
 fn one_from_stdin(args: &PlanArgs) -> Result<(), CliError> {
-    let (event, input) = (args.event == Input::Stdin, args.input == Input::Stdin);
+    let (event, input) = (args.events.contains(&Input::Stdin), args.input == Input::Stdin);
     match (event, input, args.policy.is_stdin()) {
         (true, true, _) => Err(CliError::TwoFromStdin("the event", "the groups")),
         (true, _, true) => Err(CliError::TwoFromStdin("the policy", "the event")),
@@ -110,7 +140,10 @@ fn tell_policy(policy: &Policy) -> Vec<Talk> {
 impl Plans {
     fn exit(&self, problems: &[Problem]) -> Exit {
         let enforced = |planned: &Planned| planned.report.findings.iter().any(Finding::enforces);
-        if !self.errors.is_empty() || !problems.is_empty() {
+        let failed = self.errors.iter().map(|error| error.exit).max();
+        if let Some(exit) = failed {
+            exit
+        } else if !problems.is_empty() || self.is_elsewhere() {
             Exit::BadInput
         } else if self.planned.iter().any(enforced) {
             Exit::Findings
@@ -125,13 +158,26 @@ impl Plans {
 }
 
 impl Failed {
+    fn new(message: String) -> Self {
+        Self { origin: None, group_id: None, path: None, message, help: None, exit: Exit::BadInput }
+    }
+
     fn talk(&self) -> Talk {
-        let talk = Talk::new(Label::Error, clean(&self.message));
+        let path = self.path.as_ref().filter(|path| !self.message.contains(path.as_str()));
+        let path = path.map_or_else(String::new, |path| format!("{path}: "));
+        let talk = Talk::new(Label::Error, clean(&format!("{path}{}", self.message)));
         match self.help {
             Some(help) => talk.with_help(help),
             None => talk,
         }
     }
+}
+
+/// Why an event has no one group.
+#[derive(Debug)]
+enum NotOne {
+    Missing(String),
+    Several(String),
 }
 
 /// All that a plan depends on beside the event.
@@ -147,19 +193,11 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    fn plan_all(&self, records: &[Value]) -> Plans {
-        let mut plans = Plans::default();
-        if records.is_empty() {
-            plans.ignored.push(Ignored { origin: None, reason: "the log file holds no records".to_owned() });
-        }
-        for record in records {
-            match intake_value(record) {
-                Ok(Intake::Change(change)) => self.plan_change(&change, &mut plans),
-                Ok(Intake::Ignored { origin, reason }) => {
-                    plans.ignored.push(Ignored { origin: Some(*origin), reason: reason.to_string() });
-                }
-                Err(error) => plans.errors.push(not_understood(&error)),
-            }
+    fn plan_all(&self, events: Events) -> Plans {
+        let Events { changes, ignored, errors, history } = events;
+        let mut plans = Plans { ignored, errors, history, ..Plans::default() };
+        for change in &changes {
+            self.plan_change(change, &mut plans);
         }
         plans
     }
@@ -170,7 +208,10 @@ impl Planner<'_> {
                 for named in named {
                     match self.find(named) {
                         Ok(group) => plans.planned.push(self.plan_group(change, named, group)),
-                        Err(message) => plans.errors.push(not_found(change, named, message)),
+                        Err(NotOne::Missing(_)) if plans.history.is_some() => plans.miss(change, named),
+                        Err(NotOne::Missing(message) | NotOne::Several(message)) => {
+                            plans.errors.push(not_found(change, named, message));
+                        }
                     }
                 }
             }
@@ -178,7 +219,7 @@ impl Planner<'_> {
                 let users: Vec<_> = self.described.groups.iter().filter(|group| uses(group, list)).collect();
                 if users.is_empty() {
                     let reason = format!("no group of the input has an ingress rule from {list}");
-                    plans.ignored.push(Ignored { origin: Some(change.origin.clone()), reason });
+                    plans.ignored.push(Ignored { origin: Some(change.origin.clone()), reason, is_unused: true });
                 }
                 for group in users {
                     let named = GroupRef::Id(group.id.clone());
@@ -189,7 +230,7 @@ impl Planner<'_> {
     }
 
     /// The group that an event names.
-    fn find(&self, named: &GroupRef) -> Result<&SecurityGroup, String> {
+    fn find(&self, named: &GroupRef) -> Result<&SecurityGroup, NotOne> {
         let groups = &self.described.groups;
         let (mut found, shown) = match named {
             GroupRef::Id(id) => (groups.iter().filter(|group| group.id == *id).collect::<Vec<_>>(), id),
@@ -197,10 +238,14 @@ impl Planner<'_> {
         };
         match (found.pop(), found.len()) {
             (Some(group), 0) => Ok(group),
-            (None, _) => Err(format!("the event is about `{shown}`, which is not among the groups of the input")),
+            (None, _) => {
+                let message = format!("the event is about `{shown}`, which is not among the groups of the input");
+                Err(NotOne::Missing(message))
+            }
             (Some(last), _) => {
                 let ids: Vec<_> = found.iter().chain([&last]).map(|group| format!("`{}`", group.id)).collect();
-                Err(format!("the event names the group `{shown}`, which is the name of {}", ids.join(" and ")))
+                let ids = ids.join(" and ");
+                Err(NotOne::Several(format!("the event names the group `{shown}`, which is the name of {ids}")))
             }
         }
     }
@@ -232,12 +277,7 @@ fn not_found(change: &Change, named: &GroupRef, message: String) -> Failed {
         GroupRef::Id(id) => Some(id.clone()),
         GroupRef::Name(_) => None,
     };
-    Failed {
-        origin: Some(change.origin.clone()),
-        group_id,
-        message,
-        help: Some("give the output of `aws ec2 describe-security-groups` of the event's account and region"),
-    }
+    Failed { origin: Some(change.origin.clone()), group_id, help: Some(OUTPUT_OF), ..Failed::new(message) }
 }
 
 /// An event that should name a group and cannot be understood.
@@ -252,5 +292,5 @@ fn not_understood(error: &IntakeError) -> Failed {
         }
         IntakeError::NotJson(_) | IntakeError::NotARecord(_) => None,
     };
-    Failed { origin, group_id: None, message: error.to_string(), help: None }
+    Failed { origin, ..Failed::new(error.to_string()) }
 }

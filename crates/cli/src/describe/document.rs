@@ -45,6 +45,7 @@ impl Shape for Document {
 #[serde(default, rename_all = "PascalCase")]
 pub(super) struct GroupJson {
     pub(super) group_id: Field<String>,
+    pub(super) security_group_arn: Field<String>,
     pub(super) group_name: Field<String>,
     pub(super) vpc_id: Field<String>,
     pub(super) owner_id: Field<String>,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use portcullis_rules::{IngressRule, SecurityGroup};
 
+use super::arn::GroupArn;
 use super::boxes;
 use super::document::{GroupJson, RuleJson};
 use super::field::Field;
@@ -18,6 +19,8 @@ pub(super) struct Groups(BTreeMap<String, Listings>);
 struct Listings {
     /// From `SecurityGroups`, with the boxes of its permissions; made up when only rules were listed.
     group: SecurityGroup,
+    /// Its ARN.
+    arn: Option<GroupArn>,
     /// From `SecurityGroupRules`.
     rules: Vec<IngressRule>,
 }
@@ -40,6 +43,8 @@ impl Groups {
         let name = text(json.group_name, "GroupName");
         let vpc_id = text(json.vpc_id, "VpcId");
         let owner_id = text(json.owner_id, "OwnerId");
+        let arn = text(json.security_group_arn, "SecurityGroupArn");
+        let arn = arn.and_then(|arn| group_arn(&arn, &id, place, problems));
         let list = place.key("IpPermissions");
         let mut rules = Vec::new();
         for (index, permission) in problems.items(json.ip_permissions, list) {
@@ -47,7 +52,9 @@ impl Groups {
             let Ok(permission) = problems.required(permission, item) else { continue };
             rules.extend(boxes::permission(permission, item, problems));
         }
-        let group = &mut self.0.entry(id.clone()).or_default().group;
+        let listings = self.0.entry(id.clone()).or_default();
+        listings.arn = arn.or_else(|| listings.arn.take());
+        let group = &mut listings.group;
         // A group that is listed twice is one group with the boxes of both.
         rules.splice(0..0, std::mem::take(&mut group.rules));
         *group = SecurityGroup {
@@ -87,10 +94,22 @@ impl Groups {
         }
     }
 
-    /// The groups, ordered by id.
-    pub(super) fn finish(self) -> Vec<SecurityGroup> {
-        self.0.into_values().map(Listings::merge).collect()
+    /// The groups, ordered by id, and the ARNs of those that have one.
+    pub(super) fn finish(mut self) -> (Vec<SecurityGroup>, BTreeMap<String, GroupArn>) {
+        let arns = self.0.iter_mut().filter_map(|(id, listings)| Some((id.clone(), listings.arn.take()?)));
+        let arns = arns.collect();
+        (self.0.into_values().map(Listings::merge).collect(), arns)
     }
+}
+
+/// An ARN decides which rules hold for a group, so one that cannot be understood is told.
+fn group_arn(text: &str, group_id: &str, place: Place<'_>, problems: &mut Problems) -> Option<GroupArn> {
+    let arn = GroupArn::parse(text, group_id);
+    if arn.is_none() {
+        let expected = format!("arn:aws:ec2:REGION:ACCOUNT:security-group/{group_id}");
+        problems.add(place.key("SecurityGroupArn"), format_args!("expected `{expected}`, found `{text}`"));
+    }
+    arn
 }
 
 impl Listings {

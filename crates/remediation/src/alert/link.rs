@@ -1,13 +1,26 @@
-//! The one link of a message: the group in the AWS console.
+//! The only links of a message: to groups in the AWS console.
 
 use crate::report::Report;
 
 /// The group's page in the console of its partition; `None` when the region or the id are not known for certain.
 pub(super) fn console(report: &Report) -> Option<String> {
-    let region = report.origin.region.as_deref().filter(|region| is_plain(region))?;
-    let id = Some(report.group.id.as_str()).filter(|id| id.starts_with("sg-") && is_plain(id))?;
+    group(report.origin.region.as_deref()?, &report.group.id)
+}
+
+/// The page of a group.
+pub(super) fn group(region: &str, id: &str) -> Option<String> {
+    let is_id = id.starts_with("sg-") && is_plain(id);
+    if is_id { page(region, &format!("SecurityGroup:groupId={id}")) } else { None }
+}
+
+/// The page of all groups of a region.
+pub(super) fn groups(region: &str) -> Option<String> {
+    page(region, "SecurityGroups:")
+}
+
+fn page(region: &str, what: &str) -> Option<String> {
     let host = partition(region).host;
-    Some(format!("https://{region}.{host}/ec2/home?region={region}#SecurityGroup:groupId={id}"))
+    is_plain(region).then(|| format!("https://{region}.{host}/ec2/home?region={region}#{what}"))
 }
 
 /// The group's ARN.

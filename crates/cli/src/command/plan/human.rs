@@ -4,16 +4,23 @@ use std::cmp::Reverse;
 use std::fmt::Write as _;
 
 use portcullis_remediation::intake::Origin;
-use portcullis_remediation::{Alert, Report};
+use portcullis_remediation::{Alert, Outcome, Report};
 use portcullis_rules::plan::{Order, Purpose};
 use portcullis_rules::{Finding, IngressRule};
 
-use super::{Ignored, Planned, Plans};
+use super::{Ignored, Planned, Plans, history};
 use crate::command::{action, look, shorten, traffic};
 use crate::output::{BOLD, clean, count, table};
 
 pub(super) fn render(plans: &Plans) -> String {
-    let mut parts: Vec<_> = plans.planned.iter().map(planned).collect();
+    if let Some(told) = plans.history.as_ref() {
+        let found = plans.planned.iter().filter(|planned| planned.report.outcome != Outcome::Clean);
+        let mut parts: Vec<_> = found.map(|one| planned(one, false)).collect();
+        parts.push(history::render(plans, told));
+        parts.push(summary(plans));
+        return parts.join("\n");
+    }
+    let mut parts: Vec<_> = plans.planned.iter().map(|one| planned(one, true)).collect();
     if !plans.ignored.is_empty() {
         parts.push(plans.ignored.iter().map(ignored).collect());
     }
@@ -21,8 +28,8 @@ pub(super) fn render(plans: &Plans) -> String {
     parts.join("\n")
 }
 
-/// One group and one event. Writing to a string cannot fail.
-fn planned(planned: &Planned) -> String {
+/// One group and one event, with the message or without it. Writing to a string cannot fail.
+fn planned(planned: &Planned, with_message: bool) -> String {
     let report = &planned.report;
     let mut text = String::new();
     let name = report.group.name.as_ref().map_or_else(String::new, |name| format!(" ({})", clean(name)));
@@ -36,7 +43,7 @@ fn planned(planned: &Planned) -> String {
         let _ = write!(text, "\n{}", table(header, rows));
     }
     text.push_str(&changes(report, planned.order));
-    if let Some(alert) = &planned.message {
+    if let Some(alert) = planned.message.as_ref().filter(|_| with_message) {
         text.push_str(&message(alert));
     }
     text
@@ -150,7 +157,7 @@ fn summary(plans: &Plans) -> String {
         count(sum(|report| report.removed.len()), "removal"),
         count(sum(|report| report.added.len()), "addition"),
         count(sum(|report| report.refusals.len()), "refusal"),
-        count(plans.ignored.len(), "event"),
+        count(plans.count_ignored(), "event"),
         count(plans.errors.len(), "error"),
     )
 }

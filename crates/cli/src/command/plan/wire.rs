@@ -1,12 +1,16 @@
 //! `plan --format json`, version 1. Keys are never absent: what is not known is null.
 
-use portcullis_remediation::Mode;
+use std::collections::BTreeMap;
+
 use portcullis_remediation::intake::{Actor, Origin};
 use portcullis_remediation::report::wire::{FindingV1, RuleV1};
+use portcullis_remediation::{GroupRef, Mode};
 use portcullis_rules::plan::{Addition, Loss, Order, Purpose, Refusal};
 use portcullis_rules::{Policy, Removal};
 use serde::Serialize;
 
+use super::events::History;
+use super::history::Missing;
 use super::{Failed, Ignored, Planned, Plans};
 use crate::describe::Problem;
 
@@ -17,7 +21,34 @@ pub(super) struct PlansV1<'a> {
     mode: &'static str,
     plans: Vec<PlanV1<'a>>,
     ignored: Vec<IgnoredV1<'a>>,
+    missing: Vec<MissingV1<'a>>,
+    /// Null for a single event.
+    history: Option<HistoryV1>,
     errors: Vec<ErrorV1<'a>>,
+}
+
+/// A group of a history that is not in the input.
+#[derive(Debug, Serialize)]
+struct MissingV1<'a> {
+    group_id: Option<&'a str>,
+    group_name: Option<&'a str>,
+    account: Option<&'a str>,
+    region: Option<&'a str>,
+    events: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct HistoryV1 {
+    files: usize,
+    events: usize,
+    ignored: Vec<ReasonV1>,
+    outcomes: BTreeMap<&'static str, usize>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReasonV1 {
+    reason: &'static str,
+    events: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -110,8 +141,28 @@ impl<'a> PlansV1<'a> {
             mode: if policy.monitor { Mode::Monitor } else { Mode::Enforce }.as_str(),
             plans: plans.planned.iter().map(PlanV1::new).collect(),
             ignored: plans.ignored.iter().map(IgnoredV1::new).collect(),
+            missing: plans.missing.iter().map(|(missing, events)| MissingV1::new(missing, *events)).collect(),
+            history: plans.history.as_ref().map(|history| HistoryV1::new(history, plans)),
             errors: errors.chain(problems.iter().map(ErrorV1::of_input)).collect(),
         }
+    }
+}
+
+impl<'a> MissingV1<'a> {
+    fn new(missing: &'a Missing, events: usize) -> Self {
+        let (group_id, group_name) = match &missing.group {
+            GroupRef::Id(id) => (Some(id.as_str()), None),
+            GroupRef::Name(name) => (None, Some(name.as_str())),
+        };
+        let (account, region) = (missing.account.as_deref(), missing.region.as_deref());
+        Self { group_id, group_name, account, region, events }
+    }
+}
+
+impl HistoryV1 {
+    fn new(history: &History, plans: &Plans) -> Self {
+        let ignored = history.ignored.iter().map(|(reason, events)| ReasonV1 { reason, events: *events });
+        Self { files: history.files, events: history.events, ignored: ignored.collect(), outcomes: plans.outcomes() }
     }
 }
 
@@ -209,7 +260,7 @@ impl<'a> ErrorV1<'a> {
         Self {
             event: failed.origin.as_ref().map(EventV1::new),
             group_id: failed.group_id.as_deref(),
-            path: None,
+            path: failed.path.as_deref(),
             message: &failed.message,
         }
     }

@@ -86,9 +86,9 @@ pub(super) fn run(args: &CheckArgs, now: Timestamp) -> Result<Done, CliError> {
 fn held(args: &CheckArgs, loaded: &Loaded, input: &Input, now: Timestamp) -> Result<Held, CliError> {
     let context = Context { now: Some(now), region: args.region.clone(), ..Context::default() };
     let audit = Audit::of(&loaded.policy, groups(input)?, &context);
-    let stale = audit.stale(&loaded.policy, &context);
+    let stale = audit.stale(&loaded.policy);
     let mut talk = tell_problems(input, &audit.problems);
-    talk.extend(tell_region(&loaded.policy, args.region.as_ref()));
+    talk.extend(tell_region(&loaded.policy, audit.regions_known));
     if args.format == Format::Human {
         talk.extend(tell_stale(&stale, input));
     }

@@ -11,7 +11,7 @@ use crate::settings::{PolicySource, Settings};
 
 /// A policy without which the function refuses to start.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum UnusablePolicy {
+pub enum UnusablePolicy {
     /// Nothing to read.
     #[error("PORTCULLIS_POLICY names {path}, which cannot be read: {error}")]
     Unread {
@@ -40,11 +40,11 @@ pub(crate) enum UnusablePolicy {
 ///
 /// # Errors
 /// When there is no such policy, or its text is wrong. Each mistake is a line in the log, and so is each warning.
-pub(crate) fn load(settings: &Settings) -> Result<(Policy, Mode), UnusablePolicy> {
+pub fn load(settings: &Settings) -> Result<(Policy, Mode), UnusablePolicy> {
     let (name, text) = read(&settings.policy)?;
     let loaded = portcullis_policy::parse(&name, &text).map_err(|mistakes| wrong(&mistakes))?;
     for warning in loaded.warnings.lines() {
-        tracing::warn!(message = %warning, "odd policy");
+        tracing::warn!(%warning, "odd policy");
     }
     let mode = mode(settings.mode, &loaded.policy);
     Ok((loaded.policy, mode))
@@ -69,7 +69,7 @@ fn read(source: &PolicySource) -> Result<(String, String), UnusablePolicy> {
 
 fn wrong(mistakes: &Diagnostics) -> UnusablePolicy {
     for mistake in mistakes.lines() {
-        tracing::error!(message = %mistake, "wrong policy");
+        tracing::error!(%mistake, "wrong policy");
     }
     UnusablePolicy::Wrong { count: mistakes.len(), first: mistakes.lines().next().unwrap_or_default() }
 }

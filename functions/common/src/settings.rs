@@ -6,18 +6,18 @@ use portcullis_remediation::Mode;
 
 /// The settings. The AWS SDK reads its own variables by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Settings {
+pub struct Settings {
     /// `PORTCULLIS_TOPIC_ARN`: where alerts go.
-    pub(crate) topic_arn: String,
+    pub topic_arn: String,
     /// `PORTCULLIS_MODE`: `enforce` or `monitor`; when absent, what the policy says.
-    pub(crate) mode: Option<Mode>,
+    pub mode: Option<Mode>,
     /// `PORTCULLIS_POLICY`: `preset:NAME` or `file:PATH`; when absent, the baseline.
-    pub(crate) policy: PolicySource,
+    pub policy: PolicySource,
 }
 
 /// Where the policy is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum PolicySource {
+pub enum PolicySource {
     /// One that comes with Portcullis.
     Preset(String),
     /// A file; a path that is not absolute begins where the package was unpacked.
@@ -26,7 +26,7 @@ pub(crate) enum PolicySource {
 
 /// A setting without which the function refuses to start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum InvalidSettings {
+pub enum InvalidSettings {
     /// No topic.
     #[error("PORTCULLIS_TOPIC_ARN is not set: give the ARN of the SNS topic that alerts go to")]
     NoTopic,
@@ -46,7 +46,7 @@ impl Settings {
     ///
     /// # Errors
     /// When a setting is missing or means nothing: better not to start than to start with a guess.
-    pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidSettings> {
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidSettings> {
         let given = |name| variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         let topic_arn = given("PORTCULLIS_TOPIC_ARN").ok_or(InvalidSettings::NoTopic)?;
         if !(topic_arn.starts_with("arn:") && topic_arn.contains(":sns:")) {

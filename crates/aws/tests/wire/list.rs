@@ -1,0 +1,151 @@
+//! Listing all groups, page by page.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use portcullis_aws::SystemClock;
+use portcullis_remediation::remediate::Limits;
+use portcullis_remediation::{Errand, ErrorKind, Hands, ListGroups as _, Sweeper, Swept};
+use portcullis_rules::baseline::baseline;
+use portcullis_rules::{Context, PrefixLists, Source, judge};
+use portcullis_testkit::{FakeTell, group as known};
+
+use crate::aws;
+use crate::stub::{Reply, Stub, ok, refused};
+
+const GROUPS: &str = "DescribeSecurityGroups";
+const ENTRIES: &str = "GetManagedPrefixListEntries";
+
+fn group(id: &str, list: &str) -> String {
+    format!(
+        "<item><groupId>{id}</groupId><groupName>web</groupName><ipPermissions><item><ipProtocol>tcp</ipProtocol>\
+         <fromPort>22</fromPort><toPort>22</toPort><ipRanges><item><cidrIp>0.0.0.0/0</cidrIp><description>ssh\
+         </description></item></ipRanges><prefixListIds><item><prefixListId>{list}</prefixListId></item></prefixListIds>\
+         </item></ipPermissions></item>"
+    )
+}
+
+fn page(items: &[String], next: &str) -> Reply {
+    let items = items.concat();
+    ok(GROUPS, &format!("<securityGroupInfo>{items}</securityGroupInfo><nextToken>{next}</nextToken>"))
+}
+
+fn entries(cidr: &str) -> Reply {
+    ok(ENTRIES, &format!("<entrySet><item><cidr>{cidr}</cidr></item></entrySet>"))
+}
+
+#[tokio::test]
+async fn each_page_is_one_call_and_each_prefix_list_is_read_once() {
+    let stub = Stub::start([
+        (GROUPS, page(&[group("sg-1", "pl-1"), group("sg-2", "pl-1")], "n+2/=")),
+        (GROUPS, page(&[group("sg-3", "pl-1"), group("sg-4", "pl-2")], "")),
+        (ENTRIES, entries("0.0.0.0/1")),
+        (ENTRIES, refused(400, "InvalidPrefixListId.NotFound")),
+    ]);
+    let lister = aws(&stub).lister();
+    let first = lister.page(None).await.unwrap();
+    let second = lister.page(first.next.as_deref()).await.unwrap();
+    assert_eq!((first.next.as_deref(), second.next), (Some("n+2/="), None));
+    let ids: Vec<_> = first.groups.iter().chain(&second.groups).map(|group| group.id.as_str()).collect();
+    assert_eq!(ids, ["sg-1", "sg-2", "sg-3", "sg-4"]);
+    assert_eq!(first.groups[0].rules.len(), 2);
+    assert_eq!(first.groups[0].rules[0].description.as_deref(), Some("ssh"));
+    let entries = |list: &str| second.prefix_lists.entries(list).map(<[_]>::len);
+    assert_eq!((entries("pl-1"), entries("pl-2")), (Some(1), None));
+    let wide = Source::PrefixList("pl-1".to_owned());
+    assert_eq!(first.prefix_lists.blocks(&wide).len(), 1);
+    let asked: Vec<_> = stub.of(GROUPS).iter().map(|call| call.below("MaxResults")).collect();
+    assert_eq!(asked, [["=1000"], ["=1000"]]);
+    assert_eq!(stub.of(GROUPS)[1].get("NextToken"), "n+2/=");
+    let lists: Vec<_> = stub.of(ENTRIES).iter().map(|call| call.get("PrefixListId").to_owned()).collect();
+    assert_eq!(lists, ["pl-1", "pl-2"]);
+    assert!(lister.page(None).await.is_ok());
+    assert_eq!(stub.of(ENTRIES).len(), 2, "and a missing one is not asked for again");
+}
+
+#[tokio::test]
+async fn throttling_is_left_to_the_sdk_and_then_an_error() {
+    let stub = Stub::start([(GROUPS, refused(503, "RequestLimitExceeded")), (GROUPS, page(&[], ""))]);
+    assert!(aws(&stub).lister().page(None).await.unwrap().groups.is_empty());
+    assert_eq!(stub.of(GROUPS).len(), 2);
+    let stub = Stub::start([(GROUPS, refused(503, "RequestLimitExceeded"))]);
+    assert_eq!(aws(&stub).lister().page(None).await.unwrap_err().kind, ErrorKind::Throttled);
+}
+
+#[tokio::test]
+async fn what_is_not_understood_or_not_known_is_an_error() {
+    let odd = "<item><groupId>sg-1</groupId><ipPermissions><item><ipProtocol>tcp</ipProtocol><fromPort>22</fromPort>\
+               <toPort>22</toPort><ipRanges><item><cidrIp>here</cidrIp></item></ipRanges></item></ipPermissions></item>";
+    for items in [odd.to_owned(), "<item><groupName>web</groupName></item>".to_owned()] {
+        let stub = Stub::start([(GROUPS, page(&[items], ""))]);
+        assert_eq!(aws(&stub).lister().page(None).await.unwrap_err().operation, GROUPS);
+    }
+    let stub =
+        Stub::start([(GROUPS, page(&[group("sg-1", "pl-1")], "")), (ENTRIES, refused(403, "UnauthorizedOperation"))]);
+    let lister = aws(&stub).lister();
+    assert_eq!(lister.page(None).await.unwrap_err().operation, ENTRIES);
+    assert!(lister.page(None).await.is_err(), "an unread list is not taken for a missing one");
+    let stub = Stub::start([(GROUPS, refused(400, "InvalidNextToken"))]);
+    assert_eq!(aws(&stub).lister().page(Some("stale")).await.unwrap_err().kind, ErrorKind::Other);
+}
+
+/// One page of a thousand groups; every seventh of all has a hole.
+fn thousand(page_number: usize, next: &str) -> Reply {
+    let one = |number: usize| {
+        let (port, id) = (port(number), id(number));
+        format!(
+            "<item><groupId>{id}</groupId><ipPermissions><item><ipProtocol>tcp</ipProtocol><fromPort>{port}</fromPort>\
+             <toPort>{port}</toPort><ipRanges><item><cidrIp>0.0.0.0/0</cidrIp></item></ipRanges></item></ipPermissions>\
+             </item>"
+        )
+    };
+    let items: Vec<_> = (page_number * 1000..(page_number + 1) * 1000).map(one).collect();
+    page(&items, next)
+}
+
+fn port(number: usize) -> u16 {
+    if number.is_multiple_of(7) { 22 } else { 443 }
+}
+
+fn id(number: usize) -> String {
+    format!("sg-{number:04}")
+}
+
+async fn sweep(stub: &Stub, token: Option<&str>) -> Swept {
+    let aws = aws(stub);
+    let reader = Arc::new(aws.reader());
+    let hands = Hands { reader, changer: None, teller: Arc::new(FakeTell::default()), clock: Arc::new(SystemClock) };
+    let token = token.map(str::to_owned);
+    let errand = Errand { id: "s-1".to_owned(), account: None, region: None, token, deadline: Timestamp::MAX };
+    Sweeper::new(hands, baseline(), Limits::default()).sweep(&aws.lister(), &errand).await
+}
+
+#[tokio::test]
+async fn a_sweep_of_five_thousand_groups_survives_throttling_and_goes_on_after_a_page_that_fails() {
+    let throttled = || refused(503, "RequestLimitExceeded");
+    let stub = Stub::start([
+        (GROUPS, throttled()),
+        (GROUPS, thousand(0, "1")),
+        (GROUPS, throttled()),
+        (GROUPS, throttled()),
+        (GROUPS, thousand(1, "2")),
+        (GROUPS, thousand(2, "3")),
+        (GROUPS, refused(403, "UnauthorizedOperation")),
+    ]);
+    let first = sweep(&stub, None).await;
+    assert_eq!((first.groups, first.errors().len()), (3000, 1));
+    let token = first.unfinished.as_ref().unwrap().token.as_deref();
+    assert_eq!(token, Some("3"));
+    let stub = Stub::start([(GROUPS, thousand(3, "4")), (GROUPS, thousand(4, ""))]);
+    let rest = sweep(&stub, token).await;
+    assert_eq!(stub.of(GROUPS)[0].get("NextToken"), "3");
+    assert_eq!((rest.groups, rest.errors().len()), (2000, 0));
+    let judged = |number: usize| {
+        let group = known(&id(number), &[&format!("tcp {} 0.0.0.0/0", port(number))]);
+        judge(&baseline(), &group, &PrefixLists::none(), &Context::default()).findings.len()
+    };
+    let expected: usize = (0..5000).map(judged).sum();
+    assert!(expected >= 715, "{expected}");
+    assert_eq!(first.findings() + rest.findings(), expected);
+    assert_eq!(first.affected() + rest.affected(), 715);
+}

@@ -1,0 +1,157 @@
+//! The format as it is printed.
+
+use std::collections::BTreeMap;
+
+use portcullis_rules::{IngressRule, Source};
+use serde::Serialize;
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(in crate::command::audit) struct Asff<'a> {
+    pub(super) schema_version: &'static str,
+    pub(super) id: String,
+    pub(super) product_arn: String,
+    pub(super) product_name: &'static str,
+    pub(super) company_name: &'static str,
+    pub(super) region: String,
+    pub(super) generator_id: String,
+    pub(super) aws_account_id: String,
+    pub(super) types: [&'static str; 1],
+    pub(super) created_at: String,
+    pub(super) updated_at: String,
+    pub(super) severity: SeverityJson,
+    /// What a provider may update later; the fields beside it are those of the first import.
+    pub(super) finding_provider_fields: ProviderFields,
+    pub(super) title: String,
+    pub(super) description: String,
+    pub(super) remediation: Remediation,
+    pub(super) product_fields: BTreeMap<&'static str, String>,
+    pub(super) resources: [Resource<'a>; 1],
+    pub(super) compliance: Compliance<'a>,
+    pub(super) workflow: Workflow,
+    pub(super) record_state: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct SeverityJson {
+    pub(super) label: &'static str,
+    pub(super) original: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ProviderFields {
+    pub(super) severity: SeverityJson,
+    pub(super) types: [&'static str; 1],
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Remediation {
+    recommendation: Recommendation,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Recommendation {
+    text: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Compliance<'a> {
+    pub(super) status: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) related_requirements: Vec<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Workflow {
+    status: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Resource<'a> {
+    #[serde(rename = "Type")]
+    pub(super) kind: &'static str,
+    pub(super) id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) partition: Option<&'static str>,
+    pub(super) region: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) tags: BTreeMap<&'a str, &'a str>,
+    pub(super) details: Details<'a>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Details<'a> {
+    #[serde(rename = "AwsEc2SecurityGroup")]
+    pub(super) group: GroupDetails<'a>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct GroupDetails<'a> {
+    pub(super) group_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) group_name: Option<&'a str>,
+    pub(super) owner_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) vpc_id: Option<&'a str>,
+    /// The one that the finding is about: a group may have a thousand, and a finding 240 KB.
+    pub(super) ip_permissions: [Permission; 1],
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Permission {
+    ip_protocol: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from_port: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to_port: Option<i32>,
+    #[serde(flatten)]
+    source: BTreeMap<&'static str, [BTreeMap<&'static str, String>; 1]>,
+}
+
+/// A finding that nobody has looked at. Security Hub takes it for new findings only.
+pub(super) const NEW: Workflow = Workflow { status: "NEW" };
+
+pub(super) const fn remediation(text: String) -> Remediation {
+    Remediation { recommendation: Recommendation { text } }
+}
+
+/// The name of a partition in the format; none for those that it does not know.
+pub(super) fn partition(name: &str) -> Option<&'static str> {
+    let known = [
+        ("aws", "aws"),
+        ("aws-cn", "aws-cn"),
+        ("aws-us-gov", "aws-us-gov"),
+        ("aws-iso", "aws-us-iso"),
+        ("aws-iso-b", "aws-us-iso-b"),
+    ];
+    known.into_iter().find(|(partition, _)| *partition == name).map(|(_, name)| name)
+}
+
+pub(super) fn permission(rule: &IngressRule) -> Permission {
+    let (from_port, to_port) = rule.shown_ports();
+    let protocol = rule.protocol().to_string();
+    let (list, source) = match &rule.source {
+        Source::Cidr(cidr) if cidr.addr().is_ipv4() => ("IpRanges", vec![("CidrIp", cidr.to_string())]),
+        Source::Cidr(cidr) => ("Ipv6Ranges", vec![("CidrIpv6", cidr.to_string())]),
+        Source::PrefixList(id) => ("PrefixListIds", vec![("PrefixListId", id.clone())]),
+        Source::Group(group) => {
+            let owner = group.owner_id.clone().map(|owner| ("UserId", owner));
+            ("UserIdGroupPairs", std::iter::once(("GroupId", group.group_id.clone())).chain(owner).collect())
+        }
+    };
+    Permission {
+        ip_protocol: if protocol == "all" { "-1".to_owned() } else { protocol },
+        from_port,
+        to_port,
+        source: BTreeMap::from([(list, [source.into_iter().collect()])]),
+    }
+}

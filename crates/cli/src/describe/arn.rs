@@ -1,0 +1,100 @@
+//! The ARN of a security group: the one value of a description that tells its region.
+
+/// The ARN of a security group, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupArn {
+    /// All of it.
+    pub text: String,
+    /// `aws`, `aws-cn`, ...
+    pub partition: String,
+    /// `eu-central-1`.
+    pub region: String,
+    /// The account that owns the group.
+    pub account: String,
+}
+
+impl GroupArn {
+    /// Reads the ARN of this group; `None` if the text is anything else.
+    pub fn parse(text: &str, group_id: &str) -> Option<Self> {
+        let parts: Vec<_> = text.splitn(6, ':').collect();
+        let &["arn", partition, "ec2", region, account, resource] = parts.as_slice() else {
+            return None;
+        };
+        let is_ours = resource.strip_prefix("security-group/") == Some(group_id);
+        (is_ours && is_word(partition) && is_region(region) && is_account(account)).then(|| Self {
+            text: text.to_owned(),
+            partition: partition.to_owned(),
+            region: region.to_owned(),
+            account: account.to_owned(),
+        })
+    }
+
+    /// The ARN of the group of this id there.
+    pub fn new(region: &str, account: &str, group_id: &str) -> Self {
+        let partition = partition_of(region);
+        Self {
+            text: format!("arn:{partition}:ec2:{region}:{account}:security-group/{group_id}"),
+            partition: partition.to_owned(),
+            region: region.to_owned(),
+            account: account.to_owned(),
+        }
+    }
+}
+
+/// The partition of a region, by the beginning of its name.
+fn partition_of(region: &str) -> &'static str {
+    let known = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("us-iso-", "aws-iso"),
+        ("us-isob-", "aws-iso-b"),
+        ("eusc-", "aws-eusc"),
+    ];
+    known.into_iter().find(|(start, _)| region.starts_with(start)).map_or("aws", |(_, partition)| partition)
+}
+
+/// Whether a text can be the id of an account.
+pub fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether a text can be the name of a region.
+pub fn is_region(text: &str) -> bool {
+    text.len() <= 16 && text.contains('-') && is_word(text)
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arn_is_taken_apart_and_put_together() {
+        for (region, partition) in
+            [("eu-central-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("us-east-1", "aws")]
+        {
+            let arn = GroupArn::new(region, "111122223333", "sg-1");
+            assert_eq!(arn.text, format!("arn:{partition}:ec2:{region}:111122223333:security-group/sg-1"));
+            assert_eq!(GroupArn::parse(&arn.text, "sg-1"), Some(arn));
+        }
+    }
+
+    #[test]
+    fn what_is_no_arn_of_the_group_is_none() {
+        for text in [
+            "",
+            "arn",
+            "arn:aws:ec2:eu-central-1:111122223333:security-group/sg-2",
+            "arn:aws:ec2:eu-central-1:111122223333:security-group-rule/sg-1",
+            "arn:aws:ec2:eu-central-1:1111:security-group/sg-1",
+            "arn:aws:ec2::111122223333:security-group/sg-1",
+            "arn:aws:s3:eu-central-1:111122223333:security-group/sg-1",
+            "arn:aws:ec2:eu-central-1:111122223333:security-group/sg-1:x",
+        ] {
+            assert_eq!(GroupArn::parse(text, "sg-1"), None, "{text}");
+        }
+    }
+}

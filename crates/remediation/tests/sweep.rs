@@ -1,0 +1,268 @@
+//! The sweep against the in-memory EC2: what it finds, what it closes, and that it never takes a part for the whole.
+
+#![expect(clippy::arithmetic_side_effects, clippy::unwrap_used, reason = "a test may fail loudly, and its helpers too")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use portcullis_remediation::ports::{ChangeIngress, Clock as _, ErrorKind};
+use portcullis_remediation::remediate::Limits;
+use portcullis_remediation::report::Outcome;
+use portcullis_remediation::sweep::{SweepError, Why};
+use portcullis_remediation::{Errand, Hands, Sweeper, Swept};
+use portcullis_rules::plan::Attachments;
+use portcullis_rules::{Exception, Guardrails, Policy, PrefixLists, Scope, SecurityGroup, TrafficSet, baseline};
+use portcullis_testkit::{Call, FakeClock, FakeEc2, FakeList, FakeTell, Fault, group};
+
+const OPEN: &[&str] = &["sgr-1 tcp 22 0.0.0.0/0", "sgr-2 tcp 443 0.0.0.0/0"];
+const CLEAN: &[&str] = &["sgr-1 tcp 443 0.0.0.0/0"];
+
+fn noon() -> Timestamp {
+    "2026-11-21T12:00:00Z".parse().unwrap()
+}
+
+/// As EC2 lists it: without ids and tags of rules.
+fn listed(group: &SecurityGroup) -> SecurityGroup {
+    let mut listed = group.clone();
+    for rule in &mut listed.rules {
+        rule.id = None;
+        rule.tags.clear();
+    }
+    listed
+}
+
+struct Scene {
+    ec2: Arc<FakeEc2>,
+    tell: Arc<FakeTell>,
+    clock: Arc<FakeClock>,
+    list: FakeList,
+    sweeper: Sweeper,
+}
+
+fn scene(remediates: bool, policy: Policy, pages: &[&[SecurityGroup]]) -> Scene {
+    let ec2 = Arc::new(FakeEc2::with(pages.iter().flat_map(|page| page.iter().cloned())));
+    let list = FakeList::with(pages.iter().map(|page| page.iter().map(listed).collect()));
+    let (tell, clock) = (Arc::new(FakeTell::default()), Arc::new(FakeClock::at(noon())));
+    let changer: Arc<dyn ChangeIngress> = ec2.clone();
+    let changer = remediates.then_some(changer);
+    let hands = Hands { reader: ec2.clone(), changer, teller: tell.clone(), clock: clock.clone() };
+    Scene { ec2, tell, clock, list, sweeper: Sweeper::new(hands, policy, Limits::default()) }
+}
+
+fn errand(token: Option<&str>) -> Errand {
+    Errand {
+        id: "sweep-1".to_owned(),
+        account: Some("111122223333".to_owned()),
+        region: Some("eu-west-1".to_owned()),
+        token: token.map(str::to_owned),
+        deadline: noon() + Duration::from_mins(10),
+    }
+}
+
+impl Scene {
+    async fn sweep(&self) -> Swept {
+        self.sweeper.sweep(&self.list, &errand(None)).await
+    }
+
+    fn subjects(&self) -> Vec<String> {
+        self.tell.told().into_iter().map(|alert| alert.subject).collect()
+    }
+}
+
+fn three_pages() -> [Vec<SecurityGroup>; 3] {
+    let page = |number: usize| {
+        let id = |place: usize| format!("sg-{number}{place}");
+        vec![group(&id(0), OPEN), group(&id(1), CLEAN), group(&id(2), OPEN)]
+    };
+    [page(0), page(1), page(2)]
+}
+
+fn pages(pages: &[Vec<SecurityGroup>; 3]) -> [&[SecurityGroup]; 3] {
+    [&pages[0], &pages[1], &pages[2]]
+}
+
+#[tokio::test]
+async fn a_report_counts_everything_and_changes_nothing() {
+    let all = three_pages();
+    let scene = scene(false, baseline::baseline(), &pages(&all));
+    let swept = scene.sweep().await;
+    assert_eq!((swept.groups, swept.affected(), swept.count(Outcome::WouldClose)), (9, 6, 6));
+    assert_eq!(swept.outcome(), Outcome::WouldClose);
+    assert_eq!(swept.errors(), []);
+    assert_eq!(scene.ec2.calls(), []);
+    assert_eq!(scene.subjects(), ["SWEEP FOUND: 6 groups against the policy, worst high, eu-west-1, 111122223333"]);
+    assert_eq!(scene.list.asked(), [0, 1, 2]);
+}
+
+#[tokio::test]
+async fn nothing_found_is_nothing_told() {
+    let clean = [group("sg-1", CLEAN)];
+    let scene = scene(true, baseline::baseline(), &[&clean]);
+    let swept = scene.sweep().await;
+    assert_eq!((swept.groups, swept.outcome()), (1, Outcome::Clean));
+    assert!(scene.subjects().is_empty() && scene.ec2.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_remediating_sweep_closes_group_by_group_and_sums_up() {
+    let all = three_pages();
+    let scene = scene(true, baseline::baseline(), &pages(&all));
+    let swept = scene.sweep().await;
+    assert_eq!((swept.errors().len(), swept.count(Outcome::Closed)), (0, 6));
+    for open in ["sg-00", "sg-02", "sg-10", "sg-22"] {
+        assert_eq!(scene.ec2.rules(open), ["sgr-2 tcp 443 0.0.0.0/0"], "{open}");
+    }
+    let subjects = scene.subjects();
+    assert_eq!(subjects.iter().filter(|subject| subject.starts_with("CLOSED: ")).count(), 6);
+    assert!(subjects[6].starts_with("SWEEP CLOSED: 6 of 6 groups"), "{subjects:?}");
+    // The listing is of before; the groups by themselves are not.
+    let again = scene.sweep().await;
+    assert_eq!((again.outcome(), again.affected(), scene.tell.told().len()), (Outcome::Clean, 0, 7));
+}
+
+#[tokio::test]
+async fn the_next_page_is_read_meanwhile_and_no_more_than_two_are_held() {
+    let all = three_pages();
+    let mut scene = scene(true, baseline::baseline(), &pages(&all));
+    scene.list = scene.list.watching(&scene.ec2);
+    let swept = scene.sweep().await;
+    assert_eq!((swept.errors().len(), swept.groups, scene.list.greed()), (0, 9, 0));
+}
+
+#[tokio::test]
+async fn a_page_that_fails_is_never_the_end() {
+    let all = three_pages();
+    for place in 0..3 {
+        let scene = scene(false, baseline::baseline(), &pages(&all));
+        scene.list.fail(place, ErrorKind::Throttled);
+        let swept = scene.sweep().await;
+        let token = (place > 0).then(|| format!("page-{place}"));
+        let unfinished = swept.unfinished.clone().unwrap();
+        assert_eq!((swept.groups, &unfinished.token, swept.outcome()), (3 * place, &token, Outcome::Incomplete));
+        assert!(matches!(unfinished.why, Why::Unread(_)));
+        assert_eq!(swept.errors()[0].code(), "sweep-unfinished");
+        assert!(scene.subjects()[0].starts_with("SWEEP UNFINISHED"), "{:?}", scene.subjects());
+        let rest = scene.sweeper.sweep(&scene.list, &errand(token.as_deref())).await;
+        assert_eq!((rest.groups, rest.errors().len()), (9 - 3 * place, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_means_nothing_is_an_error() {
+    let scene = scene(false, baseline::baseline(), &[]);
+    let swept = scene.sweeper.sweep(&scene.list, &errand(Some("stale"))).await;
+    assert_eq!(swept.unfinished.unwrap().token.as_deref(), Some("stale"));
+}
+
+#[tokio::test]
+async fn when_time_runs_short_it_says_where_to_go_on() {
+    let all = three_pages();
+    let scene = scene(false, baseline::baseline(), &pages(&all));
+    scene.clock.sleep(Duration::from_mins(10)).await;
+    let swept = scene.sweeper.sweep(&scene.list, &errand(Some("page-1"))).await;
+    let unfinished = swept.unfinished.clone().unwrap();
+    assert_eq!((unfinished.token.as_deref(), unfinished.why, swept.groups), (Some("page-1"), Why::Late, 0));
+    let error = swept.errors()[0].to_string();
+    assert!(error.contains("{\"token\":\"page-1\"}"), "{error}");
+    assert_eq!(scene.subjects().len(), 1);
+}
+
+#[tokio::test]
+async fn time_that_runs_out_inside_a_page_has_the_page_judged_again() {
+    let all = three_pages();
+    let scene = scene(true, baseline::baseline(), &pages(&all));
+    // The first group needs a pause between its rounds, and that is all the time there is.
+    scene.ec2.plan([Fault::RevokeLies]);
+    let short = Errand { deadline: noon() + Duration::from_millis(1), ..errand(None) };
+    let swept = scene.sweeper.sweep(&scene.list, &short).await;
+    assert_eq!((swept.groups, swept.unfinished.unwrap().token), (1, None));
+    assert_eq!(swept.worst[0].outcome, Outcome::Closed);
+}
+
+#[tokio::test]
+async fn a_group_that_cannot_be_read_does_not_keep_the_others_open() {
+    let open = [group("sg-1", OPEN), group("sg-2", OPEN)];
+    let scene = scene(true, baseline::baseline(), &[&open]);
+    scene.ec2.plan([Fault::Read(ErrorKind::Denied)]);
+    let swept = scene.sweep().await;
+    assert_eq!((swept.count(Outcome::Incomplete), swept.count(Outcome::Closed)), (1, 1));
+    assert!(matches!(&swept.errors()[..], [SweepError::Groups { count: 1, first }] if first.contains("sg-1")));
+    assert_eq!(swept.worst[0].id, "sg-1", "worst first");
+    assert!(scene.subjects().last().unwrap().starts_with("SWEEP NOT DONE: 1 of 2 groups failed"));
+}
+
+#[tokio::test]
+async fn what_was_closed_and_not_told_is_told_by_the_retry() {
+    let open = [group("sg-1", OPEN)];
+    let mut scene = scene(true, baseline::baseline(), &[&open]);
+    scene.tell.fail(2);
+    let swept = scene.sweep().await;
+    let codes: Vec<_> = swept.errors().iter().map(SweepError::code).collect();
+    assert_eq!(codes, ["group-not-closed", "alert-unsent"]);
+    assert_eq!(scene.ec2.rules("sg-1").len(), 1, "closing does not wait for telling");
+    scene.list = FakeList::with([vec![group("sg-1", CLEAN)]]);
+    assert_eq!(scene.sweep().await.errors(), []);
+    assert!(scene.subjects()[0].starts_with("CLOSED: "), "{:?}", scene.subjects());
+    scene.sweep().await;
+    assert_eq!(scene.subjects().len(), 1, "told once");
+}
+
+#[tokio::test]
+async fn what_a_guardrail_refuses_stands_in_the_digest_alone() {
+    let open = [group("sg-1", OPEN), group("sg-2", OPEN)];
+    let guardrails = Guardrails { spare_load_balancers: true, ..Guardrails::default() };
+    let scene = scene(true, Policy { guardrails, ..baseline::baseline() }, &[&open]);
+    scene.ec2.set_attachments(Attachments { load_balancer: true, ..Attachments::default() });
+    let swept = scene.sweep().await;
+    assert_eq!((swept.count(Outcome::Refused), swept.errors().len()), (2, 0));
+    assert_eq!(scene.subjects().len(), 1, "{:?}", scene.subjects());
+}
+
+#[tokio::test]
+async fn an_exception_by_tags_of_a_rule_holds_although_a_list_of_groups_has_none() {
+    let mut tagged = group("sg-1", OPEN);
+    tagged.rules[0].tags.insert("approved".to_owned(), "yes".to_owned());
+    let exception = Exception {
+        id: "approved".to_owned(),
+        reason: "ticket".to_owned(),
+        owner: "security".to_owned(),
+        expires: None,
+        rules: Vec::new(),
+        scope: Scope::default(),
+        rule_tags: [("approved".to_owned(), portcullis_rules::Glob::new("yes"))].into(),
+        descriptions: Vec::new(),
+        principals: Vec::new(),
+        traffic: TrafficSet::everything(),
+        sources: Vec::new(),
+    };
+    let policy = Policy { exceptions: vec![Arc::new(exception)], ..baseline::baseline() };
+    for remediates in [false, true] {
+        let scene = scene(remediates, policy.clone(), &[std::slice::from_ref(&tagged)]);
+        let swept = scene.sweep().await;
+        assert_eq!((swept.affected(), swept.exempt, scene.subjects().len()), (0, 1, 0));
+        assert_eq!(scene.ec2.calls(), [Call::Read("sg-1".to_owned())]);
+    }
+}
+
+#[tokio::test]
+async fn a_prefix_list_is_judged_by_its_entries_and_a_missing_one_is_named() {
+    let open = [group("sg-1", &["tcp 22 pl-wide"]), group("sg-2", &["tcp 22 pl-gone"])];
+    let mut scene = scene(false, baseline::baseline(), &[&open]);
+    let mut lists = PrefixLists::none();
+    lists.insert("pl-wide", ["0.0.0.0/0".parse().unwrap()]);
+    scene.list = FakeList::with([open.to_vec()]).lists(lists);
+    let swept = scene.sweep().await;
+    assert_eq!((swept.affected(), swept.worst[0].id.as_str()), (1, "sg-1"));
+    assert_eq!(swept.unresolved_prefix_lists.into_iter().collect::<Vec<_>>(), ["pl-gone"]);
+}
+
+#[tokio::test]
+async fn of_thousands_of_groups_the_worst_are_named_and_all_are_counted() {
+    let many: Vec<_> = (0..5000).map(|number| group(&format!("sg-{number:04}"), OPEN)).collect();
+    let worst = group("sg-zzzz", &["all - 0.0.0.0/0"]);
+    let scene = scene(false, baseline::baseline(), &[&many, std::slice::from_ref(&worst)]);
+    let swept = scene.sweep().await;
+    assert_eq!((swept.affected(), swept.worst.len(), swept.worst[0].id.as_str()), (5001, 50, "sg-zzzz"));
+    assert!(scene.tell.told()[0].message().len() < 256 * 1024);
+}
