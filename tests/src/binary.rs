@@ -11,9 +11,12 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, ensure};
 
-/// The root of the workspace.
+/// The root of the workspace: of the one that is running, not of the one that was compiled, because a target directory
+/// may serve several clones.
 pub fn workspace_root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+    let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let root = Path::new(&package).ancestors().find(|folder| folder.join("Cargo.lock").exists());
+    root.map(Path::to_path_buf).unwrap_or_default()
 }
 
 /// A binary of this workspace, of the profile that is running. It is built if it is missing or older than a source.

@@ -118,6 +118,8 @@ mod tests {
         assert!(about(&exception(), line, &any));
         let glob = |text: &str| vec![Glob::new(text)];
         assert!(about(&Exception { rules: vec!["uncommon-ports".into()], ..exception() }, line, &any));
+        let either = vec!["port-range".into(), "uncommon-ports".into()];
+        assert!(about(&Exception { rules: either, ..exception() }, line, &any));
         assert!(!about(&Exception { rules: vec!["port-range".into()], ..exception() }, line, &any));
         assert!(about(&Exception { descriptions: glob("*vendor*"), ..exception() }, line, &any));
         assert!(!about(&Exception { descriptions: glob("vendor"), ..exception() }, line, &any));

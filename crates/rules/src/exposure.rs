@@ -207,6 +207,7 @@ mod tests {
         let lists: PrefixLists = [
             ("pl-halves", vec![parse_cidr("0.0.0.0/1").unwrap(), parse_cidr("128.0.0.0/1").unwrap()]),
             ("pl-office", vec![parse_cidr("198.51.100.0/24").unwrap(), parse_cidr("203.0.113.0/24").unwrap()]),
+            ("pl-wide", vec![parse_cidr("0.0.0.0/0").unwrap(), parse_cidr("8.8.8.0/24").unwrap()]),
             ("pl-nines", parse_cidr("0.0.0.0/0").unwrap().subnets(9).unwrap().collect()),
         ]
         .into_iter()
@@ -266,6 +267,7 @@ mod tests {
         assert_eq!(open(&["tcp 22 pl-halves"]), ["tcp:22 udp:"]);
         assert_eq!(open(&["tcp 22 pl-office"]), ["tcp: udp:"]);
         assert_eq!(open(&["tcp 22 pl-unknown"]), ["tcp: udp:"]);
+        assert_eq!(open(&["tcp 22 pl-wide"]), ["tcp:22 udp:"], "one broad entry is enough");
         assert_eq!(open(&["tcp 22 0.0.0.0/0", "tcp 22 pl-office"]), ["tcp:22 udp:", "tcp: udp:"]);
     }
 
@@ -282,6 +284,8 @@ mod tests {
         assert_eq!(open(&["icmp 8 0.0.0.0/0", "icmpv6 - ::/0"]), ["tcp: udp: whole", "tcp: udp: whole"]);
         assert_eq!(open(&["icmp 8/-1 0.0.0.0/1", "icmp 3/4 128.0.0.0/1"]), ["tcp: udp:", "tcp: udp:"]);
         assert_eq!(open(&["icmp - 0.0.0.0/1", "icmp 3/4 128.0.0.0/1"]), ["tcp: udp:", "tcp: udp: whole"]);
+        assert_eq!(open(&["icmp 8/-1 0.0.0.0/1", "icmp 8/0 128.0.0.0/1"]), ["tcp: udp:", "tcp: udp: whole"]);
+        assert_eq!(open(&["icmp 8/0 0.0.0.0/1", "icmp 8/3 128.0.0.0/1"]), ["tcp: udp:", "tcp: udp:"]);
         assert_eq!(open(&["-1 - 0.0.0.0/1", "icmp 8/0 128.0.0.0/1"]), ["tcp: udp:", "tcp: udp: whole"]);
     }
 }

@@ -144,7 +144,9 @@ impl IngressRule {
     /// Whether both rules admit the same traffic from the same source, whatever their ids, descriptions and tags.
     /// EC2 holds at most one rule of the same content in a group.
     pub fn same_content(&self, other: &Self) -> bool {
-        self.protocol == other.protocol && self.shown_ports() == other.shown_ports() && self.source == other.source
+        self.protocol == other.protocol
+            && self.shown_ports() == other.shown_ports()
+            && self.source.is_same(&other.source)
     }
 
     /// The order of our reports: protocol, ports, source, as text.
@@ -230,5 +232,10 @@ pub(crate) mod tests {
         assert!(!named.same_content(&rule("tcp 22-23 0.0.0.0/0")));
         assert!(!named.same_content(&rule("tcp 22 ::/0")));
         assert!(rule("-1 - ::/0").same_content(&rule("-1 0 ::/0")));
+        let mut peer = rule("tcp 22 sg-1");
+        if let Source::Group(group) = &mut peer.source {
+            group.owner_id = Some("111122223333".into());
+        }
+        assert!(peer.same_content(&rule("tcp 22 sg-1")), "the owner of a group is not always told");
     }
 }

@@ -272,11 +272,6 @@ fn refused(situation: &Situation<'_>) -> Option<RefusalReason> {
     }
 }
 
-/// Whether EC2 would take both for one rule. The owner of a group that is named is not always told.
-fn same_box(one: &IngressRule, other: &IngressRule) -> bool {
-    one.traffic() == other.traffic() && one.shown_ports() == other.shown_ports() && one.source.is_same(&other.source)
-}
-
 /// A refusal for each box that an enforcing rule forbids.
 pub fn refusals(judgement: &Judgement, reason: RefusalReason) -> Vec<Refusal> {
     let mut seen = std::collections::BTreeSet::new();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
-use super::{Addition, Loss, LossReason, Purpose, Removal, Situation, quota, same_box};
+use super::{Addition, Loss, LossReason, Purpose, Removal, Situation, quota};
 use crate::address::Block;
 use crate::group::{IngressRule, SecurityGroup, Tags, Traffic, WrittenPorts};
 use crate::judge::{Finding, Judgement, judge};
@@ -51,8 +51,9 @@ pub(super) fn draft(situation: &Situation<'_>, judgement: &Judgement) -> Draft {
             if lost.is_empty() {
                 break;
             }
-            boxes
-                .retain(|drafted| drafted.added.is_none() || !lost.iter().any(|rule| same_box(rule, &drafted.ingress)));
+            boxes.retain(|drafted| {
+                drafted.added.is_none() || !lost.iter().any(|rule| rule.same_content(&drafted.ingress))
+            });
             draft.losses.extend(lost.into_iter().map(|ingress| Loss { ingress, reason: LossReason::Quota }));
         } else {
             for (place, findings) in &enforced {
@@ -102,7 +103,7 @@ fn real(mut losses: Vec<Loss>, boxes: &[Drafted]) -> Vec<Loss> {
         // Messages of ICMP are compared by the box, for a set of traffic does not tell their types.
         let counts = |there: &&IngressRule| {
             let is_icmp = matches!(there.traffic(), Traffic::Icmp | Traffic::Icmpv6);
-            there.source.is_same(&rule.source) && (!is_icmp || same_box(there, rule))
+            there.source.is_same(&rule.source) && (!is_icmp || there.same_content(rule))
         };
         let same = boxes.iter().map(|drafted| &drafted.ingress).filter(counts);
         let open = same.fold(TrafficSet::default(), |all, there| all.union(&there.traffic().into()));
@@ -110,7 +111,7 @@ fn real(mut losses: Vec<Loss>, boxes: &[Drafted]) -> Vec<Loss> {
     };
     losses.retain(|loss| !admitted(&loss.ingress));
     losses.sort_by_cached_key(|loss| (key(&loss.ingress), loss.reason));
-    losses.dedup_by(|one, other| same_box(&one.ingress, &other.ingress) && one.reason == other.reason);
+    losses.dedup_by(|one, other| one.ingress.same_content(&other.ingress) && one.reason == other.reason);
     losses
 }
 
@@ -148,7 +149,7 @@ fn cut(
     let from = |drafted: &Drafted| situation.group.rules.get(drafted.origin).map(key);
     replacements.sort_by_cached_key(|drafted| (key(&drafted.ingress), from(drafted)));
     for drafted in replacements {
-        if !next.iter().any(|there| same_box(&there.ingress, &drafted.ingress)) {
+        if !next.iter().any(|there| there.ingress.same_content(&drafted.ingress)) {
             next.push(drafted);
         }
     }
@@ -192,7 +193,7 @@ fn replacement(
     for (source, traffic) in trusted(findings) {
         for rule in boxes(&traffic, gone, &source, lists) {
             match admits(&gone.source, &source, lists) {
-                Admission::Inside if open && !same_box(&rule, gone) => instead.push((rule, Purpose::Trust)),
+                Admission::Inside if open && !rule.same_content(gone) => instead.push((rule, Purpose::Trust)),
                 Admission::Inside => lose(rule, LossReason::Forbidden),
                 Admission::Outside => lose(rule, LossReason::Outside),
                 Admission::OtherFamily => {}

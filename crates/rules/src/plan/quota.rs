@@ -1,6 +1,6 @@
 //! The rules quota: how many ingress rules a group may have, counted for IPv4 and IPv6 apart.
 
-use super::{Order, Plan, Situation, same_box};
+use super::{Order, Plan, Situation};
 use crate::group::IngressRule;
 use crate::protocol::Protocol;
 use crate::source::{PrefixLists, Source};
@@ -63,10 +63,14 @@ pub(super) fn without_room<'a>(
     situation: &Situation<'_>,
 ) -> Vec<IngressRule> {
     let mut used = Weight::sum(stays, situation.lists);
+    let all = Weight::sum(added.iter().copied(), situation.lists);
+    // Some dozens of protocol numbers that nobody speaks would fill the group to its quota, and the next rule that
+    // somebody needs would have no room: the rest is kept whole or not at all.
+    let keeps_rest = all.fits_beside(used, situation.quota);
     let mut lost = Vec::new();
     for rule in added {
         let weight = Weight::of(rule, situation.lists);
-        if weight.fits_beside(used, situation.quota) {
+        if weight.fits_beside(used, situation.quota) && (keeps_rest || !is_rest(rule)) {
             used = used.plus(weight);
         } else {
             lost.push((*rule).clone());
@@ -81,9 +85,13 @@ pub(super) fn order(plan: &Plan, situation: &Situation<'_>) -> Order {
     let lists = situation.lists;
     let now = Weight::sum(situation.group.rules.iter(), lists);
     let added = Weight::sum(plan.additions.iter().map(|addition| &addition.ingress), lists);
-    let goes = |rule: &IngressRule| plan.removals.iter().any(|removal| same_box(&removal.ingress, rule));
+    let goes = |rule: &IngressRule| plan.removals.iter().any(|removal| removal.ingress.same_content(rule));
     let twins = plan.additions.iter().any(|addition| goes(&addition.ingress));
     if added.fits_beside(now, situation.quota) && !twins { Order::AddFirst } else { Order::RemoveFirst }
+}
+
+fn is_rest(rule: &IngressRule) -> bool {
+    rank(rule).0 == 2
 }
 
 /// What is worth keeping first: ports and ICMP, then the protocols of tunnels and VPNs, then the rest by number.
