@@ -119,6 +119,19 @@ def play_chat():
     }
 
 
+def keep_logs_whole():
+    """ministack takes a function's output for finished after 5 quiet milliseconds and hands the rest to the next
+    invocation: on a busy machine the last lines would be missing from the log."""
+    from ministack.core import lambda_runtime
+
+    drain = lambda_runtime.Worker._drain_stderr_bounded
+
+    def patiently(self, first_line_wait=0.5, idle_confirm=0.1, hard_cap=3.0):
+        return drain(self, max(first_line_wait, 0.5), idle_confirm, hard_cap)
+
+    lambda_runtime.Worker._drain_stderr_bounded = patiently
+
+
 def parse(payload):
     try:
         return json.loads(payload)
@@ -158,6 +171,7 @@ def main():
     play_mailbox()
     play_web()
     play_chat()
+    keep_logs_whole()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     config = Config()

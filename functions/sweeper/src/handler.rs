@@ -43,7 +43,7 @@ fn errand(event: &Value, context: &Context, region: &str) -> Result<Errand, Fail
         Some(Value::String(token)) if !token.is_empty() => Some(token.clone()),
         Some(other) => {
             let message = format!("`token` is {other}: expected the token that an unfinished sweep gave");
-            tracing::error!(code = "event-not-understood", %message, "not done: the event is not understood");
+            tracing::error!(code = "event-not-understood", error = %message, "not done: the event is not understood");
             return Err(Failure { code: "event-not-understood", message });
         }
     };
@@ -78,7 +78,7 @@ fn answer(swept: &Swept) -> Result<Value, Failure> {
         return Ok(json!(SweepV1::new(swept)));
     };
     let message = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    tracing::error!(sweep.id = swept.id, code = first.code(), %message, "not done: the sweep must come again");
+    tracing::error!(sweep.id = swept.id, code = first.code(), error = %message, "not done: the sweep must come again");
     Err(Failure { code: first.code(), message })
 }
 

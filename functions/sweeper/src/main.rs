@@ -20,7 +20,7 @@ async fn main() -> Result<(), Error> {
     let (aws, sweeper) = match compose().await {
         Ok(composed) => composed,
         Err(error) => {
-            tracing::error!(message = %error, "refusing to start");
+            tracing::error!(%error, "refusing to start");
             return Err(error);
         }
     };
