@@ -6,6 +6,7 @@ use std::io;
 use portcullis_policy::{Diagnostics, PRESETS, Preset};
 use portcullis_remediation::Mode;
 use portcullis_rules::Policy;
+use portcullis_rules::baseline::baseline;
 
 use crate::settings::{PolicySource, Settings};
 
@@ -41,6 +42,12 @@ pub enum UnusablePolicy {
 /// # Errors
 /// When there is no such policy, or its text is wrong. Each mistake is a line in the log, and so is each warning.
 pub fn load(settings: &Settings) -> Result<(Policy, Mode), UnusablePolicy> {
+    // The default is built in as values, too: a cold start need not read it from its text.
+    if settings.policy == PolicySource::Preset("baseline".to_owned()) {
+        let policy = baseline();
+        let mode = mode(settings.mode, &policy);
+        return Ok((policy, mode));
+    }
     let (name, text) = read(&settings.policy)?;
     let loaded = portcullis_policy::parse(&name, &text).map_err(|mistakes| wrong(&mistakes))?;
     for warning in loaded.warnings.lines() {
@@ -115,7 +122,9 @@ mod tests {
 
     #[test]
     fn the_preset_baseline_is_the_built_in_policy() {
-        assert_eq!(preset("baseline", None).unwrap().0, portcullis_rules::baseline::baseline());
+        let preset = portcullis_policy::preset("baseline").unwrap();
+        assert_eq!(portcullis_policy::parse("baseline", preset.text).unwrap().policy, baseline());
+        assert_eq!(self::preset("baseline", None).unwrap().0, baseline());
     }
 
     #[test]
