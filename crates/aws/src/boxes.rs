@@ -105,12 +105,6 @@ pub(crate) fn tags(tags: &[Tag]) -> Tags {
     tags.iter().filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()))).collect()
 }
 
-/// Whether both are the same rule to EC2. The owner of a source group is not compared: group ids are unique, and not
-/// every answer names the owner.
-pub(crate) fn same_box(one: &IngressRule, other: &IngressRule) -> bool {
-    one.source.is_same(&other.source) && one.protocol() == other.protocol() && one.shown_ports() == other.shown_ports()
-}
-
 /// The permission that names exactly this box, as `RevokeSecurityGroupIngress` wants it: without the description,
 /// which EC2 does not need to find it, and without ports where the protocol is "all".
 pub(crate) fn to_permission(rule: &IngressRule) -> IpPermission {

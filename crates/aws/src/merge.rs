@@ -5,7 +5,7 @@ use portcullis_remediation::PortError;
 use portcullis_rules::source::parse_cidr;
 use portcullis_rules::{IngressRule, SecurityGroup};
 
-use crate::boxes::{from_permission, from_rule, same_box, tags};
+use crate::boxes::{from_permission, from_rule, tags};
 use crate::read::{GROUPS, RULES, odd};
 
 /// The group with every rule that either answer knows: those of `DescribeSecurityGroupRules` first, with their ids.
@@ -32,7 +32,7 @@ pub(crate) fn merge(described: Described, rules: &[SecurityGroupRule]) -> Result
 }
 
 fn add_unknown(rules: &mut Vec<IngressRule>, read: IngressRule) {
-    if !rules.iter().any(|known| same_box(known, &read)) {
+    if !rules.iter().any(|known| known.same_content(&read)) {
         rules.push(read);
     }
 }

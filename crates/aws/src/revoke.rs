@@ -11,7 +11,7 @@ use futures_util::stream::{self, StreamExt as _};
 use portcullis_remediation::{ErrorKind, PortError, RevokeIngress, Revoked};
 use portcullis_rules::IngressRule;
 
-use crate::boxes::{from_permission, same_box, to_permission};
+use crate::boxes::{from_permission, to_permission};
 use crate::change::{AT_ONCE, BOXES_PER_CALL, Changer, one_box_may_be_the_reason};
 use crate::error::{Failure, failure};
 
@@ -78,7 +78,7 @@ fn outcomes(answer: &RevokeSecurityGroupIngressOutput, rules: &[IngressRule]) ->
     if answer.r#return() != Some(true) {
         return all(rules, "EC2 did not answer that it succeeded");
     }
-    let is_ours = |stray: &IngressRule| rules.iter().any(|rule| same_box(rule, stray));
+    let is_ours = |stray: &IngressRule| rules.iter().any(|rule| rule.same_content(stray));
     if !unknown.iter().all(is_ours) {
         return all(rules, "UnknownIpPermissions names a rule that was not asked for");
     }
@@ -86,7 +86,7 @@ fn outcomes(answer: &RevokeSecurityGroupIngressOutput, rules: &[IngressRule]) ->
 }
 
 fn outcome(rule: &IngressRule, unknown: &[IngressRule]) -> Result<(), PortError> {
-    if unknown.iter().any(|missing| same_box(missing, rule)) {
+    if unknown.iter().any(|missing| missing.same_content(rule)) {
         let reason = "EC2 lists it in UnknownIpPermissions: there is no such rule";
         return Err(PortError::new(OPERATION, ErrorKind::RuleNotFound, reason));
     }

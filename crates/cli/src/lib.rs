@@ -13,7 +13,6 @@ pub mod exit;
 pub mod expectations;
 pub mod input;
 pub mod output;
-pub mod planning;
 pub mod policy;
 pub mod yaml;
 

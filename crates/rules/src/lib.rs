@@ -10,6 +10,7 @@
 pub mod address;
 pub mod baseline;
 pub mod check;
+pub mod decide;
 pub mod exception;
 pub mod exposure;
 pub mod group;
@@ -24,6 +25,7 @@ pub mod scope;
 pub mod source;
 pub mod traffic;
 
+pub use decide::{Decision, decide};
 pub use exception::Exception;
 pub use group::{IngressRule, SecurityGroup};
 pub use inspect::inspect;

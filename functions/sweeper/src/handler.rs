@@ -60,6 +60,7 @@ fn errand(event: &Value, context: &Context, region: &str) -> Result<Errand, Fail
 }
 
 fn answer(swept: &Swept) -> Result<Value, Failure> {
+    let report = json!(SweepV1::new(swept));
     tracing::info!(
         sweep.id = swept.id,
         outcome = %swept.outcome(),
@@ -70,12 +71,12 @@ fn answer(swept: &Swept) -> Result<Value, Failure> {
         groups_affected = swept.affected(),
         findings = swept.findings(),
         exempt = swept.exempt,
-        report = %json!(SweepV1::new(swept)),
+        %report,
         "swept"
     );
     let errors = swept.errors();
     let Some(first) = errors.first() else {
-        return Ok(json!(SweepV1::new(swept)));
+        return Ok(report);
     };
     let message = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     tracing::error!(sweep.id = swept.id, code = first.code(), error = %message, "not done: the sweep must come again");

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use portcullis_remediation::intake::{Change, IntakeError, Origin, Target};
 use portcullis_remediation::{Alert, GroupRef, Report, alert};
-use portcullis_rules::plan::{Attachments, Order};
-use portcullis_rules::{Finding, Policy, SecurityGroup, Source};
+use portcullis_rules::plan::Attachments;
+use portcullis_rules::{Finding, Policy, Quota, SecurityGroup, Situation, Source, decide};
 
 use events::{Events, History};
 use history::Missing;
@@ -24,7 +24,6 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::input::Input;
 use crate::output::{Done, Label, Talk, clean, count, json};
-use crate::planning::{Question, decide};
 
 /// What the Lambda would do for all events of a file.
 #[derive(Debug, Default)]
@@ -42,8 +41,6 @@ struct Plans {
 #[derive(Debug)]
 struct Planned {
     report: Report,
-    /// Which would come first.
-    order: Order,
     /// What it would send; nothing when there is no news.
     message: Option<Alert>,
 }
@@ -253,18 +250,18 @@ impl Planner<'_> {
     /// As the Lambda decides: judged, then planned.
     fn plan_group(&self, change: &Change, named: &GroupRef, group: &SecurityGroup) -> Planned {
         let now = self.now.or(change.origin.time).unwrap_or(self.clock);
-        let decision = decide(&Question {
+        let decision = decide(&Situation {
             policy: self.policy,
             group,
             lists: &self.described.prefix_lists,
             context: &change.origin.context(Some(now)),
             foreign: self.account.zip(group.owner_id.as_deref()).is_some_and(|(ours, owner)| ours != owner),
             attachments: Attachments::default(),
+            quota: Quota::default(),
         });
-        let order = decision.plan.order;
         let report = Report::planned(self.policy, change, named, group, decision.judgement, decision.plan);
         let message = report.is_news().then(|| alert::compose(&report));
-        Planned { report, order, message }
+        Planned { report, message }
     }
 }
 

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use portcullis_rules::plan::Purpose;
-use portcullis_rules::{Context, Finding, Policy};
+use portcullis_rules::{Context, Decision, Finding, Policy, Quota, Situation, decide};
 
 use super::{ByRule, Case, Event};
-use crate::planning::{Decision, Question, decide};
 use crate::yaml::{nearest, shown};
 
 /// What came of a case.
@@ -71,13 +70,14 @@ fn take(words: &mut Vec<&str>, word: &str) -> bool {
 pub fn verdict(case: &Case, policy: &Policy, now: Timestamp) -> Verdict {
     let Event { principals, account, region, time } = case.event.clone();
     let context = Context { now: Some(time.unwrap_or(now)), account, region, principals };
-    let decision = decide(&Question {
+    let decision = decide(&Situation {
         policy,
         group: &case.group,
         lists: &case.prefix_lists,
         context: &context,
         foreign: false,
         attachments: case.attachments,
+        quota: Quota::default(),
     });
     let expect = &case.expect;
     let compared = [

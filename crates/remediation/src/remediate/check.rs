@@ -1,33 +1,26 @@
 //! The last check of a plan before it is carried out.
 
-use portcullis_rules::plan::{Plan, RefusalReason, refusals};
-use portcullis_rules::{Judgement, Removal, Situation, inspect};
+use portcullis_rules::decide::sound;
+use portcullis_rules::plan::{Plan, RefusalReason};
+use portcullis_rules::{Judgement, Removal, Situation};
 
 /// The plan; or, where it must not be carried out, one that refuses everything: when the independent checker objects to
 /// it, and when it would take the event, over all rounds, beyond the removals that the policy allows.
 pub(super) fn checked(plan: Plan, situation: &Situation<'_>, judgement: &Judgement, removed: &[Removal]) -> Plan {
-    match objection(&plan, situation, removed) {
-        None => plan,
-        Some(reason) => Plan { group_id: plan.group_id, refusals: refusals(judgement, reason), ..Plan::default() },
-    }
-}
-
-fn objection(plan: &Plan, situation: &Situation<'_>, removed: &[Removal]) -> Option<RefusalReason> {
-    let Situation { policy, group, lists, context, .. } = situation;
-    if plan.removals.is_empty() && plan.additions.is_empty() {
-        return None;
-    }
-    let objections = inspect(policy, group, lists, context, plan);
+    let (plan, objections) = sound(plan, situation, judgement);
     if !objections.is_empty() {
         let objections = objections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        tracing::error!(group.id = %group.id, objections, "the plan does not pass its own check: nothing is touched");
-        return Some(RefusalReason::Unsound);
+        let group = &situation.group.id;
+        tracing::error!(group.id = %group, objections, "the plan does not pass its own check: nothing is touched");
     }
     // A box that an early look still shows is removed again, and counts once.
     let is_new = |removal: &&Removal| !removed.iter().any(|known| known.ingress == removal.ingress);
     let all = removed.len().saturating_add(plan.removals.iter().filter(is_new).count());
-    let is_too_much = policy.guardrails.max_removals.is_some_and(|most| all > most);
-    is_too_much.then_some(RefusalReason::TooManyRemovals)
+    let most = situation.policy.guardrails.max_removals;
+    if !plan.is_empty() && most.is_some_and(|most| all > most) {
+        return plan.refused(judgement, RefusalReason::TooManyRemovals);
+    }
+    plan
 }
 
 #[cfg(test)]

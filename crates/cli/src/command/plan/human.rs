@@ -42,7 +42,7 @@ fn planned(planned: &Planned, with_message: bool) -> String {
         let rows = findings.into_iter().map(|finding| (look(finding), row(finding)));
         let _ = write!(text, "\n{}", table(header, rows));
     }
-    text.push_str(&changes(report, planned.order));
+    text.push_str(&changes(report));
     if let Some(alert) = planned.message.as_ref().filter(|_| with_message) {
         text.push_str(&message(alert));
     }
@@ -78,9 +78,9 @@ fn row(finding: &Finding) -> [String; 7] {
 }
 
 /// What would change, in the order in which it would.
-fn changes(report: &Report, order: Order) -> String {
+fn changes(report: &Report) -> String {
     let (added, removed) = (additions(report), removals(report));
-    let mut text = match order {
+    let mut text = match report.order {
         Order::AddFirst => added + &removed,
         Order::RemoveFirst if report.added.is_empty() => removed,
         Order::RemoveFirst => {

@@ -178,7 +178,7 @@ impl<'a> PlanV1<'a> {
             findings: report.findings.iter().map(|finding| FindingV1::new(group, finding)).collect(),
             removals: report.removed.iter().map(RemovalV1::new).collect(),
             additions: report.added.iter().map(AdditionV1::new).collect(),
-            order: (!report.added.is_empty()).then(|| order(planned.order)),
+            order: (!report.added.is_empty()).then(|| order(report.order)),
             losses: report.losses.iter().map(RefusalV1::of_loss).collect(),
             refusals: report.refusals.iter().map(RefusalV1::new).collect(),
             unresolved_prefix_lists: report.unresolved_prefix_lists.iter().map(String::as_str).collect(),
