@@ -11,6 +11,8 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::binary::workspace_root;
+
 /// Written last: an environment without it is half an installation and is made anew.
 const COMPLETE: &str = "complete";
 
@@ -126,7 +128,7 @@ impl PythonEnv {
 
 /// The directory with the locks and the Python programs.
 pub(crate) fn local_aws() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("local-aws")
+    workspace_root().join("tests/local-aws")
 }
 
 fn cache_directory() -> Result<PathBuf> {
