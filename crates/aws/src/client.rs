@@ -7,6 +7,7 @@ use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector, http_client_fn};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
@@ -56,11 +57,11 @@ impl Timing {
         Self { read: seconds(10), attempt: seconds(10), operation: seconds(30), attempts: 5, ..Self::default() }
     }
 
-    fn retries(&self) -> RetryConfig {
+    pub(crate) fn retries(&self) -> RetryConfig {
         RetryConfig::standard().with_max_attempts(self.attempts).with_initial_backoff(self.pause)
     }
 
-    fn timeouts(&self) -> TimeoutConfig {
+    pub(crate) fn timeouts(&self) -> TimeoutConfig {
         TimeoutConfig::builder()
             .connect_timeout(self.connect)
             .read_timeout(self.read)
@@ -87,6 +88,9 @@ pub enum ConnectError {
     /// TLS could not be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(String),
+    /// There are no keys, or they have ended.
+    #[error("no AWS credentials: {0}")]
+    NoCredentials(String),
 }
 
 /// The clients of EC2 and SNS over one pool of connections. Cheap to clone.
@@ -125,7 +129,7 @@ impl Aws {
             Some(region) => Roots::choose(region, &env)?,
             None => Roots::choose("", &env).map(native_unless_named)?,
         };
-        let connector = connector(roots, timing)?;
+        let connector = connector(roots, ProxyConfig::disabled(), timing)?;
         let config = loader(region, timing, &connector).load().await;
         let hosts = hosts(&config, ENDPOINTS.iter().any(|name| env(name).is_some()));
         Self::over(&config, connector, hosts)
@@ -137,7 +141,7 @@ impl Aws {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn at(endpoint_url: &str, credentials: Credentials, timing: &Timing) -> Result<Self, ConnectError> {
-        let connector = connector(Roots::Amazon, timing)?;
+        let connector = connector(Roots::Amazon, ProxyConfig::disabled(), timing)?;
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
@@ -196,18 +200,18 @@ impl Aws {
 }
 
 /// A variable of the environment; an empty one is none.
-fn env(name: &str) -> Option<String> {
+pub(crate) fn env(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn native_unless_named(roots: Roots) -> Roots {
+pub(crate) fn native_unless_named(roots: Roots) -> Roots {
     match roots {
         Roots::Amazon | Roots::Native => Roots::Native,
         Roots::Bundle(pem) => Roots::Bundle(pem),
     }
 }
 
-fn loader(region: Option<String>, timing: &Timing, connector: &SharedHttpConnector) -> ConfigLoader {
+pub(crate) fn loader(region: Option<String>, timing: &Timing, connector: &SharedHttpConnector) -> ConfigLoader {
     let loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http_client(connector))
         .retry_config(timing.retries())
@@ -222,7 +226,7 @@ fn loader(region: Option<String>, timing: &Timing, connector: &SharedHttpConnect
 }
 
 /// A client of the SDK would build a connector for itself, and throw a first one away.
-fn http_client(connector: &SharedHttpConnector) -> SharedHttpClient {
+pub(crate) fn http_client(connector: &SharedHttpConnector) -> SharedHttpClient {
     let connector = connector.clone();
     http_client_fn(move |_, _| connector.clone())
 }

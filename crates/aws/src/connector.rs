@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_smithy_async::future::timeout::Timeout;
 use aws_smithy_async::rt::sleep::{AsyncSleep as _, TokioSleep};
 use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::{HttpConnector as _, HttpConnectorSettings, SharedHttpConnector};
@@ -79,7 +80,11 @@ pub(crate) fn in_commercial_partition(region: &str) -> bool {
 }
 
 /// Builds the connector. The timeouts belong here: a shared connector never sees those of a client's configuration.
-pub(crate) fn connector(roots: Roots, timing: &Timing) -> Result<SharedHttpConnector, ConnectError> {
+pub(crate) fn connector(
+    roots: Roots,
+    proxy: ProxyConfig,
+    timing: &Timing,
+) -> Result<SharedHttpConnector, ConnectError> {
     let context = TlsContext::builder()
         .with_trust_store(roots.into_trust_store())
         .build()
@@ -90,6 +95,7 @@ pub(crate) fn connector(roots: Roots, timing: &Timing) -> Result<SharedHttpConne
         .tls_context(context)
         .sleep_impl(TokioSleep::new())
         .connector_settings(settings)
+        .proxy_config(proxy)
         .build();
     Ok(SharedHttpConnector::new(connector))
 }
@@ -161,7 +167,7 @@ mod tests {
     async fn every_choice_of_roots_makes_a_connector() {
         let bundle = Roots::Bundle(AMAZON_ROOTS.to_vec());
         for roots in [Roots::Amazon, Roots::Native, bundle] {
-            assert!(connector(roots, &Timing::default()).is_ok());
+            assert!(connector(roots, ProxyConfig::disabled(), &Timing::default()).is_ok());
         }
     }
 
@@ -183,7 +189,7 @@ mod tests {
             stream.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").unwrap();
             String::from_utf8(bytes[..length].to_vec()).unwrap()
         });
-        let connector = connector(Roots::Amazon, &Timing::default()).unwrap();
+        let connector = connector(Roots::Amazon, ProxyConfig::disabled(), &Timing::default()).unwrap();
         let urls = [url, "http://127.0.0.1:1/".to_owned(), "no url".to_owned()];
         warm_up(&connector, &urls).await;
         let request = server.join().unwrap().to_lowercase();

@@ -38,3 +38,11 @@ pub const MUTATING: &[&str] = &[
 ///
 /// Source: Amazon SNS Developer Guide, "Managing encryption keys and costs".
 pub const ENCRYPTED_TOPIC: &[&str] = &["kms:Decrypt", "kms:GenerateDataKey*"];
+
+/// What `portcullis audit` needs on the live account. `DescribeRegions` only for all regions.
+pub const AUDIT: &[&str] = &[
+    "ec2:DescribeRegions",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSecurityGroupRules",
+    "ec2:GetManagedPrefixListEntries",
+];

@@ -18,6 +18,7 @@ mod merge;
 mod prefix_lists;
 mod read;
 mod revoke;
+mod session;
 mod tell;
 
 pub use change::Changer;
@@ -25,4 +26,5 @@ pub use client::{Aws, ConnectError, Timing};
 pub use clock::SystemClock;
 pub use list::Lister;
 pub use read::Reader;
+pub use session::{Login, Role, Session};
 pub use tell::Teller;

@@ -1,20 +1,29 @@
 //! Listing all groups of a region, a page at a time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use aws_sdk_ec2::Client;
+use aws_sdk_ec2::operation::describe_security_group_rules::DescribeSecurityGroupRulesOutput;
+use aws_sdk_ec2::types::{Filter, SecurityGroupRule};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use portcullis_remediation::{GroupPage, ListGroups, PortError};
 use portcullis_rules::{PrefixLists, SecurityGroup};
 
 use crate::error::failure;
-use crate::merge::merge;
+use crate::merge::{identify, merge};
 use crate::prefix_lists;
-use crate::read::{GROUPS, PAGE, odd};
+use crate::read::{GROUPS, PAGE, RULES, odd, pages};
 
-/// Lists groups with `DescribeSecurityGroups`, and the entries of the prefix lists that they name with
-/// `GetManagedPrefixListEntries`, each list once. Changes nothing.
+/// EC2 takes at most so many values in a filter (User Guide, "List and filter your resources").
+const FILTER_VALUES: usize = 200;
+
+/// Calls for rules at the same time: a page of a thousand bad groups takes five.
+const AT_ONCE: usize = 2;
+
+/// Lists groups with `DescribeSecurityGroups`, their rules with `DescribeSecurityGroupRules`, and the entries of the
+/// prefix lists that they name with `GetManagedPrefixListEntries`, each list once. Changes nothing.
 #[derive(Debug)]
 pub struct Lister {
     ec2: Client,
@@ -57,6 +66,25 @@ impl Lister {
         Ok(lists)
     }
 
+    /// The ingress rules of these groups, by group.
+    async fn rules(&self, groups: &[SecurityGroup]) -> Result<BTreeMap<String, Vec<SecurityGroupRule>>, PortError> {
+        let calls: Vec<_> = groups.chunks(FILTER_VALUES).map(|some| self.rules_of(some)).collect();
+        let answers: Vec<_> = stream::iter(calls).buffered(AT_ONCE).try_collect().await?;
+        let mut rules = BTreeMap::<_, Vec<_>>::new();
+        for rule in answers.into_iter().flatten().filter(|rule| rule.is_egress() != Some(true)) {
+            rules.entry(rule.group_id().unwrap_or_default().to_owned()).or_default().push(rule);
+        }
+        Ok(rules)
+    }
+
+    async fn rules_of(&self, groups: &[SecurityGroup]) -> Result<Vec<SecurityGroupRule>, PortError> {
+        let ids = groups.iter().map(|group| group.id.clone()).collect();
+        let filter = Filter::builder().name("group-id").set_values(Some(ids)).build();
+        let stream = self.ec2.describe_security_group_rules().filters(filter).into_paginator().page_size(PAGE).send();
+        let pages = pages(RULES, stream, DescribeSecurityGroupRulesOutput::next_token).await?;
+        Ok(pages.into_iter().flat_map(|page| page.security_group_rules.unwrap_or_default()).collect())
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -76,5 +104,16 @@ impl ListGroups for Lister {
         }
         let prefix_lists = self.lists(&groups).await?;
         Ok(GroupPage { groups, prefix_lists, next })
+    }
+
+    async fn identified(&self, groups: Vec<SecurityGroup>) -> Result<Vec<SecurityGroup>, PortError> {
+        let rules = self.rules(&groups).await?;
+        groups
+            .into_iter()
+            .map(|group| {
+                let rules = rules.get(&group.id).map_or(&[][..], Vec::as_slice);
+                identify(group, rules)
+            })
+            .collect()
     }
 }

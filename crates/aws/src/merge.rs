@@ -13,28 +13,40 @@ use crate::read::{GROUPS, RULES, odd};
 /// # Errors
 /// When a rule cannot be understood.
 pub(crate) fn merge(described: Described, rules: &[SecurityGroupRule]) -> Result<SecurityGroup, PortError> {
-    let mut merged = rules.iter().map(from_rule).collect::<Result<Vec<_>, _>>().map_err(|reason| odd(RULES, reason))?;
+    let mut listed = Vec::new();
     for permission in described.ip_permissions() {
-        let boxes = from_permission(permission).map_err(|reason| odd(GROUPS, reason))?;
-        for read in boxes {
-            add_unknown(&mut merged, read);
-        }
+        listed.extend(from_permission(permission).map_err(|reason| odd(GROUPS, reason))?);
     }
-    Ok(SecurityGroup {
+    let group = SecurityGroup {
         open_egress: Some(described.ip_permissions_egress().iter().any(is_everything)),
         tags: tags(described.tags()),
         id: described.group_id.unwrap_or_default(),
         name: described.group_name,
         vpc_id: described.vpc_id,
         owner_id: described.owner_id,
-        rules: merged,
-    })
+        rules: Vec::new(),
+    };
+    Ok(SecurityGroup { rules: both(rules, listed)?, ..group })
 }
 
-fn add_unknown(rules: &mut Vec<IngressRule>, read: IngressRule) {
-    if !rules.iter().any(|known| known.same_content(&read)) {
-        rules.push(read);
+/// A group that was listed, with what `DescribeSecurityGroupRules` adds: the ids, descriptions and tags of its rules.
+///
+/// # Errors
+/// When a rule cannot be understood.
+pub(crate) fn identify(listed: SecurityGroup, rules: &[SecurityGroupRule]) -> Result<SecurityGroup, PortError> {
+    Ok(SecurityGroup { rules: both(rules, listed.rules)?, ..listed })
+}
+
+/// The rules of both answers, each once.
+fn both(rules: &[SecurityGroupRule], listed: Vec<IngressRule>) -> Result<Vec<IngressRule>, PortError> {
+    let merged = rules.iter().map(from_rule).collect::<Result<Vec<_>, _>>();
+    let mut merged = merged.map_err(|reason| odd(RULES, reason))?;
+    for read in listed {
+        if !merged.iter().any(|known| known.same_content(&read)) {
+            merged.push(read);
+        }
     }
+    Ok(merged)
 }
 
 /// Whether an egress permission lets out everything to everywhere, in one of the address families.

@@ -1,11 +1,13 @@
 //! The arguments, and the help about them.
 
+mod live;
 mod policy;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use jiff::Timestamp;
 
+pub use live::LiveArgs;
 pub use policy::{CheckArgs, PolicyCommand, ShowArgs, TestArgs};
 
 use crate::describe::{is_account, is_region};
@@ -14,7 +16,7 @@ use crate::policy::PolicyName;
 
 /// Finds, and shows how to close, what AWS security groups open to the internet.
 ///
-/// Works on what the AWS CLI and CloudTrail wrote down; it needs no AWS account and changes nothing.
+/// Works on the live account, or on what the AWS CLI and CloudTrail wrote down. It changes nothing.
 #[derive(Debug, Parser)]
 #[command(
     name = "portcullis",
@@ -36,6 +38,7 @@ pub struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  portcullis audit --all-regions
   aws ec2 describe-security-groups | portcullis audit --input -
   portcullis plan event.json --input groups.json
   portcullis policy check policy.yaml
@@ -45,19 +48,23 @@ Exit codes:
   0  nothing found that an enforcing rule forbids
   1  such findings
   2  wrong usage, or input or a policy that could not be understood
-  3  a failure outside: a file, a stream";
+  3  a failure outside: AWS, a file, a stream";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Judge security groups
     ///
-    /// Judges the security groups in the output of `aws ec2 describe-security-groups`, of
-    /// `aws ec2 describe-security-group-rules`, or of both in one document.
+    /// Judges the security groups of the live account, in the region of the environment or the profile, in those that are
+    /// named, or in all that are enabled. The keys come from where the AWS CLI takes them. It reads with
+    /// DescribeSecurityGroups, DescribeSecurityGroupRules, GetManagedPrefixListEntries and, for all regions,
+    /// DescribeRegions. What cannot be read is told, and ends with exit code 3.
     ///
-    /// With both, the rules come with their ids. Prefix lists are judged by their entries, which the document can hold under
-    /// the key `PrefixLists`: [{"PrefixListId": "pl-...", "Entries": [{"Cidr": "..."}]}]. A list that is not there is judged
-    /// as not the world, and named.
+    /// With `--input` it needs no account: it judges the output of `aws ec2 describe-security-groups`, of
+    /// `aws ec2 describe-security-group-rules`, or of both in one document. With both, the rules come with their ids. Prefix
+    /// lists are judged by their entries, which the document can hold under the key `PrefixLists`:
+    /// [{"PrefixListId": "pl-...", "Entries": [{"Cidr": "..."}]}]. A list that is not there is judged as not the world, and
+    /// named.
     Audit(AuditArgs),
     /// Show what the Lambda would do for a recorded event
     ///
@@ -91,15 +98,19 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[command(after_long_help = AUDIT_EXAMPLES)]
 pub struct AuditArgs {
-    /// The groups: a file, or `-` for standard input; gzip is fine
+    /// The groups: a file, or `-` for standard input; gzip is fine. Those of the live account, if it is not given
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub input: Input,
+    pub input: Option<Input>,
     /// The policy: a file, or `preset:NAME` for one that comes with Portcullis
     #[arg(long, value_name = "POLICY", default_value = "preset:baseline", value_hint = ValueHint::FilePath)]
     pub policy: PolicyName,
-    /// The region of the groups that come without `SecurityGroupArn`, for `asff` and for policies that tell regions apart
-    #[arg(long, value_name = "REGION", value_parser = region)]
-    pub region: Option<String>,
+    /// A region of the live account; can be given again. With `--input`, the region of the groups that come without
+    /// `SecurityGroupArn`, for `asff` and for policies that tell regions apart
+    #[arg(long, value_name = "REGION", value_parser = region, value_delimiter = ',')]
+    pub region: Vec<String>,
+    /// How to be somebody on the live account.
+    #[command(flatten)]
+    pub live: LiveArgs,
     /// The time by which exceptions end, such as 2027-03-01T00:00:00Z; now, if it is not given
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub now: Option<Timestamp>,
@@ -109,14 +120,22 @@ pub struct AuditArgs {
     /// Exit with 1 on any finding, also one that is only told or exempt
     #[arg(long)]
     pub strict: bool,
-    /// The account of the groups that come without `OwnerId`, for `asff` and for policies that tell accounts apart
-    #[arg(long, value_name = "ID", value_parser = account)]
+    /// With `--input`, the account of the groups that come without `OwnerId`, for `asff` and for policies that tell
+    /// accounts apart
+    #[arg(long, value_name = "ID", value_parser = account, requires = "input")]
     pub account: Option<String>,
 }
 
 const AUDIT_EXAMPLES: &str = "\
 Examples:
-  Judge every group of a region:
+  Judge every group of a region, or of all:
+    portcullis audit --region eu-central-1
+    portcullis audit --all-regions --profile prod
+
+  In another account:
+    portcullis audit --all-regions --role arn:aws:iam::444455556666:role/audit
+
+  Without keys, from what somebody else read:
     aws ec2 describe-security-groups | portcullis audit --input -
 
   The same with rule ids:
@@ -130,7 +149,7 @@ Examples:
     portcullis audit --input groups.json --format json --strict > findings.json
 
   Import the findings into Security Hub, 100 at a time, which is its limit:
-    portcullis audit --input groups.json --region eu-central-1 --format asff > findings.json
+    portcullis audit --all-regions --format asff > findings.json
     jq -c 'range(0; length; 100) as $i | .[$i:$i+100]' findings.json | while read -r batch; do
       printf %s \"$batch\" > batch.json
       aws securityhub batch-import-findings --findings file://batch.json

@@ -1,12 +1,14 @@
-//! Judging every group of a description.
+//! Judging every group of a description, or of the live account.
+
+pub mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_remediation::report::wire::FindingV1;
+use portcullis_remediation::PortError;
 use portcullis_rules::{Context, Exception, Finding, Policy, PrefixLists, SecurityGroup, judge};
-use serde::Serialize;
 
 use crate::describe::{Described, GroupArn, Problem};
+use wire::AuditV1;
 
 /// What an audit found.
 #[derive(Debug)]
@@ -31,30 +33,85 @@ pub struct Audit {
     pub exceptions_expired: BTreeSet<String>,
     /// What could not be understood, and was left out.
     pub problems: Vec<Problem>,
+    /// The regions of the live account that were read, in the order of their names; none for an input.
+    pub regions: Vec<Region>,
+}
+
+/// A region of the live account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Region {
+    /// `eu-central-1`.
+    pub name: String,
+    /// How many of its groups were judged.
+    pub groups: usize,
+    /// How many ingress rules these have.
+    pub rules: usize,
+    /// Whether all of its groups were judged.
+    pub is_whole: bool,
+    /// Why not all of it was read, or the ids and tags of its rules could not be.
+    pub error: Option<PortError>,
 }
 
 impl Audit {
+    /// Nothing judged yet.
+    pub fn begin(policy: &Policy) -> Self {
+        Self {
+            policy: policy.name.clone(),
+            groups: 0,
+            rules: 0,
+            findings: Vec::new(),
+            arns: BTreeMap::new(),
+            regions_known: true,
+            unresolved_prefix_lists: BTreeSet::new(),
+            exceptions_used: BTreeSet::new(),
+            exceptions_expired: BTreeSet::new(),
+            problems: Vec::new(),
+            regions: Vec::new(),
+        }
+    }
+
     /// Holds a policy against the groups. The account and region of the context are those of groups that do not tell
     /// theirs.
     pub fn of(policy: &Policy, described: Described, context: &Context) -> Self {
         let Described { groups, arns, prefix_lists, problems } = described;
         let all_tell = !groups.is_empty() && groups.iter().all(|group| arns.contains_key(&group.id));
         let mut audit = Self {
-            policy: policy.name.clone(),
             groups: groups.len(),
             rules: groups.iter().fold(0, |sum, group| sum.saturating_add(group.rules.len())),
-            findings: Vec::new(),
             arns,
             regions_known: context.region.is_some() || all_tell,
-            unresolved_prefix_lists: BTreeSet::new(),
-            exceptions_used: BTreeSet::new(),
-            exceptions_expired: BTreeSet::new(),
             problems,
+            ..Self::begin(policy)
         };
         for group in groups {
             audit.judge(policy, group, &prefix_lists, context);
         }
         audit
+    }
+
+    /// Takes in what another audit by the same policy found in other groups. The findings want [`Audit::sort`] in the end.
+    pub fn absorb(&mut self, other: Self) {
+        self.groups = self.groups.saturating_add(other.groups);
+        self.rules = self.rules.saturating_add(other.rules);
+        self.findings.extend(other.findings);
+        self.arns.extend(other.arns);
+        self.regions_known &= other.regions_known;
+        self.unresolved_prefix_lists.extend(other.unresolved_prefix_lists);
+        self.exceptions_used.extend(other.exceptions_used);
+        self.exceptions_expired.extend(other.exceptions_expired);
+        self.problems.extend(other.problems);
+        self.regions.extend(other.regions);
+    }
+
+    /// Puts groups and regions in their order, whatever order they came in.
+    pub fn sort(&mut self) {
+        self.findings.sort_by(|(one, _), (other, _)| one.id.cmp(&other.id));
+        self.regions.sort_by(|one, other| one.name.cmp(&other.name));
+    }
+
+    /// Whether something of the live account could not be read.
+    pub fn is_incomplete(&self) -> bool {
+        self.regions.iter().any(|region| region.error.is_some())
     }
 
     fn judge(&mut self, policy: &Policy, group: SecurityGroup, lists: &PrefixLists, context: &Context) {
@@ -93,24 +150,6 @@ impl Audit {
 
     /// The audit as it is printed for programs.
     pub fn document(&self) -> AuditV1<'_> {
-        AuditV1 {
-            version: 1,
-            groups: self.groups,
-            rules: self.rules,
-            findings: self.all().map(|(group, finding)| FindingV1::new(group, finding)).collect(),
-            unresolved_prefix_lists: &self.unresolved_prefix_lists,
-            errors: &self.problems,
-        }
+        AuditV1::new(self)
     }
-}
-
-/// `audit --format json`, version 1. Keys are never absent: what is not known is null.
-#[derive(Debug, Serialize)]
-pub struct AuditV1<'a> {
-    version: u32,
-    groups: usize,
-    rules: usize,
-    findings: Vec<FindingV1<'a>>,
-    unresolved_prefix_lists: &'a BTreeSet<String>,
-    errors: &'a [Problem],
 }

@@ -3,6 +3,7 @@
 use std::io;
 
 use portcullis_policy::Diagnostics;
+use portcullis_remediation::PortError;
 
 use crate::describe::DecodeError;
 use crate::exit::Exit;
@@ -72,6 +73,26 @@ pub enum CliError {
         /// What its ARN is instead of one.
         found: Option<String>,
     },
+    /// An input has the groups of one region.
+    #[error("an input is of one region, and `--region` names {0}")]
+    ManyRegions(usize),
+    /// This program was compiled without AWS.
+    #[error("this portcullis was built without AWS: it cannot read the live account")]
+    NoAws,
+    /// Nobody says which region of the live account.
+    #[error("no region of the live account is named")]
+    NoRegion,
+    /// No way to the live account.
+    #[error("{message}")]
+    Connect {
+        /// What went wrong.
+        message: String,
+        /// Whether it is about keys.
+        is_login: bool,
+    },
+    /// The regions of the live account cannot be listed.
+    #[error("the regions of the account cannot be listed: {0}")]
+    Regions(PortError),
     /// A text is not UTF-8.
     #[error("{name} is not UTF-8 text: line {line} holds other bytes")]
     NotUtf8 {
@@ -121,7 +142,9 @@ impl CliError {
     /// The exit code.
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::Read { .. } | Self::Write(_) | Self::Json(_) => Exit::Failure,
+            Self::Read { .. } | Self::Write(_) | Self::Json(_) | Self::Connect { .. } | Self::Regions(_) => {
+                Exit::Failure
+            }
             Self::Gzip { .. }
             | Self::Empty { .. }
             | Self::Utf16 { .. }
@@ -133,6 +156,9 @@ impl CliError {
             | Self::Policy { .. }
             | Self::UnknownRule { .. }
             | Self::Expectations { .. }
+            | Self::ManyRegions(_)
+            | Self::NoAws
+            | Self::NoRegion
             | Self::TwoFromStdin(..) => Exit::BadInput,
         }
     }
@@ -177,7 +203,19 @@ impl CliError {
             Self::UnknownRule { near: Some(near), .. } => return Some(format!("did you mean `{near}`?")),
             Self::UnknownRule { near: None, .. } => "`portcullis rules` lists them",
             Self::TwoFromStdin(..) => "give one of them as a file",
-            Self::Policy { .. } | Self::Expectations { .. } | Self::Write(_) | Self::Json(_) => return None,
+            Self::ManyRegions(_) => {
+                "split the input by region, or let `SecurityGroupArn` tell the region of each group"
+            }
+            Self::NoAws => "give the groups with `--input`, or build it with the feature `aws`, which is on by default",
+            Self::NoRegion => "name one with `--region`, take `--all-regions`, or give groups in a file with `--input`",
+            Self::Connect { is_login: true, .. } => {
+                "log in with the AWS CLI and name its profile with `--profile`, or put keys into the environment with \
+                 `aws configure export-credentials --format env`"
+            }
+            Self::Regions(_) => "name them with `--region`, or allow `ec2:DescribeRegions`",
+            Self::Connect { .. } | Self::Policy { .. } | Self::Expectations { .. } | Self::Write(_) | Self::Json(_) => {
+                return None;
+            }
         };
         Some(help.to_owned())
     }

@@ -1,5 +1,5 @@
-//! The `portcullis` command, offline: audits groups, shows what the Lambda would do for an event, checks and tests
-//! policies, explains the rules.
+//! The `portcullis` command: audits groups, shows what the Lambda would do for an event, checks and tests policies,
+//! explains the rules. It needs AWS for the audit of the live account alone.
 //!
 //! Each command turns its arguments into a [`output::Done`] without touching a stream, so that [`main`] is the only
 //! place that writes, that asks for the time, and that decides how the process ends.
@@ -12,6 +12,8 @@ pub mod error;
 pub mod exit;
 pub mod expectations;
 pub mod input;
+#[cfg(feature = "aws")]
+mod live;
 pub mod output;
 pub mod policy;
 pub mod yaml;

@@ -156,6 +156,12 @@ pub trait ListGroups: Send + Sync {
     /// # Errors
     /// When it cannot be read. An error is never an empty page.
     async fn page(&self, token: Option<&str>) -> Result<GroupPage, PortError>;
+
+    /// The same groups in the same order, with the ids, descriptions and tags of their rules.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    async fn identified(&self, groups: Vec<SecurityGroup>) -> Result<Vec<SecurityGroup>, PortError>;
 }
 
 /// What became of each box that was to go, in the order they were given.

@@ -26,6 +26,7 @@ pub struct FakeList {
 #[derive(Debug, Default)]
 struct State {
     faults: BTreeMap<usize, ErrorKind>,
+    nameless: Option<ErrorKind>,
     asked: Vec<usize>,
     greed: usize,
 }
@@ -52,6 +53,11 @@ impl FakeList {
     /// The page at this place cannot be read, once.
     pub fn fail(&self, place: usize, kind: ErrorKind) {
         self.state().faults.insert(place, kind);
+    }
+
+    /// The rules cannot be read, once.
+    pub fn fail_rules(&self, kind: ErrorKind) {
+        self.state().nameless = Some(kind);
     }
 
     /// The places of the pages asked for so far.
@@ -111,5 +117,18 @@ impl ListGroups for FakeList {
         let following = place.saturating_add(1);
         let next = (following < self.pages.len()).then(|| format!("page-{following}"));
         Ok(GroupPage { groups, prefix_lists: self.lists.clone(), next })
+    }
+    /// Gives each rule without an id one, of its group and its place: `sgr-1-0`.
+    async fn identified(&self, mut groups: Vec<SecurityGroup>) -> Result<Vec<SecurityGroup>, PortError> {
+        if let Some(kind) = self.state().nameless.take() {
+            return Err(PortError::new("DescribeSecurityGroupRules", kind, "injected"));
+        }
+        for group in &mut groups {
+            let name = group.id.replacen("sg-", "sgr-", 1);
+            for (place, rule) in group.rules.iter_mut().enumerate() {
+                rule.id.get_or_insert_with(|| format!("{name}-{place}"));
+            }
+        }
+        Ok(groups)
     }
 }

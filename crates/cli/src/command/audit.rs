@@ -1,44 +1,44 @@
-//! `portcullis audit`: judges the groups of an input.
+//! `portcullis audit`: judges the groups of the live account, or of an input.
 
 mod asff;
+mod ask;
 mod human;
 
 use jiff::Timestamp;
-use portcullis_rules::{Context, Exception, Finding};
+use portcullis_remediation::ErrorKind;
+use portcullis_rules::{Context, Exception, Finding, Policy};
 
 use super::{groups, tell_expired, tell_problems, tell_region, tell_unresolved};
 use crate::args::{AuditArgs, AuditFormat};
-use crate::audit::Audit;
+use crate::audit::{Audit, Region};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::input::Input;
-use crate::output::{Done, Label, Talk, json};
+use crate::output::{Done, Label, Talk, clean, count, json};
 
 /// Runs the command.
 ///
 /// # Errors
-/// When the policy does not hold, or the input cannot be read or tells of no groups.
+/// When the policy does not hold, the input cannot be read or tells of no groups, or there is no way to the live account.
 pub fn run(args: &AuditArgs, now: Timestamp) -> Result<Done, CliError> {
-    if args.policy.is_stdin() && args.input == Input::Stdin {
+    if args.policy.is_stdin() && args.input == Some(Input::Stdin) {
         return Err(CliError::TwoFromStdin("the policy", "the groups"));
     }
     let policy = args.policy.load()?.policy;
     let now = args.now.unwrap_or(now);
-    let (account, region) = (args.account.clone(), args.region.clone());
-    let context = Context { now: Some(now), account, region, ..Context::default() };
-    let audit = Audit::of(&policy, groups(&args.input)?, &context);
-    let mut talk = tell_problems(&args.input, &audit.problems);
-    talk.extend(tell_region(&policy, audit.regions_known));
-    talk.extend(tell_expired(&policy, &audit.exceptions_expired));
-    talk.extend(tell_stale(&audit.stale(&policy), &args.input));
+    let (audit, context) = match &args.input {
+        Some(input) => described(args, input, &policy, now)?,
+        None => (live(args, &policy, now)?, Context { now: Some(now), ..Context::default() }),
+    };
+    let mut talk = tell(args, &audit, &policy);
     let data = match args.format {
         AuditFormat::Json => json(&audit.document())?,
         AuditFormat::Asff => {
-            talk.extend(tell_unresolved(&audit.unresolved_prefix_lists));
+            talk.extend(unresolved(args, &audit));
             json(&asff::findings(&audit, &context, now)?)?
         }
         AuditFormat::Human => {
-            talk.extend(tell_unresolved(&audit.unresolved_prefix_lists));
+            talk.extend(unresolved(args, &audit));
             human::render(&audit)
         }
     };
@@ -46,18 +46,87 @@ pub fn run(args: &AuditArgs, now: Timestamp) -> Result<Done, CliError> {
     Ok(Done { data, talk, exit })
 }
 
-/// What to say about exceptions that free nothing.
-pub(super) fn tell_stale(stale: &[&Exception], input: &Input) -> Option<Talk> {
+/// The audit of an input, and where its groups are if they do not tell.
+fn described(args: &AuditArgs, input: &Input, policy: &Policy, now: Timestamp) -> Result<(Audit, Context), CliError> {
+    let region = match args.region.as_slice() {
+        [] => None,
+        [region] => Some(region.clone()),
+        regions => return Err(CliError::ManyRegions(regions.len())),
+    };
+    let context = Context { now: Some(now), account: args.account.clone(), region, ..Context::default() };
+    Ok((Audit::of(policy, groups(input)?, &context), context))
+}
+
+#[cfg(feature = "aws")]
+fn live(args: &AuditArgs, policy: &Policy, now: Timestamp) -> Result<Audit, CliError> {
+    crate::live::audit(args, policy, now)
+}
+
+#[cfg(not(feature = "aws"))]
+fn live(_: &AuditArgs, _: &Policy, _: Timestamp) -> Result<Audit, CliError> {
+    Err(CliError::NoAws)
+}
+
+/// What to say beside the findings.
+fn tell(args: &AuditArgs, audit: &Audit, policy: &Policy) -> Vec<Talk> {
+    let mut talk = args.input.as_ref().map_or_else(Vec::new, |input| tell_problems(input, &audit.problems));
+    talk.extend(audit.regions.iter().filter_map(tell_unread));
+    talk.extend(tell_region(policy, audit.regions_known));
+    talk.extend(tell_expired(policy, &audit.exceptions_expired));
+    if !audit.is_incomplete() {
+        let place = args.input.as_ref().map_or_else(|| "these regions".to_owned(), ToString::to_string);
+        talk.extend(tell_stale(&audit.stale(policy), &place));
+    }
+    talk
+}
+
+/// What to say about a region that could not be read as it should.
+fn tell_unread(region: &Region) -> Option<Talk> {
+    let error = region.error.as_ref()?;
+    let (name, message) = (&region.name, clean(&error.to_string()));
+    let message = if region.is_whole {
+        format!("{name}: all groups were judged, without the ids and tags of their rules: {message}")
+    } else if region.groups == 0 {
+        format!("{name}: nothing was judged: {message}")
+    } else {
+        format!("{name}: only the first {} were judged: {message}", count(region.groups, "group"))
+    };
+    let help = match error.kind {
+        ErrorKind::Denied => {
+            "allow `ec2:DescribeSecurityGroups`, `ec2:DescribeSecurityGroupRules` and \
+                              `ec2:GetManagedPrefixListEntries` there, or leave the region out"
+        }
+        ErrorKind::Throttled => "somebody else is using up EC2's request rate there: try again later",
+        ErrorKind::NoAnswer => "try again; is there a way to EC2 from here?",
+        ErrorKind::GroupNotFound | ErrorKind::RuleNotFound | ErrorKind::Other => "try again",
+    };
+    Some(Talk::new(Label::Error, message).with_help(help))
+}
+
+/// What to say about exceptions that free nothing there.
+pub(super) fn tell_stale(stale: &[&Exception], place: &str) -> Option<Talk> {
     let ids: Vec<_> = stale.iter().map(|exception| format!("`{}`", exception.id)).collect();
     (!ids.is_empty()).then(|| {
-        let message = format!("exceptions that free nothing in {input}: {}", ids.join(", "));
+        let message = format!("exceptions that free nothing in {place}: {}", ids.join(", "));
         Talk::new(Label::Warning, message).with_help("remove them, unless they are for groups of another place")
+    })
+}
+
+/// What to say about prefix lists whose entries are not known.
+fn unresolved(args: &AuditArgs, audit: &Audit) -> Option<Talk> {
+    let talk = tell_unresolved(&audit.unresolved_prefix_lists)?;
+    Some(if args.input.is_some() {
+        talk
+    } else {
+        talk.with_help("they do not exist any more: remove the rules that name them")
     })
 }
 
 fn exit(audit: &Audit, strict: bool) -> Exit {
     let counts = |finding: &Finding| strict || finding.enforces();
-    if !audit.problems.is_empty() {
+    if audit.is_incomplete() {
+        Exit::Failure
+    } else if !audit.problems.is_empty() {
         Exit::BadInput
     } else if audit.all().any(|(_, finding)| counts(finding)) {
         Exit::Findings

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use portcullis_rules::{Finding, SecurityGroup, Severity};
 
+use super::ask;
 use crate::audit::Audit;
 use crate::command::{action, look, shorten, traffic};
 use crate::output::{BOLD, clean, count, table};
@@ -16,8 +17,24 @@ pub(super) fn render(audit: &Audit) -> String {
     findings.sort_by_key(|(group, finding)| (finding.exempt.is_some(), Reverse(finding.rule.severity), &group.id));
     let mut text = String::new();
     if !findings.is_empty() {
-        let header = ["severity", "group", "name", "rule id", "allows", "from", "forbidden by", "ports", "action"];
-        let rows = findings.iter().map(|(group, finding)| (look(finding), row(group, finding)));
+        let header = [
+            "severity",
+            "region",
+            "group",
+            "name",
+            "ask",
+            "rule id",
+            "allows",
+            "from",
+            "forbidden by",
+            "ports",
+            "action",
+        ];
+        // A region that all have in common is no news.
+        let regions = |group: &SecurityGroup| audit.arns.get(&group.id).map(|arn| &arn.region);
+        let tells = findings.iter().map(|(group, _)| regions(group)).collect::<BTreeSet<_>>().len() > 1;
+        let region = |group| if tells { regions(group) } else { None };
+        let rows = findings.iter().map(|(group, finding)| (look(finding), row(group, finding, region(group))));
         text = table(header, rows);
         text.push('\n');
     }
@@ -25,13 +42,15 @@ pub(super) fn render(audit: &Audit) -> String {
     text
 }
 
-fn row(group: &SecurityGroup, finding: &Finding) -> [String; 9] {
+fn row(group: &SecurityGroup, finding: &Finding, region: Option<&String>) -> [String; 11] {
     let ingress = &finding.ingress;
     let known = |text: Option<&String>| text.map_or("-".to_owned(), |text| clean(text));
     [
         finding.rule.severity.to_string(),
+        known(region),
         clean(&group.id),
         known(group.name.as_ref()),
+        known(ask::whom(group).as_ref()),
         known(ingress.id.as_ref()),
         traffic(ingress),
         clean(&ingress.source.to_string()),
@@ -43,9 +62,10 @@ fn row(group: &SecurityGroup, finding: &Finding) -> [String; 9] {
 
 fn summary(audit: &Audit, findings: &[(&SecurityGroup, &Finding)]) -> String {
     let judged = format!(
-        "{}, {} judged by the policy `{}`",
+        "{}, {}{} judged by the policy `{}`",
         count(audit.groups, "group"),
         count(audit.rules, "ingress rule"),
+        place(audit),
         clean(&audit.policy)
     );
     let (exempt, found): (Vec<_>, Vec<_>) = findings.iter().partition(|(_, finding)| finding.exempt.is_some());
@@ -65,6 +85,15 @@ fn summary(audit: &Audit, findings: &[(&SecurityGroup, &Finding)]) -> String {
         severities(&found)
     );
     text
+}
+
+/// Where the live account was looked at: ` of eu-central-1`, ` of 17 regions`.
+fn place(audit: &Audit) -> String {
+    match audit.regions.as_slice() {
+        [] => String::new(),
+        [region] => format!(" of {}", region.name),
+        regions => format!(" of {}", count(regions.len(), "region")),
+    }
 }
 
 fn severities(findings: &[(&SecurityGroup, &Finding)]) -> String {

@@ -90,7 +90,7 @@ fn held(args: &CheckArgs, loaded: &Loaded, input: &Input, now: Timestamp) -> Res
     let mut talk = tell_problems(input, &audit.problems);
     talk.extend(tell_region(&loaded.policy, audit.regions_known));
     if args.format == Format::Human {
-        talk.extend(tell_stale(&stale, input));
+        talk.extend(tell_stale(&stale, &input.to_string()));
     }
     let stale = stale.into_iter().map(|exception| exception.id.clone()).collect();
     Ok(Held { stale, talk, broken: !audit.problems.is_empty() })

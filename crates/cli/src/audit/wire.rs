@@ -1,0 +1,103 @@
+//! `audit --format json`, version 1.
+//!
+//! Keys are never absent: what is not known is null. An audit of the live account has more of them: its regions, and the
+//! account and region of each finding.
+
+use std::collections::BTreeSet;
+
+use portcullis_remediation::PortError;
+use portcullis_remediation::report::wire::FindingV1;
+use serde::Serialize;
+
+use super::{Audit, Region};
+use crate::describe::{GroupArn, Problem};
+
+/// The whole document.
+#[derive(Debug, Serialize)]
+pub struct AuditV1<'a> {
+    version: u32,
+    groups: usize,
+    rules: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    regions: Vec<RegionV1<'a>>,
+    findings: Vec<PlacedV1<'a>>,
+    unresolved_prefix_lists: &'a BTreeSet<String>,
+    errors: &'a [Problem],
+}
+
+/// A region, and whether all of it was read.
+#[derive(Debug, Serialize)]
+struct RegionV1<'a> {
+    region: &'a str,
+    groups: usize,
+    rules: usize,
+    /// Whether all of its groups were judged.
+    complete: bool,
+    error: Option<FailureV1<'a>>,
+}
+
+/// Why a region was not read to its end.
+#[derive(Debug, Serialize)]
+struct FailureV1<'a> {
+    operation: &'a str,
+    code: &'a str,
+    message: &'a str,
+}
+
+/// A finding, and on the live account where it is.
+#[derive(Debug, Serialize)]
+struct PlacedV1<'a> {
+    #[serde(flatten)]
+    place: Option<PlaceV1<'a>>,
+    #[serde(flatten)]
+    finding: FindingV1<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct PlaceV1<'a> {
+    account: Option<&'a str>,
+    region: Option<&'a str>,
+}
+
+impl<'a> AuditV1<'a> {
+    pub(super) fn new(audit: &'a Audit) -> Self {
+        let is_live = !audit.regions.is_empty();
+        let findings = audit.all().map(|(group, finding)| PlacedV1 {
+            place: is_live.then(|| PlaceV1::new(audit.arns.get(&group.id))),
+            finding: FindingV1::new(group, finding),
+        });
+        Self {
+            version: 1,
+            groups: audit.groups,
+            rules: audit.rules,
+            regions: audit.regions.iter().map(RegionV1::new).collect(),
+            findings: findings.collect(),
+            unresolved_prefix_lists: &audit.unresolved_prefix_lists,
+            errors: &audit.problems,
+        }
+    }
+}
+
+impl<'a> PlaceV1<'a> {
+    fn new(arn: Option<&'a GroupArn>) -> Self {
+        Self { account: arn.map(|arn| arn.account.as_str()), region: arn.map(|arn| arn.region.as_str()) }
+    }
+}
+
+impl<'a> RegionV1<'a> {
+    fn new(region: &'a Region) -> Self {
+        Self {
+            region: &region.name,
+            groups: region.groups,
+            rules: region.rules,
+            complete: region.is_whole,
+            error: region.error.as_ref().map(FailureV1::new),
+        }
+    }
+}
+
+impl<'a> FailureV1<'a> {
+    fn new(error: &'a PortError) -> Self {
+        Self { operation: error.operation, code: error.kind.code(), message: &error.message }
+    }
+}

@@ -1,0 +1,144 @@
+//! The audit of one region.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use portcullis_remediation::{Clock, ErrorKind, GroupPage, ListGroups, PortError};
+use portcullis_rules::{Context, Policy, SecurityGroup, judge};
+
+use crate::audit::{Audit, Region};
+use crate::describe::{Described, GroupArn, is_account};
+
+/// The first pause after a call that the client has given up on; it doubles from one to the next.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Pauses before we give up too. EC2's buckets of requests fill up again within seconds (EC2 API Reference, "Request
+/// throttling"), unless somebody else keeps them empty.
+const PAUSES: u32 = 4;
+
+/// What is judged, by what, and when.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// The region.
+    pub(super) name: &'a str,
+    pub(super) policy: &'a Policy,
+    pub(super) now: Timestamp,
+}
+
+/// Reads and judges the groups of a region. `seen` is told of each page.
+///
+/// What was read before a failure stands; the failure stands with the region.
+pub(super) async fn audit(
+    lister: &dyn ListGroups,
+    clock: &dyn Clock,
+    place: &Place<'_>,
+    seen: &(dyn Fn(&Audit) + Sync),
+) -> Audit {
+    let mut walk = Walk { lister, clock, audit: Audit::begin(place.policy), unnamed: None };
+    let unread = walk.pages(place, seen).await.err();
+    let Walk { mut audit, unnamed, .. } = walk;
+    audit.regions.push(Region {
+        name: place.name.to_owned(),
+        groups: audit.groups,
+        rules: audit.rules,
+        is_whole: unread.is_none(),
+        error: unread.or(unnamed),
+    });
+    audit
+}
+
+/// On the way through the pages.
+struct Walk<'a> {
+    lister: &'a dyn ListGroups,
+    clock: &'a dyn Clock,
+    audit: Audit,
+    /// Why the rules of some groups have no ids.
+    unnamed: Option<PortError>,
+}
+
+impl Walk<'_> {
+    async fn pages(&mut self, place: &Place<'_>, seen: &(dyn Fn(&Audit) + Sync)) -> Result<(), PortError> {
+        let mut token: Option<String> = None;
+        loop {
+            let page = patiently(self.clock, || self.lister.page(token.as_deref())).await?;
+            let next = page.next.clone();
+            let judged = self.page(place, page).await;
+            seen(&judged);
+            self.audit.absorb(judged);
+            match next {
+                None => return Ok(()),
+                Some(next) if token.as_ref() == Some(&next) => {
+                    return Err(PortError::new(
+                        "DescribeSecurityGroups",
+                        ErrorKind::Other,
+                        "the page token came twice",
+                    ));
+                }
+                Some(next) => token = Some(next),
+            }
+        }
+    }
+
+    /// Judges a page. Groups with findings are judged once more with what a listing does not know of their rules: ids,
+    /// and tags that an exception may ask for.
+    async fn page(&mut self, place: &Place<'_>, page: GroupPage) -> Audit {
+        let context = place.context();
+        let GroupPage { groups, prefix_lists, next: _ } = page;
+        let is_bad = |group: &SecurityGroup| {
+            let context = Context { account: group.owner_id.clone(), ..context.clone() };
+            !judge(place.policy, group, &prefix_lists, &context).findings.is_empty()
+        };
+        let (bad, mut groups): (Vec<_>, Vec<_>) = groups.into_iter().partition(is_bad);
+        let arns = bad.iter().filter_map(|group| Some((group.id.clone(), place.arn(group)?))).collect();
+        groups.extend(self.identified(bad).await);
+        let described = Described { groups, arns, prefix_lists, problems: Vec::new() };
+        Audit::of(place.policy, described, &context)
+    }
+
+    /// The groups with the ids of their rules. Where these cannot be read, the groups as they are, now and from then on:
+    /// without tags too much is found, never too little.
+    async fn identified(&mut self, groups: Vec<SecurityGroup>) -> Vec<SecurityGroup> {
+        if groups.is_empty() || self.unnamed.is_some() {
+            return groups;
+        }
+        match patiently(self.clock, || self.lister.identified(groups.clone())).await {
+            Ok(identified) => identified,
+            Err(error) => {
+                self.unnamed = Some(error);
+                groups
+            }
+        }
+    }
+}
+
+impl Place<'_> {
+    fn context(&self) -> Context {
+        Context { now: Some(self.now), region: Some(self.name.to_owned()), ..Context::default() }
+    }
+
+    fn arn(&self, group: &SecurityGroup) -> Option<GroupArn> {
+        let owner = group.owner_id.as_ref().filter(|owner| is_account(owner))?;
+        Some(GroupArn::new(self.name, owner, &group.id))
+    }
+}
+
+/// A call, again and again while EC2 is busy or silent. The client has tried a few times by itself each time.
+async fn patiently<T, F>(clock: &dyn Clock, mut call: impl FnMut() -> F) -> Result<T, PortError>
+where
+    F: Future<Output = Result<T, PortError>>,
+{
+    let mut pause = PAUSE;
+    for _ in 0..PAUSES {
+        match call().await {
+            Err(error) if matches!(error.kind, ErrorKind::Throttled | ErrorKind::NoAnswer) => {
+                clock.sleep(pause).await;
+                pause = pause.saturating_mul(2);
+            }
+            answer => return answer,
+        }
+    }
+    call().await
+}
+
+#[cfg(test)]
+mod tests;
