@@ -92,11 +92,11 @@ class Servers:
     def log(self, name):
         return self.scratch / f"{name}.log"
 
-    def client(self, at, service, quiet=True):
-        key = (at, service, quiet)
+    def client(self, at, service, quiet=True, region=None):
+        key = (at, service, quiet, region)
         if key not in self.clients:
             self.clients[key] = boto3.client(
-                service, endpoint_url=self.urls[at], region_name=self.region, aws_access_key_id="test",
+                service, endpoint_url=self.urls[at], region_name=region or self.region, aws_access_key_id="test",
                 aws_secret_access_key="test",
                 config=botocore.config.Config(
                     retries={"total_max_attempts": 1}, read_timeout=120, max_pool_connections=20,
@@ -154,11 +154,11 @@ def start(servers, cloud=True, auth=False, region="us-east-1", log_level="WARNIN
 
 
 @op
-def call(servers, service, call, at="cloud", args=None, quiet=True):
+def call(servers, service, call, at="cloud", args=None, quiet=True, region=None):
     """Any call of any service, by boto3's name for it."""
     if at not in servers.urls:
         at = "cloud"  # with `auth` ministack is EC2 too
-    answer = getattr(servers.client(at, service, quiet), call)(**(args or {}))
+    answer = getattr(servers.client(at, service, quiet, region), call)(**(args or {}))
     answer.pop("ResponseMetadata", None)
     return answer
 
@@ -172,11 +172,10 @@ def control(servers, at, path, body=None):
 
 
 @op
-def rules(servers, group):
+def rules(servers, group, region=None):
     """The ingress rules of a group, all pages, in the order of their ids."""
-    pages = servers.client("ec2" if "ec2" in servers.urls else "cloud", "ec2").get_paginator(
-        "describe_security_group_rules"
-    ).paginate(Filters=[{"Name": "group-id", "Values": [group]}])
+    at = "ec2" if "ec2" in servers.urls else "cloud"
+    pages = servers.client(at, "ec2", region=region).get_paginator("describe_security_group_rules").paginate(Filters=[{"Name": "group-id", "Values": [group]}])
     found = [rule for page in pages for rule in page["SecurityGroupRules"] if not rule["IsEgress"]]
     return sorted(found, key=lambda rule: rule["SecurityGroupRuleId"])
 

@@ -1,6 +1,6 @@
 """moto as EC2 on 127.0.0.1, with a record of its calls and with faults to order.
 
-  GET  /_portcullis/calls            the calls so far: [{"action", "parameters", "status", "ended"}, ...]
+  GET  /_portcullis/calls            the calls so far: [{"action", "parameters", "key", "region", "status", "ended"}, ...]
   POST /_portcullis/faults  {...}    orders a fault, see Fault
   POST /_portcullis/reset            forgets the calls and the faults; what moto holds stays
 
@@ -26,7 +26,7 @@ REQUEST_ID = "59dbff89-35bd-4eac-99ed-be587ed81825"
 
 @dataclass
 class Fault:
-    """Answers the next `times` calls of `action` whose parameters contain `match` with an error.
+    """Answers the next `times` calls of `action` whose parameters contain `match`, in `region` if given, with an error.
 
     With `after` the call is made all the same and only its answer is lost. `delay` (seconds) comes first; with an
     empty `code` it is the whole fault.
@@ -37,6 +37,7 @@ class Fault:
     status: int = 500
     times: int = 1
     match: str = ""
+    region: str = ""
     after: bool = False
     delay: float = 0.0
 
@@ -75,10 +76,14 @@ class Recorder:
     def serve(self, environ, body, start_response):
         parameters = dict(urllib.parse.parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
         action = parameters.pop("Action", "") or environ.get("PATH_INFO", "")
-        call = {"action": action, "parameters": parameters, "status": 0, "ended": 0.0}
+        key, region, service = signer(environ.get("HTTP_AUTHORIZATION", ""))
+        call = {
+            "action": action, "parameters": parameters, "key": key, "region": region, "service": service, "status": 0,
+            "ended": 0.0,
+        }
         with self.lock:
             self.calls.append(call)
-        fault = self.take_fault(action, parameters)
+        fault = self.take_fault(action, parameters, region)
         time.sleep(fault.delay if fault else 0.0)
         if fault and fault.code and not fault.after:
             return self.fail(fault, call, start_response)
@@ -96,23 +101,29 @@ class Recorder:
         start_response(*answer)
         return content
 
-    def take_fault(self, action, parameters):
+    def take_fault(self, action, parameters, region):
         text = json.dumps(parameters)
         with self.lock:
             for fault in self.faults:
-                if fault.times > 0 and fault.action == action and fault.match in text:
+                here = fault.region in ("", region)
+                if fault.times > 0 and fault.action == action and fault.match in text and here:
                     fault.times -= 1
                     return fault
         return None
 
     def fail(self, fault, call, start_response):
         call.update(status=fault.status, ended=time.time())
-        answer = (
-            '<?xml version="1.0" encoding="UTF-8"?>'
-            f"<Response><Errors><Error><Code>{fault.code}</Code><Message>a fault made to order</Message></Error>"
-            f"</Errors><RequestID>{REQUEST_ID}</RequestID></Response>"
-        )
-        return respond(start_response, f"{fault.status} Fault", "text/xml", answer)
+        error = f"<Error><Code>{fault.code}</Code><Message>a fault made to order</Message></Error>"
+        answer = f"<Response><Errors>{error}</Errors><RequestID>{REQUEST_ID}</RequestID></Response>"
+        if call["service"] == "sts":
+            answer = f"<ErrorResponse>{error}<RequestId>{REQUEST_ID}</RequestId></ErrorResponse>"
+        return respond(start_response, f"{fault.status} Fault", "text/xml", '<?xml version="1.0" encoding="UTF-8"?>' + answer)
+
+
+def signer(authorization):
+    """Access key id, region and service of a signature: Credential=AKID/20261121/us-east-1/ec2/aws4_request, ..."""
+    scope = authorization.partition("Credential=")[2].partition(",")[0].split("/")
+    return (scope[0], scope[2], scope[3]) if len(scope) == 5 else ("", "", "")
 
 
 def respond(start_response, status, kind, text):

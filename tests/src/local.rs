@@ -51,7 +51,7 @@ impl LocalAws {
 
     /// EC2, with its calls and faults.
     pub fn ec2(&self) -> Moto {
-        Moto { driver: Arc::clone(&self.driver), url: text(&self.facts, "ec2") }
+        Moto { driver: Arc::clone(&self.driver), url: text(&self.facts, "ec2"), region: None }
     }
 
     /// What `AWS_ENDPOINT_URL` has to be.

@@ -13,6 +13,8 @@ use crate::driver::{ApiError, Driver, text, time};
 pub struct Moto {
     pub(crate) driver: Arc<Driver>,
     pub(crate) url: String,
+    /// Another region than the server's own.
+    pub(crate) region: Option<String>,
 }
 
 impl Moto {
@@ -23,7 +25,13 @@ impl Moto {
     pub fn start() -> Result<Self> {
         let driver = Arc::new(Driver::start()?);
         let facts = driver.request("start", json!({"cloud": false}))?;
-        Ok(Self { url: text(&facts, "ec2"), driver })
+        Ok(Self { url: text(&facts, "ec2"), driver, region: None })
+    }
+
+    /// The same server, seen from this region. Its calls and faults are those of all regions.
+    #[must_use]
+    pub fn in_region(&self, region: &str) -> Self {
+        Self { region: Some(region.to_owned()), ..self.clone() }
     }
 
     /// What `AWS_ENDPOINT_URL_EC2` has to be.
@@ -36,7 +44,7 @@ impl Moto {
     /// # Errors
     /// What EC2 answers.
     pub fn call(&self, call: &str, args: &Value) -> Result<Value, ApiError> {
-        self.driver.request("call", json!({"at": "ec2", "service": "ec2", "call": call, "args": args}))
+        self.driver.request("call", self.request(call, args, true))
     }
 
     /// Calls EC2 as everybody else does: counted, and faulted if a fault was ordered.
@@ -44,8 +52,11 @@ impl Moto {
     /// # Errors
     /// What EC2 answers.
     pub fn call_openly(&self, call: &str, args: &Value) -> Result<Value, ApiError> {
-        let fields = json!({"at": "ec2", "service": "ec2", "call": call, "args": args, "quiet": false});
-        self.driver.request("call", fields)
+        self.driver.request("call", self.request(call, args, false))
+    }
+
+    fn request(&self, call: &str, args: &Value, quiet: bool) -> Value {
+        json!({"at": "ec2", "service": "ec2", "call": call, "args": args, "quiet": quiet, "region": self.region})
     }
 
     /// The ingress rules of a group, as `DescribeSecurityGroupRules` shows them, ordered by id.
@@ -53,7 +64,7 @@ impl Moto {
     /// # Errors
     /// What EC2 answers.
     pub fn rules(&self, group: &str) -> Result<Vec<Value>, ApiError> {
-        let rules = self.driver.request("rules", json!({"group": group}))?;
+        let rules = self.driver.request("rules", json!({"group": group, "region": self.region}))?;
         Ok(rules.as_array().cloned().unwrap_or_default())
     }
 
@@ -105,6 +116,10 @@ pub struct Call {
     pub action: String,
     /// The parameters as they were sent (`GroupId`, `IpPermissions.1.IpProtocol`, ...).
     pub parameters: Value,
+    /// The access key id of its signature.
+    pub key: String,
+    /// The region of its signature.
+    pub region: String,
     /// The HTTP status of the answer, 0 while there is none.
     pub status: u64,
     /// When it was answered.
@@ -116,6 +131,8 @@ impl Call {
         Self {
             action: text(value, "action"),
             parameters: value.get("parameters").cloned().unwrap_or_default(),
+            key: text(value, "key"),
+            region: text(value, "region"),
             status: value.get("status").and_then(Value::as_u64).unwrap_or_default(),
             ended: time(value, "ended"),
         }
@@ -130,6 +147,7 @@ pub struct Fault {
     status: u16,
     times: u32,
     only: String,
+    region: String,
     after: bool,
     delay: Duration,
 }
@@ -143,6 +161,7 @@ impl Fault {
             status: 400,
             times: 1,
             only: String::new(),
+            region: String::new(),
             after: false,
             delay: Duration::ZERO,
         }
@@ -171,6 +190,12 @@ impl Fault {
         Self { only: text.to_owned(), ..self }
     }
 
+    /// Only in this region.
+    #[must_use]
+    pub fn in_region(self, region: &str) -> Self {
+        Self { region: region.to_owned(), ..self }
+    }
+
     /// The call is carried out and only its answer is the error: a timeout after the fact.
     #[must_use]
     pub fn after(self) -> Self {
@@ -180,7 +205,7 @@ impl Fault {
     fn to_json(&self) -> Value {
         json!({
             "action": self.action, "code": self.code, "status": self.status, "times": self.times,
-            "match": self.only, "after": self.after, "delay": self.delay.as_secs_f64(),
+            "match": self.only, "region": self.region, "after": self.after, "delay": self.delay.as_secs_f64(),
         })
     }
 }

@@ -43,19 +43,19 @@ pub struct Role {
     pub external_id: Option<String>,
 }
 
-/// Keys, and the way to the regions.
+/// The way to the regions of an account.
 #[derive(Debug, Clone)]
 pub struct Session {
     config: SdkConfig,
 }
 
 impl Session {
-    /// Logs in. The keys are fetched once, so that none at all is one error and not one for each region.
+    /// Reads the environment and the profile. Nothing is sent yet, unless only the machine's metadata knows the region.
     ///
     /// A profile that is named wins over keys in the environment, as with the AWS CLI.
     ///
     /// # Errors
-    /// When there are no keys, the role cannot be assumed, or `AWS_CA_BUNDLE` is no bundle.
+    /// When `AWS_CA_BUNDLE` is no bundle, or TLS cannot be set up.
     pub async fn open(login: &Login, timing: &Timing) -> Result<Self, ConnectError> {
         let roots = native_unless_named(Roots::choose("", &env)?);
         let connector = connector(roots, ProxyConfig::from_env(), timing)?;
@@ -64,10 +64,18 @@ impl Session {
             Some(role) => be(role, config).await,
             None => config,
         };
-        let provider = config.credentials_provider();
-        let provider = provider.ok_or_else(|| ConnectError::NoCredentials("there is no way to get any".to_owned()))?;
-        provider.provide_credentials().await.map_err(|error| ConnectError::NoCredentials(chain(&error)))?;
         Ok(Self { config })
+    }
+
+    /// Fetches keys once, so that having none is one error and not one for each region.
+    ///
+    /// # Errors
+    /// When there are none, or the role cannot be assumed.
+    pub async fn log_in(&self) -> Result<(), ConnectError> {
+        let provider = self.config.credentials_provider();
+        let provider = provider.ok_or_else(|| ConnectError::NoCredentials("there is no way to get any".to_owned()))?;
+        let keys = provider.provide_credentials().await;
+        keys.map(drop).map_err(|error| ConnectError::NoCredentials(chain(&error)))
     }
 
     /// The region that the environment or the profile names.

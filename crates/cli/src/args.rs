@@ -108,9 +108,6 @@ pub struct AuditArgs {
     /// `SecurityGroupArn`, for `asff` and for policies that tell regions apart
     #[arg(long, value_name = "REGION", value_parser = region, value_delimiter = ',')]
     pub region: Vec<String>,
-    /// How to be somebody on the live account.
-    #[command(flatten)]
-    pub live: LiveArgs,
     /// The time by which exceptions end, such as 2027-03-01T00:00:00Z; now, if it is not given
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub now: Option<Timestamp>,
@@ -124,6 +121,9 @@ pub struct AuditArgs {
     /// accounts apart
     #[arg(long, value_name = "ID", value_parser = account, requires = "input")]
     pub account: Option<String>,
+    /// Which regions of the live account, and as whom.
+    #[command(flatten)]
+    pub live: LiveArgs,
 }
 
 const AUDIT_EXAMPLES: &str = "\
@@ -149,7 +149,7 @@ Examples:
     portcullis audit --input groups.json --format json --strict > findings.json
 
   Import the findings into Security Hub, 100 at a time, which is its limit:
-    portcullis audit --all-regions --format asff > findings.json
+    portcullis audit --region eu-central-1 --format asff > findings.json
     jq -c 'range(0; length; 100) as $i | .[$i:$i+100]' findings.json | while read -r batch; do
       printf %s \"$batch\" > batch.json
       aws securityhub batch-import-findings --findings file://batch.json

@@ -36,7 +36,12 @@ pub(crate) fn audit(args: &AuditArgs, policy: &Policy, now: Timestamp) -> Result
 async fn all(args: &AuditArgs, policy: &Policy, now: Timestamp) -> Result<Audit, CliError> {
     let login = Login { profile: args.live.profile.clone(), role: args.live.role() };
     let session = Session::open(&login, &Timing::patient()).await.map_err(|error| connect(&error))?;
-    let names = names(&session, args).await?;
+    let named = named(&session, args)?;
+    session.log_in().await.map_err(|error| connect(&error))?;
+    let names = match named {
+        Some(names) => names,
+        None => session.regions().await.map_err(CliError::Regions)?,
+    };
     let progress = Progress::begin(names.len());
     let regions = names.iter().map(|name| {
         let (lister, place, progress) = (session.lister(name), Place { name, policy, now }, &progress);
@@ -55,10 +60,10 @@ async fn all(args: &AuditArgs, policy: &Policy, now: Timestamp) -> Result<Audit,
     Ok(audit)
 }
 
-/// The regions to read: those of the arguments, else all, else the one of the environment or the profile.
-async fn names(session: &Session, args: &AuditArgs) -> Result<Vec<String>, CliError> {
+/// The regions to read: those of the arguments, else the one of the environment or the profile; `None` for all.
+fn named(session: &Session, args: &AuditArgs) -> Result<Option<Vec<String>>, CliError> {
     if args.live.all_regions {
-        return session.regions().await.map_err(CliError::Regions);
+        return Ok(None);
     }
     let mut names = args.region.clone();
     if names.is_empty() {
@@ -66,7 +71,7 @@ async fn names(session: &Session, args: &AuditArgs) -> Result<Vec<String>, CliEr
     }
     names.sort_unstable();
     names.dedup();
-    if names.is_empty() { Err(CliError::NoRegion) } else { Ok(names) }
+    if names.is_empty() { Err(CliError::NoRegion) } else { Ok(Some(names)) }
 }
 
 fn connect(error: &ConnectError) -> CliError {

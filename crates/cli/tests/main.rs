@@ -16,6 +16,8 @@ mod expectations;
 mod help;
 #[cfg(test)]
 mod history;
+#[cfg(all(test, feature = "aws"))]
+mod live;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]

@@ -1,1 +1,129 @@
+//! Pages, failures, and how long we wait.
 
+use portcullis_rules::baseline::baseline;
+use portcullis_testkit::{FakeClock, FakeList, group};
+
+use super::*;
+
+const NOW: &str = "2026-11-21T12:00:00Z";
+const OPEN: &[&str] = &["tcp 443 0.0.0.0/0", "tcp 22 0.0.0.0/0"];
+const CLOSED: &[&str] = &["tcp 443 0.0.0.0/0"];
+
+struct Scene {
+    list: FakeList,
+    clock: FakeClock,
+    policy: Policy,
+}
+
+impl Scene {
+    fn new(pages: impl IntoIterator<Item = Vec<SecurityGroup>>) -> Self {
+        Self { list: FakeList::with(pages), clock: FakeClock::at(NOW.parse().unwrap()), policy: baseline() }
+    }
+
+    fn audit(&self) -> Audit {
+        let place = Place { name: "eu-west-1", policy: &self.policy, now: NOW.parse().unwrap() };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(audit(&self.list, &self.clock, &place, &|_| ()))
+    }
+}
+
+fn three_pages() -> Scene {
+    Scene::new([
+        vec![group("sg-1", OPEN), group("sg-2", CLOSED)],
+        vec![group("sg-3", CLOSED)],
+        vec![group("sg-4", OPEN)],
+    ])
+}
+
+fn found(audit: &Audit) -> Vec<(&str, Option<&str>)> {
+    audit.all().map(|(group, finding)| (group.id.as_str(), finding.ingress.id.as_deref())).collect()
+}
+
+#[test]
+fn every_page_is_judged_and_findings_have_the_ids_of_their_rules() {
+    let scene = three_pages();
+    let audit = scene.audit();
+    assert_eq!(found(&audit), [("sg-1", Some("sgr-1-1")), ("sg-4", Some("sgr-4-1"))]);
+    assert_eq!((audit.groups, audit.rules), (4, 6));
+    let whole = Region { name: "eu-west-1".to_owned(), groups: 4, rules: 6, is_whole: true, error: None };
+    assert_eq!(audit.regions, [whole]);
+    assert!(!audit.is_incomplete());
+    assert!(scene.clock.sleeps().is_empty());
+}
+
+#[test]
+fn a_busy_ec2_is_waited_for() {
+    for kind in [ErrorKind::Throttled, ErrorKind::NoAnswer] {
+        let scene = three_pages();
+        scene.list.fail(1, kind);
+        scene.list.fail_rules(kind);
+        let audit = scene.audit();
+        assert_eq!(found(&audit).len(), 2);
+        assert!(!audit.is_incomplete());
+        assert_eq!(scene.clock.sleeps(), [PAUSE, PAUSE]);
+        assert_eq!(scene.list.asked(), [0, 1, 1, 2]);
+    }
+}
+
+#[test]
+fn what_was_read_before_a_failure_stands_and_so_does_the_failure() {
+    let scene = three_pages();
+    scene.list.fail(2, ErrorKind::Denied);
+    let audit = scene.audit();
+    assert_eq!(found(&audit), [("sg-1", Some("sgr-1-1"))]);
+    assert!(audit.is_incomplete());
+    let [region] = audit.regions.as_slice() else { panic!("{audit:?}") };
+    assert_eq!((region.groups, region.is_whole), (3, false));
+    assert_eq!(region.error.as_ref().unwrap().kind, ErrorKind::Denied);
+    assert!(scene.clock.sleeps().is_empty(), "waiting would not help");
+}
+
+#[test]
+fn without_the_ids_of_rules_everything_is_judged_all_the_same() {
+    let scene = three_pages();
+    scene.list.fail_rules(ErrorKind::Denied);
+    let audit = scene.audit();
+    assert_eq!(found(&audit), [("sg-1", None), ("sg-4", None)]);
+    let [region] = audit.regions.as_slice() else { panic!("{audit:?}") };
+    assert_eq!((region.groups, region.is_whole), (4, true));
+    assert_eq!(region.error.as_ref().unwrap().operation, "DescribeSecurityGroupRules");
+    assert!(audit.is_incomplete());
+}
+
+#[test]
+fn patience_ends() {
+    let clock = FakeClock::at(NOW.parse().unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let calls = std::cell::Cell::new(0);
+    let answer: Result<(), _> = runtime.block_on(patiently(&clock, || {
+        calls.set(calls.get() + 1);
+        async { Err(PortError::new("DescribeSecurityGroups", ErrorKind::Throttled, "busy")) }
+    }));
+    assert_eq!(answer.unwrap_err().kind, ErrorKind::Throttled);
+    assert_eq!((calls.get(), clock.sleeps()), (5, [2, 4, 8, 16].map(Duration::from_secs).to_vec()));
+}
+
+/// A list whose token never changes.
+struct Stuck;
+
+#[async_trait::async_trait]
+impl ListGroups for Stuck {
+    async fn page(&self, _: Option<&str>) -> Result<GroupPage, PortError> {
+        Ok(GroupPage { next: Some("again".to_owned()), ..GroupPage::default() })
+    }
+
+    async fn identified(&self, groups: Vec<SecurityGroup>) -> Result<Vec<SecurityGroup>, PortError> {
+        Ok(groups)
+    }
+}
+
+#[test]
+fn a_token_that_comes_twice_is_no_end() {
+    let policy = baseline();
+    let place = Place { name: "eu-west-1", policy: &policy, now: NOW.parse().unwrap() };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let clock = FakeClock::at(NOW.parse().unwrap());
+    let audit = runtime.block_on(audit(&Stuck, &clock, &place, &|_| ()));
+    assert!(!audit.regions[0].is_whole);
+    assert!(audit.regions[0].error.as_ref().unwrap().message.contains("came twice"));
+}

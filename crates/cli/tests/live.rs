@@ -1,0 +1,345 @@
+//! `portcullis audit` on a live account: the real binary, with moto as EC2 and STS.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use portcullis_e2e::{Fault, Group, Moto};
+use serde_json::{Value, json};
+
+use crate::common::{Folder, Run, command, finish};
+
+const REGIONS: [&str; 3] = ["eu-central-1", "eu-west-1", "us-east-1"];
+
+/// One account for all tests of this file: two groups with holes and an innocent one in each of three regions.
+struct Account {
+    ec2: Moto,
+    /// The groups with holes, by region.
+    open: BTreeMap<&'static str, Vec<Group>>,
+}
+
+/// The account, for one test at a time: calls and faults are those of the whole server.
+fn account() -> MutexGuard<'static, Account> {
+    static ACCOUNT: OnceLock<Mutex<Account>> = OnceLock::new();
+    let account = ACCOUNT.get_or_init(|| Mutex::new(Account::create()));
+    let account = account.lock().unwrap_or_else(PoisonError::into_inner);
+    account.ec2.reset().unwrap();
+    account
+}
+
+fn tcp(port: u16, source: &Value) -> Value {
+    let mut permission = json!({"IpProtocol": "tcp", "FromPort": port, "ToPort": port});
+    permission.as_object_mut().unwrap().extend(source.as_object().unwrap().clone());
+    permission
+}
+
+fn everybody() -> Value {
+    json!({"IpRanges": [{"CidrIp": "0.0.0.0/0"}]})
+}
+
+impl Account {
+    fn create() -> Self {
+        let ec2 = Moto::start().unwrap();
+        let open = REGIONS.map(|region| (region, region_of_groups(&ec2.in_region(region))));
+        Self { ec2, open: open.into() }
+    }
+
+    /// The command, with the keys of the account and nothing else from outside.
+    fn command(&self, args: &str) -> Command {
+        let mut command = command(&args.split_whitespace().collect::<Vec<_>>());
+        let keys = [("AWS_ACCESS_KEY_ID", "AKIDFROMENV"), ("AWS_SECRET_ACCESS_KEY", "secret")];
+        command.envs(keys).env("AWS_ENDPOINT_URL", self.ec2.url()).env("AWS_EC2_METADATA_DISABLED", "true");
+        command.env("HOME", "/nonexistent");
+        command
+    }
+
+    fn run(&self, args: &str) -> Run {
+        finish(self.command(args), b"")
+    }
+
+    /// What the offline audit says of a region, given everything that boto3 reads there.
+    fn offline(&self, region: &str) -> Value {
+        let ec2 = self.ec2.in_region(region);
+        let mut document = ec2.call("describe_security_groups", &json!({})).unwrap();
+        let rules = ec2.call("describe_security_group_rules", &json!({})).unwrap();
+        let lists = ec2.call("describe_managed_prefix_lists", &json!({})).unwrap();
+        let lists = lists["PrefixLists"].as_array().unwrap().iter().map(|list| {
+            let id = json!({"PrefixListId": list["PrefixListId"]});
+            let entries = ec2.call("get_managed_prefix_list_entries", &id).unwrap();
+            json!({"PrefixListId": list["PrefixListId"], "Entries": entries["Entries"]})
+        });
+        document["PrefixLists"] = lists.collect();
+        document["SecurityGroupRules"] = rules["SecurityGroupRules"].clone();
+        let folder = Folder::new().with("groups.json", document.to_string());
+        folder.run("audit --input groups.json --format json").json()
+    }
+}
+
+/// `shop-web` with SSH for everybody, `shop-db` open to a prefix list that is half of the internet, `quiet` with nothing
+/// to find.
+fn region_of_groups(ec2: &Moto) -> Vec<Group> {
+    let web = Group::create(ec2, "shop-web").unwrap();
+    let tags = json!([{"Key": "Owner", "Value": "shop@example.com"}]);
+    ec2.call("create_tags", &json!({"Resources": [web.id], "Tags": tags})).unwrap();
+    let private = json!({"IpRanges": [{"CidrIp": "10.0.0.0/8"}]});
+    web.authorize(&json!([tcp(22, &everybody()), tcp(443, &everybody()), tcp(22, &private)])).unwrap();
+    let list = json!({
+        "PrefixListName": "halves", "AddressFamily": "IPv4", "MaxEntries": 2,
+        "Entries": [{"Cidr": "0.0.0.0/1"}, {"Cidr": "128.0.0.0/1"}],
+    });
+    let list = ec2.call("create_managed_prefix_list", &list).unwrap();
+    let list = json!({"PrefixListIds": [{"PrefixListId": list["PrefixList"]["PrefixListId"]}]});
+    let db = Group::create_in(ec2, &web.vpc, "shop-db").unwrap();
+    db.authorize(&json!([tcp(22, &list)])).unwrap();
+    Group::create_in(ec2, &web.vpc, "quiet").unwrap().authorize(&json!([tcp(443, &everybody())])).unwrap();
+    vec![web, db]
+}
+
+fn without_place(finding: &Value) -> Value {
+    let mut finding = finding.clone();
+    let object = finding.as_object_mut().unwrap();
+    object.remove("account").unwrap();
+    object.remove("region").unwrap();
+    finding
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn region<'a>(document: &'a Value, name: &str) -> &'a Value {
+    list(&document["regions"]).iter().find(|region| region["region"] == name).unwrap()
+}
+
+#[test]
+fn every_region_is_judged_as_the_offline_audit_judges_it() {
+    let account = account();
+    let run = account.run("audit --all-regions --format json");
+    assert_eq!(run.code, 1, "{run:?}");
+    let document = run.json();
+    let all = account.ec2.call("describe_regions", &json!({})).unwrap();
+    let mut names: Vec<_> = list(&all["Regions"]).iter().map(|region| region["RegionName"].clone()).collect();
+    names.sort_by_key(Value::to_string);
+    assert!(names.len() > 10);
+    let read: Vec<_> = list(&document["regions"]).iter().map(|region| region["region"].clone()).collect();
+    assert_eq!(read, names);
+    let mut found = 0;
+    for name in names.iter().filter_map(Value::as_str) {
+        let offline = account.offline(name);
+        let here = list(&document["findings"]).iter().filter(|finding| finding["region"] == name);
+        let here: Vec<_> = here.map(without_place).collect();
+        assert_eq!(json!(here), offline["findings"], "{name}");
+        let region = region(&document, name);
+        assert_eq!((&region["groups"], &region["rules"]), (&offline["groups"], &offline["rules"]), "{name}");
+        assert_eq!((&region["complete"], &region["error"]), (&json!(true), &Value::Null), "{name}");
+        found += here.len();
+    }
+    assert_eq!(found, 6, "two in each of three regions");
+    let accounts: BTreeSet<_> = list(&document["findings"]).iter().map(|one| one["account"].to_string()).collect();
+    assert_eq!(accounts, BTreeSet::from([r#""111122223333""#.to_owned()]));
+    let actions: BTreeSet<_> = account.ec2.calls().unwrap().into_iter().map(|call| call.action).collect();
+    let reading =
+        ["DescribeRegions", "DescribeSecurityGroupRules", "DescribeSecurityGroups", "GetManagedPrefixListEntries"];
+    assert_eq!(actions, reading.map(str::to_owned).into(), "the calls that the help names, and none that changes");
+}
+
+/// The text with the ids of this run replaced by names, and the findings in the order of these.
+fn settled(account: &Account, run: &Run) -> String {
+    let mut text = run.text();
+    for (region, groups) in &account.open {
+        for group in groups {
+            for (place, rule) in group.rules().unwrap().iter().enumerate() {
+                let id = rule["SecurityGroupRuleId"].as_str().unwrap();
+                text = text.replace(id, &format!("{:<21}", format!("sgr-{}", rule["FromPort"])));
+                let list = rule["PrefixListId"].as_str().unwrap_or("pl-of-no-rule");
+                text = text.replace(list, &format!("{:<20}", format!("pl-{place}")));
+            }
+            text = text.replace(&group.id, &format!("{:<20}", format!("sg-{}-{region}", &group.name[5..])));
+        }
+    }
+    let mut lines: Vec<_> = text.lines().collect();
+    let findings = lines.iter().position(|line| line.starts_with("high"));
+    let end = lines.iter().rposition(|line| line.starts_with("high"));
+    if let (Some(begin), Some(end)) = (findings, end) {
+        lines[begin..=end].sort_unstable();
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn for_people_worst_first_with_whom_to_ask() {
+    let account = account();
+    let one = account.run("audit --region eu-west-1");
+    insta::assert_snapshot!("live_one_region", settled(&account, &one));
+    let two = account.run("audit --region eu-west-1,us-east-1");
+    insta::assert_snapshot!("live_two_regions", settled(&account, &two));
+}
+
+#[test]
+fn the_region_comes_from_the_arguments_or_the_environment() {
+    let account = account();
+    let mut from_env = account.command("audit --format json");
+    from_env.env("AWS_REGION", "eu-west-1");
+    let names = |run: &Run| -> Vec<String> {
+        list(&run.json()["regions"]).iter().map(|region| region["region"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&finish(from_env, b"")), ["eu-west-1"]);
+    let mut both = account.command("audit --format json --region us-east-1 --region eu-central-1 --region us-east-1");
+    both.env("AWS_REGION", "eu-west-1");
+    assert_eq!(names(&finish(both, b"")), ["eu-central-1", "us-east-1"]);
+    let nowhere = account.run("audit");
+    insta::assert_snapshot!("live_no_region", nowhere.text());
+}
+
+#[test]
+fn findings_for_security_hub_say_where_they_are() {
+    let account = account();
+    let run = account.run("audit --region eu-west-1 --format asff");
+    assert_eq!(run.code, 1, "{run:?}");
+    let findings = run.json();
+    let web = &account.open["eu-west-1"][0];
+    let arn = format!("arn:aws:ec2:eu-west-1:111122223333:security-group/{}", web.id);
+    let ids: Vec<_> = list(&findings).iter().map(|finding| finding["Resources"][0]["Id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 2);
+    assert!(ids.contains(&arn.as_str()), "{ids:?}");
+}
+
+#[test]
+fn exceptions_by_tags_of_a_rule_hold_here_too() {
+    let account = account();
+    let ec2 = account.ec2.in_region("ap-south-1");
+    let group = Group::create(&ec2, "tagged").unwrap();
+    let rule = &group.authorize(&json!([tcp(22, &everybody())])).unwrap()[0];
+    let tags = json!({"Resources": [rule["SecurityGroupRuleId"]], "Tags": [{"Key": "ticket", "Value": "INC-1"}]});
+    ec2.call("create_tags", &tags).unwrap();
+    let policy = "version: 1\nextends: baseline\nexceptions:\n  - id: by-ticket\n    reason: a test\n    owner: me\n    \
+                  match:\n      rule_tags: {ticket: INC-1}\n";
+    let folder = Folder::new().with("policy.yaml", policy);
+    let mut audit = account.command("audit --region ap-south-1 --format json --policy policy.yaml");
+    audit.current_dir(folder.path("."));
+    let run = finish(audit, b"");
+    assert_eq!(run.code, 0, "{run:?}");
+    assert_eq!(run.json()["findings"][0]["exempt"], "by-ticket", "{run:?}");
+}
+
+#[test]
+fn a_busy_region_is_read_to_its_end() {
+    let account = account();
+    let busy = Fault::new("DescribeSecurityGroups", "RequestLimitExceeded").status(503).in_region("eu-west-1").times(3);
+    account.ec2.fault(&busy).unwrap();
+    let run = account.run("audit --region eu-west-1 --format json");
+    assert_eq!((run.code, list(&run.json()["findings"]).len()), (1, 2), "{run:?}");
+    let asked = account.ec2.calls().unwrap().into_iter().filter(|call| call.action == "DescribeSecurityGroups");
+    assert_eq!(asked.map(|call| call.status).collect::<Vec<_>>(), [503, 503, 503, 200]);
+}
+
+#[test]
+fn a_region_that_cannot_be_read_is_told_and_the_others_are_judged() {
+    let account = account();
+    let denied = |action: &str, region: &str| {
+        let fault = Fault::new(action, "UnauthorizedOperation").status(403).in_region(region).times(100);
+        account.ec2.fault(&fault).unwrap();
+    };
+    denied("DescribeSecurityGroups", "eu-west-1");
+    denied("DescribeSecurityGroupRules", "us-east-1");
+    let run = account.run("audit --region eu-central-1,eu-west-1,us-east-1 --format json");
+    assert_eq!(run.code, 3, "{run:?}");
+    let document = run.json();
+    let error = &region(&document, "eu-west-1")["error"];
+    assert_eq!((&error["operation"], &error["code"]), (&json!("DescribeSecurityGroups"), &json!("denied")));
+    let of = |name: &str| list(&document["findings"]).iter().filter(|one| one["region"] == name).collect::<Vec<_>>();
+    assert_eq!([of("eu-central-1").len(), of("eu-west-1").len(), of("us-east-1").len()], [2, 0, 2]);
+    assert!(of("eu-central-1").iter().all(|finding| finding["security_group_rule_id"].is_string()));
+    assert!(of("us-east-1").iter().all(|finding| finding["security_group_rule_id"].is_null()));
+    assert_eq!(region(&document, "us-east-1")["complete"], true);
+    insta::assert_snapshot!("live_unread", run.stderr);
+}
+
+#[test]
+fn regions_that_cannot_be_listed_are_an_error() {
+    let account = account();
+    account.ec2.fault(&Fault::new("DescribeRegions", "UnauthorizedOperation").status(403)).unwrap();
+    insta::assert_snapshot!("live_no_regions", account.run("audit --all-regions").text());
+}
+
+/// The files of the AWS CLI: a profile with keys, and one that is a role.
+fn profiles() -> Folder {
+    let config = "[profile prod]\nregion = eu-west-1\naws_access_key_id = AKIDOFPROFILE\naws_secret_access_key = secret\n\
+                  [profile chained]\nregion = eu-west-1\nsource_profile = prod\nrole_arn = arn:aws:iam::444455556666:role/chained\n";
+    Folder::new().with("config", config)
+}
+
+fn keys_of(account: &Account, action: &str) -> BTreeSet<String> {
+    let calls = account.ec2.calls().unwrap().into_iter();
+    calls.filter(|call| call.action == action).map(|call| call.key).collect()
+}
+
+#[test]
+fn a_profile_that_is_named_wins_over_the_environment() {
+    let (account, folder) = (account(), profiles());
+    let mut audit = account.command("audit --profile prod --format json");
+    audit.env("AWS_CONFIG_FILE", folder.path("config"));
+    let run = finish(audit, b"");
+    assert_eq!(run.json()["regions"][0]["region"], "eu-west-1", "{run:?}");
+    assert_eq!(keys_of(&account, "DescribeSecurityGroups"), BTreeSet::from(["AKIDOFPROFILE".to_owned()]));
+}
+
+#[test]
+fn a_role_is_assumed_once_and_then_used() {
+    let (account, folder) = (account(), profiles());
+    for (args, role) in [
+        ("--role arn:aws:iam::444455556666:role/audit --external-id 4711", "arn:aws:iam::444455556666:role/audit"),
+        ("--profile chained", "arn:aws:iam::444455556666:role/chained"),
+    ] {
+        account.ec2.reset().unwrap();
+        let mut audit = account.command(&format!("audit --region eu-west-1,us-east-1 --format json {args}"));
+        audit.env("AWS_CONFIG_FILE", folder.path("config"));
+        let run = finish(audit, b"");
+        assert_eq!(run.stderr, "", "{run:?}");
+        let calls = account.ec2.calls().unwrap();
+        let assumed: Vec<_> = calls.iter().filter(|call| call.action == "AssumeRole").collect();
+        assert!((1..=2).contains(&assumed.len()), "{assumed:#?}");
+        assert_eq!(assumed[0].parameters["RoleArn"], role);
+        if args.contains("--external-id") {
+            assert_eq!(assumed[0].parameters["ExternalId"], "4711");
+            assert_eq!(assumed[0].parameters["RoleSessionName"], "portcullis-audit");
+        }
+        let keys = keys_of(&account, "DescribeSecurityGroups");
+        assert!(keys.iter().all(|key| key.starts_with("ASIA")), "{keys:?}");
+    }
+}
+
+#[test]
+fn no_keys_are_one_error_with_a_way_out() {
+    let (account, folder) = (account(), profiles());
+    let mut nobody = account.command("audit --region eu-west-1");
+    nobody.env_remove("AWS_ACCESS_KEY_ID");
+    insta::assert_snapshot!("live_no_keys", finish(nobody, b"").text());
+    let mut unknown = account.command("audit --region eu-west-1 --profile nobody");
+    unknown.env("AWS_CONFIG_FILE", folder.path("config"));
+    insta::assert_snapshot!("live_no_profile", finish(unknown, b"").text());
+    account.ec2.fault(&Fault::new("AssumeRole", "AccessDenied").status(403)).unwrap();
+    let refused = account.run("audit --region eu-west-1 --role arn:aws:iam::444455556666:role/audit");
+    assert_eq!(refused.code, 3);
+    assert!(refused.stderr.contains("AccessDenied"), "{refused:?}");
+}
+
+#[test]
+fn arguments_that_do_not_go_together() {
+    for args in [
+        "audit --all-regions --region eu-west-1",
+        "audit --all-regions --input groups.json",
+        "audit --profile prod --input groups.json",
+        "audit --role arn:aws:iam::444455556666:role/audit --input groups.json",
+        "audit --role audit",
+        "audit --region eu-west-1 --external-id x",
+        "audit --region eu-west-1 --account 111122223333",
+        "audit --region Ireland",
+        "audit --region eu-west-1 --profile=",
+    ] {
+        assert_eq!(finish(command(&args.split(' ').collect::<Vec<_>>()), b"").code, 2, "{args}");
+    }
+    let folder = Folder::new().with("groups.json", r#"{"SecurityGroups": []}"#);
+    let run = folder.run("audit --input groups.json --region eu-west-1,us-east-1");
+    insta::assert_snapshot!("live_many_regions", run.text());
+}
