@@ -97,7 +97,7 @@ pub struct AuditArgs {
     /// The policy: a file, or `preset:NAME` for one that comes with Portcullis
     #[arg(long, value_name = "POLICY", default_value = "preset:baseline", value_hint = ValueHint::FilePath)]
     pub policy: PolicyName,
-    /// The region of the groups that come without `SecurityGroupArn`, for `asff` and for policies that tell regions apart
+    /// The region of groups that come without `SecurityGroupArn`, for `asff`, `ocsf` and policies that tell regions apart
     #[arg(long, value_name = "REGION", value_parser = region)]
     pub region: Option<String>,
     /// The time by which exceptions end, such as 2027-03-01T00:00:00Z; now, if it is not given
@@ -109,7 +109,7 @@ pub struct AuditArgs {
     /// Exit with 1 on any finding, also one that is only told or exempt
     #[arg(long)]
     pub strict: bool,
-    /// The account of the groups that come without `OwnerId`, for `asff` and for policies that tell accounts apart
+    /// The account of groups that come without `OwnerId`, for `asff`, `ocsf` and policies that tell accounts apart
     #[arg(long, value_name = "ID", value_parser = account)]
     pub account: Option<String>,
 }
@@ -134,7 +134,11 @@ Examples:
     jq -c 'range(0; length; 100) as $i | .[$i:$i+100]' findings.json | while read -r batch; do
       printf %s \"$batch\" > batch.json
       aws securityhub batch-import-findings --findings file://batch.json
-    done";
+    done
+
+  The findings for a SIEM that takes OCSF, one event a line:
+    portcullis audit --input groups.json --region eu-central-1 --format ocsf |
+      jq -c '.[]' > findings.ndjson";
 
 /// The arguments of `portcullis plan`.
 #[derive(Debug, Args)]
@@ -232,6 +236,8 @@ pub enum AuditFormat {
     Json,
     /// For Security Hub: a list in AWS Security Finding Format
     Asff,
+    /// For data lakes and SIEMs: a list in the Open Cybersecurity Schema Framework (OCSF)
+    Ocsf,
 }
 
 /// The id of an account.

@@ -17,6 +17,8 @@ mod help;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+mod ocsf;
+#[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod peers;

@@ -1,7 +1,10 @@
 //! `portcullis audit`: judges the groups of an input.
 
 mod asff;
+mod details;
+mod export;
 mod human;
+mod ocsf;
 
 use jiff::Timestamp;
 use portcullis_rules::{Context, Exception, Finding};
@@ -36,6 +39,10 @@ pub fn run(args: &AuditArgs, now: Timestamp) -> Result<Done, CliError> {
         AuditFormat::Asff => {
             talk.extend(tell_unresolved(&audit.unresolved_prefix_lists));
             json(&asff::findings(&audit, &context, now)?)?
+        }
+        AuditFormat::Ocsf => {
+            talk.extend(tell_unresolved(&audit.unresolved_prefix_lists));
+            json(&ocsf::findings(&audit, &context, now)?)?
         }
         AuditFormat::Human => {
             talk.extend(tell_unresolved(&audit.unresolved_prefix_lists));
