@@ -105,7 +105,7 @@ pub struct AuditArgs {
     #[arg(long, value_name = "POLICY", default_value = "preset:baseline", value_hint = ValueHint::FilePath)]
     pub policy: PolicyName,
     /// A region of the live account; can be given again. With `--input`, the region of the groups that come without
-    /// `SecurityGroupArn`, for `asff` and for policies that tell regions apart
+    /// `SecurityGroupArn`, for `asff`, `ocsf` and policies that tell regions apart
     #[arg(long, value_name = "REGION", value_parser = region, value_delimiter = ',')]
     pub region: Vec<String>,
     /// The time by which exceptions end, such as 2027-03-01T00:00:00Z; now, if it is not given
@@ -117,7 +117,7 @@ pub struct AuditArgs {
     /// Exit with 1 on any finding, also one that is only told or exempt
     #[arg(long)]
     pub strict: bool,
-    /// With `--input`, the account of the groups that come without `OwnerId`, for `asff` and for policies that tell
+    /// With `--input`, the account of the groups that come without `OwnerId`, for `asff`, `ocsf` and policies that tell
     /// accounts apart
     #[arg(long, value_name = "ID", value_parser = account, requires = "input")]
     pub account: Option<String>,
@@ -153,7 +153,11 @@ Examples:
     jq -c 'range(0; length; 100) as $i | .[$i:$i+100]' findings.json | while read -r batch; do
       printf %s \"$batch\" > batch.json
       aws securityhub batch-import-findings --findings file://batch.json
-    done";
+    done
+
+  The findings for a SIEM that takes OCSF, one event a line:
+    portcullis audit --input groups.json --region eu-central-1 --format ocsf |
+      jq -c '.[]' > findings.ndjson";
 
 /// The arguments of `portcullis plan`.
 #[derive(Debug, Args)]
@@ -251,6 +255,8 @@ pub enum AuditFormat {
     Json,
     /// For Security Hub: a list in AWS Security Finding Format
     Asff,
+    /// For data lakes and SIEMs: a list in the Open Cybersecurity Schema Framework (OCSF)
+    Ocsf,
 }
 
 /// The id of an account.

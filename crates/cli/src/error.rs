@@ -64,7 +64,7 @@ pub enum CliError {
         source: DecodeError,
     },
     /// A finding must tell where its group is, and nobody does.
-    #[error("the {what} of {group} is not known, and a finding in AWS Security Finding Format must tell it")]
+    #[error("the {what} of {group} is not known, and a finding in this format must tell it")]
     NoPlace {
         /// `account` or `region`.
         what: &'static str,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 const GROUPS: &str = include_str!("inputs/groups.json");
 const RULES: &str = include_str!("inputs/rules.json");
-const NOW: &str = "--now 2026-11-21T12:00:00Z";
+pub(crate) const NOW: &str = "--now 2026-11-21T12:00:00Z";
 
 /// The groups, each with its ARN in this region.
 fn with_arns(region: &str) -> Value {
@@ -28,7 +28,8 @@ fn open(cidr: &str) -> Value {
     json!([{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": cidr}]}])
 }
 
-fn folder() -> Folder {
+/// The inputs, also those of the other formats for other products.
+pub(crate) fn folder() -> Folder {
     let mut both: Value = serde_json::from_str(GROUPS).unwrap();
     let rules: Value = serde_json::from_str(RULES).unwrap();
     both.as_object_mut().unwrap().extend(rules.as_object().unwrap().clone());
@@ -83,12 +84,15 @@ fn the_limits_of_the_format_are_kept() {
     web["IpPermissions"][1]["IpRanges"] = json!(ranges);
     let references: Vec<_> = (0..40).map(|number| format!("REQ-{number}")).collect();
     let policy = format!(
-        "version: 1\nrules:\n  - id: {}\n    check: ports\n    ports: [22]\n    forbids: {}\n    references: {references:?}\n",
+        "version: 1\nrules:\n  - id: {}\n    check: open-ports\n    ports: [22]\n    severity: high\n    action: revoke\n    forbids: {}\n    references: {references:?}\n",
         "x".repeat(60),
         "much ".repeat(400),
     );
     let folder = folder().with("long.json", groups.to_string()).with("long.yaml", policy);
-    let all = found(&folder, "--input long.json");
+    let mut all = found(&folder, "--input long.json");
+    let long = found(&folder, "--input long.json --policy long.yaml");
+    assert!(!long.is_empty());
+    all.extend(long);
     assert!(all.len() > 60, "{}", all.len());
     let text = |value: &Value, most: usize| {
         let text = value.as_str().unwrap();

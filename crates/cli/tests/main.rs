@@ -19,6 +19,8 @@ mod history;
 #[cfg(all(test, feature = "aws"))]
 mod live;
 #[cfg(test)]
+mod ocsf;
+#[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod peers;

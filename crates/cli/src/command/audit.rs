@@ -2,7 +2,10 @@
 
 mod asff;
 mod ask;
+mod details;
+mod export;
 mod human;
+mod ocsf;
 
 use jiff::Timestamp;
 use portcullis_remediation::ErrorKind;
@@ -31,16 +34,14 @@ pub fn run(args: &AuditArgs, now: Timestamp) -> Result<Done, CliError> {
         None => (live(args, &policy, now)?, Context { now: Some(now), ..Context::default() }),
     };
     let mut talk = tell(args, &audit, &policy);
+    if args.format != AuditFormat::Json {
+        talk.extend(unresolved(args, &audit));
+    }
     let data = match args.format {
         AuditFormat::Json => json(&audit.document())?,
-        AuditFormat::Asff => {
-            talk.extend(unresolved(args, &audit));
-            json(&asff::findings(&audit, &context, now)?)?
-        }
-        AuditFormat::Human => {
-            talk.extend(unresolved(args, &audit));
-            human::render(&audit)
-        }
+        AuditFormat::Asff => json(&asff::findings(&audit, &context, now)?)?,
+        AuditFormat::Ocsf => json(&ocsf::findings(&audit, &context, now)?)?,
+        AuditFormat::Human => human::render(&audit),
     };
     let exit = exit(&audit, args.strict);
     Ok(Done { data, talk, exit })

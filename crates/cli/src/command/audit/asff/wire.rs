@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use portcullis_rules::{IngressRule, Source};
 use serde::Serialize;
+
+use crate::command::audit::details::GroupDetails;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -92,31 +93,6 @@ pub(super) struct Details<'a> {
     pub(super) group: GroupDetails<'a>,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct GroupDetails<'a> {
-    pub(super) group_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) group_name: Option<&'a str>,
-    pub(super) owner_id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) vpc_id: Option<&'a str>,
-    /// The one that the finding is about: a group may have a thousand, and a finding 240 KB.
-    pub(super) ip_permissions: [Permission; 1],
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Permission {
-    ip_protocol: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    from_port: Option<i32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    to_port: Option<i32>,
-    #[serde(flatten)]
-    source: BTreeMap<&'static str, [BTreeMap<&'static str, String>; 1]>,
-}
-
 /// A finding that nobody has looked at. Security Hub takes it for new findings only.
 pub(super) const NEW: Workflow = Workflow { status: "NEW" };
 
@@ -134,24 +110,4 @@ pub(super) fn partition(name: &str) -> Option<&'static str> {
         ("aws-iso-b", "aws-us-iso-b"),
     ];
     known.into_iter().find(|(partition, _)| *partition == name).map(|(_, name)| name)
-}
-
-pub(super) fn permission(rule: &IngressRule) -> Permission {
-    let (from_port, to_port) = rule.shown_ports();
-    let protocol = rule.protocol().to_string();
-    let (list, source) = match &rule.source {
-        Source::Cidr(cidr) if cidr.addr().is_ipv4() => ("IpRanges", vec![("CidrIp", cidr.to_string())]),
-        Source::Cidr(cidr) => ("Ipv6Ranges", vec![("CidrIpv6", cidr.to_string())]),
-        Source::PrefixList(id) => ("PrefixListIds", vec![("PrefixListId", id.clone())]),
-        Source::Group(group) => {
-            let owner = group.owner_id.clone().map(|owner| ("UserId", owner));
-            ("UserIdGroupPairs", std::iter::once(("GroupId", group.group_id.clone())).chain(owner).collect())
-        }
-    };
-    Permission {
-        ip_protocol: if protocol == "all" { "-1".to_owned() } else { protocol },
-        from_port,
-        to_port,
-        source: BTreeMap::from([(list, [source.into_iter().collect()])]),
-    }
 }
