@@ -192,16 +192,18 @@ fn the_region_comes_from_the_arguments_or_the_environment() {
 }
 
 #[test]
-fn findings_for_security_hub_say_where_they_are() {
+fn findings_for_other_products_say_where_they_are() {
     let account = account();
-    let run = account.run("audit --region eu-west-1 --format asff");
-    assert_eq!(run.code, 1, "{run:?}");
-    let findings = run.json();
     let web = &account.open["eu-west-1"][0];
     let arn = format!("arn:aws:ec2:eu-west-1:111122223333:security-group/{}", web.id);
-    let ids: Vec<_> = list(&findings).iter().map(|finding| finding["Resources"][0]["Id"].as_str().unwrap()).collect();
-    assert_eq!(ids.len(), 2);
-    assert!(ids.contains(&arn.as_str()), "{ids:?}");
+    for (format, resource) in [("asff", "/Resources/0/Id"), ("ocsf", "/resources/0/uid")] {
+        let run = account.run(&format!("audit --region eu-west-1 --format {format}"));
+        assert_eq!(run.code, 1, "{run:?}");
+        let findings = run.json();
+        let ids: Vec<_> = list(&findings).iter().map(|finding| finding.pointer(resource).unwrap()).collect();
+        assert_eq!(ids.len(), 2);
+        assert!(ids.contains(&&json!(arn)), "{ids:?}");
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::aws;
 use crate::stub::{Reply, Stub, ok, refused};
 
 const GROUPS: &str = "DescribeSecurityGroups";
+const RULES: &str = "DescribeSecurityGroupRules";
 const ENTRIES: &str = "GetManagedPrefixListEntries";
 
 fn group(id: &str, list: &str) -> String {
@@ -61,6 +62,55 @@ async fn each_page_is_one_call_and_each_prefix_list_is_read_once() {
     assert_eq!(lists, ["pl-1", "pl-2"]);
     assert!(lister.page(None).await.is_ok());
     assert_eq!(stub.of(ENTRIES).len(), 2, "and a missing one is not asked for again");
+}
+
+fn described(group: &str, id: &str, port: u16) -> String {
+    format!(
+        "<item><securityGroupRuleId>{id}</securityGroupRuleId><groupId>{group}</groupId><isEgress>false</isEgress>\
+         <ipProtocol>tcp</ipProtocol><fromPort>{port}</fromPort><toPort>{port}</toPort><cidrIpv4>0.0.0.0/0</cidrIpv4>\
+         <tagSet><item><key>ticket</key><value>INC-1</value></item></tagSet></item>"
+    )
+}
+
+fn rules(items: &[String], next: &str) -> Reply {
+    let items = items.concat();
+    ok(RULES, &format!("<securityGroupRuleSet>{items}</securityGroupRuleSet><nextToken>{next}</nextToken>"))
+}
+
+#[tokio::test]
+async fn listed_groups_get_the_ids_and_tags_of_their_rules() {
+    let egress = described("sg-2", "sgr-9", 22).replace(">false<", ">true<");
+    let stub = Stub::start([
+        (RULES, rules(&[described("sg-1", "sgr-1", 22), egress], "more")),
+        (RULES, rules(&[described("sg-1", "sgr-2", 23)], "")),
+    ]);
+    let listed = vec![known("sg-1", &["tcp 22 0.0.0.0/0", "tcp 24 0.0.0.0/0"]), known("sg-2", &["tcp 22 0.0.0.0/0"])];
+    let groups = aws(&stub).lister().identified(listed).await.unwrap();
+    let ids = |place: usize| groups[place].rules.iter().map(|rule| rule.id.as_deref()).collect::<Vec<_>>();
+    assert_eq!(ids(0), [Some("sgr-1"), Some("sgr-2"), None], "what either answer knows is there, each once");
+    assert_eq!(ids(1), [None], "an egress rule is none of ours");
+    assert_eq!(groups[0].rules[0].tags["ticket"], "INC-1");
+    let asked = stub.of(RULES);
+    assert_eq!(asked[0].below("Filter.1"), [".Name=group-id", ".Value.1=sg-1", ".Value.2=sg-2"]);
+    assert_eq!((asked.len(), asked[1].get("NextToken")), (2, "more"));
+}
+
+#[tokio::test]
+async fn a_filter_has_no_more_values_than_ec2_takes() {
+    let many: Vec<_> = (0..401).map(|number| known(&format!("sg-{number:03}"), &["tcp 22 0.0.0.0/0"])).collect();
+    let stub = Stub::start([(RULES, rules(&[], ""))]);
+    let groups = aws(&stub).lister().identified(many.clone()).await.unwrap();
+    assert_eq!(groups, many, "in their order");
+    let values: Vec<_> = stub.of(RULES).iter().map(|call| call.below("Filter.1.Value").len()).collect();
+    assert_eq!(values.iter().sum::<usize>(), 401);
+    assert!(values.iter().all(|&count| count <= 200), "{values:?}");
+}
+
+#[tokio::test]
+async fn rules_that_cannot_be_read_are_an_error() {
+    let stub = Stub::start([(RULES, refused(403, "UnauthorizedOperation"))]);
+    let error = aws(&stub).lister().identified(vec![known("sg-1", &[])]).await.unwrap_err();
+    assert_eq!((error.operation, error.kind), (RULES, ErrorKind::Denied));
 }
 
 #[tokio::test]
