@@ -28,6 +28,7 @@ mod python;
 mod wait;
 
 pub mod cloudtrail;
+pub mod page;
 
 pub use binary::{binary, fresh_binary, target_directory, workspace_root};
 pub use driver::ApiError;

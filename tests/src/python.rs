@@ -43,6 +43,8 @@ pub enum Requirements {
     LocalAws,
     /// The SAM CLI (`python -m samcli`) and cfn-lint (`python -m cfnlint`).
     Sam,
+    /// checkov (`python -m checkov.main`). Apart, because its boto3 is not that of the SAM CLI.
+    Checkov,
 }
 
 impl Requirements {
@@ -50,6 +52,7 @@ impl Requirements {
         match self {
             Self::LocalAws => "requirements.txt",
             Self::Sam => "requirements-sam.txt",
+            Self::Checkov => "requirements-checkov.txt",
         }
     }
 
@@ -57,6 +60,7 @@ impl Requirements {
         match self {
             Self::LocalAws => "the local AWS (moto and ministack)",
             Self::Sam => "the SAM CLI and cfn-lint",
+            Self::Checkov => "checkov",
         }
     }
 }
@@ -113,7 +117,7 @@ impl PythonEnv {
         command
     }
 
-    /// A program of this environment, as `python -m` runs it: `samcli`, `cfnlint`.
+    /// A program of this environment, as `python -m` runs it: `samcli`, `cfnlint`, `checkov.main`.
     pub fn module(&self, name: &str) -> Command {
         let mut command = self.command();
         command.args(["-m", name]);
@@ -243,7 +247,7 @@ mod tests {
 
     #[test]
     fn locks_are_hashed_and_name_no_index() {
-        for requirements in [Requirements::LocalAws, Requirements::Sam] {
+        for requirements in [Requirements::LocalAws, Requirements::Sam, Requirements::Checkov] {
             let text = fs::read_to_string(local_aws().join(requirements.file())).unwrap();
             assert!(text.contains("--hash=sha256:"), "{requirements:?}");
             assert!(!text.contains("://"), "{requirements:?}");

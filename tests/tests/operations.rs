@@ -9,13 +9,11 @@
 )]
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use portcullis_e2e::{
-    Deployment, Fault, Group, LocalAws, Options, Stack, binary, cloudtrail, wait_until, workspace_root,
-};
+use portcullis_e2e::page::{operate, table};
+use portcullis_e2e::{Deployment, Fault, Group, LocalAws, Options, Stack, binary, cloudtrail, wait_until};
 use serde_json::{Value, json};
 
 /// How long the function may take. A debug build on a busy machine is slow to start.
@@ -99,21 +97,10 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-fn operate() -> Result<String> {
-    Ok(fs::read_to_string(workspace_root().join("docs/operate.md"))?)
-}
-
 /// The headings of the page, as links name them.
 fn anchors(page: &str) -> BTreeSet<String> {
     let headings = page.lines().filter(|line| line.starts_with('#'));
     headings.map(|line| line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-")).collect()
-}
-
-/// The names in the first column of the table below a heading.
-fn table(page: &str, heading: &str) -> BTreeSet<String> {
-    let below = page.lines().skip_while(|line| *line != heading).skip(1);
-    let rows = below.take_while(|line| !line.starts_with('#')).filter_map(|line| line.strip_prefix("| `"));
-    rows.filter_map(|row| Some(row.split_once('`')?.0.to_owned())).collect()
 }
 
 #[test]
@@ -151,6 +138,22 @@ fn every_alarm_tells_the_topic_and_its_page_says_what_to_do() -> Result<()> {
 }
 
 #[test]
+fn every_output_that_the_page_names_is_one_of_the_stack() -> Result<()> {
+    let (scene, page) = (Scene::new("monitor")?, operate()?);
+    let is_name = |word: &&str| {
+        let ending =
+            ["Arn", "Name", "Url"].into_iter().any(|ending| word.len() > ending.len() && word.ends_with(ending));
+        ending && word.starts_with(char::is_uppercase) && word.chars().all(char::is_alphanumeric)
+    };
+    let named: BTreeSet<_> = page.split('`').skip(1).step_by(2).filter(is_name).collect();
+    assert!(named.contains("SweepRuleName") && named.len() >= 7, "{named:?}");
+    for name in named {
+        scene.stack.output(name)?;
+    }
+    Ok(())
+}
+
+#[test]
 fn an_alarm_reaches_who_subscribed() -> Result<()> {
     let scene = Scene::new("enforce")?;
     let name = &scene.stack.resources["FailedEventsAlarm"];
@@ -167,18 +170,32 @@ fn the_dashboard_shows_metrics_that_exist() -> Result<()> {
     let name = json!({"DashboardName": scene.stack.output("DashboardName")?});
     let answer = scene.aws.call("cloudwatch", "get_dashboard", &name)?;
     let body: Value = serde_json::from_str(answer["DashboardBody"].as_str().context("no body")?)?;
-    let known = table(&operate()?, "## Metrics");
-    assert!(known.contains("ExposureSeconds"), "{known:?}");
+    let page = operate()?;
+    let known = &table(&page, "## Metrics") | &table(&page, "### Metrics of the sweep");
+    assert!(known.contains("ExposureSeconds") && known.contains("SweepFindings"), "{known:?}");
     let widgets = body["widgets"].as_array().context("no widgets")?;
     let metrics = widgets.iter().flat_map(|widget| widget["properties"]["metrics"].as_array().into_iter().flatten());
     let mut ours = 0;
-    for metric in metrics.filter(|metric| metric[0] == "Portcullis") {
-        assert!(known.contains(text(&metric[1])), "{metric}");
-        assert_eq!(metric[3], "monitor");
-        ours += 1;
+    let mut searched = BTreeSet::new();
+    for metric in metrics {
+        if metric[0] == "Portcullis" {
+            assert!(known.contains(text(&metric[1])), "{metric}");
+            assert_eq!(metric[3], "monitor");
+            ours += 1;
+        } else if let Some(expression) = metric[0]["expression"].as_str() {
+            let (dimension, name) = search(expression).with_context(|| format!("not understood: {expression}"))?;
+            assert!(known.contains(name) && page.contains(&format!("`{dimension}`")), "{expression}");
+            searched.insert(name);
+        }
     }
-    assert!(ours >= 6, "{body}");
+    assert!(ours >= 6 && searched.contains("SweepFindings"), "{body}");
     Ok(())
+}
+
+/// Dimension and metric of `SEARCH('{Portcullis,Rule} MetricName="OpeningsFound"', ...)`.
+fn search(expression: &str) -> Option<(&str, &str)> {
+    let (dimension, rest) = expression.strip_prefix("SEARCH('{Portcullis,")?.split_once("} MetricName=\"")?;
+    Some((dimension, rest.split_once('"')?.0))
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! repair. No step selects features, and none but the lint sets compiler flags: clippy and rustdoc share what they
 //! check, tests use what `cargo test` compiles anyway, and the SDK is compiled once for each.
 
+mod checkov;
 mod template;
 
 use std::env;
@@ -46,7 +47,7 @@ pub(crate) fn run() -> Result<()> {
 /// Checks template.yaml alone.
 ///
 /// # Errors
-/// When the SAM CLI or cfn-lint object, or cannot be installed.
+/// When the SAM CLI, cfn-lint or checkov object, or cannot be installed.
 pub(crate) fn template() -> Result<()> {
     template::check()
 }

@@ -90,8 +90,10 @@ impl Session {
     pub async fn regions(&self) -> Result<Vec<String>, PortError> {
         let call = self.ec2(self.region().unwrap_or(HOME)).describe_regions();
         let answer = call.send().await.map_err(|error| failure(REGIONS, &error).error)?;
-        let named = answer.regions.unwrap_or_default().into_iter().map(|region| region.region_name);
-        let mut names = named.collect::<Option<Vec<_>>>().ok_or_else(|| odd(REGIONS, "a region has no name"))?;
+        let mut names = Vec::new();
+        for region in answer.regions.unwrap_or_default() {
+            names.push(region.region_name.ok_or_else(|| odd(REGIONS, "a region has no name"))?);
+        }
         names.sort_unstable();
         if names.is_empty() { Err(odd(REGIONS, "the account has no regions")) } else { Ok(names) }
     }

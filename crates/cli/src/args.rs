@@ -57,8 +57,8 @@ pub enum Command {
     ///
     /// Judges the security groups of the live account, in the region of the environment or the profile, in those that are
     /// named, or in all that are enabled. The keys come from where the AWS CLI takes them. It reads with
-    /// DescribeSecurityGroups, DescribeSecurityGroupRules, GetManagedPrefixListEntries and, for all regions,
-    /// DescribeRegions. What cannot be read is told, and ends with exit code 3.
+    /// `DescribeSecurityGroups`, `DescribeSecurityGroupRules`, `GetManagedPrefixListEntries` and, for all regions,
+    /// `DescribeRegions`. What cannot be read is told, and ends with exit code 3.
     ///
     /// With `--input` it needs no account: it judges the output of `aws ec2 describe-security-groups`, of
     /// `aws ec2 describe-security-group-rules`, or of both in one document. With both, the rules come with their ids. Prefix

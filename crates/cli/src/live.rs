@@ -30,15 +30,15 @@ const AT_ONCE: usize = 8;
 /// When nobody knows which regions, or there are no keys, or the regions cannot be listed.
 pub(crate) fn audit(args: &AuditArgs, policy: &Policy, now: Timestamp) -> Result<Audit, CliError> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(unable)?.block_on(all(args, policy, now))
+    runtime.map_err(|error| unable(&error))?.block_on(all(args, policy, now))
 }
 
 async fn all(args: &AuditArgs, policy: &Policy, now: Timestamp) -> Result<Audit, CliError> {
     let login = Login { profile: args.live.profile.clone(), role: args.live.role() };
     let session = Session::open(&login, &Timing::patient()).await.map_err(|error| connect(&error))?;
-    let named = named(&session, args)?;
+    let wanted = wanted(&session, args)?;
     session.log_in().await.map_err(|error| connect(&error))?;
-    let names = match named {
+    let names = match wanted {
         Some(names) => names,
         None => session.regions().await.map_err(CliError::Regions)?,
     };
@@ -61,7 +61,7 @@ async fn all(args: &AuditArgs, policy: &Policy, now: Timestamp) -> Result<Audit,
 }
 
 /// The regions to read: those of the arguments, else the one of the environment or the profile; `None` for all.
-fn named(session: &Session, args: &AuditArgs) -> Result<Option<Vec<String>>, CliError> {
+fn wanted(session: &Session, args: &AuditArgs) -> Result<Option<Vec<String>>, CliError> {
     if args.live.all_regions {
         return Ok(None);
     }
@@ -78,6 +78,6 @@ fn connect(error: &ConnectError) -> CliError {
     CliError::Connect { message: error.to_string(), is_login: matches!(error, ConnectError::NoCredentials(_)) }
 }
 
-fn unable(error: io::Error) -> CliError {
+fn unable(error: &io::Error) -> CliError {
     CliError::Connect { message: format!("the system gives no sockets: {error}"), is_login: false }
 }

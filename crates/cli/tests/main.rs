@@ -16,7 +16,8 @@ mod expectations;
 mod help;
 #[cfg(test)]
 mod history;
-#[cfg(all(test, feature = "aws"))]
+#[cfg(feature = "aws")]
+#[cfg(test)]
 mod live;
 #[cfg(test)]
 mod ocsf;

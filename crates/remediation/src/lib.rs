@@ -11,6 +11,9 @@ pub mod remediate;
 pub mod report;
 pub mod sweep;
 
+#[cfg(test)]
+mod schema;
+
 pub use alert::Alert;
 pub use intake::{Change, Intake, IntakeError, Origin, Target, intake};
 pub use ports::{

@@ -6,6 +6,8 @@
 //! else is told in one digest at the end.
 
 mod quiet;
+#[cfg(test)]
+pub(crate) mod samples;
 mod swept;
 pub mod wire;
 

@@ -1,7 +1,10 @@
-//! What the Lambda functions share: the settings of their environment, and the policy that these name.
+//! What the Lambda functions share: the settings of their environment, the policy that these name, and how numbers come
+//! into the log.
 
+pub mod metrics;
 pub mod policy;
 pub mod settings;
 
+pub use metrics::Metric;
 pub use policy::{UnusablePolicy, load};
 pub use settings::{InvalidSettings, PolicySource, Settings};

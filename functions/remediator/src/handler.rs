@@ -43,8 +43,7 @@ pub(crate) async fn handle(remediator: &Remediator, clock: &dyn Clock, event: &V
 }
 
 fn measure(clock: &dyn Clock, metrics: &Metrics) {
-    let now = clock.now();
-    metrics.write((now.as_millisecond(), &now.to_string()));
+    portcullis_function::metrics::write(&metrics.lines(clock.now()));
 }
 
 fn answer(origin: &Origin, handled: &Handled) -> Result<Value, Failure> {

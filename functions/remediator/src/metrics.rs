@@ -1,21 +1,13 @@
-//! Numbers for CloudWatch, in its embedded metric format: log lines which CloudWatch Logs turns into metrics by itself,
-//! so that they cost no call and cannot fail an event. `docs/operate.md` lists them.
-//!
-//! A line has one value for each dimension. So there is one line for the event as a whole, by mode, and one for each rule
-//! of the policy that found something. The names of rules come from the policy, never from an event: nobody outside can
-//! make us pay for new metrics.
+//! What an event adds to the metrics: one line for the event as a whole, by mode, and one for each rule of the policy that
+//! found something.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
 
+use jiff::Timestamp;
+use portcullis_function::Metric;
+use portcullis_function::metrics::line;
 use portcullis_remediation::{Handled, Mode, RemediationError, Report};
-use serde_json::{Map, Value, json};
-
-/// Where CloudWatch puts them.
-const NAMESPACE: &str = "Portcullis";
-
-/// CloudWatch reads so many values of one metric in one line.
-const MOST_VALUES: usize = 100;
+use serde_json::Value;
 
 /// What one event adds to the metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,56 +67,26 @@ impl Metrics {
             }
         }
         self.refusals = self.refusals.saturating_add(report.refusals.len());
-        if self.exposures.len() < MOST_VALUES {
-            self.exposures.extend(report.exposure_seconds());
-        }
+        self.exposures.extend(report.exposure_seconds());
     }
 
-    /// The log lines, each a whole JSON document. `now` is the time in milliseconds, and as text.
-    pub(crate) fn lines(&self, now: (i64, &str)) -> Vec<Value> {
-        let mut whole = vec![
-            ("OpeningsFound", "Count", json!(self.openings)),
-            ("BoxesRemoved", "Count", json!(self.removed)),
-            ("Refusals", "Count", json!(self.refusals)),
-            ("Failures", "Count", json!(self.failures)),
-            ("AlertsUnsent", "Count", json!(self.unsent)),
+    /// The log lines.
+    pub(crate) fn lines(&self, now: Timestamp) -> Vec<Value> {
+        let counts = [
+            Metric::count("OpeningsFound", self.openings),
+            Metric::count("BoxesRemoved", self.removed),
+            Metric::count("Refusals", self.refusals),
+            Metric::count("Failures", self.failures),
+            Metric::count("AlertsUnsent", self.unsent),
         ];
-        if !self.exposures.is_empty() {
-            whole.push(("ExposureSeconds", "Seconds", json!(self.exposures)));
-        }
-        let mut lines = vec![line(now, ("Mode", self.mode.as_str()), whole)];
-        lines.extend(self.rules.iter().map(|(id, rule)| {
-            let values =
-                vec![("OpeningsFound", "Count", json!(rule.openings)), ("BoxesRemoved", "Count", json!(rule.removed))];
-            line(now, ("Rule", id), values)
-        }));
-        lines
+        let exposures = Metric::each_of_seconds("ExposureSeconds", &self.exposures);
+        let whole = line(now, ("Mode", self.mode.as_str()), counts.into_iter().chain(exposures).collect());
+        let rules = self.rules.iter().map(|(id, rule)| {
+            let counts = [Metric::count("OpeningsFound", rule.openings), Metric::count("BoxesRemoved", rule.removed)];
+            line(now, ("Rule", id), counts.to_vec())
+        });
+        std::iter::once(whole).chain(rules).collect()
     }
-
-    /// Writes the lines to the log. Lambda takes a line that is JSON as it is; a log that cannot be written is no reason
-    /// to fail an event.
-    pub(crate) fn write(&self, now: (i64, &str)) {
-        let mut text = String::new();
-        for line in self.lines(now) {
-            text.push_str(&line.to_string());
-            text.push('\n');
-        }
-        io::stdout().write_all(text.as_bytes()).ok();
-    }
-}
-
-/// One document. `level` and `timestamp` are there because Lambda would add its own otherwise.
-fn line(now: (i64, &str), dimension: (&str, &str), values: Vec<(&str, &str, Value)>) -> Value {
-    let definitions: Vec<_> = values.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();
-    let directive = json!({"Namespace": NAMESPACE, "Dimensions": [[dimension.0]], "Metrics": definitions});
-    let mut line = Map::new();
-    line.insert("_aws".to_owned(), json!({"Timestamp": now.0, "CloudWatchMetrics": [directive]}));
-    line.insert("level".to_owned(), json!("INFO"));
-    line.insert("message".to_owned(), json!("metrics"));
-    line.insert("timestamp".to_owned(), json!(now.1));
-    line.insert(dimension.0.to_owned(), json!(dimension.1));
-    line.extend(values.into_iter().map(|(name, _, value)| (name.to_owned(), value)));
-    Value::Object(line)
 }
 
 #[cfg(test)]
@@ -132,8 +94,6 @@ mod tests {
     use portcullis_remediation::{ErrorKind, PortError};
 
     use super::*;
-
-    const NOW: (i64, &str) = (1_795_262_400_123, "2026-11-21T12:00:00.123Z");
 
     fn sample() -> Metrics {
         let rules = [("all-traffic", 2, 1), ("uncommon-ports", 1, 1)];
@@ -148,7 +108,8 @@ mod tests {
 
     #[test]
     fn a_line_for_the_event_and_one_for_each_rule() {
-        let lines: Vec<_> = sample().lines(NOW).iter().map(Value::to_string).collect();
+        let now = "2026-11-21T12:00:00.123Z".parse().unwrap();
+        let lines: Vec<_> = sample().lines(now).iter().map(Value::to_string).collect();
         assert_eq!(
             lines,
             [
@@ -179,50 +140,10 @@ mod tests {
         );
     }
 
-    /// The rules of the format, from AWS's specification of it.
-    fn complaints(line: &Value) -> Vec<String> {
-        let mut found = Vec::new();
-        let aws = &line["_aws"];
-        if aws["Timestamp"].as_i64().is_none_or(|time| time.to_string().len() != 13) {
-            found.push("the time is not in milliseconds".to_owned());
-        }
-        for directive in aws["CloudWatchMetrics"].as_array().into_iter().flatten() {
-            let dimensions = directive["Dimensions"].as_array().into_iter().flatten();
-            for key in dimensions.flat_map(|set| set.as_array().into_iter().flatten()) {
-                if !line[key.as_str().unwrap_or_default()].is_string() {
-                    found.push(format!("the dimension {key} has no text"));
-                }
-            }
-            let metrics = directive["Metrics"].as_array().map_or(&[][..], Vec::as_slice);
-            if metrics.is_empty() || metrics.len() > 100 {
-                found.push(format!("{} metrics", metrics.len()));
-            }
-            for metric in metrics {
-                let value = &line[metric["Name"].as_str().unwrap_or_default()];
-                let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
-                if values.is_empty() || values.len() > 100 || !values.iter().all(Value::is_number) {
-                    found.push(format!("{metric} has the value {value}"));
-                }
-                if !["Count", "Seconds"].contains(&metric["Unit"].as_str().unwrap_or_default()) {
-                    found.push(format!("{metric} has no unit of CloudWatch's"));
-                }
-            }
-        }
-        found
-    }
-
     #[test]
-    fn every_line_follows_the_format() {
-        let many = Metrics { exposures: vec![1; MOST_VALUES], ..sample() };
-        for metrics in [sample(), many, untouched(0), Metrics::misunderstood(Mode::Monitor)] {
-            for line in metrics.lines(NOW) {
-                assert_eq!(complaints(&line), [""; 0], "{line}");
-            }
-        }
-        let wrong = json!({"_aws": {"Timestamp": 1_795_262_400, "CloudWatchMetrics": [{
-            "Namespace": NAMESPACE, "Dimensions": [["Mode"]], "Metrics": [{"Name": "A", "Unit": "Pieces"}],
-        }]}});
-        assert_eq!(complaints(&wrong).len(), 4, "the test sees what is wrong");
+    fn nothing_closed_has_no_exposure() {
+        let lines = Metrics::misunderstood(Mode::Monitor).lines(Timestamp::UNIX_EPOCH);
+        assert_eq!((lines.len(), lines[0].get("ExposureSeconds"), &lines[0]["Failures"]), (1, None, &Value::from(1)));
     }
 
     #[test]

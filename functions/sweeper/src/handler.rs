@@ -1,4 +1,4 @@
-//! One invocation: the errand it is about, the sweep, one line in the log, and the answer for Lambda.
+//! One invocation: the errand it is about, the sweep, one line in the log, its metrics, and the answer for Lambda.
 
 use std::time::Duration;
 
@@ -8,6 +8,8 @@ use portcullis_aws::Aws;
 use portcullis_remediation::sweep::wire::SweepV1;
 use portcullis_remediation::{Errand, Sweeper, Swept};
 use serde_json::{Value, json};
+
+use crate::metrics;
 
 /// What is kept of the time limit, for the group that is being closed, the page that is being read, and the digest.
 const RESERVE: Duration = Duration::from_secs(45);
@@ -33,7 +35,9 @@ pub(crate) async fn handle(aws: &Aws, sweeper: &Sweeper, event: &LambdaEvent<Val
     let errand = errand(&event.payload, &event.context, aws.region())?;
     // A lister remembers prefix lists, and these change: each sweep has its own.
     let swept = sweeper.sweep(&aws.lister(), &errand).await;
-    answer(&swept)
+    let answer = answer(&swept);
+    portcullis_function::metrics::write(&metrics::lines(&swept));
+    answer
 }
 
 /// A schedule's event, or `{"token": "..."}` to go on where a sweep ended.

@@ -2,6 +2,7 @@
 
 mod action;
 mod handler;
+mod metrics;
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Checks of template.yaml: by the SAM CLI as it is written, and by cfn-lint as AWS will see it.
+//! Checks of template.yaml: by the SAM CLI as it is written, and by cfn-lint and checkov as AWS will see it.
 //!
 //! `sam validate --lint` alone does not look inside a function: a runtime that does not exist passes. So the template
 //! is translated to plain CloudFormation first, the way the deployment does it, and the result is linted too.
@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use cargo_metadata::MetadataCommand;
 use portcullis_e2e::{PythonEnv, Requirements, workspace_root};
 
-use super::execute;
+use super::{checkov, execute};
 
 /// cfn-lint's own entry point; it has no `python -m`.
 const CFN_LINT: &str = "import sys; from cfnlint.runner import main; sys.exit(main())";
@@ -28,12 +28,13 @@ pub(super) fn check() -> Result<()> {
     )?;
 
     // Stays where it is, because the complaints of cfn-lint are about its lines.
-    let translated = scratch(&root)?.join("template.cloudformation.json");
+    let scratch = scratch(&root)?;
+    let translated = scratch.join("template.cloudformation.json");
     let script = root.join("xtask/src/ci/translate.py");
     execute(offline(python.command().arg(script).arg(&template).arg(&translated)))?;
     execute(offline(python.command().args(["-c", CFN_LINT, "--"]).arg(&translated)))?;
     anstream::println!("template.yaml: cfn-lint has nothing to say about its translation");
-    Ok(())
+    checkov::check(&translated, &scratch.join("checkov"))
 }
 
 /// No account, no profile, no telemetry: the answer must not depend on whose machine this is.

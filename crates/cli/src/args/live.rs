@@ -15,7 +15,7 @@ pub struct LiveArgs {
     /// A profile of the AWS configuration files; it wins over keys in the environment
     #[arg(long, value_name = "NAME", conflicts_with = "input", value_parser = NonEmptyStringValueParser::new())]
     pub profile: Option<String>,
-    /// A role to assume first, such as arn:aws:iam::111122223333:role/audit
+    /// A role to assume first, such as `arn:aws:iam::111122223333:role/audit`
     #[arg(long, value_name = "ARN", conflicts_with = "input", value_parser = role)]
     pub role: Option<String>,
     /// What the trust policy of the role asks for

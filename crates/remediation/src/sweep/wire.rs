@@ -1,4 +1,5 @@
-//! A sweep as JSON, version 1: the answer of the function, the body for queues, the line in the log.
+//! A sweep as JSON, version 1 (`schemas/sweep.v1.schema.json`): the answer of the function, the body for queues, the line
+//! in the log.
 //!
 //! Keys are never absent: what is not known is null.
 
@@ -136,3 +137,6 @@ impl<'a> GroupV1<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,10 @@
 //! The JSON of a report: its keys, its schema, and what is cut when it is too long.
 
-use std::collections::BTreeSet;
-
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::*;
 use crate::alert::samples;
+use crate::schema::{Schema, keys};
 
 const SCHEMA: &str = include_str!("../../../../../schemas/report.v1.schema.json");
 
@@ -219,57 +218,31 @@ fn a_report_that_is_cut_says_so_and_keeps_its_counts() {
     assert_eq!(least["removed"], json!([]));
 }
 
-/// Paths of all keys: `event.actor.who`, `findings[].rule`.
-fn keys(value: &Value, path: &str, found: &mut BTreeSet<String>) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| keys(item, &format!("{path}[]"), found)),
-        // The keys of tags are anybody's.
-        Value::Object(_) if path.rsplit('.').next() == Some("tags") => {}
-        Value::Object(map) => {
-            for (key, value) in map {
-                let path = format!("{path}.{key}");
-                keys(value, &path, found);
-                found.insert(path);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-/// The same paths out of the schema. Every object must require all of its keys, allow no others and describe each.
-fn schema_keys(schema: &Value, root: &Value, path: &str, found: &mut BTreeSet<String>) {
-    if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
-        schema_keys(root.pointer(reference.trim_start_matches('#')).unwrap(), root, path, found);
-    }
-    for choice in schema.get("anyOf").and_then(Value::as_array).into_iter().flatten() {
-        schema_keys(choice, root, path, found);
-    }
-    if let Some(items) = schema.get("items") {
-        schema_keys(items, root, &format!("{path}[]"), found);
-    }
-    let empty = Map::new();
-    let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
-    if !properties.is_empty() {
-        let required: BTreeSet<_> =
-            schema["required"].as_array().unwrap().iter().map(|key| key.as_str().unwrap()).collect();
-        assert_eq!(required, properties.keys().map(String::as_str).collect(), "required at {path}");
-        assert_eq!(schema["additionalProperties"], false, "at {path}");
-    }
-    for (key, property) in properties {
-        let path = format!("{path}.{key}");
-        assert!(property.get("description").is_some(), "{path} is not described");
-        schema_keys(property, root, &path, found);
-        found.insert(path);
-    }
+#[test]
+fn the_schema_has_every_key_of_a_report_and_no_other() {
+    // The keys of tags are anybody's.
+    assert_eq!(keys(&rich(), &["tags"]), Schema::parse(SCHEMA).keys());
 }
 
 #[test]
-fn the_schema_has_every_key_of_a_report_and_no_other() {
-    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
-    let (mut written, mut promised) = (BTreeSet::new(), BTreeSet::new());
-    keys(&rich(), "", &mut written);
-    schema_keys(&schema, &schema, "", &mut promised);
-    assert_eq!(written, promised);
+fn every_report_is_as_the_schema_says() {
+    let mut poor = samples::refused();
+    poor.group = portcullis_rules::SecurityGroup::default();
+    poor.origin = crate::intake::Origin::default();
+    let all = [
+        value(&poor),
+        rich(),
+        value(&samples::simple()),
+        value(&samples::closed()),
+        value(&samples::monitor()),
+        value(&samples::vanished()),
+        value(&samples::unverified()),
+        value(&samples::not_kept()),
+        value(&samples::huge()),
+    ];
+    for report in all {
+        assert_eq!(Schema::parse(SCHEMA).complaints(&report), [""; 0]);
+    }
 }
 
 #[test]
@@ -278,17 +251,17 @@ fn the_schema_names_every_code() {
     use crate::report::Outcome::{Clean, Closed, Incomplete, Noticed, Refused, Vanished, WouldClose};
     use portcullis_rules::Action;
     use portcullis_rules::plan::{LossReason, RefusalReason};
-    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    let schema = Schema::parse(SCHEMA);
     let outcomes =
         [Clean, Vanished, Noticed, Closed, WouldClose, Refused, Incomplete].map(crate::report::Outcome::as_str);
-    assert_eq!(schema.pointer("/properties/outcome/enum").unwrap(), &json!(outcomes));
+    assert_eq!(schema.part("/properties/outcome/enum"), &json!(outcomes));
     let kinds = [Throttled, Denied, GroupNotFound, RuleNotFound, NoAnswer, Other].map(crate::ports::ErrorKind::code);
-    assert_eq!(schema.pointer("/$defs/error_kind/enum").unwrap(), &json!(kinds));
+    assert_eq!(schema.part("/$defs/error_kind/enum"), &json!(kinds));
     let refusals = RefusalReason::ALL.map(RefusalReason::code);
-    assert_eq!(schema.pointer("/properties/refusals/items/properties/code/enum").unwrap(), &json!(refusals));
+    assert_eq!(schema.part("/properties/refusals/items/properties/code/enum"), &json!(refusals));
     let losses = LossReason::ALL.map(LossReason::code);
-    assert_eq!(schema.pointer("/properties/losses/items/properties/code/enum").unwrap(), &json!(losses));
+    assert_eq!(schema.part("/properties/losses/items/properties/code/enum"), &json!(losses));
     let actions = [Action::Notify, Action::Narrow, Action::Restrict, Action::Revoke].map(|action| action.to_string());
-    assert_eq!(schema.pointer("/$defs/finding/properties/action/enum").unwrap(), &json!(actions));
-    assert_eq!(schema.pointer("/properties/removed/items/properties/action/enum").unwrap(), &json!(actions[1..]));
+    assert_eq!(schema.part("/$defs/finding/properties/action/enum"), &json!(actions));
+    assert_eq!(schema.part("/properties/removed/items/properties/action/enum"), &json!(actions[1..]));
 }
