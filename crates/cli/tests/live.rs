@@ -154,7 +154,8 @@ fn settled(account: &Account, run: &Run) -> String {
                 let list = rule["PrefixListId"].as_str().unwrap_or("pl-of-no-rule");
                 text = text.replace(list, &format!("{:<20}", format!("pl-{place}")));
             }
-            text = text.replace(&group.id, &format!("{:<20}", format!("sg-{}-{region}", &group.name[5..])));
+            let name = group.name.replacen("shop", "sg", 1);
+            text = text.replace(&group.id, &format!("{:<20}", format!("{name}-{region}")));
         }
     }
     let mut lines: Vec<_> = text.lines().collect();
