@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::process::Command;
 
-use cargo_metadata::{DependencyKind, MetadataCommand};
+use cargo_metadata::{CargoOpt, DependencyKind, MetadataCommand};
 
 /// One room and its doors.
 #[derive(Clone, Copy)]
@@ -183,11 +183,13 @@ fn host() -> String {
     text.lines().find_map(|line| line.strip_prefix("host: ")).unwrap().to_owned()
 }
 
-/// The graph of this workspace, as cargo resolves it.
-fn workspace() -> Graph {
+/// The graph of this workspace, as cargo resolves it: with the features that are on by default, or with none.
+fn workspace(features: Option<CargoOpt>) -> Graph {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
     let options = ["--locked".to_owned(), "--filter-platform".to_owned(), host()];
-    let metadata = MetadataCommand::new().manifest_path(manifest).other_options(options).exec().unwrap();
+    let mut command = MetadataCommand::new();
+    features.map(|features| command.features(features));
+    let metadata = command.manifest_path(manifest).other_options(options).exec().unwrap();
     let members: BTreeSet<_> = metadata.workspace_members.iter().collect();
     let names: BTreeMap<_, _> =
         metadata.packages.iter().map(|package| (&package.id, package.name.to_string())).collect();
@@ -212,11 +214,18 @@ fn workspace() -> Graph {
 
 #[test]
 fn the_rooms_stand() {
-    let graph = workspace();
+    let graph = workspace(None);
     // The reader of the graph must have read something, or everything passes.
     assert!(graph[AWS].normal.contains("aws-sdk-ec2"), "the graph is not the workspace's");
     assert!(path_to_impure(AWS, &graph).is_some(), "the graph has no edges");
     assert_eq!(violations(ROOMS, &graph), Vec::<String>::new());
+}
+
+#[test]
+fn the_command_without_its_feature_is_offline() {
+    const CLI: &str = "portcullis-cli";
+    assert!(path_to_impure(CLI, &workspace(None)).is_some(), "the feature is on by default");
+    assert_eq!(path_to_impure(CLI, &workspace(Some(CargoOpt::NoDefaultFeatures))), None);
 }
 
 /// A made-up graph: `name: normal | build | dev`; a name with `*` is a member.

@@ -211,3 +211,13 @@ fn unknown_flags_are_told_with_the_usage() {
     let run = portcullis(&["audit", "--inptu", "x"]);
     insta::assert_snapshot!(run.text());
 }
+
+#[cfg(not(feature = "aws"))]
+#[test]
+fn without_aws_the_live_account_is_out_of_reach() {
+    let run = portcullis(&["audit", "--region", "eu-west-1"]);
+    assert_eq!(run.code, 2);
+    let expected = "error: this portcullis was built without AWS: it cannot read the live account\n \
+                    help: give the groups with `--input`, or build it with the feature `aws`, which is on by default\n";
+    assert_eq!(run.stderr, expected);
+}

@@ -95,7 +95,7 @@ fn tell_unread(region: &Region) -> Option<Talk> {
     let help = match error.kind {
         ErrorKind::Denied => {
             "allow `ec2:DescribeSecurityGroups`, `ec2:DescribeSecurityGroupRules` and \
-                              `ec2:GetManagedPrefixListEntries` there, or leave the region out"
+                              `ec2:GetManagedPrefixListEntries` there, or leave the region out; AWS's managed policy `SecurityAudit` allows them"
         }
         ErrorKind::Throttled => "somebody else is using up EC2's request rate there: try again later",
         ErrorKind::NoAnswer => "try again; is there a way to EC2 from here?",
