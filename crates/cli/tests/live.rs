@@ -132,7 +132,7 @@ fn every_region_is_judged_as_the_offline_audit_judges_it() {
         let region = region(&document, name);
         assert_eq!((&region["groups"], &region["rules"]), (&offline["groups"], &offline["rules"]), "{name}");
         assert_eq!((&region["complete"], &region["error"]), (&json!(true), &Value::Null), "{name}");
-        found += here.len();
+        found += if REGIONS.contains(&name) { here.len() } else { 0 };
     }
     assert_eq!(found, 6, "two in each of three regions");
     let accounts: BTreeSet<_> = list(&document["findings"]).iter().map(|one| one["account"].to_string()).collect();

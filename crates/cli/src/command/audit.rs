@@ -95,7 +95,8 @@ fn tell_unread(region: &Region) -> Option<Talk> {
     let help = match error.kind {
         ErrorKind::Denied => {
             "allow `ec2:DescribeSecurityGroups`, `ec2:DescribeSecurityGroupRules` and \
-                              `ec2:GetManagedPrefixListEntries` there, or leave the region out; AWS's managed policy `SecurityAudit` allows them"
+                              `ec2:GetManagedPrefixListEntries` there, as AWS's managed policy `SecurityAudit` does, or \
+                              leave the region out"
         }
         ErrorKind::Throttled => "somebody else is using up EC2's request rate there: try again later",
         ErrorKind::NoAnswer => "try again; is there a way to EC2 from here?",
