@@ -87,10 +87,13 @@ fn kind_of_code(code: &str) -> ErrorKind {
         | "AuthFailure"
         | "AuthorizationError"
         | "AuthorizationErrorException"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
         | "InvalidClientTokenId"
         | "KMSAccessDenied"
         | "KMSAccessDeniedException"
         | "OptInRequired"
+        | "RequestExpired"
         | "SignatureDoesNotMatch"
         | "UnauthorizedOperation"
         | "UnrecognizedClientException" => ErrorKind::Denied,
@@ -135,6 +138,7 @@ mod tests {
             ("KMSThrottling", ErrorKind::Throttled),
             ("UnauthorizedOperation", ErrorKind::Denied),
             ("AuthFailure", ErrorKind::Denied),
+            ("RequestExpired", ErrorKind::Denied),
             ("AuthorizationError", ErrorKind::Denied),
             ("KMSAccessDenied", ErrorKind::Denied),
             ("InvalidGroup.NotFound", ErrorKind::GroupNotFound),

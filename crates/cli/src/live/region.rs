@@ -12,10 +12,6 @@ use crate::describe::{Described, GroupArn, is_account};
 /// The first pause after a call that the client has given up on; it doubles from one to the next.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Pauses before we give up too. EC2's buckets of requests fill up again within seconds (EC2 API Reference, "Request
-/// throttling"), unless somebody else keeps them empty.
-const PAUSES: u32 = 4;
-
 /// What is judged, by what, and when.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'a> {
@@ -122,22 +118,31 @@ impl Place<'_> {
     }
 }
 
-/// A call, again and again while EC2 is busy or silent. The client has tried a few times by itself each time.
+/// A call, again and again while EC2 is busy, and once more when it was silent. The client has tried a few times by
+/// itself each time.
 async fn patiently<T, F>(clock: &dyn Clock, mut call: impl FnMut() -> F) -> Result<T, PortError>
 where
     F: Future<Output = Result<T, PortError>>,
 {
-    let mut pause = PAUSE;
-    for _ in 0..PAUSES {
+    let (mut pause, mut pauses) = (PAUSE, 0);
+    loop {
         match call().await {
-            Err(error) if matches!(error.kind, ErrorKind::Throttled | ErrorKind::NoAnswer) => {
-                clock.sleep(pause).await;
-                pause = pause.saturating_mul(2);
-            }
+            Err(error) if pauses < most_pauses(error.kind) => clock.sleep(pause).await,
             answer => return answer,
         }
+        pauses = pauses.saturating_add(1);
+        pause = pause.saturating_mul(2);
     }
-    call().await
+}
+
+/// EC2's buckets of requests fill up again within seconds (EC2 API Reference, "Request throttling"), unless somebody else
+/// keeps them empty. Silence is more often a wrong name or no way than an accident.
+const fn most_pauses(kind: ErrorKind) -> u32 {
+    match kind {
+        ErrorKind::Throttled => 4,
+        ErrorKind::NoAnswer => 1,
+        ErrorKind::Denied | ErrorKind::GroupNotFound | ErrorKind::RuleNotFound | ErrorKind::Other => 0,
+    }
 }
 
 #[cfg(test)]

@@ -92,15 +92,23 @@ fn without_the_ids_of_rules_everything_is_judged_all_the_same() {
 
 #[test]
 fn patience_ends() {
-    let clock = FakeClock::at(NOW.parse().unwrap());
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let calls = std::cell::Cell::new(0);
-    let answer: Result<(), _> = runtime.block_on(patiently(&clock, || {
-        calls.set(calls.get() + 1);
-        async { Err(PortError::new("DescribeSecurityGroups", ErrorKind::Throttled, "busy")) }
-    }));
-    assert_eq!(answer.unwrap_err().kind, ErrorKind::Throttled);
-    assert_eq!((calls.get(), clock.sleeps()), (5, [2, 4, 8, 16].map(Duration::from_secs).to_vec()));
+    for (kind, pauses) in [
+        (ErrorKind::Throttled, &[2, 4, 8, 16][..]),
+        (ErrorKind::NoAnswer, &[2]),
+        (ErrorKind::Denied, &[]),
+        (ErrorKind::Other, &[]),
+    ] {
+        let clock = FakeClock::at(NOW.parse().unwrap());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let calls = std::cell::Cell::new(0);
+        let answer: Result<(), _> = runtime.block_on(patiently(&clock, || {
+            calls.set(calls.get() + 1);
+            async { Err(PortError::new("DescribeSecurityGroups", kind, "no")) }
+        }));
+        assert_eq!(answer.unwrap_err().kind, kind);
+        let expected: Vec<_> = pauses.iter().copied().map(Duration::from_secs).collect();
+        assert_eq!((calls.get(), clock.sleeps()), (pauses.len() + 1, expected), "{kind:?}");
+    }
 }
 
 /// A list whose token never changes.
