@@ -30,10 +30,14 @@ impl Scene {
     }
 
     fn with_policy(policy: &str, mode: &str, options: &Options) -> Result<Self> {
+        Self::with(("Policy", policy), mode, options)
+    }
+
+    fn with((name, value): (&str, &str), mode: &str, options: &Options) -> Result<Self> {
         let aws = LocalAws::start(options)?;
         let deployment = Deployment::of_this_project(&binary("remediator")?)
             .parameter("Mode", mode)
-            .parameter("Policy", policy)
+            .parameter(name, value)
             .parameter("AlertEmail", "oncall@example.com")
             .parameter("SlackWorkspaceId", "T0123")
             .parameter("SlackChannelId", "C0123");
@@ -84,10 +88,11 @@ impl Scene {
     fn may_to(&self, action: &str, resource: &str) -> Result<String> {
         let role = self.stack.resources.get("RemediatorRole").context("no role")?;
         let (account, region) = (self.aws.account(), self.aws.region());
+        let (service, _) = action.split_once(':').context("no service")?;
         let args = json!({
             "PolicySourceArn": format!("arn:aws:iam::{account}:role/{role}"),
             "ActionNames": [action],
-            "ResourceArns": [format!("arn:aws:ec2:{region}:{account}:{resource}")],
+            "ResourceArns": [format!("arn:aws:{service}:{region}:{account}:{resource}")],
         });
         let answer = self.aws.call("iam", "simulate_principal_policy", &args)?;
         let decision = answer.pointer("/EvaluationResults/0/EvalDecision").and_then(Value::as_str);
@@ -299,4 +304,17 @@ fn in_monitor_mode_the_role_is_enough_to_tell_and_may_change_nothing() {
     assert_eq!(scene.group.rules().unwrap().len(), 2);
     assert_eq!(scene.may("ec2:DescribeSecurityGroupRules").unwrap(), "allowed");
     assert_eq!(scene.may("ec2:RevokeSecurityGroupIngress").unwrap(), "implicitDeny");
+}
+
+#[test]
+fn the_deployed_role_is_enough_to_read_the_parameter_of_the_policy_and_no_other() {
+    let options = Options { auth: true, ..Options::default() };
+    let scene = Scene::with(("PolicyParameter", "/portcullis/policy:1"), "enforce", &options).unwrap();
+    let policy = "version: 1\nname: of-the-parameter\nextends: web-only\n";
+    let put = json!({"Name": "/portcullis/policy", "Type": "String", "Value": policy});
+    scene.aws.call("ssm", "put_parameter", &put).unwrap();
+    open_everything(&scene).unwrap();
+    assert_eq!(scene.group.rules().unwrap().len(), 2, "80 and 443 stay");
+    assert_eq!(scene.may_to("ssm:GetParameter", "parameter/portcullis/policy").unwrap(), "allowed");
+    assert_eq!(scene.may_to("ssm:GetParameter", "parameter/portcullis/other").unwrap(), "implicitDeny");
 }

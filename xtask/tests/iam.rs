@@ -26,7 +26,7 @@ const PLATFORM: [&str; 5] =
 const ENFORCING: [&str; 2] = ["Enforcing", "SweepRemediates"];
 
 /// Verbs of actions that do not change a security group.
-const HARMLESS: [&str; 5] = ["ec2:Describe", "ec2:Get", "sns:Publish", "kms:", "logs:"];
+const HARMLESS: [&str; 6] = ["ec2:Describe", "ec2:Get", "sns:Publish", "ssm:GetParameter", "kms:", "logs:"];
 
 type Actions = BTreeSet<String>;
 
@@ -115,7 +115,7 @@ fn granted(resources: &BTreeMap<String, Resource>) -> (Actions, Actions) {
     for (id, resource) in resources.iter().filter(|(_, resource)| resource.kind.starts_with("AWS::IAM::")) {
         let to = match resource.condition.as_deref() {
             Some(condition) if ENFORCING.contains(&condition) => &mut enforcing,
-            None | Some("HasSlack") => &mut always,
+            None | Some("HasSlack" | "PolicyInParameter") => &mut always,
             Some(other) => {
                 panic!("{id}: what does the condition {other} mean for the permissions?")
             }
@@ -139,6 +139,7 @@ fn union(one: &Actions, other: &Actions) -> Actions {
 fn the_template_grants_what_the_code_needs_and_nothing_else() {
     let source = read("crates/aws/src/iam.rs");
     let code = union(&constant(&source, "ACTIONS"), &constant(&source, "MUTATING"));
+    let code = union(&code, &constant(&source, "PARAMETER"));
     assert!(code.contains("ec2:RevokeSecurityGroupIngress"), "iam.rs was not understood: {code:?}");
     let platform = PLATFORM.into_iter().map(str::to_owned).collect();
     let (always, enforcing) = granted(&template());

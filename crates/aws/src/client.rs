@@ -12,8 +12,10 @@ use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
+use portcullis_remediation::PortError;
+
 use crate::connector::{Roots, connector, in_commercial_partition, warm_up};
-use crate::{Changer, Lister, Reader, Teller};
+use crate::{Changer, Lister, Reader, Teller, parameter};
 
 /// The variables that send calls elsewhere (AWS SDKs and Tools Reference Guide, "Service-specific endpoints").
 const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL_SNS"];
@@ -98,6 +100,7 @@ pub enum ConnectError {
 pub struct Aws {
     ec2: aws_sdk_ec2::Client,
     sns: aws_sdk_sns::Client,
+    config: SdkConfig,
     connector: SharedHttpConnector,
     region: String,
     hosts: Vec<String>,
@@ -161,6 +164,7 @@ impl Aws {
         Ok(Self {
             ec2: aws_sdk_ec2::Client::new(config),
             sns: aws_sdk_sns::Client::new(config),
+            config: config.clone(),
             connector,
             region: region.ok_or(ConnectError::NoRegion)?,
             hosts,
@@ -176,6 +180,15 @@ impl Aws {
     /// The region of the calls.
     pub fn region(&self) -> &str {
         &self.region
+    }
+
+    /// The value of a parameter of AWS Systems Manager. The name may end in a version: `/portcullis/policy:4`.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn parameter(&self, name: String) -> Result<String, PortError> {
+        // One call in the life of a process, if any: no client is kept for it.
+        parameter::read(&aws_sdk_ssm::Client::new(&self.config), &name).await
     }
 
     /// Reads groups; changes nothing.

@@ -33,6 +33,9 @@ pub const MUTATING: &[&str] = &[
     "ec2:CreateTags",
 ];
 
+/// What reading the policy needs where `PORTCULLIS_POLICY` names a parameter: on that one alone.
+pub const PARAMETER: &[&str] = &["ssm:GetParameter"];
+
 /// What publishing needs on the key of a topic that is encrypted with a customer managed key. The call is SNS's own,
 /// made on the publisher's behalf.
 ///

@@ -15,6 +15,7 @@ mod error;
 pub mod iam;
 mod list;
 mod merge;
+mod parameter;
 mod prefix_lists;
 mod read;
 mod revoke;

@@ -1,10 +1,11 @@
-//! The policy that the settings name: a preset, or a file in the package.
+//! The policy that the settings name: a preset, a file in the package, or a parameter of AWS Systems Manager.
 
 use std::fs;
 use std::io;
+use std::path::Path;
 
 use portcullis_policy::{Diagnostics, PRESETS, Preset};
-use portcullis_remediation::Mode;
+use portcullis_remediation::{Mode, PortError};
 use portcullis_rules::Policy;
 use portcullis_rules::baseline::baseline;
 
@@ -20,6 +21,14 @@ pub enum UnusablePolicy {
         path: String,
         /// What the system said.
         error: io::Error,
+    },
+    /// No such parameter, or no permission.
+    #[error("PORTCULLIS_POLICY names the parameter {name}, which cannot be read: {error}")]
+    NoParameter {
+        /// Its name.
+        name: String,
+        /// What Systems Manager said.
+        error: PortError,
     },
     /// No such preset.
     #[error("PORTCULLIS_POLICY is `preset:{name}`: there is no such preset, only {}", names())]
@@ -37,18 +46,29 @@ pub enum UnusablePolicy {
     },
 }
 
-/// The policy, and whether it may be enforced.
+/// The policy, and whether it may be enforced. `parameter` reads a parameter of AWS Systems Manager; it is asked only when
+/// the settings name one.
 ///
 /// # Errors
 /// When there is no such policy, or its text is wrong. Each mistake is a line in the log, and so is each warning.
-pub fn load(settings: &Settings) -> Result<(Policy, Mode), UnusablePolicy> {
+pub async fn load<F>(settings: &Settings, parameter: impl FnOnce(String) -> F) -> Result<(Policy, Mode), UnusablePolicy>
+where
+    F: Future<Output = Result<String, PortError>>,
+{
     // The default is built in as values, too: a cold start need not read it from its text.
     if settings.policy == PolicySource::Preset("baseline".to_owned()) {
         let policy = baseline();
         let mode = mode(settings.mode, &policy);
         return Ok((policy, mode));
     }
-    let (name, text) = read(&settings.policy)?;
+    let (name, text) = match &settings.policy {
+        PolicySource::Preset(name) => preset(name)?,
+        PolicySource::File(path) => file(path)?,
+        PolicySource::Parameter(name) => match parameter(name.clone()).await {
+            Ok(text) => (format!("ssm:{name}"), text),
+            Err(error) => return Err(UnusablePolicy::NoParameter { name: name.clone(), error }),
+        },
+    };
     let loaded = portcullis_policy::parse(&name, &text).map_err(|mistakes| wrong(&mistakes))?;
     for warning in loaded.warnings.lines() {
         tracing::warn!(%warning, "odd policy");
@@ -57,20 +77,17 @@ pub fn load(settings: &Settings) -> Result<(Policy, Mode), UnusablePolicy> {
     Ok((loaded.policy, mode))
 }
 
-fn read(source: &PolicySource) -> Result<(String, String), UnusablePolicy> {
-    match source {
-        PolicySource::Preset(name) => {
-            let Preset { name, text } =
-                portcullis_policy::preset(name).ok_or_else(|| UnusablePolicy::NoPreset { name: name.clone() })?;
-            Ok((format!("preset:{name}"), text.to_owned()))
-        }
-        PolicySource::File(path) => {
-            let name = path.display().to_string();
-            match fs::read_to_string(path) {
-                Ok(text) => Ok((name, text)),
-                Err(error) => Err(UnusablePolicy::Unread { path: name, error }),
-            }
-        }
+fn preset(name: &str) -> Result<(String, String), UnusablePolicy> {
+    let Preset { name, text } =
+        portcullis_policy::preset(name).ok_or_else(|| UnusablePolicy::NoPreset { name: name.to_owned() })?;
+    Ok((format!("preset:{name}"), text.to_owned()))
+}
+
+fn file(path: &Path) -> Result<(String, String), UnusablePolicy> {
+    let name = path.display().to_string();
+    match fs::read_to_string(path) {
+        Ok(text) => Ok((name, text)),
+        Err(error) => Err(UnusablePolicy::Unread { path: name, error }),
     }
 }
 
@@ -100,7 +117,12 @@ fn names() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
     use std::path::PathBuf;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use portcullis_remediation::ErrorKind;
 
     use super::*;
 
@@ -108,8 +130,34 @@ mod tests {
         Settings { topic_arn: "arn:aws:sns:eu-west-1:111122223333:alerts".to_owned(), mode, policy }
     }
 
+    /// Loads it. The one parameter there is holds a policy named `of-the-parameter`.
+    #[expect(clippy::panic_in_result_fn, reason = "a test may fail loudly")]
+    fn load(policy: PolicySource, mode: Option<Mode>) -> Result<(Policy, Mode), UnusablePolicy> {
+        let there_is_one = |name: String| {
+            ready(if name == "/portcullis/policy" {
+                Ok("version: 1\nname: of-the-parameter\nextends: web-only\n".to_owned())
+            } else {
+                Err(PortError::new("GetParameter", ErrorKind::Other, "ParameterNotFound"))
+            })
+        };
+        let settings = settings(policy, mode);
+        let mut loading = pin!(super::load(&settings, there_is_one));
+        match loading.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(loaded) => loaded,
+            Poll::Pending => panic!("nothing here waits"),
+        }
+    }
+
     fn preset(name: &str, mode: Option<Mode>) -> Result<(Policy, Mode), UnusablePolicy> {
-        load(&settings(PolicySource::Preset(name.to_owned()), mode))
+        load(PolicySource::Preset(name.to_owned()), mode)
+    }
+
+    #[test]
+    fn a_parameter_is_as_good_as_a_file() {
+        let parameter = |name: &str| load(PolicySource::Parameter(name.to_owned()), None);
+        assert_eq!(parameter("/portcullis/policy").unwrap().0.name, "of-the-parameter");
+        let error = parameter("/portcullis/other").unwrap_err().to_string();
+        assert!(error.contains("/portcullis/other") && error.contains("ParameterNotFound"), "{error}");
     }
 
     #[test]
@@ -140,7 +188,7 @@ mod tests {
         let error = preset("web", None).unwrap_err().to_string();
         assert!(error.contains("`preset:web`") && error.contains("`web-only`"), "{error}");
         let missing = PolicySource::File(PathBuf::from("/nonexistent/policy.yaml"));
-        let error = load(&settings(missing, None)).unwrap_err().to_string();
+        let error = load(missing, None).unwrap_err().to_string();
         assert!(error.contains("/nonexistent/policy.yaml"), "{error}");
     }
 }

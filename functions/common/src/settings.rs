@@ -11,7 +11,7 @@ pub struct Settings {
     pub topic_arn: String,
     /// `PORTCULLIS_MODE`: `enforce` or `monitor`; when absent, what the policy says.
     pub mode: Option<Mode>,
-    /// `PORTCULLIS_POLICY`: `preset:NAME` or `file:PATH`; when absent, the baseline.
+    /// `PORTCULLIS_POLICY`: `preset:NAME`, `file:PATH` or `ssm:NAME`; when absent, the baseline.
     pub policy: PolicySource,
 }
 
@@ -22,6 +22,8 @@ pub enum PolicySource {
     Preset(String),
     /// A file; a path that is not absolute begins where the package was unpacked.
     File(PathBuf),
+    /// A parameter of AWS Systems Manager by its name, which may end in a version: `/portcullis/policy:4`.
+    Parameter(String),
 }
 
 /// A setting without which the function refuses to start.
@@ -36,8 +38,10 @@ pub enum InvalidSettings {
     /// Neither mode.
     #[error("PORTCULLIS_MODE is `{0}`: expected `enforce` or `monitor`")]
     Mode(String),
-    /// Neither a preset nor a file.
-    #[error("PORTCULLIS_POLICY is `{0}`: expected `preset:NAME` or `file:PATH`, or nothing for the built-in baseline")]
+    /// Neither a preset nor a file nor a parameter.
+    #[error(
+        "PORTCULLIS_POLICY is `{0}`: expected `preset:NAME`, `file:PATH` or `ssm:NAME`, or nothing for the built-in baseline"
+    )]
     Policy(String),
 }
 
@@ -72,6 +76,7 @@ impl PolicySource {
         match given.split_once(':') {
             Some(("preset", name)) if !name.is_empty() => Ok(Self::Preset(name.to_owned())),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(root.join(path))),
+            Some(("ssm", name)) if !name.is_empty() => Ok(Self::Parameter(name.to_owned())),
             Some(_) | None => Err(InvalidSettings::Policy(given)),
         }
     }
@@ -121,15 +126,17 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_is_a_preset_or_a_file_of_the_package() {
+    fn a_policy_is_a_preset_or_a_file_of_the_package_or_a_parameter() {
         for (given, policy) in [
             ("preset:web-only", PolicySource::Preset("web-only".to_owned())),
             ("file:policy.yaml", PolicySource::File("/var/task/policy.yaml".into())),
             ("file:/opt/policy.yaml", PolicySource::File("/opt/policy.yaml".into())),
+            ("ssm:/portcullis/policy", PolicySource::Parameter("/portcullis/policy".to_owned())),
+            ("ssm:/portcullis/policy:4", PolicySource::Parameter("/portcullis/policy:4".to_owned())),
         ] {
             assert_eq!(with_topic("PORTCULLIS_POLICY", given).unwrap().policy, policy);
         }
-        for wrong in ["policy.yaml", "web-only", "ssm:/portcullis/policy", "file:", "preset:", "FILE:policy.yaml"] {
+        for wrong in ["policy.yaml", "web-only", "ssm:", "file:", "preset:", "FILE:policy.yaml"] {
             assert_eq!(with_topic("PORTCULLIS_POLICY", wrong), Err(InvalidSettings::Policy(wrong.into())));
         }
     }

@@ -32,9 +32,9 @@ async fn main() -> Result<(), Error> {
 /// The composition. In monitor mode nothing that could change a group is built.
 async fn remediator() -> Result<Remediator, Error> {
     let settings = Settings::read(|name| std::env::var(name).ok())?;
-    let (policy, mode) = load(&settings)?;
     let aws = Aws::connect().await?;
-    aws.pre_connect().await;
+    let (loaded, ()) = tokio::join!(load(&settings, |name| aws.parameter(name)), aws.pre_connect());
+    let (policy, mode) = loaded?;
     let changer: Option<Arc<dyn ChangeIngress>> = match mode {
         Mode::Enforce => Some(Arc::new(aws.changer())),
         Mode::Monitor => None,

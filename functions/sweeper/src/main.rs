@@ -38,8 +38,8 @@ async fn compose() -> Result<(Aws, Sweeper), Error> {
     let variable = |name: &str| std::env::var(name).ok();
     let settings = Settings::read(variable)?;
     let action = SweepAction::read(variable)?;
-    let (policy, mode) = load(&settings)?;
     let aws = Aws::connect_to(None, &Timing::patient()).await?;
+    let (policy, mode) = load(&settings, |name| aws.parameter(name)).await?;
     let changer: Option<Arc<dyn ChangeIngress>> = match (mode, action) {
         (Mode::Enforce, SweepAction::Remediate) => Some(Arc::new(aws.changer())),
         (Mode::Monitor, _) | (_, SweepAction::Report) => None,

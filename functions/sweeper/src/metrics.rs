@@ -42,7 +42,7 @@ mod tests {
     use jiff::Timestamp;
     use portcullis_function::{Settings, load};
     use portcullis_remediation::remediate::Limits;
-    use portcullis_remediation::{ChangeIngress, Errand, ErrorKind, Hands, Sweeper};
+    use portcullis_remediation::{ChangeIngress, Errand, ErrorKind, Hands, PortError, Sweeper};
     use portcullis_testkit::{FakeClock, FakeEc2, FakeList, FakeTell, group};
     use serde_json::json;
 
@@ -62,7 +62,8 @@ mod tests {
         let (teller, clock) = (Arc::new(FakeTell::default()), Arc::new(FakeClock::at(noon)));
         let hands = Hands { reader: ec2, changer: remediates.then_some(changer), teller, clock };
         let settings = Settings::read(|name| (name == "PORTCULLIS_TOPIC_ARN").then(|| "arn:aws:sns:r:1:t".to_owned()));
-        let (policy, _) = load(&settings.unwrap()).unwrap();
+        let no_parameter = async |_| Err(PortError::new("GetParameter", ErrorKind::Other, "none"));
+        let (policy, _) = load(&settings.unwrap(), no_parameter).await.unwrap();
         let errand =
             Errand { id: "s-1".to_owned(), account: None, region: None, token: None, deadline: Timestamp::MAX };
         lines(&Sweeper::new(hands, policy, Limits::default()).sweep(&list, &errand).await)

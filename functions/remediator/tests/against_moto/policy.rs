@@ -2,12 +2,13 @@
 
 use std::fs;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use portcullis_e2e::{Fault, LocalAws, Options};
+use portcullis_testkit::Invocation;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::scene::{PATIENCE, Scene, start};
+use crate::scene::{PATIENCE, Scene, event_about, start};
 
 const TOPIC: (&str, &str) = ("PORTCULLIS_TOPIC_ARN", "arn:aws:sns:r:1:t");
 
@@ -194,6 +195,43 @@ fn an_exception_frees_its_port_until_it_ends() -> Result<()> {
     Ok(())
 }
 
+fn put_policy(aws: &LocalAws, text: &str) -> Result<()> {
+    let put = json!({"Name": "/portcullis/policy", "Type": "String", "Value": text, "Overwrite": true});
+    aws.call("ssm", "put_parameter", &put)?;
+    Ok(())
+}
+
+#[test]
+fn a_policy_may_be_a_parameter_with_or_without_its_version() -> Result<()> {
+    let aws = LocalAws::start(&Options::default())?;
+    put_policy(&aws, VENDOR)?;
+    put_policy(&aws, "version: 1\nname: second\nextends: baseline\n")?;
+    let scene = Scene::with_settings(aws, &[("PORTCULLIS_POLICY", "ssm:/portcullis/policy")])?;
+    scene.make_topic()?;
+    let opened = scene.open(&[("tcp", 8443, "0.0.0.0/0")])?;
+    let first = start(&scene.aws, &[("PORTCULLIS_POLICY", "ssm:/portcullis/policy:1"), TOPIC])?;
+    let event = event_about(&scene.group.id, "e-1").to_string();
+    let Some(Invocation::Response(answer)) = first.invoke(&event, PATIENCE) else { bail!("{}", first.log()) };
+    assert_eq!(
+        (&answer["outcome"], scene.group.rule_ids()?),
+        (&json!("clean"), opened),
+        "the first version excepts it"
+    );
+    assert_eq!(scene.outcome("e-1")?, "closed", "the latest does not");
+    let log = scene.function.log();
+    ensure!(log.contains("\"policy\":\"second\""), "{log}");
+    Ok(())
+}
+
+#[test]
+fn a_bad_policy_in_a_parameter_is_named_with_line_and_column() -> Result<()> {
+    let aws = LocalAws::start(&Options::default())?;
+    put_policy(&aws, "version: 1\nextends: baseline\nmode: enforse\n")?;
+    let log = refusal(&aws, &[("PORTCULLIS_POLICY", "ssm:/portcullis/policy")])?;
+    ensure!(log.contains("ssm:/portcullis/policy:3:7: ") && log.contains("did you mean `enforce`?"), "{log}");
+    Ok(())
+}
+
 #[test]
 fn a_policy_that_says_monitor_changes_nothing_unless_the_environment_says_so() -> Result<()> {
     let policy = "version: 1\nname: look\nextends: baseline\nmode: monitor\n";
@@ -262,8 +300,9 @@ fn a_policy_that_cannot_be_had_keeps_it_from_starting() -> Result<()> {
     for (policy, reason) in [
         ("file:missing.yaml", "/nonexistent/missing.yaml"),
         ("preset:web", "only `baseline`, `web-only`"),
-        ("ssm:/portcullis/policy", "expected `preset:NAME` or `file:PATH`"),
-        ("policy.yaml", "expected `preset:NAME` or `file:PATH`"),
+        ("ssm:/portcullis/policy", "ParameterNotFound"),
+        ("ssm:", "expected `preset:NAME`, `file:PATH` or `ssm:NAME`"),
+        ("policy.yaml", "expected `preset:NAME`, `file:PATH` or `ssm:NAME`"),
     ] {
         let log = refusal(&aws, &[("LAMBDA_TASK_ROOT", "/nonexistent"), ("PORTCULLIS_POLICY", policy)])?;
         ensure!(log.contains(reason), "{policy}: {log}");
