@@ -1,4 +1,4 @@
-"""ministack as the rest of AWS on 127.0.0.1, with three additions.
+"""ministack as the rest of AWS on 127.0.0.1, with four additions.
 
 CloudTrail: PutEvents may carry an `aws.*` source, which AWS keeps for its own services, so that the deployed,
 unchanged rule on `aws.ec2` can be fired.
@@ -6,6 +6,10 @@ unchanged rule on `aws.ec2` can be fired.
 Mail and web: what SNS sends to anybody but a queue or a function is kept instead of sent. ministack decides who
 receives what (filter policies, the text per protocol, the envelope); only the last step is taken over here. A
 subscription by http(s) is confirmed as the subscriber would do it, by following the link in the message.
+
+Lambda's queue: an event that EventBridge hands to a function comes again when the function fails, as one that was sent
+by `invoke` does; ministack alone would run it once and forget it. And there are only as many environments at once as a
+young account has: the events of a burst wait, and none is thrown away.
 
 Chat: the Slack channel of Amazon Q Developer (AWS::Chatbot) can be deployed; like the original it subscribes its
 address to the topics by https.
@@ -27,6 +31,8 @@ import lifeline
 
 INBOX_PATH = "/_portcullis/inbox"
 CHAT_ENDPOINT = "https://global.sns-api.chatbot.amazonaws.com"
+# Lambda's quota of concurrent executions in a new account.
+ENVIRONMENTS = 10
 INBOX = []
 INBOX_LOCK = threading.Lock()
 
@@ -58,6 +64,26 @@ def play_cloudtrail():
 
     put_events = eventbridge._put_events
     eventbridge._put_events = lambda data, **_: put_events(data, allow_aws_source=True)
+
+
+def play_lambda_queue():
+    from ministack.services import eventbridge, lambda_svc
+
+    environments = threading.BoundedSemaphore(ENVIRONMENTS)
+    run = lambda_svc._execute_function_dispatch
+
+    def run_when_one_is_free(*arguments):
+        with environments:
+            return run(*arguments)
+
+    def take(arn, payload):
+        function, configuration, _ = lambda_svc._get_func_record_for_ref(arn)
+        if function and configuration:
+            record = lambda_svc._execution_record_for_config(function, configuration)
+            lambda_svc.invoke_async_with_retry(record, json.loads(payload))
+
+    lambda_svc._execute_function_dispatch = run_when_one_is_free
+    eventbridge._dispatch_to_lambda = take
 
 
 def play_mailbox():
@@ -168,6 +194,7 @@ def main():
     from ministack import app as ministack
 
     play_cloudtrail()
+    play_lambda_queue()
     play_mailbox()
     play_web()
     play_chat()

@@ -5,6 +5,10 @@
   POST /_portcullis/reset            forgets the calls and the faults; what moto holds stays
 
 Calls with QUIET_AGENT in their User-Agent, which are the harness looking, are neither recorded nor faulted.
+
+One call is served after the other, and a revoke removes all that it names or nothing, as EC2's does outside the default
+VPC. moto alone stops at the first rule that is not there, and two of its threads can undo each other's changes: runs
+that meet on a group would lose rules that nobody removed.
 """
 
 import io
@@ -16,6 +20,7 @@ import urllib.parse
 from dataclasses import dataclass
 
 import lifeline
+from moto.ec2.responses.security_groups import SecurityGroups
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -48,6 +53,7 @@ class Recorder:
     def __init__(self, app):
         self.app = app
         self.lock = threading.Lock()
+        self.turn = threading.Lock()
         self.calls = []
         self.faults = []
 
@@ -59,7 +65,7 @@ class Recorder:
         environ["wsgi.input"] = io.BytesIO(body)
         environ["wsgi.input_terminated"] = True
         if QUIET_AGENT in environ.get("HTTP_USER_AGENT", ""):
-            return self.app(environ, start_response)
+            return self.answer(environ, start_response)
         return self.serve(environ, body, start_response)
 
     def control(self, what, body, start_response):
@@ -95,11 +101,15 @@ class Recorder:
             answer[:] = [status, headers]
             return lambda _: None
 
-        content = list(self.app(environ, note_status))
+        content = self.answer(environ, note_status)
         if fault and fault.code:
             return self.fail(fault, call, start_response)
         start_response(*answer)
         return content
+
+    def answer(self, environ, start_response):
+        with self.turn:
+            return list(self.app(environ, start_response))
 
     def take_fault(self, action, parameters, region):
         text = json.dumps(parameters)
@@ -126,6 +136,22 @@ def signer(authorization):
     return (scope[0], scope[2], scope[3]) if len(scope) == 5 else ("", "", "")
 
 
+def revoke_all_or_nothing():
+    revoke = SecurityGroups.revoke_security_group_ingress
+
+    def revoke_whole(self):
+        groups = [group for vpc in self.ec2_backend.groups.values() for group in vpc.values()]
+        before = [group.ingress_rules for group in groups]
+        try:
+            return revoke(self)
+        except Exception:
+            for group, rules in zip(groups, before):
+                group.ingress_rules = rules
+            raise
+
+    SecurityGroups.revoke_security_group_ingress = revoke_whole
+
+
 def respond(start_response, status, kind, text):
     body = text.encode()
     start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
@@ -136,6 +162,7 @@ def main():
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     WSGIRequestHandler.protocol_version = "HTTP/1.1"  # keep-alive, as AWS has it
     WSGIRequestHandler.disable_nagle_algorithm = True
+    revoke_all_or_nothing()
     server = make_server(
         "127.0.0.1", 0, Recorder(DomainDispatcherApplication(create_backend_app)), threaded=True
     )

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Map, Value, json};
 
 use crate::binary::workspace_root;
@@ -115,12 +115,22 @@ impl LocalAws {
     /// # Errors
     /// When EventBridge refuses it.
     pub fn put_event(&self, record: &Value) -> Result<String> {
-        let entry = json!({
-            "Source": "aws.ec2", "DetailType": "AWS API Call via CloudTrail", "Detail": record.to_string(),
-        });
-        let answer = self.call("events", "put_events", &json!({"Entries": [entry]}))?;
-        let id = answer.pointer("/Entries/0/EventId").and_then(Value::as_str);
-        Ok(id.with_context(|| format!("EventBridge refused the event: {answer}"))?.to_owned())
+        let ids = self.put_events(std::slice::from_ref(record))?;
+        ids.into_iter().next().context("EventBridge gave the event no id")
+    }
+
+    /// Puts the records of up to ten calls on the event bus at once, and returns the events' ids.
+    ///
+    /// # Errors
+    /// When EventBridge refuses one.
+    pub fn put_events(&self, records: &[Value]) -> Result<Vec<String>> {
+        let entry = |record: &Value| json!({"Source": "aws.ec2", "DetailType": "AWS API Call via CloudTrail", "Detail": record.to_string()});
+        let entries: Vec<Value> = records.iter().map(entry).collect();
+        let answer = self.call("events", "put_events", &json!({"Entries": entries}))?;
+        let taken = answer.get("Entries").and_then(Value::as_array).into_iter().flatten();
+        let ids: Vec<String> = taken.map(|entry| text(entry, "EventId")).filter(|id| !id.is_empty()).collect();
+        ensure!(ids.len() == records.len(), "EventBridge refused an event: {answer}");
+        Ok(ids)
     }
 
     /// Subscribes to a topic. For `sqs` a queue is made (leave `endpoint` empty). Whatever the protocol, what arrives

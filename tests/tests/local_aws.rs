@@ -167,6 +167,21 @@ fn one_call_with_several_sources_makes_a_rule_for_each() {
     assert_eq!(group.rule_ids().unwrap().into_iter().collect::<BTreeSet<_>>().len(), 3);
 }
 
+#[test]
+fn a_revoke_removes_all_that_it_names_or_nothing() {
+    let ec2 = world().aws.ec2();
+    let group = Group::create(&ec2, "whole").unwrap();
+    let rules = group.authorize(&json!([tcp(22, "0.0.0.0/0"), tcp(23, "0.0.0.0/0")])).unwrap();
+    let revoke = |ports: &[u16]| {
+        let permissions: Vec<Value> = ports.iter().map(|port| tcp(*port, "0.0.0.0/0")).collect();
+        ec2.call("revoke_security_group_ingress", &json!({"GroupId": group.id, "IpPermissions": permissions}))
+    };
+    assert_eq!(revoke(&[22, 23, 24]).unwrap_err().code, "InvalidPermission.NotFound");
+    assert_eq!(group.rules().unwrap(), rules);
+    revoke(&[22, 23]).unwrap();
+    assert_eq!(group.rules().unwrap().len(), 0);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn nothing_listens_beyond_this_machine() {

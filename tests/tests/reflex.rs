@@ -99,6 +99,14 @@ impl Scene {
         Ok(decision.context("no decision")?.to_owned())
     }
 
+    /// An event in the queue of those on which the function failed, with Lambda's words around it.
+    fn failed(&self) -> Result<Option<Value>> {
+        let queue = json!({"QueueUrl": self.stack.output("FailedEventsQueueUrl")?});
+        let answer = self.aws.call("sqs", "receive_message", &queue)?;
+        let letter = answer.pointer("/Messages/0/Body").and_then(Value::as_str);
+        Ok(letter.map(serde_json::from_str).transpose()?)
+    }
+
     /// Waits until the function has ended this many times.
     fn runs(&self, count: usize) -> Result<()> {
         let function = self.stack.output("FunctionName")?;
@@ -190,29 +198,36 @@ fn a_throttled_or_lost_answer_does_not_keep_a_group_open() {
     assert_eq!(scene.group.rules().unwrap().len(), 1);
 }
 
+/// What makes every look at a group fail in a way that the SDK does not try again, this often.
+fn unreadable(scene: &Scene, times: u32) -> Result<()> {
+    let denied = Fault::new("DescribeSecurityGroupRules", "UnauthorizedOperation").status(403).times(times);
+    Ok(scene.aws.ec2().fault(&denied)?)
+}
+
 #[test]
-fn an_event_that_cannot_be_handled_is_kept_for_people() {
+fn an_event_that_cannot_be_handled_is_tried_three_times_and_kept_for_people() {
     let scene = Scene::enforce().unwrap();
-    let broken = Fault::new("DescribeSecurityGroupRules", "UnauthorizedOperation").status(403).times(1000);
-    scene.aws.ec2().fault(&broken).unwrap();
-    let rules = scene.group.authorize(&json!([tcp(22, "0.0.0.0/0")])).unwrap();
-    let record = cloudtrail::authorize(&scene.aws, &scene.group, &json!([tcp(22, "0.0.0.0/0")]), &rules);
-    // Directly, because ministack's EventBridge waits for the function and so never lets Lambda retry.
-    let event = json!({
-        "version": "0", "id": "1", "detail-type": "AWS API Call via CloudTrail", "source": "aws.ec2",
-        "account": scene.aws.account(), "time": record["eventTime"], "region": scene.aws.region(), "resources": [],
-        "detail": record,
-    });
-    let name = scene.stack.output("FunctionName").unwrap();
-    let args = json!({"FunctionName": name, "InvocationType": "Event", "Payload": event.to_string()});
-    scene.aws.call("lambda", "invoke", &args).unwrap();
-    let queue = json!({"QueueUrl": scene.stack.output("FailedEventsQueueUrl").unwrap()});
-    let letter = wait_until("the event in the queue of the failed", SOON, || {
-        let answer = scene.aws.call("sqs", "receive_message", &queue)?;
-        Ok(answer.pointer("/Messages/0/Body").and_then(Value::as_str).map(str::to_owned))
-    })
-    .unwrap();
-    assert!(letter.contains(&scene.group.id), "{letter}");
+    unreadable(&scene, 1000).unwrap();
+    let record = scene.open(&json!([tcp(22, "0.0.0.0/0")])).unwrap();
+    let letter = wait_until("the event in the queue of the failed", SOON, || scene.failed()).unwrap();
+    assert_eq!(letter["requestPayload"]["detail"], record);
+    let error = letter["responsePayload"]["errorMessage"].as_str().unwrap();
+    assert!(error.contains(&scene.group.id) && error.contains("UnauthorizedOperation"), "{letter:#}");
+    // Once, and the two retries that the template asks Lambda for: each looked anew.
+    let looks = scene.aws.ec2().actions_on(&scene.group.id).unwrap();
+    assert_eq!(looks.iter().filter(|action| *action == "DescribeSecurityGroupRules").count(), 3, "{looks:?}");
+    assert_eq!(scene.group.rules().unwrap().len(), 1);
+}
+
+#[test]
+fn a_failure_that_passes_is_made_good_by_the_last_retry() {
+    let scene = Scene::enforce().unwrap();
+    unreadable(&scene, 2).unwrap();
+    scene.open(&json!([tcp(22, "0.0.0.0/0"), tcp(443, "0.0.0.0/0")])).unwrap();
+    scene.one_alert(0).unwrap();
+    scene.runs(3).unwrap();
+    assert_eq!(scene.group.rules().unwrap().len(), 1);
+    assert_eq!(scene.failed().unwrap(), None);
 }
 
 #[test]

@@ -50,6 +50,23 @@ fn every_row_says_what_must_happen_and_to_what() {
     }
 }
 
+/// What is to be judged, or names no group although it opened one, has to reach the function; what is to be ignored
+/// need not wake it. tests/tests/pattern.rs asks EventBridge.
+#[test]
+fn every_row_says_whether_the_rule_lets_it_through() {
+    for event in expectations() {
+        let file = text(&event, "file");
+        let verdict = event["matches"].as_bool();
+        assert_eq!(verdict.is_none(), event["untried"].is_string(), "{file}: a verdict, or why there is none");
+        let rows = event["records"].as_array().into_iter().flatten();
+        assert!(rows.clone().all(|record| record["matches"].is_boolean()), "{file}: a record without a verdict");
+        for row in rows.chain(verdict.is_some().then_some(&event)) {
+            let is_judged = text(row, "outcome") == "judge" || row["reason"] == "the event names no group";
+            assert_eq!(row["matches"], is_judged, "{file}");
+        }
+    }
+}
+
 #[test]
 fn the_groups_to_judge_stand_in_the_event() {
     for event in expectations() {

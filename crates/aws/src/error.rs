@@ -87,13 +87,10 @@ fn kind_of_code(code: &str) -> ErrorKind {
         | "AuthFailure"
         | "AuthorizationError"
         | "AuthorizationErrorException"
-        | "ExpiredToken"
-        | "ExpiredTokenException"
         | "InvalidClientTokenId"
         | "KMSAccessDenied"
         | "KMSAccessDeniedException"
         | "OptInRequired"
-        | "RequestExpired"
         | "SignatureDoesNotMatch"
         | "UnauthorizedOperation"
         | "UnrecognizedClientException" => ErrorKind::Denied,
@@ -138,7 +135,8 @@ mod tests {
             ("KMSThrottling", ErrorKind::Throttled),
             ("UnauthorizedOperation", ErrorKind::Denied),
             ("AuthFailure", ErrorKind::Denied),
-            ("RequestExpired", ErrorKind::Denied),
+            // Fresh keys help, so another attempt may: no denial.
+            ("ExpiredToken", ErrorKind::Other),
             ("AuthorizationError", ErrorKind::Denied),
             ("KMSAccessDenied", ErrorKind::Denied),
             ("InvalidGroup.NotFound", ErrorKind::GroupNotFound),

@@ -100,7 +100,9 @@ fn tell_unread(region: &Region) -> Option<Talk> {
         }
         ErrorKind::Throttled => "somebody else is using up EC2's request rate there: try again later",
         ErrorKind::NoAnswer => "try again; is there a way to EC2 from here?",
-        ErrorKind::GroupNotFound | ErrorKind::RuleNotFound | ErrorKind::Other => "try again",
+        ErrorKind::GroupNotFound | ErrorKind::RuleNotFound | ErrorKind::Other => {
+            "try again; log in again, if the keys have ended"
+        }
     };
     Some(Talk::new(Label::Error, message).with_help(help))
 }
