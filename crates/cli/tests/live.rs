@@ -256,6 +256,11 @@ fn a_region_that_cannot_be_read_is_told_and_the_others_are_judged() {
     assert!(of("us-east-1").iter().all(|finding| finding["security_group_rule_id"].is_null()));
     assert_eq!(region(&document, "us-east-1")["complete"], true);
     insta::assert_snapshot!("live_unread", run.stderr);
+
+    account.ec2.reset().unwrap();
+    denied("DescribeSecurityGroups", "eu-west-1");
+    let run = account.run("audit --region eu-west-1");
+    insta::assert_snapshot!("live_nothing_read", run.text());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use portcullis_rules::{Finding, SecurityGroup, Severity};
 use super::ask;
 use crate::audit::Audit;
 use crate::command::{action, look, shorten, traffic};
-use crate::output::{BOLD, clean, count, table};
+use crate::output::{BOLD, RED, clean, count, table};
 
 pub(super) fn render(audit: &Audit) -> String {
     let mut findings: Vec<_> = audit.all().collect();
@@ -71,14 +71,15 @@ fn summary(audit: &Audit, findings: &[(&SecurityGroup, &Finding)]) -> String {
     let (exempt, found): (Vec<_>, Vec<_>) = findings.iter().partition(|(_, finding)| finding.exempt.is_some());
     let exempt = if exempt.is_empty() { String::new() } else { format!("; {} exempt", exempt.len()) };
     if found.is_empty() {
-        return format!("{judged}: {BOLD}nothing found{BOLD:#}{exempt}\n");
+        return format!("{judged}: {BOLD}nothing found{BOLD:#}{exempt}{}\n", unread(audit));
     }
     let groups: BTreeSet<_> = found.iter().map(|(group, _)| &group.id).collect();
+    // Writing to a string cannot fail.
     let mut text =
-        format!("{judged}: {BOLD}{}{BOLD:#} in {}\n", count(found.len(), "finding"), count(groups.len(), "group"));
+        format!("{judged}: {BOLD}{}{BOLD:#} in {}", count(found.len(), "finding"), count(groups.len(), "group"));
+    let _ = writeln!(text, "{}", unread(audit));
     let enforced = found.iter().filter(|(_, finding)| finding.enforces()).count();
     let told = found.len().saturating_sub(enforced);
-    // Writing to a string cannot fail.
     let _ = writeln!(
         text,
         "{}; {enforced} enforced, {told} only told{exempt}; `portcullis rules ID` explains a rule",
@@ -93,6 +94,14 @@ fn place(audit: &Audit) -> String {
         [] => String::new(),
         [region] => format!(" of {}", region.name),
         regions => format!(" of {}", count(regions.len(), "region")),
+    }
+}
+
+/// What the numbers do not cover.
+fn unread(audit: &Audit) -> String {
+    match audit.regions.iter().filter(|region| !region.is_whole).count() {
+        0 => String::new(),
+        regions => format!("; {RED}{} not read to the end{RED:#}", count(regions, "region")),
     }
 }
 
