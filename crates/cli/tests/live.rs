@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use portcullis_e2e::{Fault, Group, Moto};
 use serde_json::{Value, json};
 
-use crate::common::{Folder, Run, command, finish};
+use crate::common::{Folder, Run, command, finish, project};
 
 const REGIONS: [&str; 3] = ["eu-central-1", "eu-west-1", "us-east-1"];
 
@@ -138,9 +138,12 @@ fn every_region_is_judged_as_the_offline_audit_judges_it() {
     let accounts: BTreeSet<_> = list(&document["findings"]).iter().map(|one| one["account"].to_string()).collect();
     assert_eq!(accounts, BTreeSet::from([r#""111122223333""#.to_owned()]));
     let actions: BTreeSet<_> = account.ec2.calls().unwrap().into_iter().map(|call| call.action).collect();
-    let reading =
-        ["DescribeRegions", "DescribeSecurityGroupRules", "DescribeSecurityGroups", "GetManagedPrefixListEntries"];
-    assert_eq!(actions, reading.map(str::to_owned).into(), "the calls that the help names, and none that changes");
+    let allowed = portcullis_aws::iam::AUDIT.iter().map(|action| action.strip_prefix("ec2:").unwrap().to_owned());
+    assert_eq!(actions, allowed.collect(), "nothing more than is said to be needed, and nothing that changes");
+    let page = std::fs::read_to_string(project("docs/cli.md")).unwrap();
+    for action in portcullis_aws::iam::AUDIT {
+        assert!(page.contains(&format!("`{action}`")), "docs/cli.md does not name {action}");
+    }
 }
 
 /// The text with the ids of this run replaced by names, and the findings in the order of these.
