@@ -34,7 +34,7 @@ impl Changer {
         let rules: Vec<IngressRule> = some.iter().map(|(_, rule)| (*rule).clone()).collect();
         match self.authorize_call(group_id, &rules).await {
             Err(failure) if rules.len() > 1 && one_box_may_be_the_reason(&failure, &rules) => {
-                tracing::info!(group_id, error = %failure.error, "authorizing one by one");
+                tracing::info!(group.id = group_id, error = %failure.error, "authorizing one by one");
                 self.authorize_each(group_id, &rules).await
             }
             outcome => {

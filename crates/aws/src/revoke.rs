@@ -23,7 +23,7 @@ impl Changer {
         match self.revoke_call(group_id, rules).await {
             Ok(revoked) => revoked,
             Err(failure) if rules.len() > 1 && one_box_may_be_the_reason(&failure, rules) => {
-                tracing::info!(group_id, error = %failure.error, "revoking one by one");
+                tracing::info!(group.id = group_id, error = %failure.error, "revoking one by one");
                 self.revoke_each(group_id, rules).await
             }
             Err(failure) => rules.iter().map(|_| Err(failure.error.clone())).collect(),

@@ -327,7 +327,7 @@ impl Remediator {
         while let Some(report) = self.memory.owed(key) {
             let sent = self.hands.teller.tell(&alert::compose(&report)).await;
             sent.map_err(|error| {
-                tracing::error!(group = key.group, report = %wire::to_json(&report), "alert unsent");
+                tracing::error!(group.id = key.group, report = %wire::to_json(&report), "alert unsent");
                 RemediationError::Untold { group: key.group.clone(), error }
             })?;
             self.memory.told(key, &report);
