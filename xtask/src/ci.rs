@@ -96,8 +96,9 @@ fn clippy() -> Result<()> {
 
 /// The command without AWS, which nothing else of these steps compiles.
 fn offline() -> Result<()> {
-    let only = ["clippy", "--package", "portcullis-cli", "--no-default-features", "--all-targets"];
-    execute(cargo().args(only).args(["--", "-D", "warnings"]))
+    let package = ["--package", "portcullis-cli", "--no-default-features"];
+    execute(cargo().arg("clippy").args(package).args(["--all-targets", "--", "-D", "warnings"]))?;
+    execute(cargo().arg("test").args(package).args(["--test", "cli", "without_aws"]))
 }
 
 fn doc() -> Result<()> {

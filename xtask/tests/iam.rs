@@ -115,7 +115,7 @@ fn granted(resources: &BTreeMap<String, Resource>) -> (Actions, Actions) {
     for (id, resource) in resources.iter().filter(|(_, resource)| resource.kind.starts_with("AWS::IAM::")) {
         let to = match resource.condition.as_deref() {
             Some(condition) if ENFORCING.contains(&condition) => &mut enforcing,
-            None | Some("HasSlack" | "PolicyInParameter") => &mut always,
+            None | Some("HasSlack") => &mut always,
             Some(other) => {
                 panic!("{id}: what does the condition {other} mean for the permissions?")
             }

@@ -228,6 +228,21 @@ fn the_command_without_its_feature_is_offline() {
     assert_eq!(path_to_impure(CLI, &workspace(Some(CargoOpt::NoDefaultFeatures))), None);
 }
 
+#[test]
+fn a_lambda_does_not_know_how_people_log_in() {
+    let tree = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--edges", "normal", "--prefix", "none", "--target", &host()])
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .output()
+        .unwrap();
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    let has = |name: &str| tree.lines().any(|line| line.split(' ').next() == Some(name));
+    assert!(has("remediator") && has("sweeper") && has("aws-sdk-ec2"), "the tree is not that of the functions: {tree}");
+    for not_ours in ["aws-sdk-sso", "aws-sdk-ssooidc", "indicatif", "portcullis-cli"] {
+        assert!(!has(not_ours), "`sam build` would compile {not_ours} into the functions");
+    }
+}
+
 /// A made-up graph: `name: normal | build | dev`; a name with `*` is a member.
 fn graph(lines: &[&str]) -> Graph {
     let mut graph = Graph::new();

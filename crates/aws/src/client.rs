@@ -53,7 +53,7 @@ impl Default for Timing {
 }
 
 impl Timing {
-    /// For a sweep, which has minutes and shares EC2's request rate with everybody: five attempts of 10 s within 30 s.
+    /// For what has minutes and shares the request rate with everybody, such as a sweep: five attempts of 10 s within 30 s.
     pub fn patient() -> Self {
         let seconds = Duration::from_secs;
         Self { read: seconds(10), attempt: seconds(10), operation: seconds(30), attempts: 5, ..Self::default() }
@@ -90,6 +90,14 @@ pub enum ConnectError {
     /// TLS could not be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(String),
+    /// A variable names a proxy, and its value cannot be one.
+    #[error("{name} is no address of a proxy: {reason}")]
+    Proxy {
+        /// The variable.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// There are no keys, or they have ended.
     #[error("no AWS credentials: {0}")]
     NoCredentials(String),
@@ -188,7 +196,12 @@ impl Aws {
     /// When it cannot be read.
     pub async fn parameter(&self, name: String) -> Result<String, PortError> {
         // One call in the life of a process, if any: no client is kept for it.
-        parameter::read(&aws_sdk_ssm::Client::new(&self.config), &name).await
+        // It decides whether the process starts at all, and a burst of events starts many.
+        let timing = Timing::patient();
+        let config = aws_sdk_ssm::config::Builder::from(&self.config)
+            .retry_config(timing.retries())
+            .timeout_config(timing.timeouts());
+        parameter::read(&aws_sdk_ssm::Client::from_conf(config.build()), &name).await
     }
 
     /// Reads groups; changes nothing.

@@ -61,6 +61,11 @@ fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
     causes(error).any(<dyn Error + 'static>::is::<CredentialsError>)
 }
 
+/// An error and what caused it, in words.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 /// The error and what caused it, outermost first.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| error.source())
@@ -111,10 +116,7 @@ where
     let said = match (error.code(), error.message()) {
         (Some(code), Some(message)) => format!("{code}: {message}"),
         (Some(code), None) => code.to_owned(),
-        (None, _) => {
-            let causes: Vec<_> = causes(error).map(ToString::to_string).collect();
-            causes.join(": ")
-        }
+        (None, _) => chain(error),
     };
     match error.request_id() {
         Some(id) => format!("{said} (request id {id})"),

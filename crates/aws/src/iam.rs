@@ -1,7 +1,8 @@
-//! The IAM actions behind the calls of this crate. The template grants exactly these, and a test compares the two.
+//! The IAM actions behind the calls of this crate. The template grants exactly those that the functions make, and a test
+//! compares the two; [`AUDIT`] is for people.
 //!
 //! Source of the names and of what they can be scoped to: Service Authorization Reference, "Actions, resources, and
-//! condition keys" for Amazon EC2, Amazon SNS and AWS KMS.
+//! condition keys" for Amazon EC2, Amazon SNS, AWS Systems Manager and AWS KMS.
 
 /// What reading and telling need, in every mode.
 ///

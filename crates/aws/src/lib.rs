@@ -1,4 +1,5 @@
-//! The only room that speaks AWS: the ports of the use case over EC2 and SNS.
+//! The only room that speaks AWS: the ports of the use case over EC2 and SNS, the text of a policy out of SSM, and the
+//! [`Session`] of a person who audits.
 //!
 //! [`Aws::connect`] builds everything once; [`Aws::reader`], [`Aws::changer`] and [`Aws::teller`] are separate handles,
 //! so that a composition for monitor mode can be built which is never handed anything that changes. Nothing of the SDK

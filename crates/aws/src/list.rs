@@ -6,9 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::describe_security_group_rules::DescribeSecurityGroupRulesOutput;
-use aws_sdk_ec2::types::{Filter, SecurityGroupRule};
+use aws_sdk_ec2::types::{Filter, SecurityGroup as Described, SecurityGroupRule};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use portcullis_remediation::{GroupPage, ListGroups, PortError};
+use portcullis_remediation::{ErrorKind, GroupPage, ListGroups, PortError};
 use portcullis_rules::{PrefixLists, SecurityGroup};
 
 use crate::error::failure;
@@ -49,21 +49,23 @@ impl Lister {
         Self { page_size, ..self }
     }
 
-    /// Reads the lists that these groups name and nobody has asked for yet.
-    async fn lists(&self, groups: &[SecurityGroup]) -> Result<PrefixLists, PortError> {
+    /// The lists that are known after reading those which these groups name and nobody has asked for yet; and those that
+    /// cannot be read.
+    async fn lists(&self, groups: &[SecurityGroup]) -> (PrefixLists, BTreeMap<String, PortError>) {
         let mut unknown = prefix_lists::ids(groups.iter().flat_map(|group| &group.rules));
         let mut lists = {
             let known = self.known();
             unknown.retain(|id| !known.asked.contains(*id));
             known.lists.clone()
         };
-        if !unknown.is_empty() {
-            prefix_lists::read(&self.ec2, unknown.clone(), &mut lists).await?;
-            let mut known = self.known();
-            known.lists.clone_from(&lists);
-            known.asked.extend(unknown.into_iter().map(str::to_owned));
+        if unknown.is_empty() {
+            return (lists, BTreeMap::new());
         }
-        Ok(lists)
+        let unread = prefix_lists::read(&self.ec2, unknown.clone(), &mut lists).await;
+        let mut known = self.known();
+        known.lists.clone_from(&lists);
+        known.asked.extend(unknown.into_iter().filter(|id| !unread.contains_key(*id)).map(str::to_owned));
+        (lists, unread)
     }
 
     /// The ingress rules of these groups, by group.
@@ -72,7 +74,9 @@ impl Lister {
         let answers: Vec<_> = stream::iter(calls).buffered(AT_ONCE).try_collect().await?;
         let mut rules = BTreeMap::<_, Vec<_>>::new();
         for rule in answers.into_iter().flatten().filter(|rule| rule.is_egress() != Some(true)) {
-            rules.entry(rule.group_id().unwrap_or_default().to_owned()).or_default().push(rule);
+            let group = rule.group_id().filter(|id| !id.is_empty());
+            let group = group.ok_or_else(|| odd(RULES, "a rule names no group"))?;
+            rules.entry(group.to_owned()).or_default().push(rule);
         }
         Ok(rules)
     }
@@ -90,6 +94,39 @@ impl Lister {
     }
 }
 
+/// Whether another attempt may do better: then the whole page is worth one.
+const fn is_passing(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Throttled | ErrorKind::NoAnswer)
+}
+
+/// The groups that name none of these lists, and those that do: nobody can judge them.
+fn apart(
+    groups: Vec<SecurityGroup>,
+    unread: &BTreeMap<String, PortError>,
+) -> (Vec<SecurityGroup>, Vec<(SecurityGroup, PortError)>) {
+    let (mut good, mut hidden) = (Vec::new(), Vec::new());
+    for group in groups {
+        let error = prefix_lists::ids(&group.rules).into_iter().find_map(|id| unread.get(id)).cloned();
+        match error {
+            Some(error) => hidden.push((SecurityGroup { rules: Vec::new(), ..group }, error)),
+            None => good.push(group),
+        }
+    }
+    (good, hidden)
+}
+
+/// What a group is called, without its rules.
+fn named(described: &Described) -> Result<SecurityGroup, PortError> {
+    let id = described.group_id().filter(|id| !id.is_empty()).ok_or_else(|| odd(GROUPS, "a group has no id"))?;
+    Ok(SecurityGroup {
+        id: id.to_owned(),
+        name: described.group_name().map(str::to_owned),
+        vpc_id: described.vpc_id().map(str::to_owned),
+        owner_id: described.owner_id().map(str::to_owned),
+        ..SecurityGroup::default()
+    })
+}
+
 #[async_trait]
 impl ListGroups for Lister {
     async fn page(&self, token: Option<&str>) -> Result<GroupPage, PortError> {
@@ -97,13 +134,22 @@ impl ListGroups for Lister {
             self.ec2.describe_security_groups().max_results(self.page_size).set_next_token(token.map(str::to_owned));
         let answer = call.send().await.map_err(|error| failure(GROUPS, &error).error)?;
         let next = answer.next_token.filter(|token| !token.is_empty());
-        let described = answer.security_groups.unwrap_or_default().into_iter();
-        let groups = described.map(|group| merge(group, &[])).collect::<Result<Vec<_>, _>>()?;
-        if groups.iter().any(|group| group.id.is_empty()) {
-            return Err(odd(GROUPS, "a group has no id"));
+        let (mut groups, mut unread) = (Vec::new(), Vec::new());
+        for described in answer.security_groups.unwrap_or_default() {
+            let named = named(&described)?;
+            // One odd rule shall not hide the other groups of the region.
+            match merge(described, &[]) {
+                Ok(group) => groups.push(group),
+                Err(error) => unread.push((named, error)),
+            }
         }
-        let prefix_lists = self.lists(&groups).await?;
-        Ok(GroupPage { groups, prefix_lists, next })
+        let (prefix_lists, unread_lists) = self.lists(&groups).await;
+        if let Some(error) = unread_lists.values().find(|error| is_passing(error.kind)) {
+            return Err(error.clone());
+        }
+        let (groups, hidden) = apart(groups, &unread_lists);
+        unread.extend(hidden);
+        Ok(GroupPage { groups, prefix_lists, unread, next })
     }
 
     async fn identified(&self, groups: Vec<SecurityGroup>) -> Result<Vec<SecurityGroup>, PortError> {

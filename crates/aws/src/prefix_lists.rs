@@ -1,11 +1,12 @@
 //! The entries of managed prefix lists.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::get_managed_prefix_list_entries::GetManagedPrefixListEntriesOutput;
 use aws_sdk_ec2::types::PrefixListEntry;
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use futures_util::stream::{self, StreamExt as _};
+use ipnet::IpNet;
 use portcullis_remediation::{ErrorKind, PortError};
 use portcullis_rules::source::parse_cidr;
 use portcullis_rules::{IngressRule, PrefixLists, Source};
@@ -26,31 +27,36 @@ const AT_ONCE: usize = 4;
 /// When a list cannot be read or has an entry that is no CIDR.
 pub(crate) async fn of(ec2: &Client, rules: &[IngressRule]) -> Result<PrefixLists, PortError> {
     let mut lists = PrefixLists::none();
-    read(ec2, ids(rules), &mut lists).await?;
-    Ok(lists)
+    let unread = read(ec2, ids(rules), &mut lists).await;
+    unread.into_values().next().map_or(Ok(lists), Err)
 }
 
-/// Reads these lists and adds them to others.
-///
-/// # Errors
-/// As [`of`].
-pub(crate) async fn read(ec2: &Client, ids: BTreeSet<&str>, lists: &mut PrefixLists) -> Result<(), PortError> {
-    let calls: Vec<_> =
-        ids.into_iter().map(|id| async move { Ok::<_, PortError>((id, entries(ec2, id).await?)) }).collect();
-    let answers: Vec<_> = stream::iter(calls).buffered(AT_ONCE).try_collect().await?;
-    for (id, entries) in answers {
-        let Some(entries) = entries else { continue };
-        let blocks = entries
-            .iter()
-            .map(|entry| parse_cidr(entry.cidr().unwrap_or_default()))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| {
-                let reason = format!("an entry of {id} cannot be understood: {error}");
-                PortError::new(OPERATION, ErrorKind::Other, reason)
-            })?;
-        lists.insert(id, blocks);
+/// Reads these lists and adds them to others. What cannot be read, or has an entry that is no CIDR, comes back with the
+/// reason.
+pub(crate) async fn read(ec2: &Client, ids: BTreeSet<&str>, lists: &mut PrefixLists) -> BTreeMap<String, PortError> {
+    let calls: Vec<_> = ids.into_iter().map(|id| async move { (id, blocks(ec2, id).await) }).collect();
+    let answers: Vec<_> = stream::iter(calls).buffered(AT_ONCE).collect().await;
+    let mut unread = BTreeMap::new();
+    for (id, answer) in answers {
+        match answer {
+            Ok(Some(blocks)) => lists.insert(id, blocks),
+            Ok(None) => {}
+            Err(error) => {
+                let message = format!("{id}: {}", error.message);
+                unread.insert(id.to_owned(), PortError { message, ..error });
+            }
+        }
     }
-    Ok(())
+    unread
+}
+
+/// The blocks of a list; `None` if there is no such list.
+async fn blocks(ec2: &Client, id: &str) -> Result<Option<Vec<IpNet>>, PortError> {
+    let Some(entries) = entries(ec2, id).await? else { return Ok(None) };
+    let blocks = entries.iter().map(|entry| parse_cidr(entry.cidr().unwrap_or_default())).collect::<Result<_, _>>();
+    blocks
+        .map(Some)
+        .map_err(|error| PortError::new(OPERATION, ErrorKind::Other, format!("an entry cannot be understood: {error}")))
 }
 
 /// The lists that these rules name.

@@ -46,10 +46,24 @@ pub struct Region {
     pub groups: usize,
     /// How many ingress rules these have.
     pub rules: usize,
+    /// How many of its groups could not be understood; each is a [`Problem`].
+    pub unread_groups: usize,
+    /// Why its groups were not listed to the end.
+    pub unread: Option<PortError>,
+    /// Why some of its rules have no ids and tags here.
+    pub unnamed: Option<PortError>,
+}
+
+impl Region {
     /// Whether all of its groups were judged.
-    pub is_whole: bool,
-    /// Why not all of it was read, or the ids and tags of its rules could not be.
-    pub error: Option<PortError>,
+    pub const fn is_whole(&self) -> bool {
+        self.unread_groups == 0 && self.unread.is_none()
+    }
+
+    /// What could not be read but single groups.
+    pub fn errors(&self) -> impl Iterator<Item = &PortError> {
+        self.unread.iter().chain(&self.unnamed)
+    }
 }
 
 impl Audit {
@@ -103,15 +117,16 @@ impl Audit {
         self.regions.extend(other.regions);
     }
 
-    /// Puts groups and regions in their order, whatever order they came in.
+    /// Puts groups and regions in their order, whatever order they came in. A group that was on two pages is one.
     pub fn sort(&mut self) {
         self.findings.sort_by(|(one, _), (other, _)| one.id.cmp(&other.id));
+        self.findings.dedup_by(|(one, _), (other, _)| one.id == other.id);
         self.regions.sort_by(|one, other| one.name.cmp(&other.name));
     }
 
     /// Whether something of the live account could not be read.
     pub fn is_incomplete(&self) -> bool {
-        self.regions.iter().any(|region| region.error.is_some())
+        self.regions.iter().any(|region| !region.is_whole() || region.unnamed.is_some())
     }
 
     fn judge(&mut self, policy: &Policy, group: SecurityGroup, lists: &PrefixLists, context: &Context) {

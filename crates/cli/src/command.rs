@@ -41,7 +41,7 @@ fn groups(input: &Input) -> Result<Described, CliError> {
 const TOLD: usize = 10;
 
 /// What to say about the values of an input that could not be understood.
-fn tell_problems(input: &Input, problems: &[Problem]) -> Vec<Talk> {
+fn tell_problems(input: &str, problems: &[Problem]) -> Vec<Talk> {
     let mut talk: Vec<_> = problems
         .iter()
         .take(TOLD)

@@ -3,7 +3,7 @@
 use std::io;
 
 use portcullis_policy::Diagnostics;
-use portcullis_remediation::PortError;
+use portcullis_remediation::{ErrorKind, PortError};
 
 use crate::describe::DecodeError;
 use crate::exit::Exit;
@@ -89,7 +89,12 @@ pub enum CliError {
         message: String,
         /// Whether it is about keys.
         is_login: bool,
+        /// Whether a role was to be assumed.
+        is_role: bool,
     },
+    /// The environment or the profile names something else.
+    #[error("`{}` is no name of a region", crate::output::clean(.0))]
+    NoSuchRegion(String),
     /// The regions of the live account cannot be listed.
     #[error("the regions of the account cannot be listed: {0}")]
     Regions(PortError),
@@ -159,6 +164,7 @@ impl CliError {
             | Self::ManyRegions(_)
             | Self::NoAws
             | Self::NoRegion
+            | Self::NoSuchRegion(_)
             | Self::TwoFromStdin(..) => Exit::BadInput,
         }
     }
@@ -208,16 +214,43 @@ impl CliError {
             }
             Self::NoAws => "give the groups with `--input`, or build it with the feature `aws`, which is on by default",
             Self::NoRegion => "name one with `--region`, take `--all-regions`, or give groups in a file with `--input`",
+            Self::NoSuchRegion(_) => {
+                "correct `AWS_REGION` or the profile, or name a region such as eu-central-1 with `--region`"
+            }
+            Self::Connect { is_login: true, is_role: true, .. } => {
+                "the keys you have need `sts:AssumeRole` on the role, and its trust policy must name whom they belong to; it may ask \
+                 for `--external-id`. For a role that asks for a second factor, put keys into the environment with \
+                 `aws configure export-credentials --format env`"
+            }
             Self::Connect { is_login: true, .. } => {
                 "log in with the AWS CLI and name its profile with `--profile`, or put keys into the environment with \
                  `aws configure export-credentials --format env`"
             }
-            Self::Regions(_) => "name them with `--region`, or allow `ec2:DescribeRegions`",
+            Self::Regions(error) if error.kind == ErrorKind::Denied => {
+                "allow `ec2:DescribeRegions`, or name the regions with `--region`; where the keys themselves are refused, log in again"
+            }
+            Self::Regions(error) => way_out(error.kind),
             Self::Connect { .. } | Self::Policy { .. } | Self::Expectations { .. } | Self::Write(_) | Self::Json(_) => {
                 return None;
             }
         };
         Some(help.to_owned())
+    }
+}
+
+/// What to do about a call to EC2 that failed.
+pub(crate) const fn way_out(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Denied => {
+            "allow `ec2:DescribeSecurityGroups`, `ec2:DescribeSecurityGroupRules` and \
+             `ec2:GetManagedPrefixListEntries` there, as AWS's managed policy `SecurityAudit` does; where the keys themselves are \
+             refused, log in again; leave out a region that is not enabled for the account"
+        }
+        ErrorKind::Throttled => "somebody else is using up EC2's request rate there: try again later",
+        ErrorKind::NoAnswer => "check the name of the region, and whether there is a way to EC2 from here",
+        ErrorKind::GroupNotFound | ErrorKind::RuleNotFound | ErrorKind::Other => {
+            "try again; if the keys have ended, log in first"
+        }
     }
 }
 

@@ -8,15 +8,16 @@ use std::io;
 
 use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
-use portcullis_aws::{ConnectError, Login, Session, SystemClock, Timing};
+use portcullis_aws::{ConnectError, Login, Role, Session, SystemClock, Timing};
 use portcullis_rules::Policy;
 use tokio::runtime;
 
 use crate::args::AuditArgs;
 use crate::audit::Audit;
+use crate::describe::is_region;
 use crate::error::CliError;
 use progress::Progress;
-use region::Place;
+use region::{Place, patiently};
 
 /// Regions read at the same time. EC2 counts requests for each region of an account by itself, so this is about the
 /// machine here and its line, not about throttling.
@@ -34,13 +35,16 @@ pub(crate) fn audit(args: &AuditArgs, policy: &Policy, now: Timestamp) -> Result
 }
 
 async fn all(args: &AuditArgs, policy: &Policy, now: Timestamp) -> Result<Audit, CliError> {
-    let login = Login { profile: args.live.profile.clone(), role: args.live.role() };
-    let session = Session::open(&login, &Timing::patient()).await.map_err(|error| connect(&error))?;
-    let wanted = wanted(&session, args)?;
-    session.log_in().await.map_err(|error| connect(&error))?;
-    let names = match wanted {
+    let session = Session::open(&login(args), &Timing::patient()).await.map_err(|error| connect(&error, args))?;
+    let wanted = match wanted(&session, args) {
+        // A profile that does not exist has no region either, and that it does not exist is what helps.
+        Err(error) if args.live.profile.is_none() => return Err(error),
+        wanted => wanted,
+    };
+    let session = session.log_in().await.map_err(|error| connect(&error, args))?;
+    let names = match wanted? {
         Some(names) => names,
-        None => session.regions().await.map_err(CliError::Regions)?,
+        None => patiently(&SystemClock, async || session.regions().await).await.map_err(CliError::Regions)?,
     };
     let progress = Progress::begin(names.len());
     let regions = names.iter().map(|name| {
@@ -71,13 +75,29 @@ fn wanted(session: &Session, args: &AuditArgs) -> Result<Option<Vec<String>>, Cl
     }
     names.sort_unstable();
     names.dedup();
+    if let Some(name) = names.iter().find(|name| !is_region(name)) {
+        return Err(CliError::NoSuchRegion(name.clone()));
+    }
     if names.is_empty() { Err(CliError::NoRegion) } else { Ok(Some(names)) }
 }
 
-fn connect(error: &ConnectError) -> CliError {
-    CliError::Connect { message: error.to_string(), is_login: matches!(error, ConnectError::NoCredentials(_)) }
+fn login(args: &AuditArgs) -> Login {
+    let live = &args.live;
+    let role = live.role.clone().map(|arn| Role { arn, external_id: live.external_id.clone() });
+    Login { profile: live.profile.clone(), role, region: args.region.first().cloned() }
+}
+
+fn connect(error: &ConnectError, args: &AuditArgs) -> CliError {
+    let whose = match (&args.live.role, &args.live.profile) {
+        (Some(role), _) => format!("as `{role}`: "),
+        (None, Some(profile)) => format!("with the profile `{profile}`: "),
+        (None, None) => String::new(),
+    };
+    let is_login = matches!(error, ConnectError::NoCredentials(_));
+    let whose = if is_login { whose } else { String::new() };
+    CliError::Connect { message: format!("{whose}{error}"), is_login, is_role: args.live.role.is_some() }
 }
 
 fn unable(error: &io::Error) -> CliError {
-    CliError::Connect { message: format!("the system gives no sockets: {error}"), is_login: false }
+    CliError::Connect { message: format!("the system gives no sockets: {error}"), is_login: false, is_role: false }
 }

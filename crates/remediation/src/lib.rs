@@ -18,7 +18,7 @@ pub use alert::Alert;
 pub use intake::{Change, Intake, IntakeError, Origin, Target, intake};
 pub use ports::{
     AuthorizeIngress, ChangeIngress, Clock, ErrorKind, GroupPage, GroupRef, ListGroups, Mode, PortError, ReadGroups,
-    RevokeIngress, Revoked, Snapshot, Tell,
+    RevokeIngress, Revoked, Snapshot, Tell, turn,
 };
 pub use remediate::{Handled, Hands, Limits, RemediationError, Remediator};
 pub use report::{Outcome, Report};

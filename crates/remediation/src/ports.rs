@@ -2,6 +2,7 @@
 //!
 //! Reading and changing are two traits, so that a composition for monitor mode is never handed anything that changes.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -144,6 +145,8 @@ pub struct GroupPage {
     /// The entries of the prefix lists that the rules name, and perhaps of others; one that does not exist (any more) is
     /// not among them.
     pub prefix_lists: PrefixLists,
+    /// Groups with a rule that cannot be understood: they are there and were not read. Without their rules.
+    pub unread: Vec<(SecurityGroup, PortError)>,
     /// Where the next page begins; `None` after the last one.
     pub next: Option<String>,
 }
@@ -162,6 +165,24 @@ pub trait ListGroups: Send + Sync {
     /// # Errors
     /// When they cannot be read.
     async fn identified(&self, groups: Vec<SecurityGroup>) -> Result<Vec<SecurityGroup>, PortError>;
+}
+
+/// The page that this token names, on a way that has `seen` the tokens of the pages before. One that leads back is an
+/// error: there is no end to it.
+///
+/// # Errors
+/// As [`ListGroups::page`].
+pub async fn turn(
+    lister: &dyn ListGroups,
+    token: Option<&str>,
+    seen: &mut BTreeSet<String>,
+) -> Result<GroupPage, PortError> {
+    seen.extend(token.map(str::to_owned));
+    let page = lister.page(token).await?;
+    if page.next.as_ref().is_some_and(|next| seen.contains(next)) {
+        return Err(PortError::new("DescribeSecurityGroups", ErrorKind::Other, "the page token came twice"));
+    }
+    Ok(page)
 }
 
 /// What became of each box that was to go, in the order they were given.

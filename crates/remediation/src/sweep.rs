@@ -11,7 +11,7 @@ pub(crate) mod samples;
 mod swept;
 pub mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,9 +23,16 @@ pub use swept::{GroupNote, RuleTally, SweepError, Swept, Unfinished, Why};
 
 use crate::alert;
 use crate::intake::{Actor, Change, Origin, Target};
-use crate::ports::{ErrorKind, GroupPage, GroupRef, ListGroups, PortError};
+use crate::ports::{GroupPage, GroupRef, ListGroups, PortError, turn};
 use crate::remediate::{Handled, Hands, Limits, RemediationError, Remediator};
 use quiet::Deeds;
+
+/// A page, after the tags of rules were asked for.
+enum Identified {
+    All(Vec<SecurityGroup>),
+    /// Those that nothing was found in; those of which the tags cannot be read.
+    But(Vec<SecurityGroup>, Vec<SecurityGroup>, PortError),
+}
 
 /// What one sweep is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,24 +87,21 @@ impl Sweeper {
     /// All pages; the next one is read while the current one is judged.
     async fn pages(&self, lister: &dyn ListGroups, errand: &Errand, swept: &mut Swept) {
         let mut token = errand.token.clone();
-        let mut answer = lister.page(token.as_deref()).await;
+        let mut seen = BTreeSet::new();
+        let mut answer = turn(lister, token.as_deref(), &mut seen).await;
         loop {
             let page = match answer {
                 Ok(page) => page,
                 Err(error) => return swept.stop(token, Why::Unread(error)),
             };
             let next = page.next.clone();
-            if next.is_some() && next == token {
-                let error = PortError::new("DescribeSecurityGroups", ErrorKind::Other, "the page token came twice");
-                return swept.stop(token, Why::Unread(error));
-            }
             let ahead = async {
                 match next.as_deref() {
-                    Some(next) => Some(lister.page(Some(next)).await),
+                    Some(next) => Some(turn(lister, Some(next), &mut seen).await),
                     None => None,
                 }
             };
-            let Some(following) = unless_late(ahead, self.page(errand, page, swept)).await else {
+            let Some(following) = unless_late(ahead, self.page(lister, errand, page, swept)).await else {
                 return swept.stop(token, Why::Late);
             };
             let Some(following) = following else { return };
@@ -106,12 +110,24 @@ impl Sweeper {
     }
 
     /// Judges one page; false when time ran out before its end, so that it has to be judged again.
-    async fn page(&self, errand: &Errand, page: GroupPage, swept: &mut Swept) -> bool {
-        for group in page.groups {
+    async fn page(&self, lister: &dyn ListGroups, errand: &Errand, page: GroupPage, swept: &mut Swept) -> bool {
+        let GroupPage { groups, prefix_lists, mut unread, next: _ } = page;
+        let groups = match self.identified(lister, errand, groups, &prefix_lists).await {
+            Identified::All(groups) => groups,
+            Identified::But(groups, failed, error) => {
+                unread.extend(failed.into_iter().map(|group| (group, error.clone())));
+                groups
+            }
+        };
+        for (group, error) in unread {
+            swept.looked_at(&group);
+            swept.unread(&group, &error);
+        }
+        for group in groups {
             if self.hands.clock.now() >= errand.deadline {
                 return false;
             }
-            self.group(errand, group, &page.prefix_lists, swept).await;
+            self.group(errand, group, &prefix_lists, swept).await;
         }
         true
     }
@@ -119,11 +135,7 @@ impl Sweeper {
     async fn group(&self, errand: &Errand, listed: SecurityGroup, lists: &PrefixLists, swept: &mut Swept) {
         let change = change(errand, &listed.id);
         swept.looked_at(&listed);
-        let judgement = self.judge(&change, &listed, lists);
-        let found = match self.exactly(&change, &listed, judgement).await {
-            Ok(found) => found,
-            Err(error) => return swept.unread(&listed, &error),
-        };
+        let found = self.judge(&change, &listed, lists);
         let enforces = found.findings.iter().any(Finding::enforces);
         match &self.remediator {
             Some(remediator) if enforces => {
@@ -139,22 +151,27 @@ impl Sweeper {
         judge(&self.policy, group, lists, &change.origin.context(Some(self.hands.clock.now())))
     }
 
-    /// The judgement of the group as it is listed. Exceptions by tags of a rule need a look at the group by itself,
-    /// because a list of groups has no such tags; without them too much is found, never too little.
-    async fn exactly(
+    /// The groups of a page; those with findings with the tags of their rules, where an exception of the policy asks for
+    /// them: a list of groups has no such tags, and without them too much is found, never too little.
+    async fn identified(
         &self,
-        change: &Change,
-        listed: &SecurityGroup,
-        judgement: Judgement,
-    ) -> Result<Judgement, PortError> {
+        lister: &dyn ListGroups,
+        errand: &Errand,
+        groups: Vec<SecurityGroup>,
+        lists: &PrefixLists,
+    ) -> Identified {
         let by_tags = self.policy.exceptions.iter().any(|exception| !exception.rule_tags.is_empty());
-        if !by_tags || judgement.findings.is_empty() {
-            return Ok(judgement);
+        if !by_tags {
+            return Identified::All(groups);
         }
-        match self.hands.reader.group(&GroupRef::Id(listed.id.clone())).await {
-            Ok(now) => Ok(self.judge(change, &now.group, &now.prefix_lists)),
-            Err(error) if error.kind == ErrorKind::GroupNotFound => Ok(Judgement::default()),
-            Err(error) => Err(error),
+        let is_bad = |group: &SecurityGroup| !self.judge(&change(errand, &group.id), group, lists).findings.is_empty();
+        let (bad, mut good): (Vec<_>, Vec<_>) = groups.into_iter().partition(is_bad);
+        match lister.identified(bad.clone()).await {
+            Ok(identified) => {
+                good.extend(identified);
+                Identified::All(good)
+            }
+            Err(error) => Identified::But(good, bad, error),
         }
     }
 

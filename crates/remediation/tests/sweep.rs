@@ -13,7 +13,7 @@ use portcullis_remediation::sweep::{SweepError, Why};
 use portcullis_remediation::{Errand, Hands, Sweeper, Swept};
 use portcullis_rules::plan::Attachments;
 use portcullis_rules::{Exception, Guardrails, Policy, PrefixLists, Scope, SecurityGroup, TrafficSet, baseline};
-use portcullis_testkit::{Call, FakeClock, FakeEc2, FakeList, FakeTell, Fault, group};
+use portcullis_testkit::{FakeClock, FakeEc2, FakeList, FakeTell, Fault, group};
 
 const OPEN: &[&str] = &["sgr-1 tcp 22 0.0.0.0/0", "sgr-2 tcp 443 0.0.0.0/0"];
 const CLEAN: &[&str] = &["sgr-1 tcp 443 0.0.0.0/0"];
@@ -42,7 +42,7 @@ struct Scene {
 
 fn scene(remediates: bool, policy: Policy, pages: &[&[SecurityGroup]]) -> Scene {
     let ec2 = Arc::new(FakeEc2::with(pages.iter().flat_map(|page| page.iter().cloned())));
-    let list = FakeList::with(pages.iter().map(|page| page.iter().map(listed).collect()));
+    let list = FakeList::with(pages.iter().map(|page| page.iter().map(listed).collect())).identifying(&ec2);
     let (tell, clock) = (Arc::new(FakeTell::default()), Arc::new(FakeClock::at(noon())));
     let changer: Arc<dyn ChangeIngress> = ec2.clone();
     let changer = remediates.then_some(changer);
@@ -241,7 +241,32 @@ async fn an_exception_by_tags_of_a_rule_holds_although_a_list_of_groups_has_none
         let scene = scene(remediates, policy.clone(), &[std::slice::from_ref(&tagged)]);
         let swept = scene.sweep().await;
         assert_eq!((swept.affected(), swept.exempt, scene.subjects().len()), (0, 1, 0));
-        assert_eq!(scene.ec2.calls(), [Call::Read("sg-1".to_owned())]);
+        assert!(scene.ec2.calls().is_empty(), "no group is read by itself for its tags");
+        scene.list.fail_rules(ErrorKind::Denied);
+        let swept = scene.sweep().await;
+        assert_eq!(
+            (swept.count(Outcome::Incomplete), swept.errors().len()),
+            (1, 1),
+            "unknown is not exempt, nor closed"
+        );
+        assert!(scene.ec2.calls().is_empty());
+        assert!(swept.worst[0].error.as_ref().unwrap().starts_with("DescribeSecurityGroupRules failed"));
+    }
+}
+
+#[tokio::test]
+async fn a_group_that_nobody_understands_is_told_and_hides_no_other() {
+    for remediates in [false, true] {
+        let pages = three_pages();
+        let mut scene = scene(remediates, baseline::baseline(), &[&pages[0], &pages[1]]);
+        scene.list = scene.list.unreadable(0, group("sg-odd", &[]));
+        let swept = scene.sweep().await;
+        assert_eq!((swept.groups, swept.count(Outcome::Incomplete), swept.unfinished.is_none()), (7, 1, true));
+        let found = swept.count(Outcome::WouldClose) + swept.count(Outcome::Closed);
+        assert_eq!(found, 4, "the groups beside it and on the next page");
+        let errors: Vec<_> = swept.errors().iter().map(ToString::to_string).collect();
+        assert!(errors.len() == 1 && errors[0].contains("cannot be understood"), "{errors:?}");
+        assert!(swept.worst.iter().any(|note| note.id == "sg-odd"));
     }
 }
 

@@ -20,6 +20,8 @@ pub struct FakeList {
     pages: Vec<Vec<SecurityGroup>>,
     lists: PrefixLists,
     watched: Option<Arc<FakeEc2>>,
+    known: Option<Arc<FakeEc2>>,
+    unreadable: Vec<(usize, SecurityGroup)>,
     state: Mutex<State>,
 }
 
@@ -48,6 +50,19 @@ impl FakeList {
     #[must_use]
     pub fn watching(self, ec2: &Arc<FakeEc2>) -> Self {
         Self { watched: Some(Arc::clone(ec2)), ..self }
+    }
+
+    /// Rules get the ids and tags that they have there.
+    #[must_use]
+    pub fn identifying(self, ec2: &Arc<FakeEc2>) -> Self {
+        Self { known: Some(Arc::clone(ec2)), ..self }
+    }
+
+    /// On the page at this place there is a group more, and nobody understands its rules.
+    #[must_use]
+    pub fn unreadable(mut self, place: usize, group: SecurityGroup) -> Self {
+        self.unreadable.push((place, group));
+        self
     }
 
     /// The page at this place cannot be read, once.
@@ -116,7 +131,12 @@ impl ListGroups for FakeList {
         }
         let following = place.saturating_add(1);
         let next = (following < self.pages.len()).then(|| format!("page-{following}"));
-        Ok(GroupPage { groups, prefix_lists: self.lists.clone(), next })
+        let unread = self
+            .unreadable
+            .iter()
+            .filter(|(page, _)| *page == place)
+            .map(|(_, group)| (group.clone(), failed(ErrorKind::Other, "a permission cannot be understood")));
+        Ok(GroupPage { groups, prefix_lists: self.lists.clone(), unread: unread.collect(), next })
     }
     /// Gives each rule without an id one, of its group and its place: `sgr-1-0`.
     async fn identified(&self, mut groups: Vec<SecurityGroup>) -> Result<Vec<SecurityGroup>, PortError> {
@@ -124,6 +144,9 @@ impl ListGroups for FakeList {
             return Err(PortError::new("DescribeSecurityGroupRules", kind, "injected"));
         }
         for group in &mut groups {
+            if let Some(known) = &self.known {
+                group.rules = known.boxes(&group.id);
+            }
             let name = group.id.replacen("sg-", "sgr-", 1);
             for (place, rule) in group.rules.iter_mut().enumerate() {
                 rule.id.get_or_insert_with(|| format!("{name}-{place}"));

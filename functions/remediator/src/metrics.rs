@@ -79,13 +79,16 @@ impl Metrics {
             Metric::count("Failures", self.failures),
             Metric::count("AlertsUnsent", self.unsent),
         ];
-        let exposures = Metric::each_of_seconds("ExposureSeconds", &self.exposures);
-        let whole = line(now, ("Mode", self.mode.as_str()), counts.into_iter().chain(exposures).collect());
+        let dimension = ("Mode", self.mode.as_str());
+        let mut exposures = Metric::each_of_seconds("ExposureSeconds", &self.exposures);
+        let whole = line(now, dimension, counts.into_iter().chain(exposures.next()).collect());
+        // One change of a prefix list may close hundreds of groups.
+        let more = exposures.map(|some| line(now, dimension, vec![some]));
         let rules = self.rules.iter().map(|(id, rule)| {
             let counts = [Metric::count("OpeningsFound", rule.openings), Metric::count("BoxesRemoved", rule.removed)];
             line(now, ("Rule", id), counts.to_vec())
         });
-        std::iter::once(whole).chain(rules).collect()
+        std::iter::once(whole).chain(more).chain(rules).collect()
     }
 }
 
@@ -104,6 +107,16 @@ mod tests {
 
     fn untouched(failures: usize) -> Metrics {
         Metrics::failed(Mode::Enforce, failures)
+    }
+
+    #[test]
+    fn no_exposure_is_lost_however_many_there_are() {
+        let exposures: Vec<i64> = (0..250).collect();
+        let now = "2026-11-21T12:00:00Z".parse().unwrap();
+        let lines = Metrics { exposures: exposures.clone(), ..untouched(0) }.lines(now);
+        let told = lines.iter().flat_map(|line| line["ExposureSeconds"].as_array().into_iter().flatten());
+        assert_eq!(told.filter_map(Value::as_i64).collect::<Vec<_>>(), exposures);
+        assert!(lines.iter().all(|line| line["Mode"] == "enforce"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A stand-in for EC2 and SNS on a real socket: canned answers by action, in order, and a record of what was asked.
+//! A stand-in for EC2, SNS and SSM on a real socket: canned answers by action, in order, and a record of what was asked.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
@@ -36,7 +36,9 @@ pub(crate) struct Request {
     pub(crate) connection: usize,
     /// Header lines.
     pub(crate) head: String,
-    /// The decoded form.
+    /// The body as it came.
+    pub(crate) body: String,
+    /// The decoded form. SSM speaks JSON: of its requests only `Action` is here.
     pub(crate) form: BTreeMap<String, String>,
 }
 
@@ -204,8 +206,11 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
         .unwrap_or(0);
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    let form = form(&String::from_utf8(body).unwrap());
-    Some(Request { connection: 0, head, form })
+    let body = String::from_utf8(body).unwrap();
+    let mut form = form(&body);
+    let target = head.lines().find_map(|line| line.strip_prefix("x-amz-target: AmazonSSM."));
+    form.extend(target.map(|action| ("Action".to_owned(), action.trim().to_owned())));
+    Some(Request { connection: 0, head, body, form })
 }
 
 fn form(body: &str) -> BTreeMap<String, String> {

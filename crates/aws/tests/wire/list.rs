@@ -123,20 +123,45 @@ async fn throttling_is_left_to_the_sdk_and_then_an_error() {
 }
 
 #[tokio::test]
-async fn what_is_not_understood_or_not_known_is_an_error() {
-    let odd = "<item><groupId>sg-1</groupId><ipPermissions><item><ipProtocol>tcp</ipProtocol><fromPort>22</fromPort>\
-               <toPort>22</toPort><ipRanges><item><cidrIp>here</cidrIp></item></ipRanges></item></ipPermissions></item>";
-    for items in [odd.to_owned(), "<item><groupName>web</groupName></item>".to_owned()] {
-        let stub = Stub::start([(GROUPS, page(&[items], ""))]);
-        assert_eq!(aws(&stub).lister().page(None).await.unwrap_err().operation, GROUPS);
-    }
-    let stub =
-        Stub::start([(GROUPS, page(&[group("sg-1", "pl-1")], "")), (ENTRIES, refused(403, "UnauthorizedOperation"))]);
+async fn groups_with_a_list_that_may_not_be_read_are_unread_and_the_others_are_not() {
+    let stub = Stub::start([
+        (GROUPS, page(&[group("sg-1", "pl-1"), group("sg-2", "pl-2")], "")),
+        (ENTRIES, entries("0.0.0.0/1")),
+        (ENTRIES, refused(403, "UnauthorizedOperation")),
+    ]);
+    let page = aws(&stub).lister().page(None).await.unwrap();
+    assert_eq!(page.groups.iter().map(|group| group.id.as_str()).collect::<Vec<_>>(), ["sg-1"]);
+    let [(unread, error)] = page.unread.as_slice() else { panic!("{page:?}") };
+    assert_eq!((unread.id.as_str(), error.kind), ("sg-2", ErrorKind::Denied));
+    assert!(error.message.starts_with("pl-2: "), "{error}");
+}
+
+#[tokio::test]
+async fn a_group_that_is_not_understood_is_unread_and_hides_no_other() {
+    let odd = group("sg-1", "pl-1").replace("0.0.0.0/0", "here");
+    let stub = Stub::start([(GROUPS, page(&[odd, group("sg-2", "pl-1")], "")), (ENTRIES, entries("10.0.0.0/8"))]);
+    let page = aws(&stub).lister().page(None).await.unwrap();
+    assert_eq!(page.groups.iter().map(|group| group.id.as_str()).collect::<Vec<_>>(), ["sg-2"]);
+    let [(unread, error)] = page.unread.as_slice() else { panic!("{page:?}") };
+    assert_eq!((unread.id.as_str(), unread.name.as_deref(), unread.rules.len()), ("sg-1", Some("web"), 0));
+    assert!(error.operation == GROUPS && error.message.contains("here"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_not_known_is_an_error() {
+    let nameless = "<item><groupName>web</groupName></item>".to_owned();
+    let stub = Stub::start([(GROUPS, page(&[nameless], ""))]);
+    assert_eq!(aws(&stub).lister().page(None).await.unwrap_err().operation, GROUPS);
+    let busy = refused(503, "RequestLimitExceeded");
+    let stub = Stub::start([(GROUPS, page(&[group("sg-1", "pl-1")], "")), (ENTRIES, busy)]);
     let lister = aws(&stub).lister();
-    assert_eq!(lister.page(None).await.unwrap_err().operation, ENTRIES);
+    assert_eq!(lister.page(None).await.unwrap_err().operation, ENTRIES, "another attempt may do better");
     assert!(lister.page(None).await.is_err(), "an unread list is not taken for a missing one");
     let stub = Stub::start([(GROUPS, refused(400, "InvalidNextToken"))]);
     assert_eq!(aws(&stub).lister().page(Some("stale")).await.unwrap_err().kind, ErrorKind::Other);
+    let stub = Stub::start([(RULES, rules(&[described("", "sgr-1", 22)], ""))]);
+    let error = aws(&stub).lister().identified(vec![known("sg-1", &[])]).await.unwrap_err();
+    assert_eq!(error.operation, RULES, "a rule of no group: {error}");
 }
 
 /// One page of a thousand groups; every seventh of all has a hole.

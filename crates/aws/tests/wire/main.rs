@@ -10,8 +10,10 @@ mod authorize;
 mod environment;
 mod failures;
 mod list;
+mod parameter;
 mod read;
 mod revoke;
+mod session;
 mod tell;
 
 use std::time::Duration;

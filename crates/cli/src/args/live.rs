@@ -23,15 +23,6 @@ pub struct LiveArgs {
     pub external_id: Option<String>,
 }
 
-#[cfg(feature = "aws")]
-impl LiveArgs {
-    /// The role to be.
-    pub(crate) fn role(&self) -> Option<portcullis_aws::Role> {
-        let external_id = self.external_id.clone();
-        self.role.clone().map(|arn| portcullis_aws::Role { arn, external_id })
-    }
-}
-
 /// The ARN of a role.
 fn role(text: &str) -> Result<String, &'static str> {
     let parts: Vec<_> = text.splitn(6, ':').collect();

@@ -1,7 +1,7 @@
 //! `audit --format json`, version 1.
 //!
-//! Keys are never absent: what is not known is null. An audit of the live account has more of them: its regions, and the
-//! account and region of each finding.
+//! Keys are never absent: what is not known is null. An audit of the live account has more of them than one of an input:
+//! its regions, and the account and region of each finding.
 
 use std::collections::BTreeSet;
 
@@ -33,10 +33,10 @@ struct RegionV1<'a> {
     rules: usize,
     /// Whether all of its groups were judged.
     complete: bool,
-    error: Option<FailureV1<'a>>,
+    errors: Vec<FailureV1<'a>>,
 }
 
-/// Why a region was not read to its end.
+/// What could not be read.
 #[derive(Debug, Serialize)]
 struct FailureV1<'a> {
     operation: &'a str,
@@ -90,8 +90,8 @@ impl<'a> RegionV1<'a> {
             region: &region.name,
             groups: region.groups,
             rules: region.rules,
-            complete: region.is_whole,
-            error: region.error.as_ref().map(FailureV1::new),
+            complete: region.is_whole(),
+            errors: region.errors().map(FailureV1::new).collect(),
         }
     }
 }

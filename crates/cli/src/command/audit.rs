@@ -7,14 +7,16 @@ mod export;
 mod human;
 mod ocsf;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
-use portcullis_remediation::ErrorKind;
+use portcullis_remediation::PortError;
 use portcullis_rules::{Context, Exception, Finding, Policy};
 
 use super::{groups, tell_expired, tell_problems, tell_region, tell_unresolved};
 use crate::args::{AuditArgs, AuditFormat};
 use crate::audit::{Audit, Region};
-use crate::error::CliError;
+use crate::error::{CliError, way_out};
 use crate::exit::Exit;
 use crate::input::Input;
 use crate::output::{Done, Label, Talk, clean, count, json};
@@ -49,11 +51,11 @@ pub fn run(args: &AuditArgs, now: Timestamp) -> Result<Done, CliError> {
 
 /// The audit of an input, and where its groups are if they do not tell.
 fn described(args: &AuditArgs, input: &Input, policy: &Policy, now: Timestamp) -> Result<(Audit, Context), CliError> {
-    let region = match args.region.as_slice() {
-        [] => None,
-        [region] => Some(region.clone()),
-        regions => return Err(CliError::ManyRegions(regions.len())),
-    };
+    let regions: BTreeSet<_> = args.region.iter().collect();
+    if regions.len() > 1 {
+        return Err(CliError::ManyRegions(regions.len()));
+    }
+    let region = regions.first().map(|region| (*region).clone());
     let context = Context { now: Some(now), account: args.account.clone(), region, ..Context::default() };
     Ok((Audit::of(policy, groups(input)?, &context), context))
 }
@@ -70,41 +72,32 @@ fn live(_: &AuditArgs, _: &Policy, _: Timestamp) -> Result<Audit, CliError> {
 
 /// What to say beside the findings.
 fn tell(args: &AuditArgs, audit: &Audit, policy: &Policy) -> Vec<Talk> {
-    let mut talk = args.input.as_ref().map_or_else(Vec::new, |input| tell_problems(input, &audit.problems));
-    talk.extend(audit.regions.iter().filter_map(tell_unread));
+    let place = args.input.as_ref().map_or_else(|| "these regions".to_owned(), ToString::to_string);
+    let mut talk = tell_problems(&place, &audit.problems);
+    talk.extend(audit.regions.iter().flat_map(tell_unread));
     talk.extend(tell_region(policy, audit.regions_known));
     talk.extend(tell_expired(policy, &audit.exceptions_expired));
     if !audit.is_incomplete() {
-        let place = args.input.as_ref().map_or_else(|| "these regions".to_owned(), ToString::to_string);
         talk.extend(tell_stale(&audit.stale(policy), &place));
     }
     talk
 }
 
 /// What to say about a region that could not be read as it should.
-fn tell_unread(region: &Region) -> Option<Talk> {
-    let error = region.error.as_ref()?;
-    let (name, message) = (&region.name, clean(&error.to_string()));
-    let message = if region.is_whole {
-        format!("{name}: all groups were judged, without the ids and tags of their rules: {message}")
-    } else if region.groups == 0 {
-        format!("{name}: nothing was judged: {message}")
-    } else {
-        format!("{name}: only the first {} were judged: {message}", count(region.groups, "group"))
+fn tell_unread(region: &Region) -> Vec<Talk> {
+    let name = &region.name;
+    let told = |what: String, error: &PortError| {
+        let message = format!("{name}: {what}: {}", clean(&error.to_string()));
+        Talk::new(Label::Error, message).with_help(way_out(error.kind))
     };
-    let help = match error.kind {
-        ErrorKind::Denied => {
-            "allow `ec2:DescribeSecurityGroups`, `ec2:DescribeSecurityGroupRules` and \
-                              `ec2:GetManagedPrefixListEntries` there, as AWS's managed policy `SecurityAudit` does, or \
-                              leave the region out"
-        }
-        ErrorKind::Throttled => "somebody else is using up EC2's request rate there: try again later",
-        ErrorKind::NoAnswer => "try again; is there a way to EC2 from here?",
-        ErrorKind::GroupNotFound | ErrorKind::RuleNotFound | ErrorKind::Other => {
-            "try again; log in again, if the keys have ended"
-        }
-    };
-    Some(Talk::new(Label::Error, message).with_help(help))
+    let unread = region.unread.iter().map(|error| match region.groups {
+        0 => told("nothing was judged".to_owned(), error),
+        groups => told(format!("only the first {} were judged", count(groups, "group")), error),
+    });
+    let unnamed = region.unnamed.iter();
+    let unnamed =
+        unnamed.map(|error| told("some findings are without the ids and tags of their rules".to_owned(), error));
+    unread.chain(unnamed).collect()
 }
 
 /// What to say about exceptions that free nothing there.

@@ -80,7 +80,7 @@ pub fn run(args: &PlanArgs, now: Timestamp) -> Result<Done, CliError> {
     let plans = planner.plan_all(events);
     let mut talk = tell_errors(&plans);
     talk.extend(plans.tell_missing());
-    talk.extend(tell_problems(&args.input, &described.problems));
+    talk.extend(tell_problems(&args.input.to_string(), &described.problems));
     talk.extend(tell_expired(&policy, plans.planned.iter().flat_map(|planned| &planned.report.expired_exceptions)));
     talk.extend(tell_policy(&policy));
     let data = match args.format {

@@ -1,13 +1,14 @@
 //! The audit of one region.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use portcullis_remediation::{Clock, ErrorKind, GroupPage, ListGroups, PortError};
+use portcullis_remediation::{Clock, ErrorKind, GroupPage, ListGroups, PortError, turn};
 use portcullis_rules::{Context, Policy, SecurityGroup, judge};
 
 use crate::audit::{Audit, Region};
-use crate::describe::{Described, GroupArn, is_account};
+use crate::describe::{Described, GroupArn, Problem, is_account};
 
 /// The first pause after a call that the client has given up on; it doubles from one to the next.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -37,8 +38,9 @@ pub(super) async fn audit(
         name: place.name.to_owned(),
         groups: audit.groups,
         rules: audit.rules,
-        is_whole: unread.is_none(),
-        error: unread.or(unnamed),
+        unread_groups: audit.problems.len(),
+        unread,
+        unnamed,
     });
     audit
 }
@@ -55,21 +57,16 @@ struct Walk<'a> {
 impl Walk<'_> {
     async fn pages(&mut self, place: &Place<'_>, seen: &(dyn Fn(&Audit) + Sync)) -> Result<(), PortError> {
         let mut token: Option<String> = None;
+        let mut tokens = BTreeSet::new();
         loop {
-            let page = patiently(self.clock, || self.lister.page(token.as_deref())).await?;
-            let next = page.next.clone();
+            let mut page =
+                patiently(self.clock, async || turn(self.lister, token.as_deref(), &mut tokens).await).await?;
+            let next = page.next.take();
             let judged = self.page(place, page).await;
             seen(&judged);
             self.audit.absorb(judged);
             match next {
                 None => return Ok(()),
-                Some(next) if token.as_ref() == Some(&next) => {
-                    return Err(PortError::new(
-                        "DescribeSecurityGroups",
-                        ErrorKind::Other,
-                        "the page token came twice",
-                    ));
-                }
                 Some(next) => token = Some(next),
             }
         }
@@ -79,7 +76,7 @@ impl Walk<'_> {
     /// and tags that an exception may ask for.
     async fn page(&mut self, place: &Place<'_>, page: GroupPage) -> Audit {
         let context = place.context();
-        let GroupPage { groups, prefix_lists, next: _ } = page;
+        let GroupPage { groups, prefix_lists, unread, next: _ } = page;
         let is_bad = |group: &SecurityGroup| {
             let context = Context { account: group.owner_id.clone(), ..context.clone() };
             !judge(place.policy, group, &prefix_lists, &context).findings.is_empty()
@@ -87,17 +84,18 @@ impl Walk<'_> {
         let (bad, mut groups): (Vec<_>, Vec<_>) = groups.into_iter().partition(is_bad);
         let arns = bad.iter().filter_map(|group| Some((group.id.clone(), place.arn(group)?))).collect();
         groups.extend(self.identified(bad).await);
-        let described = Described { groups, arns, prefix_lists, problems: Vec::new() };
-        Audit::of(place.policy, described, &context)
+        let problems = unread.iter().map(|(group, error)| place.problem(group, error)).collect();
+        Audit::of(place.policy, Described { groups, arns, prefix_lists, problems }, &context)
     }
 
-    /// The groups with the ids of their rules. Where these cannot be read, the groups as they are, now and from then on:
-    /// without tags too much is found, never too little.
+    /// The groups with the ids of their rules; as they are, where these cannot be read: without tags too much is found,
+    /// never too little. Who may not read them is not asked again.
     async fn identified(&mut self, groups: Vec<SecurityGroup>) -> Vec<SecurityGroup> {
-        if groups.is_empty() || self.unnamed.is_some() {
+        let is_denied = self.unnamed.as_ref().is_some_and(|error| error.kind == ErrorKind::Denied);
+        if groups.is_empty() || is_denied {
             return groups;
         }
-        match patiently(self.clock, || self.lister.identified(groups.clone())).await {
+        match patiently(self.clock, async || self.lister.identified(groups.clone()).await).await {
             Ok(identified) => identified,
             Err(error) => {
                 self.unnamed = Some(error);
@@ -112,6 +110,10 @@ impl Place<'_> {
         Context { now: Some(self.now), region: Some(self.name.to_owned()), ..Context::default() }
     }
 
+    fn problem(&self, group: &SecurityGroup, error: &PortError) -> Problem {
+        Problem { group_id: Some(group.id.clone()), path: self.name.to_owned(), message: error.to_string() }
+    }
+
     fn arn(&self, group: &SecurityGroup) -> Option<GroupArn> {
         let owner = group.owner_id.as_ref().filter(|owner| is_account(owner))?;
         Some(GroupArn::new(self.name, owner, &group.id))
@@ -120,10 +122,10 @@ impl Place<'_> {
 
 /// A call, again and again while EC2 is busy, and once more when it was silent. The client has tried a few times by
 /// itself each time.
-async fn patiently<T, F>(clock: &dyn Clock, mut call: impl FnMut() -> F) -> Result<T, PortError>
-where
-    F: Future<Output = Result<T, PortError>>,
-{
+pub(super) async fn patiently<T>(
+    clock: &dyn Clock,
+    mut call: impl AsyncFnMut() -> Result<T, PortError>,
+) -> Result<T, PortError> {
     let (mut pause, mut pauses) = (PAUSE, 0);
     loop {
         match call().await {

@@ -11,8 +11,9 @@ const STACK: &str = "aws:cloudformation:stack-name";
 
 /// The owner by the group's tags, else the stack that made it.
 pub(super) fn whom(group: &SecurityGroup) -> Option<String> {
-    let tagged = |wanted: &&str| group.tags.iter().find(|(key, value)| plain(key) == **wanted && !value.is_empty());
-    let owner = TAGS.iter().find_map(tagged).map(|(_, value)| value.clone());
+    let tagged =
+        |wanted: &&str| group.tags.iter().find(|(key, value)| plain(key) == **wanted && !value.trim().is_empty());
+    let owner = TAGS.iter().find_map(tagged).map(|(_, value)| value.trim().to_owned());
     owner.or_else(|| group.tags.get(STACK).map(|stack| format!("stack {stack}")))
 }
 
@@ -39,7 +40,7 @@ mod tests {
             (&[stack], Some("stack shop")),
             (&[stack, ("Team", "edge")], Some("edge")),
             (&[("Team", "edge"), ("OWNER", "alice@example.com")], Some("alice@example.com")),
-            (&[("Owner", ""), ("created-by", "terraform")], Some("terraform")),
+            (&[("Owner", " "), ("created-by", "terraform")], Some("terraform")),
             (&[("Owner_Email", "a@example.com")], Some("a@example.com")),
         ] {
             assert_eq!(whom_of(tags).as_deref(), whom, "{tags:?}");

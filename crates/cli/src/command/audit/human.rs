@@ -11,6 +11,9 @@ use crate::audit::Audit;
 use crate::command::{action, look, shorten, traffic};
 use crate::output::{BOLD, RED, clean, count, table};
 
+/// The characters of a name that are shown: all of them are in the JSON.
+const LONGEST: usize = 40;
+
 pub(super) fn render(audit: &Audit) -> String {
     let mut findings: Vec<_> = audit.all().collect();
     // What is exempt comes last. The order within a group is kept.
@@ -32,7 +35,8 @@ pub(super) fn render(audit: &Audit) -> String {
         ];
         // A region that all have in common is no news.
         let regions = |group: &SecurityGroup| audit.arns.get(&group.id).map(|arn| &arn.region);
-        let tells = findings.iter().map(|(group, _)| regions(group)).collect::<BTreeSet<_>>().len() > 1;
+        let tells = audit.regions.len() > 1
+            || findings.iter().map(|(group, _)| regions(group)).collect::<BTreeSet<_>>().len() > 1;
         let region = |group| if tells { regions(group) } else { None };
         let rows = findings.iter().map(|(group, finding)| (look(finding), row(group, finding, region(group))));
         text = table(header, rows);
@@ -44,7 +48,7 @@ pub(super) fn render(audit: &Audit) -> String {
 
 fn row(group: &SecurityGroup, finding: &Finding, region: Option<&String>) -> [String; 11] {
     let ingress = &finding.ingress;
-    let known = |text: Option<&String>| text.map_or("-".to_owned(), |text| clean(text));
+    let known = |text: Option<&String>| text.map_or("-".to_owned(), |text| bounded(&clean(text)));
     [
         finding.rule.severity.to_string(),
         known(region),
@@ -60,6 +64,15 @@ fn row(group: &SecurityGroup, finding: &Finding, region: Option<&String>) -> [St
     ]
 }
 
+/// Whoever may name or tag a group shall not push the rest of the table off the screen.
+fn bounded(text: &str) -> String {
+    if text.chars().count() <= LONGEST {
+        return text.to_owned();
+    }
+    let kept = text.chars().take(LONGEST.saturating_sub(1));
+    kept.chain(['\u{2026}']).collect()
+}
+
 fn summary(audit: &Audit, findings: &[(&SecurityGroup, &Finding)]) -> String {
     let judged = format!(
         "{}, {}{} judged by the policy `{}`",
@@ -70,6 +83,9 @@ fn summary(audit: &Audit, findings: &[(&SecurityGroup, &Finding)]) -> String {
     );
     let (exempt, found): (Vec<_>, Vec<_>) = findings.iter().partition(|(_, finding)| finding.exempt.is_some());
     let exempt = if exempt.is_empty() { String::new() } else { format!("; {} exempt", exempt.len()) };
+    if audit.groups == 0 && audit.is_incomplete() {
+        return format!("{RED}nothing was judged{RED:#}{}\n", place(audit));
+    }
     if found.is_empty() {
         return format!("{judged}: {BOLD}nothing found{BOLD:#}{exempt}{}\n", unread(audit));
     }
@@ -99,7 +115,7 @@ fn place(audit: &Audit) -> String {
 
 /// What the numbers do not cover.
 fn unread(audit: &Audit) -> String {
-    match audit.regions.iter().filter(|region| !region.is_whole).count() {
+    match audit.regions.iter().filter(|region| !region.is_whole()).count() {
         0 => String::new(),
         regions => format!("; {RED}{} not read to the end{RED:#}", count(regions, "region")),
     }

@@ -87,7 +87,7 @@ fn held(args: &CheckArgs, loaded: &Loaded, input: &Input, now: Timestamp) -> Res
     let context = Context { now: Some(now), region: args.region.clone(), ..Context::default() };
     let audit = Audit::of(&loaded.policy, groups(input)?, &context);
     let stale = audit.stale(&loaded.policy);
-    let mut talk = tell_problems(input, &audit.problems);
+    let mut talk = tell_problems(&input.to_string(), &audit.problems);
     talk.extend(tell_region(&loaded.policy, audit.regions_known));
     if args.format == Format::Human {
         talk.extend(tell_stale(&stale, &input.to_string()));

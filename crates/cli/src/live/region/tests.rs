@@ -45,8 +45,8 @@ fn every_page_is_judged_and_findings_have_the_ids_of_their_rules() {
     let audit = scene.audit();
     assert_eq!(found(&audit), [("sg-1", Some("sgr-1-1")), ("sg-4", Some("sgr-4-1"))]);
     assert_eq!((audit.groups, audit.rules), (4, 6));
-    let whole = Region { name: "eu-west-1".to_owned(), groups: 4, rules: 6, is_whole: true, error: None };
-    assert_eq!(audit.regions, [whole]);
+    let name = "eu-west-1".to_owned();
+    assert_eq!(audit.regions, [Region { name, groups: 4, rules: 6, unread_groups: 0, unread: None, unnamed: None }]);
     assert!(!audit.is_incomplete());
     assert!(scene.clock.sleeps().is_empty());
 }
@@ -73,8 +73,8 @@ fn what_was_read_before_a_failure_stands_and_so_does_the_failure() {
     assert_eq!(found(&audit), [("sg-1", Some("sgr-1-1"))]);
     assert!(audit.is_incomplete());
     let [region] = audit.regions.as_slice() else { panic!("{audit:?}") };
-    assert_eq!((region.groups, region.is_whole), (3, false));
-    assert_eq!(region.error.as_ref().unwrap().kind, ErrorKind::Denied);
+    assert_eq!((region.groups, region.is_whole()), (3, false));
+    assert_eq!(region.unread.as_ref().unwrap().kind, ErrorKind::Denied);
     assert!(scene.clock.sleeps().is_empty(), "waiting would not help");
 }
 
@@ -85,9 +85,44 @@ fn without_the_ids_of_rules_everything_is_judged_all_the_same() {
     let audit = scene.audit();
     assert_eq!(found(&audit), [("sg-1", None), ("sg-4", None)]);
     let [region] = audit.regions.as_slice() else { panic!("{audit:?}") };
-    assert_eq!((region.groups, region.is_whole), (4, true));
-    assert_eq!(region.error.as_ref().unwrap().operation, "DescribeSecurityGroupRules");
+    assert_eq!((region.groups, region.is_whole()), (4, true));
+    assert_eq!(region.unnamed.as_ref().unwrap().operation, "DescribeSecurityGroupRules");
     assert!(audit.is_incomplete());
+}
+
+#[test]
+fn only_who_is_denied_the_ids_is_not_asked_again() {
+    let scene = three_pages();
+    scene.list.fail_rules(ErrorKind::Other);
+    scene.list.fail(2, ErrorKind::Denied);
+    let audit = scene.audit();
+    assert_eq!(found(&audit), [("sg-1", None)]);
+    let [region] = audit.regions.as_slice() else { panic!("{audit:?}") };
+    let told: Vec<_> = region.errors().map(|error| error.kind).collect();
+    assert_eq!(told, [ErrorKind::Denied, ErrorKind::Other], "both failures are told");
+
+    let scene = three_pages();
+    scene.list.fail_rules(ErrorKind::Other);
+    assert_eq!(found(&scene.audit()), [("sg-1", None), ("sg-4", Some("sgr-4-1"))], "the next page may do better");
+}
+
+#[test]
+fn a_group_that_nobody_understands_hides_no_other() {
+    let scene = three_pages();
+    let scene = Scene { list: scene.list.unreadable(0, group("sg-odd", &[])), ..scene };
+    let audit = scene.audit();
+    assert_eq!(found(&audit).len(), 2);
+    assert!(audit.is_incomplete() && !audit.regions[0].is_whole());
+    let [problem] = audit.problems.as_slice() else { panic!("{audit:?}") };
+    assert_eq!((problem.group_id.as_deref(), problem.path.as_str()), (Some("sg-odd"), "eu-west-1"));
+}
+
+#[test]
+fn a_group_on_two_pages_is_told_once() {
+    let scene = Scene::new([vec![group("sg-1", OPEN)], vec![group("sg-1", OPEN), group("sg-2", OPEN)]]);
+    let mut audit = scene.audit();
+    audit.sort();
+    assert_eq!(found(&audit).len(), 2);
 }
 
 #[test]
@@ -101,9 +136,9 @@ fn patience_ends() {
         let clock = FakeClock::at(NOW.parse().unwrap());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let calls = std::cell::Cell::new(0);
-        let answer: Result<(), _> = runtime.block_on(patiently(&clock, || {
+        let answer: Result<(), _> = runtime.block_on(patiently(&clock, async || {
             calls.set(calls.get() + 1);
-            async { Err(PortError::new("DescribeSecurityGroups", kind, "no")) }
+            Err(PortError::new("DescribeSecurityGroups", kind, "no"))
         }));
         assert_eq!(answer.unwrap_err().kind, kind);
         let expected: Vec<_> = pauses.iter().copied().map(Duration::from_secs).collect();
@@ -111,13 +146,14 @@ fn patience_ends() {
     }
 }
 
-/// A list whose token never changes.
+/// A list that leads back to its second page.
 struct Stuck;
 
 #[async_trait::async_trait]
 impl ListGroups for Stuck {
-    async fn page(&self, _: Option<&str>) -> Result<GroupPage, PortError> {
-        Ok(GroupPage { next: Some("again".to_owned()), ..GroupPage::default() })
+    async fn page(&self, token: Option<&str>) -> Result<GroupPage, PortError> {
+        let next = if token == Some("a") { "b" } else { "a" };
+        Ok(GroupPage { next: Some(next.to_owned()), ..GroupPage::default() })
     }
 
     async fn identified(&self, groups: Vec<SecurityGroup>) -> Result<Vec<SecurityGroup>, PortError> {
@@ -132,6 +168,6 @@ fn a_token_that_comes_twice_is_no_end() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let clock = FakeClock::at(NOW.parse().unwrap());
     let audit = runtime.block_on(audit(&Stuck, &clock, &place, &|_| ()));
-    assert!(!audit.regions[0].is_whole);
-    assert!(audit.regions[0].error.as_ref().unwrap().message.contains("came twice"));
+    assert!(!audit.regions[0].is_whole());
+    assert!(audit.regions[0].unread.as_ref().unwrap().message.contains("came twice"));
 }
