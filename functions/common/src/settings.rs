@@ -1,5 +1,6 @@
 //! What the function is told by its environment.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use portcullis_remediation::Mode;
@@ -68,6 +69,17 @@ impl Settings {
     }
 }
 
+impl fmt::Display for PolicySource {
+    /// As the setting has it; of a file the whole path.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Preset(name) => write!(f, "preset:{name}"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Parameter(name) => write!(f, "ssm:{name}"),
+        }
+    }
+}
+
 impl PolicySource {
     fn read(given: Option<String>, root: &Path) -> Result<Self, InvalidSettings> {
         let Some(given) = given else {
@@ -76,7 +88,7 @@ impl PolicySource {
         match given.split_once(':') {
             Some(("preset", name)) if !name.is_empty() => Ok(Self::Preset(name.to_owned())),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(root.join(path))),
-            Some(("ssm", name)) if !name.is_empty() => Ok(Self::Parameter(name.to_owned())),
+            Some(("ssm", name)) if !name.trim().is_empty() => Ok(Self::Parameter(name.trim().to_owned())),
             Some(_) | None => Err(InvalidSettings::Policy(given)),
         }
     }
@@ -135,6 +147,7 @@ mod tests {
             ("ssm:/portcullis/policy:4", PolicySource::Parameter("/portcullis/policy:4".to_owned())),
         ] {
             assert_eq!(with_topic("PORTCULLIS_POLICY", given).unwrap().policy, policy);
+            assert_eq!(policy.to_string(), given.replace("file:policy", "file:/var/task/policy"));
         }
         for wrong in ["policy.yaml", "web-only", "ssm:", "file:", "preset:", "FILE:policy.yaml"] {
             assert_eq!(with_topic("PORTCULLIS_POLICY", wrong), Err(InvalidSettings::Policy(wrong.into())));

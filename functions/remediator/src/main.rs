@@ -45,6 +45,6 @@ async fn remediator() -> Result<Remediator, Error> {
         teller: Arc::new(aws.teller(settings.topic_arn)),
         clock: Arc::new(SystemClock),
     };
-    tracing::info!(policy = policy.name, %mode, "ready");
+    tracing::info!(policy = policy.name, source = %settings.policy, %mode, "ready");
     Ok(Remediator::new(hands, policy, Limits::default()))
 }

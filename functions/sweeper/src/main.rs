@@ -50,6 +50,6 @@ async fn compose() -> Result<(Aws, Sweeper), Error> {
         teller: Arc::new(aws.teller(settings.topic_arn)),
         clock: Arc::new(SystemClock),
     };
-    tracing::info!(policy = policy.name, %mode, sweep = action.as_str(), "ready");
+    tracing::info!(policy = policy.name, source = %settings.policy, %mode, sweep = action.as_str(), "ready");
     Ok((aws, Sweeper::new(hands, policy, Limits::default())))
 }
