@@ -11,7 +11,7 @@ use portcullis_rules::{Context, PrefixLists, Source, judge};
 use portcullis_testkit::{FakeTell, group as known};
 
 use crate::aws;
-use crate::stub::{Reply, Stub, ok, refused};
+use crate::stub::{Reply, Request, Stub, ok, refused};
 
 const GROUPS: &str = "DescribeSecurityGroups";
 const RULES: &str = "DescribeSecurityGroupRules";
@@ -122,12 +122,16 @@ async fn throttling_is_left_to_the_sdk_and_then_an_error() {
     assert_eq!(aws(&stub).lister().page(None).await.unwrap_err().kind, ErrorKind::Throttled);
 }
 
+/// Lists are read side by side, so the answer hangs on the list and not on the order.
+fn by_list(request: &Request) -> Reply {
+    if request.get("PrefixListId") == "pl-2" { refused(403, "UnauthorizedOperation") } else { entries("0.0.0.0/1") }
+}
+
 #[tokio::test]
 async fn groups_with_a_list_that_may_not_be_read_are_unread_and_the_others_are_not() {
     let stub = Stub::start([
         (GROUPS, page(&[group("sg-1", "pl-1"), group("sg-2", "pl-2")], "")),
-        (ENTRIES, entries("0.0.0.0/1")),
-        (ENTRIES, refused(403, "UnauthorizedOperation")),
+        (ENTRIES, Reply::Judge(by_list)),
     ]);
     let page = aws(&stub).lister().page(None).await.unwrap();
     assert_eq!(page.groups.iter().map(|group| group.id.as_str()).collect::<Vec<_>>(), ["sg-1"]);
