@@ -133,7 +133,7 @@ impl Aws {
     /// # Errors
     /// As [`Aws::connect`].
     pub async fn connect_to(region: Option<&str>, timing: &Timing) -> Result<Self, ConnectError> {
-        let region = region.map(str::to_owned).or_else(|| env("AWS_REGION")).or_else(|| env("AWS_DEFAULT_REGION"));
+        let region = named_region(region);
         // Where only a profile knows the region, the roots are chosen before it is read: the safe choice is the
         // system's.
         let roots = match &region {
@@ -167,8 +167,7 @@ impl Aws {
     }
 
     fn over(config: &SdkConfig, connector: SharedHttpConnector, hosts: Vec<String>) -> Result<Self, ConnectError> {
-        // The SDK takes an `AWS_REGION` that is set to nothing for a region.
-        let region = config.region().map(ToString::to_string).filter(|region| !region.is_empty());
+        let region = region(config).map(ToString::to_string);
         Ok(Self {
             ec2: aws_sdk_ec2::Client::new(config),
             sns: aws_sdk_sns::Client::new(config),
@@ -223,6 +222,16 @@ impl Aws {
     pub fn teller(&self, topic_arn: impl Into<String>) -> Teller {
         Teller::new(self.sns.clone(), topic_arn.into())
     }
+}
+
+/// This region, else that of the environment.
+pub(crate) fn named_region(region: Option<&str>) -> Option<String> {
+    region.map(str::to_owned).or_else(|| env("AWS_REGION")).or_else(|| env("AWS_DEFAULT_REGION"))
+}
+
+/// The region of a configuration. The SDK takes an `AWS_REGION` that is set to nothing for one.
+pub(crate) fn region(config: &SdkConfig) -> Option<&Region> {
+    config.region().filter(|region| !region.as_ref().is_empty())
 }
 
 /// A variable of the environment; an empty one is none.

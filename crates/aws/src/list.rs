@@ -6,13 +6,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::describe_security_group_rules::DescribeSecurityGroupRulesOutput;
-use aws_sdk_ec2::types::{Filter, SecurityGroup as Described, SecurityGroupRule};
+use aws_sdk_ec2::types::{Filter, SecurityGroupRule};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use portcullis_remediation::{ErrorKind, GroupPage, ListGroups, PortError};
 use portcullis_rules::{PrefixLists, SecurityGroup};
 
 use crate::error::failure;
-use crate::merge::{identify, merge};
+use crate::merge::{identify, merge, named};
 use crate::prefix_lists;
 use crate::read::{GROUPS, PAGE, RULES, odd, pages};
 
@@ -115,18 +115,6 @@ fn apart(
     (good, hidden)
 }
 
-/// What a group is called, without its rules.
-fn named(described: &Described) -> Result<SecurityGroup, PortError> {
-    let id = described.group_id().filter(|id| !id.is_empty()).ok_or_else(|| odd(GROUPS, "a group has no id"))?;
-    Ok(SecurityGroup {
-        id: id.to_owned(),
-        name: described.group_name().map(str::to_owned),
-        vpc_id: described.vpc_id().map(str::to_owned),
-        owner_id: described.owner_id().map(str::to_owned),
-        ..SecurityGroup::default()
-    })
-}
-
 #[async_trait]
 impl ListGroups for Lister {
     async fn page(&self, token: Option<&str>) -> Result<GroupPage, PortError> {
@@ -136,11 +124,13 @@ impl ListGroups for Lister {
         let next = answer.next_token.filter(|token| !token.is_empty());
         let (mut groups, mut unread) = (Vec::new(), Vec::new());
         for described in answer.security_groups.unwrap_or_default() {
-            let named = named(&described)?;
+            if described.group_id().is_none_or(str::is_empty) {
+                return Err(odd(GROUPS, "a group has no id"));
+            }
             // One odd rule shall not hide the other groups of the region.
-            match merge(described, &[]) {
+            match merge(&described, &[]) {
                 Ok(group) => groups.push(group),
-                Err(error) => unread.push((named, error)),
+                Err(error) => unread.push((named(&described), error)),
             }
         }
         let (prefix_lists, unread_lists) = self.lists(&groups).await;

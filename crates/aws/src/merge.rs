@@ -12,21 +12,28 @@ use crate::read::{GROUPS, RULES, odd};
 ///
 /// # Errors
 /// When a rule cannot be understood.
-pub(crate) fn merge(described: Described, rules: &[SecurityGroupRule]) -> Result<SecurityGroup, PortError> {
+pub(crate) fn merge(described: &Described, rules: &[SecurityGroupRule]) -> Result<SecurityGroup, PortError> {
     let mut listed = Vec::new();
     for permission in described.ip_permissions() {
         listed.extend(from_permission(permission).map_err(|reason| odd(GROUPS, reason))?);
     }
-    let group = SecurityGroup {
+    Ok(SecurityGroup {
         open_egress: Some(described.ip_permissions_egress().iter().any(is_everything)),
         tags: tags(described.tags()),
-        id: described.group_id.unwrap_or_default(),
-        name: described.group_name,
-        vpc_id: described.vpc_id,
-        owner_id: described.owner_id,
-        rules: Vec::new(),
-    };
-    Ok(SecurityGroup { rules: both(rules, listed)?, ..group })
+        rules: both(rules, listed)?,
+        ..named(described)
+    })
+}
+
+/// What a group is called, and nothing else of it.
+pub(crate) fn named(described: &Described) -> SecurityGroup {
+    SecurityGroup {
+        id: described.group_id().unwrap_or_default().to_owned(),
+        name: described.group_name().map(str::to_owned),
+        vpc_id: described.vpc_id().map(str::to_owned),
+        owner_id: described.owner_id().map(str::to_owned),
+        ..SecurityGroup::default()
+    }
 }
 
 /// A group that was listed, with what `DescribeSecurityGroupRules` adds: the ids, descriptions and tags of its rules.
@@ -93,7 +100,7 @@ mod tests {
             .owner_id("123456789012")
             .tags(Tag::builder().key("env").value("prod").build())
             .build();
-        let merged = merge(group, &[]).unwrap();
+        let merged = merge(&group, &[]).unwrap();
         assert_eq!(merged.id, "sg-1");
         assert_eq!(merged.name.as_deref(), Some("web"));
         assert_eq!(merged.vpc_id.as_deref(), Some("vpc-1"));
@@ -108,7 +115,7 @@ mod tests {
             .ip_permissions(permission("tcp", Some(22), "0.0.0.0/0"))
             .ip_permissions(permission("tcp", Some(3389), "0.0.0.0/0"))
             .build();
-        let merged = merge(group, &[rule("sgr-1", 22, "0.0.0.0/0"), rule("sgr-2", 80, "0.0.0.0/0")]);
+        let merged = merge(&group, &[rule("sgr-1", 22, "0.0.0.0/0"), rule("sgr-2", 80, "0.0.0.0/0")]);
         let merged = merged.unwrap();
         let ids: Vec<_> = merged.rules.iter().map(|rule| rule.id.as_deref()).collect();
         assert_eq!(ids, [Some("sgr-1"), Some("sgr-2"), None]);
@@ -125,7 +132,7 @@ mod tests {
             .cidr_ipv4("0.0.0.0/0")
             .build();
         let group = described().ip_permissions(permission("-1", None, "0.0.0.0/0")).build();
-        assert_eq!(merge(group, &[all]).unwrap().rules.len(), 1);
+        assert_eq!(merge(&group, &[all]).unwrap().rules.len(), 1);
     }
 
     #[test]
@@ -141,16 +148,16 @@ mod tests {
             (permission("-1", None, "10.0.0.0/8"), false),
         ] {
             let group = described().ip_permissions_egress(egress).build();
-            assert_eq!(merge(group, &[]).unwrap().open_egress, Some(open));
+            assert_eq!(merge(&group, &[]).unwrap().open_egress, Some(open));
         }
     }
 
     #[test]
     fn a_rule_of_either_answer_that_cannot_be_understood_is_an_error() {
-        let error = merge(described().build(), &[rule("sgr-9", 22, "here")]).unwrap_err();
+        let error = merge(&described().build(), &[rule("sgr-9", 22, "here")]).unwrap_err();
         assert_eq!(error.operation, RULES);
         assert!(error.message.contains("sgr-9"), "{error}");
         let group = described().ip_permissions(permission("quic", None, "::/0")).build();
-        assert_eq!(merge(group, &[]).unwrap_err().operation, GROUPS);
+        assert_eq!(merge(&group, &[]).unwrap_err().operation, GROUPS);
     }
 }

@@ -51,14 +51,14 @@ impl Reader {
             Err(error) if error.kind == ErrorKind::GroupNotFound && !rules.is_empty() => {
                 Err(odd(GROUPS, format!("{id} has rules but is not found: {}", error.message)))
             }
-            described => merge(described?, &rules),
+            described => merge(&described?, &rules),
         }
     }
 
     async fn by_name(&self, group: &GroupRef) -> Result<SecurityGroup, PortError> {
         let described = self.describe(group).await?;
         let rules = self.rules(described.group_id().unwrap_or_default()).await?;
-        merge(described, &rules)
+        merge(&described, &rules)
     }
 
     /// The one group. EC2 answers an unknown one with an error, so an answer without it is no proof that there is none.

@@ -14,7 +14,7 @@ use aws_sdk_ec2::Client;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use portcullis_remediation::PortError;
 
-use crate::client::{ConnectError, Timing, env, http_client, loader, native_unless_named};
+use crate::client::{ConnectError, Timing, env, http_client, loader, named_region, native_unless_named, region};
 use crate::connector::{Roots, connector};
 use crate::error::{chain, failure};
 use crate::list::Lister;
@@ -98,7 +98,7 @@ impl Session {
 
     /// The region that the login, the environment or the profile names.
     pub fn region(&self) -> Option<&str> {
-        self.config.region().map(AsRef::as_ref).filter(|region: &&str| !region.is_empty())
+        region(&self.config).map(AsRef::as_ref)
     }
 
     /// The regions that are enabled for the account, in the order of their names.
@@ -106,8 +106,8 @@ impl Session {
     /// # Errors
     /// When they cannot be read.
     pub async fn regions(&self) -> Result<Vec<String>, PortError> {
-        let region = self.region().map_or_else(|| self.home.clone(), |region| Region::new(region.to_owned()));
-        let answer = self.ec2(region).describe_regions().send().await;
+        let region = region(&self.config).unwrap_or(&self.home);
+        let answer = self.ec2(region.clone()).describe_regions().send().await;
         let answer = answer.map_err(|error| failure(REGIONS, &error).error)?;
         let mut names = Vec::new();
         for region in answer.regions.unwrap_or_default() {
@@ -128,12 +128,11 @@ impl Session {
 }
 
 async fn configure(login: &Login, home: &Region, timing: &Timing, connector: &SharedHttpConnector) -> SdkConfig {
-    let region = login.region.clone().or_else(|| env("AWS_REGION")).or_else(|| env("AWS_DEFAULT_REGION"));
-    let loader = loader(region, timing, connector);
+    let loader = loader(named_region(login.region.as_deref()), timing, connector);
     let Some(profile) = &login.profile else { return loader.load().await };
     let config = loader.profile_name(profile).load().await;
     let provider = ProviderConfig::without_region()
-        .with_region(Some(config.region().unwrap_or(home).clone()))
+        .with_region(Some(region(&config).unwrap_or(home).clone()))
         .with_http_client(http_client(connector))
         .with_retry_config(timing.retries())
         .with_timeout_config(timing.timeouts());
@@ -143,7 +142,7 @@ async fn configure(login: &Login, home: &Region, timing: &Timing, connector: &Sh
 
 /// The same, as the role. The session's name stands in `CloudTrail` beside each of its calls.
 async fn be(role: &Role, home: &Region, config: SdkConfig) -> SdkConfig {
-    let region = config.region().unwrap_or(home).clone();
+    let region = region(&config).unwrap_or(home).clone();
     let mut builder =
         AssumeRoleProvider::builder(&role.arn).session_name("portcullis-audit").configure(&config).region(region);
     if let Some(external_id) = &role.external_id {

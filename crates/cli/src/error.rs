@@ -83,12 +83,13 @@ pub enum CliError {
     #[error("no region of the live account is named")]
     NoRegion,
     /// No way to the live account.
+    #[error("{0}")]
+    Connect(String),
+    /// No keys for it.
     #[error("{message}")]
-    Connect {
+    LogIn {
         /// What went wrong.
         message: String,
-        /// Whether it is about keys.
-        is_login: bool,
         /// Whether a role was to be assumed.
         is_role: bool,
     },
@@ -147,9 +148,12 @@ impl CliError {
     /// The exit code.
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::Read { .. } | Self::Write(_) | Self::Json(_) | Self::Connect { .. } | Self::Regions(_) => {
-                Exit::Failure
-            }
+            Self::Read { .. }
+            | Self::Write(_)
+            | Self::Json(_)
+            | Self::Connect(_)
+            | Self::LogIn { .. }
+            | Self::Regions(_) => Exit::Failure,
             Self::Gzip { .. }
             | Self::Empty { .. }
             | Self::Utf16 { .. }
@@ -217,12 +221,12 @@ impl CliError {
             Self::NoSuchRegion(_) => {
                 "correct `AWS_REGION` or the profile, or name a region such as eu-central-1 with `--region`"
             }
-            Self::Connect { is_login: true, is_role: true, .. } => {
+            Self::LogIn { is_role: true, .. } => {
                 "the keys you have need `sts:AssumeRole` on the role, and its trust policy must name whom they belong to; it may ask \
                  for `--external-id`. For a role that asks for a second factor, put keys into the environment with \
                  `aws configure export-credentials --format env`"
             }
-            Self::Connect { is_login: true, .. } => {
+            Self::LogIn { is_role: false, .. } => {
                 "log in with the AWS CLI and name its profile with `--profile`, or put keys into the environment with \
                  `aws configure export-credentials --format env`"
             }
@@ -230,7 +234,7 @@ impl CliError {
                 "allow `ec2:DescribeRegions`, or name the regions with `--region`; where the keys themselves are refused, log in again"
             }
             Self::Regions(error) => way_out(error.kind),
-            Self::Connect { .. } | Self::Policy { .. } | Self::Expectations { .. } | Self::Write(_) | Self::Json(_) => {
+            Self::Connect(_) | Self::Policy { .. } | Self::Expectations { .. } | Self::Write(_) | Self::Json(_) => {
                 return None;
             }
         };

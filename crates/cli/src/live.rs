@@ -88,16 +88,17 @@ fn login(args: &AuditArgs) -> Login {
 }
 
 fn connect(error: &ConnectError, args: &AuditArgs) -> CliError {
+    if !matches!(error, ConnectError::NoCredentials(_)) {
+        return CliError::Connect(error.to_string());
+    }
     let whose = match (&args.live.role, &args.live.profile) {
         (Some(role), _) => format!("as `{role}`: "),
         (None, Some(profile)) => format!("with the profile `{profile}`: "),
         (None, None) => String::new(),
     };
-    let is_login = matches!(error, ConnectError::NoCredentials(_));
-    let whose = if is_login { whose } else { String::new() };
-    CliError::Connect { message: format!("{whose}{error}"), is_login, is_role: args.live.role.is_some() }
+    CliError::LogIn { message: format!("{whose}{error}"), is_role: args.live.role.is_some() }
 }
 
 fn unable(error: &io::Error) -> CliError {
-    CliError::Connect { message: format!("the system gives no sockets: {error}"), is_login: false, is_role: false }
+    CliError::Connect(format!("the system gives no sockets: {error}"))
 }

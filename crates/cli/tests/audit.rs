@@ -77,7 +77,7 @@ fn many_bad_values_are_told_in_few_lines() {
 #[test]
 fn exit_codes() {
     let folder = folder();
-    for (args, code) in [
+    folder.exits(&[
         ("audit --input none.json", 0),
         ("audit --input none.json --strict", 0),
         ("audit --input open.json", 1),
@@ -99,10 +99,7 @@ fn exit_codes() {
         ("", 2),
         ("--version", 0),
         ("--help", 0),
-    ] {
-        let run = folder.run(args);
-        assert_eq!(run.code, code, "{args}: {run:?}");
-    }
+    ]);
 }
 
 #[test]

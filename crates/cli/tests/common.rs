@@ -58,6 +58,15 @@ impl Folder {
         finish(self.command(args), b"")
     }
 
+    /// Runs each command line and holds it to its exit code.
+    #[track_caller]
+    pub(crate) fn exits(&self, expected: &[(&str, i32)]) {
+        for (args, code) in expected {
+            let run = self.run(args);
+            assert_eq!(run.code, *code, "{args}: {run:?}");
+        }
+    }
+
     pub(crate) fn command(&self, args: &str) -> Command {
         let mut command = command(&args.split_whitespace().collect::<Vec<_>>());
         command.current_dir(self.0.path());

@@ -118,7 +118,7 @@ fn many_errors_are_told_in_few_lines() {
 #[test]
 fn exit_codes() {
     let folder = folder();
-    for (args, code) in [
+    folder.exits(&[
         ("plan trail --input groups.json", 1),
         ("plan trail --input calm.json", 0),
         ("plan broken --input groups.json", 2),
@@ -131,10 +131,7 @@ fn exit_codes() {
         // The groups lie among the logs, and are none.
         ("plan beside --input beside/groups.json", 1),
         ("plan beside --input groups.json", 2),
-    ] {
-        let run = folder.run(args);
-        assert_eq!(run.code, code, "{args}: {run:?}");
-    }
+    ]);
 }
 
 #[test]

@@ -125,7 +125,7 @@ fn every_wrapping_is_the_same_event() {
 #[test]
 fn exit_codes() {
     let folder = folder();
-    for (args, code) in [
+    folder.exits(&[
         ("plan event.json --input groups.json", 1),
         ("plan event.json --input groups.json --account 444455556666", 1),
         ("plan told.json --input groups.json", 0),
@@ -141,10 +141,7 @@ fn exit_codes() {
         ("plan - --input -", 2),
         ("plan not-there.json --input groups.json", 3),
         ("plan event.json --input not-there.json", 3),
-    ] {
-        let run = folder.run(args);
-        assert_eq!(run.code, code, "{args}: {run:?}");
-    }
+    ]);
 }
 
 #[test]

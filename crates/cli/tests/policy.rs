@@ -184,7 +184,7 @@ fn checking() {
 #[test]
 fn exit_codes() {
     let folder = folder();
-    for (args, code) in [
+    folder.exits(&[
         ("policy check good.yaml --strict", 0),
         ("policy check bom.yaml", 0),
         ("policy check excepting.yaml --input groups.json", 0),
@@ -212,10 +212,7 @@ fn exit_codes() {
         ("plan - --input groups.json --policy -", 2),
         ("plan event.json --input - --policy -", 2),
         ("rules --policy not-there.yaml", 3),
-    ] {
-        let run = folder.run(args);
-        assert_eq!(run.code, code, "{args}: {run:?}");
-    }
+    ]);
 }
 
 #[test]

@@ -23,16 +23,9 @@ pub use swept::{GroupNote, RuleTally, SweepError, Swept, Unfinished, Why};
 
 use crate::alert;
 use crate::intake::{Actor, Change, Origin, Target};
-use crate::ports::{GroupPage, GroupRef, ListGroups, PortError, turn};
+use crate::ports::{GroupPage, GroupRef, ListGroups, turn};
 use crate::remediate::{Handled, Hands, Limits, RemediationError, Remediator};
 use quiet::Deeds;
-
-/// A page, after the tags of rules were asked for.
-enum Identified {
-    All(Vec<SecurityGroup>),
-    /// Those that nothing was found in; those of which the tags cannot be read.
-    But(Vec<SecurityGroup>, Vec<SecurityGroup>, PortError),
-}
 
 /// What one sweep is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,24 +103,17 @@ impl Sweeper {
     }
 
     /// Judges one page; false when time ran out before its end, so that it has to be judged again.
-    async fn page(&self, lister: &dyn ListGroups, errand: &Errand, page: GroupPage, swept: &mut Swept) -> bool {
-        let GroupPage { groups, prefix_lists, mut unread, next: _ } = page;
-        let groups = match self.identified(lister, errand, groups, &prefix_lists).await {
-            Identified::All(groups) => groups,
-            Identified::But(groups, failed, error) => {
-                unread.extend(failed.into_iter().map(|group| (group, error.clone())));
-                groups
-            }
-        };
-        for (group, error) in unread {
+    async fn page(&self, lister: &dyn ListGroups, errand: &Errand, mut page: GroupPage, swept: &mut Swept) -> bool {
+        self.identify(lister, errand, &mut page).await;
+        for (group, error) in page.unread {
             swept.looked_at(&group);
             swept.unread(&group, &error);
         }
-        for group in groups {
+        for group in page.groups {
             if self.hands.clock.now() >= errand.deadline {
                 return false;
             }
-            self.group(errand, group, &prefix_lists, swept).await;
+            self.group(errand, group, &page.prefix_lists, swept).await;
         }
         true
     }
@@ -151,27 +137,20 @@ impl Sweeper {
         judge(&self.policy, group, lists, &change.origin.context(Some(self.hands.clock.now())))
     }
 
-    /// The groups of a page; those with findings with the tags of their rules, where an exception of the policy asks for
-    /// them: a list of groups has no such tags, and without them too much is found, never too little.
-    async fn identified(
-        &self,
-        lister: &dyn ListGroups,
-        errand: &Errand,
-        groups: Vec<SecurityGroup>,
-        lists: &PrefixLists,
-    ) -> Identified {
-        let by_tags = self.policy.exceptions.iter().any(|exception| !exception.rule_tags.is_empty());
-        if !by_tags {
-            return Identified::All(groups);
+    /// Gives the groups with findings the tags of their rules, where an exception of the policy asks for them: a list of
+    /// groups has no such tags, and without them too much is found, never too little. Groups whose tags cannot be read are
+    /// unread.
+    async fn identify(&self, lister: &dyn ListGroups, errand: &Errand, page: &mut GroupPage) {
+        if self.policy.exceptions.iter().all(|exception| exception.rule_tags.is_empty()) {
+            return;
         }
+        let lists = &page.prefix_lists;
         let is_bad = |group: &SecurityGroup| !self.judge(&change(errand, &group.id), group, lists).findings.is_empty();
-        let (bad, mut good): (Vec<_>, Vec<_>) = groups.into_iter().partition(is_bad);
+        let (bad, good): (Vec<_>, _) = std::mem::take(&mut page.groups).into_iter().partition(is_bad);
+        page.groups = good;
         match lister.identified(bad.clone()).await {
-            Ok(identified) => {
-                good.extend(identified);
-                Identified::All(good)
-            }
-            Err(error) => Identified::But(good, bad, error),
+            Ok(identified) => page.groups.extend(identified),
+            Err(error) => page.unread.extend(bad.into_iter().map(|group| (group, error.clone()))),
         }
     }
 

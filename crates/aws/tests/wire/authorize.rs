@@ -1,13 +1,13 @@
 //! Adding rules.
 
 use portcullis_remediation::ports::Authorized;
-use portcullis_remediation::{AuthorizeIngress as _, ErrorKind, PortError};
+use portcullis_remediation::{AuthorizeIngress as _, ErrorKind};
 use portcullis_rules::group::WrittenPorts;
 use portcullis_rules::source::GroupSource;
 use portcullis_rules::{IngressRule, Source};
 
 use crate::stub::{Reply, Request, Stub, ok, refused};
-use crate::{ID, aws};
+use crate::{ID, aws, kinds};
 
 const AUTHORIZE: &str = "AuthorizeSecurityGroupIngress";
 
@@ -30,11 +30,6 @@ async fn authorize(stub: &Stub, rules: &[IngressRule]) -> Authorized {
     let authorized = aws(stub).changer().authorize(ID, rules).await;
     assert_eq!(authorized.len(), rules.len(), "an outcome for each box");
     authorized
-}
-
-fn kinds(authorized: &Authorized) -> Vec<Option<ErrorKind>> {
-    let kind = |outcome: &Result<(), PortError>| outcome.as_ref().err().map(|error| error.kind);
-    authorized.iter().map(kind).collect()
 }
 
 fn done() -> Reply {

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use portcullis_aws::{Aws, Timing};
+use portcullis_remediation::{ErrorKind, PortError};
 use stub::Stub;
 
 /// The group of the tests.
@@ -33,6 +34,11 @@ fn timing() -> Timing {
 fn aws_at(url: &str, timing: &Timing) -> Aws {
     let keys = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
     Aws::at(url, keys, timing).unwrap()
+}
+
+/// What became of each box; `None` where all went well.
+fn kinds(outcomes: &[Result<(), PortError>]) -> Vec<Option<ErrorKind>> {
+    outcomes.iter().map(|outcome| outcome.as_ref().err().map(|error| error.kind)).collect()
 }
 
 fn aws(stub: &Stub) -> Aws {

@@ -1,12 +1,12 @@
 //! Removing rules.
 
-use portcullis_remediation::{ErrorKind, PortError, RevokeIngress as _, Revoked};
+use portcullis_remediation::{ErrorKind, RevokeIngress as _, Revoked};
 use portcullis_rules::group::WrittenPorts;
 use portcullis_rules::source::GroupSource;
 use portcullis_rules::{IngressRule, Source};
 
 use crate::stub::{Reply, Request, Stub, ok, refused};
-use crate::{ID, aws};
+use crate::{ID, aws, kinds};
 
 const REVOKE: &str = "RevokeSecurityGroupIngress";
 
@@ -26,11 +26,6 @@ async fn revoke(stub: &Stub, rules: &[IngressRule]) -> Revoked {
     let revoked = aws(stub).changer().revoke(ID, rules).await;
     assert_eq!(revoked.len(), rules.len(), "an outcome for each box");
     revoked
-}
-
-fn kinds(revoked: &Revoked) -> Vec<Option<ErrorKind>> {
-    let kind = |outcome: &Result<(), PortError>| outcome.as_ref().err().map(|error| error.kind);
-    revoked.iter().map(kind).collect()
 }
 
 fn done() -> Reply {

@@ -37,17 +37,21 @@ impl<'a> GroupDetails<'a> {
     pub(super) fn new(group: &'a SecurityGroup, arn: &GroupArn, finding: &Finding) -> Self {
         Self {
             group_id: &group.id,
-            group_name: group.name.as_deref().filter(|name| !name.trim().is_empty()),
+            group_name: told(group.name.as_ref()),
             owner_id: arn.account.clone(),
-            vpc_id: group.vpc_id.as_deref().filter(|id| !id.trim().is_empty()),
+            vpc_id: told(group.vpc_id.as_ref()),
             ip_permissions: [permission(&finding.ingress)],
         }
     }
 }
 
+/// A text that says something: readers of the formats refuse a blank one.
+pub(super) fn told(text: Option<&String>) -> Option<&str> {
+    text.map(String::as_str).filter(|text| !text.trim().is_empty())
+}
+
 fn permission(rule: &IngressRule) -> Permission {
     let (from_port, to_port) = rule.shown_ports();
-    let protocol = rule.protocol().to_string();
     let (list, source) = match &rule.source {
         Source::Cidr(cidr) if cidr.addr().is_ipv4() => ("IpRanges", vec![("CidrIp", cidr.to_string())]),
         Source::Cidr(cidr) => ("Ipv6Ranges", vec![("CidrIpv6", cidr.to_string())]),
@@ -58,7 +62,7 @@ fn permission(rule: &IngressRule) -> Permission {
         }
     };
     Permission {
-        ip_protocol: if protocol == "all" { "-1".to_owned() } else { protocol },
+        ip_protocol: rule.protocol().as_ec2(),
         from_port,
         to_port,
         source: BTreeMap::from([(list, [source.into_iter().collect()])]),

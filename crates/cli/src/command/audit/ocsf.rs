@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use portcullis_rules::{Context, Finding, SecurityGroup, Severity};
 
-use super::details::GroupDetails;
+use super::details::{GroupDetails, told};
 use super::export::{Exported, TYPE, description, export, recommendation, title};
 use crate::audit::Audit;
 use crate::describe::GroupArn;
@@ -138,7 +138,7 @@ fn resource<'a>(group: &'a SecurityGroup, arn: &GroupArn, finding: &Finding) -> 
     Resource {
         uid: arn.text.clone(),
         uid_alt: &group.id,
-        name: group.name.as_deref().filter(|name| !name.trim().is_empty()),
+        name: told(group.name.as_ref()),
         kind: "AWS::EC2::SecurityGroup",
         role_id: TARGET.0,
         role: TARGET.1,
