@@ -12,11 +12,21 @@ use crate::local::LocalAws;
 /// made by an engineer at the console through a single-sign-on role.
 pub fn authorize(aws: &LocalAws, group: &Group, permissions: &Value, rules: &[Value]) -> Value {
     let request = uuid();
-    let items: Vec<Value> = permissions.as_array().into_iter().flatten().map(requested).collect();
+    let items: Vec<Value> = permissions
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(requested)
+        .collect();
     let made: Vec<Value> = rules.iter().map(|rule| answered(aws, rule)).collect();
     let mut record = frame(aws, "AuthorizeSecurityGroupIngress", &request);
-    put(&mut record, "requestParameters", json!({"groupId": group.id, "ipPermissions": list(&items)}));
-    let answer = json!({"requestId": request, "_return": true, "securityGroupRuleSet": {"items": made}});
+    put(
+        &mut record,
+        "requestParameters",
+        json!({"groupId": group.id, "ipPermissions": list(&items)}),
+    );
+    let answer =
+        json!({"requestId": request, "_return": true, "securityGroupRuleSet": {"items": made}});
     put(&mut record, "responseElements", answer);
     record
 }
@@ -28,9 +38,17 @@ pub fn modify(aws: &LocalAws, group: &Group, rule_id: &str, rule: &Value) -> Val
     let mut record = frame(aws, "ModifySecurityGroupRules", &request);
     let change = json!({"SecurityGroupRuleId": rule_id, "tag": 1, "SecurityGroupRule": rule});
     let parameters = json!({"GroupId": group.id, "SecurityGroupRule": change});
-    put(&mut record, "requestParameters", json!({"ModifySecurityGroupRulesRequest": parameters}));
+    put(
+        &mut record,
+        "requestParameters",
+        json!({"ModifySecurityGroupRulesRequest": parameters}),
+    );
     let answer = json!({"requestId": request, "return": true});
-    put(&mut record, "responseElements", json!({"ModifySecurityGroupRulesResponse": answer}));
+    put(
+        &mut record,
+        "responseElements",
+        json!({"ModifySecurityGroupRulesResponse": answer}),
+    );
     record
 }
 
@@ -80,15 +98,30 @@ fn identity(account: &str, now: &str) -> Value {
 
 /// An `IpPermission` as the request shows it.
 fn requested(permission: &Value) -> Value {
-    let mut shown = copy(permission, &[("IpProtocol", "ipProtocol"), ("FromPort", "fromPort"), ("ToPort", "toPort")]);
+    let mut shown = copy(
+        permission,
+        &[
+            ("IpProtocol", "ipProtocol"),
+            ("FromPort", "fromPort"),
+            ("ToPort", "toPort"),
+        ],
+    );
     for (from, to, source) in [
         ("UserIdGroupPairs", "groups", ("GroupId", "groupId")),
         ("IpRanges", "ipRanges", ("CidrIp", "cidrIp")),
         ("Ipv6Ranges", "ipv6Ranges", ("CidrIpv6", "cidrIpv6")),
-        ("PrefixListIds", "prefixListIds", ("PrefixListId", "prefixListId")),
+        (
+            "PrefixListIds",
+            "prefixListIds",
+            ("PrefixListId", "prefixListId"),
+        ),
     ] {
         let names = [source, ("UserId", "userId"), ("Description", "description")];
-        let found = permission.get(from).and_then(Value::as_array).into_iter().flatten();
+        let found = permission
+            .get(from)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
         let items: Vec<Value> = found.map(|source| copy(source, &names)).collect();
         put(&mut shown, to, list(&items));
     }
@@ -112,23 +145,37 @@ fn answered(aws: &LocalAws, rule: &Value) -> Value {
     let mut shown = copy(rule, &names);
     put(&mut shown, "groupOwnerId", json!(aws.account()));
     if let Some(group) = rule.get("ReferencedGroupInfo") {
-        put(&mut shown, "referencedGroupInfo", copy(group, &[("UserId", "userId"), ("GroupId", "groupId")]));
+        put(
+            &mut shown,
+            "referencedGroupInfo",
+            copy(group, &[("UserId", "userId"), ("GroupId", "groupId")]),
+        );
     }
     let id = crate::rule_id(rule);
-    let arn = format!("arn:aws:ec2:{}:{}:security-group-rule/{id}", aws.region(), aws.account());
+    let arn = format!(
+        "arn:aws:ec2:{}:{}:security-group-rule/{id}",
+        aws.region(),
+        aws.account()
+    );
     put(&mut shown, "securityGroupRuleArn", json!(arn));
     shown
 }
 
 /// The fields of `from` that are there, under their other names.
 fn copy(from: &Value, names: &[(&str, &str)]) -> Value {
-    let found = names.iter().filter_map(|(old, new)| Some(((*new).to_owned(), from.get(*old)?.clone())));
+    let found = names
+        .iter()
+        .filter_map(|(old, new)| Some(((*new).to_owned(), from.get(*old)?.clone())));
     Value::Object(found.filter(|(_, value)| !value.is_null()).collect())
 }
 
 /// A list as EC2 logs it: `{}` when it is empty.
 fn list(items: &[Value]) -> Value {
-    if items.is_empty() { Value::Object(Map::new()) } else { json!({"items": items}) }
+    if items.is_empty() {
+        Value::Object(Map::new())
+    } else {
+        json!({"items": items})
+    }
 }
 
 fn put(object: &mut Value, name: &str, value: Value) {
@@ -140,9 +187,20 @@ fn put(object: &mut Value, name: &str, value: Value) {
 /// A random UUID (version 4).
 fn uuid() -> String {
     let [high, low] = [(), ()].map(|()| RandomState::new().build_hasher().finish());
-    let text = format!("{:016x}{:016x}", high & !0xf000 | 0x4000, low & !(0xc << 60) | (8 << 60));
+    let text = format!(
+        "{:016x}{:016x}",
+        high & !0xf000 | 0x4000,
+        low & !(0xc << 60) | (8 << 60)
+    );
     let part = |from, to| text.get(from..to).unwrap_or_default();
-    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+    [
+        part(0, 8),
+        part(8, 12),
+        part(12, 16),
+        part(16, 20),
+        part(20, 32),
+    ]
+    .join("-")
 }
 
 #[cfg(test)]
@@ -153,7 +211,10 @@ mod tests {
     fn uuids_are_uuids_and_differ() {
         let (one, two) = (uuid(), uuid());
         assert_ne!(one, two);
-        assert_eq!(one.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
+        assert_eq!(
+            one.split('-').map(str::len).collect::<Vec<_>>(),
+            [8, 4, 4, 4, 12]
+        );
         assert_eq!(one.as_bytes()[14], b'4');
         assert!(b"89ab".contains(&one.as_bytes()[19]), "{one}");
     }

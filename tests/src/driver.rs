@@ -49,10 +49,20 @@ impl Driver {
         let mut command = PythonEnv::install(Requirements::LocalAws)?.command();
         command.arg("-u").arg(local_aws().join("driver.py"));
         own_group(&mut command);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("cannot start Python")?;
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot start Python")?;
         let requests = child.stdin.take();
         let answers = BufReader::new(child.stdout.take().context("the driver has no output")?);
-        Ok(Self { pipe: Mutex::new(Pipe { child, requests, answers }) })
+        Ok(Self {
+            pipe: Mutex::new(Pipe {
+                child,
+                requests,
+                answers,
+            }),
+        })
     }
 
     /// Asks the driver to do `op`; `fields` is an object with what it needs.
@@ -68,7 +78,10 @@ impl Driver {
         })?;
         match answer.get("error") {
             None => Ok(answer.get_mut("ok").map_or(Value::Null, Value::take)),
-            Some(error) => Err(ApiError { code: text(error, "code"), message: text(error, "message") }),
+            Some(error) => Err(ApiError {
+                code: text(error, "code"),
+                message: text(error, "message"),
+            }),
         }
     }
 }
@@ -106,11 +119,20 @@ fn own_group(command: &mut Command) {
 
 /// A text field, empty when it is not there.
 pub(crate) fn text(value: &Value, field: &str) -> String {
-    value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
+    value
+        .get(field)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// A time given in seconds.
 pub(crate) fn time(value: &Value, field: &str) -> SystemTime {
-    let seconds = value.get(field).and_then(Value::as_f64).and_then(|one| Duration::try_from_secs_f64(one).ok());
-    seconds.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since)).unwrap_or(SystemTime::UNIX_EPOCH)
+    let seconds = value
+        .get(field)
+        .and_then(Value::as_f64)
+        .and_then(|one| Duration::try_from_secs_f64(one).ok());
+    seconds
+        .and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since))
+        .unwrap_or(SystemTime::UNIX_EPOCH)
 }

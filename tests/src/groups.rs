@@ -33,10 +33,16 @@ impl Group {
     /// # Errors
     /// What EC2 answers.
     pub fn create_in(ec2: &Moto, vpc: &str, name: &str) -> Result<Self> {
-        let args = json!({"GroupName": name, "Description": format!("{name} of the tests"), "VpcId": vpc});
+        let args =
+            json!({"GroupName": name, "Description": format!("{name} of the tests"), "VpcId": vpc});
         let group = ec2.call("create_security_group", &args)?;
         let id = string(&group, "/GroupId")?;
-        Ok(Self { ec2: ec2.clone(), id, name: name.to_owned(), vpc: vpc.to_owned() })
+        Ok(Self {
+            ec2: ec2.clone(),
+            id,
+            name: name.to_owned(),
+            vpc: vpc.to_owned(),
+        })
     }
 
     /// Adds permissions (a list of `IpPermission`) in one call and returns the rules that came of it. They are read
@@ -48,7 +54,11 @@ impl Group {
         let before = self.rules()?;
         let args = json!({"GroupId": self.id, "IpPermissions": permissions});
         self.ec2.call("authorize_security_group_ingress", &args)?;
-        Ok(self.rules()?.into_iter().filter(|rule| !before.contains(rule)).collect())
+        Ok(self
+            .rules()?
+            .into_iter()
+            .filter(|rule| !before.contains(rule))
+            .collect())
     }
 
     /// Its ingress rules, ordered by id.
@@ -76,5 +86,7 @@ pub fn rule_id(rule: &Value) -> String {
 /// The text at a place in an answer.
 fn string(answer: &Value, pointer: &str) -> Result<String> {
     let found = answer.pointer(pointer).and_then(Value::as_str);
-    Ok(found.with_context(|| format!("no {pointer} in {answer}"))?.to_owned())
+    Ok(found
+        .with_context(|| format!("no {pointer} in {answer}"))?
+        .to_owned())
 }

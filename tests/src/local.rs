@@ -26,7 +26,11 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { auth: false, region: "eu-central-1".to_owned(), log_level: "WARNING".to_owned() }
+        Self {
+            auth: false,
+            region: "eu-central-1".to_owned(),
+            log_level: "WARNING".to_owned(),
+        }
     }
 }
 
@@ -44,14 +48,19 @@ impl LocalAws {
     /// When Python or the emulators cannot be installed or do not start.
     pub fn start(options: &Options) -> Result<Self> {
         let driver = Arc::new(Driver::start()?);
-        let fields = json!({"auth": options.auth, "region": options.region, "log_level": options.log_level});
+        let fields =
+            json!({"auth": options.auth, "region": options.region, "log_level": options.log_level});
         let facts = driver.request("start", fields)?;
         Ok(Self { driver, facts })
     }
 
     /// EC2, with its calls and faults.
     pub fn ec2(&self) -> Moto {
-        Moto { driver: Arc::clone(&self.driver), url: text(&self.facts, "ec2"), region: None }
+        Moto {
+            driver: Arc::clone(&self.driver),
+            url: text(&self.facts, "ec2"),
+            region: None,
+        }
     }
 
     /// What `AWS_ENDPOINT_URL` has to be.
@@ -77,7 +86,10 @@ impl LocalAws {
     /// The ids of the server processes.
     pub fn processes(&self) -> Vec<u64> {
         let pids = self.facts.get("pids").and_then(Value::as_array);
-        pids.into_iter().flatten().filter_map(Value::as_u64).collect()
+        pids.into_iter()
+            .flatten()
+            .filter_map(Value::as_u64)
+            .collect()
     }
 
     /// Calls a service other than EC2, by boto3's names.
@@ -85,7 +97,10 @@ impl LocalAws {
     /// # Errors
     /// What the service answers.
     pub fn call(&self, service: &str, call: &str, args: &Value) -> Result<Value, ApiError> {
-        self.driver.request("call", json!({"service": service, "call": call, "args": args}))
+        self.driver.request(
+            "call",
+            json!({"service": service, "call": call, "args": args}),
+        )
     }
 
     /// Deploys a SAM template as `sam package` and `sam deploy` do.
@@ -94,7 +109,8 @@ impl LocalAws {
     /// When CloudFormation refuses or fails; the reasons are in the message.
     pub fn deploy(&self, deployment: &Deployment) -> Result<Stack> {
         let stack = self.driver.request("deploy", deployment.to_json())?;
-        let resources = objects(&stack, "resources").map(|(name, one)| (name.clone(), text(one, "id")));
+        let resources =
+            objects(&stack, "resources").map(|(name, one)| (name.clone(), text(one, "id")));
         Ok(Stack {
             name: deployment.stack.clone(),
             outputs: strings(&stack, "outputs"),
@@ -107,7 +123,9 @@ impl LocalAws {
     /// # Errors
     /// When CloudFormation cannot delete it.
     pub fn delete(&self, stack: &Stack) -> Result<(), ApiError> {
-        self.driver.request("delete_stack", json!({"stack": stack.name})).map(drop)
+        self.driver
+            .request("delete_stack", json!({"stack": stack.name}))
+            .map(drop)
     }
 
     /// Puts the record of a call on the event bus as CloudTrail does, and returns the event's id.
@@ -116,7 +134,9 @@ impl LocalAws {
     /// When EventBridge refuses it.
     pub fn put_event(&self, record: &Value) -> Result<String> {
         let ids = self.put_events(std::slice::from_ref(record))?;
-        ids.into_iter().next().context("EventBridge gave the event no id")
+        ids.into_iter()
+            .next()
+            .context("EventBridge gave the event no id")
     }
 
     /// Puts the records of up to ten calls on the event bus at once, and returns the events' ids.
@@ -127,9 +147,19 @@ impl LocalAws {
         let entry = |record: &Value| json!({"Source": "aws.ec2", "DetailType": "AWS API Call via CloudTrail", "Detail": record.to_string()});
         let entries: Vec<Value> = records.iter().map(entry).collect();
         let answer = self.call("events", "put_events", &json!({"Entries": entries}))?;
-        let taken = answer.get("Entries").and_then(Value::as_array).into_iter().flatten();
-        let ids: Vec<String> = taken.map(|entry| text(entry, "EventId")).filter(|id| !id.is_empty()).collect();
-        ensure!(ids.len() == records.len(), "EventBridge refused an event: {answer}");
+        let taken = answer
+            .get("Entries")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        let ids: Vec<String> = taken
+            .map(|entry| text(entry, "EventId"))
+            .filter(|id| !id.is_empty())
+            .collect();
+        ensure!(
+            ids.len() == records.len(),
+            "EventBridge refused an event: {answer}"
+        );
         Ok(ids)
     }
 
@@ -149,7 +179,12 @@ impl LocalAws {
     /// When ministack is gone.
     pub fn inbox(&self) -> Result<Vec<Message>, ApiError> {
         let messages = self.driver.request("inbox", json!({}))?;
-        Ok(messages.as_array().into_iter().flatten().map(Message::from_json).collect())
+        Ok(messages
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(Message::from_json)
+            .collect())
     }
 
     /// The log lines of a function, oldest first.
@@ -158,7 +193,13 @@ impl LocalAws {
     /// When there is no such function.
     pub fn logs(&self, function: &str) -> Result<Vec<String>, ApiError> {
         let lines = self.driver.request("logs", json!({"function": function}))?;
-        Ok(lines.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect())
+        Ok(lines
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect())
     }
 
     /// The end of the log of a server, `ec2` or `cloud`: where to look when the answer makes no sense.
@@ -166,7 +207,12 @@ impl LocalAws {
     /// # Errors
     /// When there is no such server.
     pub fn server_log(&self, name: &str) -> Result<String, ApiError> {
-        Ok(self.driver.request("server_log", json!({"name": name}))?.as_str().unwrap_or_default().to_owned())
+        Ok(self
+            .driver
+            .request("server_log", json!({"name": name}))?
+            .as_str()
+            .unwrap_or_default()
+            .to_owned())
     }
 }
 
@@ -182,7 +228,11 @@ pub struct Deployment {
 impl Deployment {
     /// A template whose functions all run this executable.
     pub fn new(template: &Path, bootstrap: &Path) -> Self {
-        let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+        let architecture = if cfg!(target_arch = "aarch64") {
+            "arm64"
+        } else {
+            "x86_64"
+        };
         Self {
             stack: "portcullis".to_owned(),
             template: template.to_path_buf(),
@@ -206,7 +256,8 @@ impl Deployment {
     /// The functions whose build metadata names this binary run this executable.
     #[must_use]
     pub fn bootstrap(mut self, binary: &str, path: &Path) -> Self {
-        self.bootstraps.insert(binary.to_owned(), path.to_path_buf());
+        self.bootstraps
+            .insert(binary.to_owned(), path.to_path_buf());
         self
     }
 
@@ -243,7 +294,13 @@ impl Stack {
     /// When the template has no such output.
     pub fn output(&self, name: &str) -> Result<&str> {
         let found = self.outputs.get(name).map(String::as_str);
-        found.with_context(|| format!("{} has no output {name}, only {:?}", self.name, self.outputs.keys()))
+        found.with_context(|| {
+            format!(
+                "{} has no output {name}, only {:?}",
+                self.name,
+                self.outputs.keys()
+            )
+        })
     }
 }
 
@@ -293,10 +350,16 @@ impl Message {
 }
 
 fn objects<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
-    value.get(field).and_then(Value::as_object).into_iter().flat_map(Map::iter)
+    value
+        .get(field)
+        .and_then(Value::as_object)
+        .into_iter()
+        .flat_map(Map::iter)
 }
 
 fn strings(value: &Value, field: &str) -> BTreeMap<String, String> {
     let plain = |one: &Value| one.as_str().map(str::to_owned);
-    objects(value, field).filter_map(|(name, one)| Some((name.clone(), plain(one)?))).collect()
+    objects(value, field)
+        .filter_map(|(name, one)| Some((name.clone(), plain(one)?)))
+        .collect()
 }

@@ -25,13 +25,20 @@ impl Moto {
     pub fn start() -> Result<Self> {
         let driver = Arc::new(Driver::start()?);
         let facts = driver.request("start", json!({"cloud": false}))?;
-        Ok(Self { url: text(&facts, "ec2"), driver, region: None })
+        Ok(Self {
+            url: text(&facts, "ec2"),
+            driver,
+            region: None,
+        })
     }
 
     /// The same server, seen from this region. Its calls and faults are those of all regions.
     #[must_use]
     pub fn in_region(&self, region: &str) -> Self {
-        Self { region: Some(region.to_owned()), ..self.clone() }
+        Self {
+            region: Some(region.to_owned()),
+            ..self.clone()
+        }
     }
 
     /// What `AWS_ENDPOINT_URL_EC2` has to be.
@@ -64,7 +71,9 @@ impl Moto {
     /// # Errors
     /// What EC2 answers.
     pub fn rules(&self, group: &str) -> Result<Vec<Value>, ApiError> {
-        let rules = self.driver.request("rules", json!({"group": group, "region": self.region}))?;
+        let rules = self
+            .driver
+            .request("rules", json!({"group": group, "region": self.region}))?;
         Ok(rules.as_array().cloned().unwrap_or_default())
     }
 
@@ -92,7 +101,10 @@ impl Moto {
     /// When moto is gone.
     pub fn actions_on(&self, text: &str) -> Result<Vec<String>, ApiError> {
         let calls = self.calls()?.into_iter();
-        Ok(calls.filter(|call| call.parameters.to_string().contains(text)).map(|call| call.action).collect())
+        Ok(calls
+            .filter(|call| call.parameters.to_string().contains(text))
+            .map(|call| call.action)
+            .collect())
     }
 
     /// Forgets the calls and the faults. What EC2 holds stays.
@@ -105,7 +117,8 @@ impl Moto {
 
     fn control(&self, page: &str, body: Option<&Value>) -> Result<Value, ApiError> {
         let path = format!("/_portcullis/{page}");
-        self.driver.request("control", json!({"at": "ec2", "path": path, "body": body}))
+        self.driver
+            .request("control", json!({"at": "ec2", "path": path, "body": body}))
     }
 }
 
@@ -133,7 +146,10 @@ impl Call {
             parameters: value.get("parameters").cloned().unwrap_or_default(),
             key: text(value, "key"),
             region: text(value, "region"),
-            status: value.get("status").and_then(Value::as_u64).unwrap_or_default(),
+            status: value
+                .get("status")
+                .and_then(Value::as_u64)
+                .unwrap_or_default(),
             ended: time(value, "ended"),
         }
     }
@@ -169,7 +185,10 @@ impl Fault {
 
     /// The next call of `action` is answered rightly, but late.
     pub fn slow(action: &str, delay: Duration) -> Self {
-        Self { delay, ..Self::new(action, "") }
+        Self {
+            delay,
+            ..Self::new(action, "")
+        }
     }
 
     /// With this HTTP status. An SDK retries by code and by status.
@@ -187,19 +206,28 @@ impl Fault {
     /// Only when the parameters contain this text: the id of the group under test, so that others are left alone.
     #[must_use]
     pub fn only(self, text: &str) -> Self {
-        Self { only: text.to_owned(), ..self }
+        Self {
+            only: text.to_owned(),
+            ..self
+        }
     }
 
     /// Only in this region.
     #[must_use]
     pub fn in_region(self, region: &str) -> Self {
-        Self { region: region.to_owned(), ..self }
+        Self {
+            region: region.to_owned(),
+            ..self
+        }
     }
 
     /// The call is carried out and only its answer is the error: a timeout after the fact.
     #[must_use]
     pub fn after(self) -> Self {
-        Self { after: true, ..self }
+        Self {
+            after: true,
+            ..self
+        }
     }
 
     fn to_json(&self) -> Value {

@@ -12,12 +12,16 @@ use crate::binary::workspace_root;
 /// # Errors
 /// When it cannot be read.
 pub fn operate() -> Result<String> {
-    fs::read_to_string(workspace_root().join("docs/operate.md")).context("docs/operate.md cannot be read")
+    fs::read_to_string(workspace_root().join("docs/operate.md"))
+        .context("docs/operate.md cannot be read")
 }
 
 /// The names in the first column of the table below a heading, up to the next heading.
 pub fn table(page: &str, heading: &str) -> BTreeSet<String> {
     let below = page.lines().skip_while(|line| *line != heading).skip(1);
-    let rows = below.take_while(|line| !line.starts_with('#')).filter_map(|line| line.strip_prefix("| `"));
-    rows.filter_map(|row| Some(row.split_once('`')?.0.to_owned())).collect()
+    let rows = below
+        .take_while(|line| !line.starts_with('#'))
+        .filter_map(|line| line.strip_prefix("| `"));
+    rows.filter_map(|row| Some(row.split_once('`')?.0.to_owned()))
+        .collect()
 }

@@ -17,7 +17,15 @@ use crate::binary::workspace_root;
 const COMPLETE: &str = "complete";
 
 /// Interpreters to look for. An active virtual environment or pyenv comes first, under the plain name.
-const NAMES: [&str; 7] = ["python3", "python3.13", "python3.12", "python3.11", "python3.10", "python3.14", "python"];
+const NAMES: [&str; 7] = [
+    "python3",
+    "python3.13",
+    "python3.12",
+    "python3.11",
+    "python3.10",
+    "python3.14",
+    "python",
+];
 
 /// Settings of the user's which would send an installation elsewhere or mix other packages in. The index, the proxy
 /// and the certificates are theirs to choose and stay.
@@ -90,7 +98,11 @@ impl PythonEnv {
 
         let guard = File::create(cache.join(format!("{name}.lock")))?;
         if guard.try_lock().is_err() {
-            writeln!(io::stderr(), "Waiting for another process that installs {}", requirements.title())?;
+            writeln!(
+                io::stderr(),
+                "Waiting for another process that installs {}",
+                requirements.title()
+            )?;
             guard.lock()?;
         }
         if !root.join(COMPLETE).exists() {
@@ -102,10 +114,18 @@ impl PythonEnv {
     fn at(root: PathBuf, base: PathBuf) -> Self {
         let site = root.join("site");
         if site.is_dir() {
-            return Self { root, interpreter: base, site: Some(site) };
+            return Self {
+                root,
+                interpreter: base,
+                site: Some(site),
+            };
         }
         let interpreter = root.join("bin").join("python");
-        Self { root, interpreter, site: None }
+        Self {
+            root,
+            interpreter,
+            site: None,
+        }
     }
 
     /// Python with this environment's packages and none of the user's.
@@ -136,9 +156,13 @@ pub(crate) fn local_aws() -> PathBuf {
 }
 
 fn cache_directory() -> Result<PathBuf> {
-    let given = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let given = env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
     let cache = given.or_else(|| env::home_dir().map(|home| home.join(".cache")));
-    Ok(cache.context("neither XDG_CACHE_HOME nor HOME is set: where is the cache?")?.join("portcullis"))
+    Ok(cache
+        .context("neither XDG_CACHE_HOME nor HOME is set: where is the cache?")?
+        .join("portcullis"))
 }
 
 fn fingerprint(lock: &[u8], identity: &str) -> u64 {
@@ -170,17 +194,33 @@ impl Interpreter {
     fn probe(program: PathBuf) -> Option<Self> {
         let script = "import sys, sysconfig; assert sys.version_info >= (3, 10); \
                       print(sys.executable, sys.base_prefix, sys.version, sysconfig.get_platform(), sep='\\n')";
-        let output = quiet(&program).args(["-c", script]).stderr(Stdio::null()).output().ok()?;
-        let identity = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
+        let output = quiet(&program)
+            .args(["-c", script])
+            .stderr(Stdio::null())
+            .output()
+            .ok()?;
+        let identity = String::from_utf8(output.stdout)
+            .ok()
+            .filter(|_| output.status.success())?;
         let program = identity.lines().next().map_or(program, PathBuf::from);
         Some(Self { program, identity })
     }
 }
 
-fn install(root: &Path, requirements: Requirements, lock: &Path, python: &Interpreter) -> Result<()> {
+fn install(
+    root: &Path,
+    requirements: Requirements,
+    lock: &Path,
+    python: &Interpreter,
+) -> Result<()> {
     let start = Instant::now();
     let mut talk = io::stderr();
-    writeln!(talk, "Installing {} into {}", requirements.title(), root.display())?;
+    writeln!(
+        talk,
+        "Installing {} into {}",
+        requirements.title(),
+        root.display()
+    )?;
     writeln!(talk, "  (once, about a minute; 300 MB)")?;
     if root.exists() {
         fs::remove_dir_all(root)?;
@@ -204,8 +244,21 @@ fn install(root: &Path, requirements: Requirements, lock: &Path, python: &Interp
 fn pip_install(environment: &PythonEnv, lock: &Path) -> Command {
     let mut pip = quiet(&environment.interpreter);
     // The lock is complete. Resolving again would only fail: pip wants a hash for each way to write an extra.
-    pip.args(["-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--requirement"]).arg(lock);
-    pip.envs([("PIP_USER", "0"), ("PIP_REQUIRE_VIRTUALENV", "0"), ("PIP_NO_INPUT", "1")]);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--require-hashes",
+        "--no-deps",
+        "--requirement",
+    ])
+    .arg(lock);
+    pip.envs([
+        ("PIP_USER", "0"),
+        ("PIP_REQUIRE_VIRTUALENV", "0"),
+        ("PIP_NO_INPUT", "1"),
+    ]);
     pip.env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
     if let Some(site) = &environment.site {
         pip.arg("--target").arg(site);
@@ -219,7 +272,9 @@ fn quiet(program: impl AsRef<OsStr>) -> Command {
     for name in UNSET {
         command.env_remove(name);
     }
-    command.env("PYTHONNOUSERSITE", "1").env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+        .env("PYTHONNOUSERSITE", "1")
+        .env("PYTHONDONTWRITEBYTECODE", "1");
     command
 }
 
@@ -228,7 +283,11 @@ fn run(command: &mut Command) -> Result<()> {
     let output = command.stdin(Stdio::null()).output()?;
     if !output.status.success() {
         let said = [output.stdout, output.stderr].concat();
-        bail!("{}\n{}", output.status, String::from_utf8_lossy(&said).trim_end());
+        bail!(
+            "{}\n{}",
+            output.status,
+            String::from_utf8_lossy(&said).trim_end()
+        );
     }
     Ok(())
 }
@@ -247,7 +306,11 @@ mod tests {
 
     #[test]
     fn locks_are_hashed_and_name_no_index() {
-        for requirements in [Requirements::LocalAws, Requirements::Sam, Requirements::Checkov] {
+        for requirements in [
+            Requirements::LocalAws,
+            Requirements::Sam,
+            Requirements::Checkov,
+        ] {
             let text = fs::read_to_string(local_aws().join(requirements.file())).unwrap();
             assert!(text.contains("--hash=sha256:"), "{requirements:?}");
             assert!(!text.contains("://"), "{requirements:?}");

@@ -11,7 +11,11 @@ const PAUSE: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 /// When `look` fails, or when it has no answer within `limit`; the message then says `what` was waited for.
-pub fn wait_until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+pub fn wait_until<T>(
+    what: &str,
+    limit: Duration,
+    mut look: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
     let start = Instant::now();
     loop {
         if let Some(found) = look()? {

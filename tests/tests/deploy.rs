@@ -1,7 +1,11 @@
 //! A person with a terminal does what `docs/deploy.md` says: the page's own commands, the real SAM CLI, the project's
 //! `template.yaml` and `samconfig.toml`, and the local AWS for an account. Only compiling is left out.
 
-#![expect(clippy::indexing_slicing, clippy::panic_in_result_fn, reason = "a test may fail loudly, and its helpers too")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic_in_result_fn,
+    reason = "a test may fail loudly, and its helpers too"
+)]
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -14,7 +18,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use portcullis_e2e::{
-    Group, LocalAws, Message, Options, PythonEnv, Requirements, binary, cloudtrail, wait_until, workspace_root,
+    Group, LocalAws, Message, Options, PythonEnv, Requirements, binary, cloudtrail, wait_until,
+    workspace_root,
 };
 use serde_json::{Value, json};
 
@@ -33,11 +38,18 @@ struct Desk {
 impl Desk {
     fn new() -> Result<Self> {
         let aws = LocalAws::start(&Options::default())?;
-        let (project, programs) = (aws.directory().join("project"), aws.directory().join("programs"));
+        let (project, programs) = (
+            aws.directory().join("project"),
+            aws.directory().join("programs"),
+        );
         fs::create_dir_all(&programs)?;
         clone(&project)?;
         install(&programs)?;
-        Ok(Self { aws, project, programs })
+        Ok(Self {
+            aws,
+            project,
+            programs,
+        })
     }
 
     /// Types these lines into a shell, and `y` to whatever is asked.
@@ -45,38 +57,77 @@ impl Desk {
         let mut shell = Command::new("sh");
         for (name, _) in env::vars_os() {
             // Nothing of the user's own settings: nothing here may reach a real account.
-            if name.to_str().is_some_and(|name| name.starts_with("AWS_") || name.starts_with("SAM_")) {
+            if name
+                .to_str()
+                .is_some_and(|name| name.starts_with("AWS_") || name.starts_with("SAM_"))
+            {
                 shell.env_remove(name);
             }
         }
-        shell.args(["-euc", lines]).current_dir(&self.project).env("PATH", self.path()?);
+        shell
+            .args(["-euc", lines])
+            .current_dir(&self.project)
+            .env("PATH", self.path()?);
         shell.env("CARGO_TARGET_DIR", self.aws.directory().join("target"));
-        shell.envs([("AWS_CONFIG_FILE", "/dev/null"), ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")]);
-        shell.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]);
-        shell.env("AWS_DEFAULT_REGION", self.aws.region()).env("AWS_ENDPOINT_URL", self.aws.url());
+        shell.envs([
+            ("AWS_CONFIG_FILE", "/dev/null"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+        ]);
+        shell.envs([
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+        ]);
+        shell
+            .env("AWS_DEFAULT_REGION", self.aws.region())
+            .env("AWS_ENDPOINT_URL", self.aws.url());
         shell.envs([("NO_PROXY", "127.0.0.1"), ("no_proxy", "127.0.0.1")]);
-        shell.envs([("SAM_CLI_TELEMETRY", "0"), ("SAM_CLI_CHECK_VERSION_UPDATES", "0")]);
+        shell.envs([
+            ("SAM_CLI_TELEMETRY", "0"),
+            ("SAM_CLI_CHECK_VERSION_UPDATES", "0"),
+        ]);
         shell.env("__SAM_CLI_APP_DIR", self.aws.directory().join("sam"));
-        shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        shell
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut shell = shell.spawn()?;
         // It may not ask at all.
-        shell.stdin.take().context("no keyboard")?.write_all("y\n".repeat(20).as_bytes()).ok();
+        shell
+            .stdin
+            .take()
+            .context("no keyboard")?
+            .write_all("y\n".repeat(20).as_bytes())
+            .ok();
         let output = shell.wait_with_output()?;
         let said = [output.stdout, output.stderr].concat();
-        ensure!(output.status.success(), "{lines}\n{}", String::from_utf8_lossy(&said));
+        ensure!(
+            output.status.success(),
+            "{lines}\n{}",
+            String::from_utf8_lossy(&said)
+        );
         Ok(())
     }
 
     fn path(&self) -> Result<OsString> {
         let cargo = env::var_os("CARGO").map(PathBuf::from);
-        let cargo = cargo.as_deref().and_then(Path::parent).map(Path::to_path_buf);
+        let cargo = cargo
+            .as_deref()
+            .and_then(Path::parent)
+            .map(Path::to_path_buf);
         let others = env::var_os("PATH").unwrap_or_default();
-        let all = [self.programs.clone()].into_iter().chain(cargo).chain(env::split_paths(&others));
+        let all = [self.programs.clone()]
+            .into_iter()
+            .chain(cargo)
+            .chain(env::split_paths(&others));
         Ok(env::join_paths(all)?)
     }
 
     fn stack(&self) -> Result<Value> {
-        let answer = self.aws.call("cloudformation", "describe_stacks", &json!({"StackName": STACK}))?;
+        let answer = self.aws.call(
+            "cloudformation",
+            "describe_stacks",
+            &json!({"StackName": STACK}),
+        )?;
         Ok(answer["Stacks"][0].clone())
     }
 
@@ -84,7 +135,10 @@ impl Desk {
         let stack = self.stack()?;
         let outputs = stack["Outputs"].as_array().context("no outputs")?;
         let found = outputs.iter().find(|output| output["OutputKey"] == name);
-        Ok(found.and_then(|one| one["OutputValue"].as_str()).with_context(|| format!("no {name}"))?.to_owned())
+        Ok(found
+            .and_then(|one| one["OutputValue"].as_str())
+            .with_context(|| format!("no {name}"))?
+            .to_owned())
     }
 
     /// Opens SSH of a new group to the world, lets CloudTrail tell, and waits for the alert; how many rules are left.
@@ -95,16 +149,24 @@ impl Desk {
             "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}],
         }]);
         let rules = group.authorize(&ssh)?;
-        self.aws.put_event(&cloudtrail::authorize(&self.aws, &group, &ssh, &rules))?;
-        let alert = wait_until("the alert", SOON, || Ok(self.told()?.into_iter().nth(before)))
-            .map_err(|error| error.context(self.log().unwrap_or_default()))?;
+        self.aws
+            .put_event(&cloudtrail::authorize(&self.aws, &group, &ssh, &rules))?;
+        let alert = wait_until("the alert", SOON, || {
+            Ok(self.told()?.into_iter().nth(before))
+        })
+        .map_err(|error| error.context(self.log().unwrap_or_default()))?;
         ensure!(alert.text.contains(&group.id), "{}", alert.text);
         Ok((alert, group.rules()?.len()))
     }
 
     /// What reached the queue; the address of the page has its own words.
     fn told(&self) -> Result<Vec<Message>> {
-        Ok(self.aws.inbox()?.into_iter().filter(|message| message.protocol == "sqs").collect())
+        Ok(self
+            .aws
+            .inbox()?
+            .into_iter()
+            .filter(|message| message.protocol == "sqs")
+            .collect())
     }
 
     fn log(&self) -> Result<String> {
@@ -113,7 +175,12 @@ impl Desk {
 
     fn log_groups(&self) -> Result<Vec<Value>> {
         let answer = self.aws.call("logs", "describe_log_groups", &json!({}))?;
-        Ok(answer["logGroups"].as_array().context("no log groups")?.iter().map(|group| group["arn"].clone()).collect())
+        Ok(answer["logGroups"]
+            .as_array()
+            .context("no log groups")?
+            .iter()
+            .map(|group| group["arn"].clone())
+            .collect())
     }
 
     fn sweep(&self) -> Result<Value> {
@@ -150,8 +217,16 @@ fn install(programs: &Path) -> Result<()> {
     };
     let settings: String = python.get_envs().map(setting).collect();
     let sam = format!("#!/bin/sh\n{settings}exec '{interpreter}' -m samcli \"$@\"\n");
-    let [command, remediator, _] = [binary("portcullis")?, binary("remediator")?, binary("sweeper")?];
-    let built = remediator.parent().context("no directory")?.display().to_string();
+    let [command, remediator, _] = [
+        binary("portcullis")?,
+        binary("remediator")?,
+        binary("sweeper")?,
+    ];
+    let built = remediator
+        .parent()
+        .context("no directory")?
+        .display()
+        .to_string();
     let cargo_lambda = format!(
         "#!/bin/sh\n# Hands out what is compiled already.\nset -e\nwhile [ \"$1\" != --bin ]; do shift; done\n\
          mkdir -p \"$CARGO_TARGET_DIR/lambda/$2\"\ncp '{built}'/\"$2\" \"$CARGO_TARGET_DIR/lambda/$2/bootstrap\"\n"
@@ -167,9 +242,17 @@ fn install(programs: &Path) -> Result<()> {
 /// The commands that the page gives below a heading: its first block.
 fn block(heading: &str) -> Result<String> {
     let page = fs::read_to_string(workspace_root().join("docs/deploy.md"))?;
-    let (_, below) = page.split_once(&format!("{heading}\n")).with_context(|| format!("no heading {heading}"))?;
-    let (_, block) = below.split_once("```sh\n").with_context(|| format!("no commands below {heading}"))?;
-    Ok(block.split_once("```").context("no end of the block")?.0.to_owned())
+    let (_, below) = page
+        .split_once(&format!("{heading}\n"))
+        .with_context(|| format!("no heading {heading}"))?;
+    let (_, block) = below
+        .split_once("```sh\n")
+        .with_context(|| format!("no commands below {heading}"))?;
+    Ok(block
+        .split_once("```")
+        .context("no end of the block")?
+        .0
+        .to_owned())
 }
 
 /// A policy that forbids what is opened here, and has a name to tell it by.
@@ -191,20 +274,37 @@ fn a_person_deploys_changes_and_removes_it_by_the_commands_of_the_page() -> Resu
 
     desk.types(&block("## One account")?)?;
     let (alert, left) = desk.open("shop-api")?;
-    assert_eq!((alert.attributes["outcome"].as_str(), left), ("would-close", 1));
+    assert_eq!(
+        (alert.attributes["outcome"].as_str(), left),
+        ("would-close", 1)
+    );
 
     fs::write(desk.project.join("policy.yaml"), POLICY)?;
-    for (heading, name) in [("### Your own policy", "shop-jobs"), ("#### A file in the package", "shop-mail")] {
+    for (heading, name) in [
+        ("### Your own policy", "shop-jobs"),
+        ("#### A file in the package", "shop-mail"),
+    ] {
         desk.types(&block(heading)?)?;
         let (alert, left) = desk.open(name)?;
-        assert_eq!((&alert.json()?["policy"], left), (&json!("ours"), 0), "{heading}");
+        assert_eq!(
+            (&alert.json()?["policy"], left),
+            (&json!("ours"), 0),
+            "{heading}"
+        );
         let sweep = desk.sweep()?;
-        assert!(sweep.get("FunctionError").is_none(), "the sweeper does not run: {heading} {sweep}");
+        assert!(
+            sweep.get("FunctionError").is_none(),
+            "the sweeper does not run: {heading} {sweep}"
+        );
     }
 
     let before = desk.log_groups()?;
     desk.types(&block("## Removing it")?)?;
     assert!(desk.stack().is_err(), "the stack is still there");
-    assert_eq!((desk.log_groups()?, before.len()), (before, 2), "the logs stay");
+    assert_eq!(
+        (desk.log_groups()?, before.len()),
+        (before, 2),
+        "the logs stay"
+    );
     Ok(())
 }

@@ -26,7 +26,10 @@ exceptions:
 /// so each has files of its own.
 fn findings(test: &str) -> Result<Vec<Value>> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let (exempt, tagged) = (folder.join(format!("{test}.yaml")), folder.join(format!("{test}.json")));
+    let (exempt, tagged) = (
+        folder.join(format!("{test}.yaml")),
+        folder.join(format!("{test}.json")),
+    );
     fs::write(&exempt, EXEMPT)?;
     let open = json!([{"IpProtocol": "-1", "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}]);
     let tags = json!([{"Key": "team", "Value": ""}]);
@@ -34,7 +37,13 @@ fn findings(test: &str) -> Result<Vec<Value>> {
     fs::write(&tagged, json!({"SecurityGroups": [group]}).to_string())?;
     let groups = workspace_root().join("crates/cli/tests/inputs/groups.json");
     let mut all = Vec::new();
-    for policy in ["preset:baseline", "preset:hipaa", "preset:web-only", "preset:monitor", &exempt.to_string_lossy()] {
+    for policy in [
+        "preset:baseline",
+        "preset:hipaa",
+        "preset:web-only",
+        "preset:monitor",
+        &exempt.to_string_lossy(),
+    ] {
         all.extend(audit(&groups, policy)?);
     }
     all.extend(audit(&tagged, "preset:baseline")?);
@@ -42,18 +51,33 @@ fn findings(test: &str) -> Result<Vec<Value>> {
 }
 
 fn audit(groups: &Path, policy: &str) -> Result<Vec<Value>> {
-    let place = ["--region", "eu-central-1", "--account", "111122223333", "--now", "2026-11-21T12:00:00Z"];
+    let place = [
+        "--region",
+        "eu-central-1",
+        "--account",
+        "111122223333",
+        "--now",
+        "2026-11-21T12:00:00Z",
+    ];
     let mut command = Command::new(binary("portcullis")?);
-    let output =
-        command.args(["audit", "--format", "ocsf", "--policy", policy, "--input"]).arg(groups).args(place).output()?;
-    serde_json::from_slice(&output.stdout).with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())
+    let output = command
+        .args(["audit", "--format", "ocsf", "--policy", policy, "--input"])
+        .arg(groups)
+        .args(place)
+        .output()?;
+    serde_json::from_slice(&output.stdout)
+        .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// What `tests/local-aws/ocsf.py` says about findings.
 fn judged(findings: &[Value]) -> Result<Output> {
     let mut python = PythonEnv::install(Requirements::LocalAws)?.command();
     python.arg(workspace_root().join("tests/local-aws/ocsf.py"));
-    let mut child = python.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut child = python
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
     let mut input = child.stdin.take().context("no standard input")?;
     // It says nothing before it has read everything. If it could not even start, what it said then tells more.
     let written = input.write_all(&serde_json::to_vec(findings)?);
@@ -67,10 +91,16 @@ fn judged(findings: &[Value]) -> Result<Output> {
 fn ocsf_is_what_the_schema_and_the_models_of_prowler_have() -> Result<()> {
     let all = findings("formats-right")?;
     ensure!(all.len() > 50, "only {} findings", all.len());
-    ensure!(all.iter().any(|finding| finding["status"] == "Suppressed"), "none is exempt");
+    ensure!(
+        all.iter().any(|finding| finding["status"] == "Suppressed"),
+        "none is exempt"
+    );
     let output = judged(&all)?;
     ensure!(output.status.success(), "{output:?}");
-    ensure!(String::from_utf8_lossy(&output.stdout).trim() == all.len().to_string(), "{output:?}");
+    ensure!(
+        String::from_utf8_lossy(&output.stdout).trim() == all.len().to_string(),
+        "{output:?}"
+    );
     Ok(())
 }
 
@@ -85,18 +115,36 @@ fn a_wrong_finding_is_objected_to() -> Result<()> {
         ("/time", json!("2026-11-21T12:00:00Z"), "$.time"),
         ("/compliance/status_id", json!(7), "$.compliance.status_id"),
         ("/metadata/product", Value::Null, "$.metadata"),
-        ("/resources/0/owner/kind", json!("x"), "$.resources[0].owner"),
-        ("/resource", right["resources"][0].clone(), "resource is deprecated"),
+        (
+            "/resources/0/owner/kind",
+            json!("x"),
+            "$.resources[0].owner",
+        ),
+        (
+            "/resource",
+            right["resources"][0].clone(),
+            "resource is deprecated",
+        ),
         ("/cloud/provider", Value::Null, "$.cloud"),
     ];
     for (path, value, complaint) in wrong {
         let (parent, key) = path.rsplit_once('/').context("no path")?;
         let mut finding = right.clone();
-        let object = finding.pointer_mut(parent).and_then(Value::as_object_mut).context(path)?;
-        let _ = if value.is_null() { object.remove(key) } else { object.insert(key.to_owned(), value) };
+        let object = finding
+            .pointer_mut(parent)
+            .and_then(Value::as_object_mut)
+            .context(path)?;
+        let _ = if value.is_null() {
+            object.remove(key)
+        } else {
+            object.insert(key.to_owned(), value)
+        };
         let output = judged(&[finding])?;
         let said = String::from_utf8_lossy(&output.stdout);
-        ensure!(output.status.code() == Some(1) && said.contains(complaint), "{path}: {output:?}");
+        ensure!(
+            output.status.code() == Some(1) && said.contains(complaint),
+            "{path}: {output:?}"
+        );
     }
     Ok(())
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use portcullis_e2e::{
-    Deployment, Fault, Group, LocalAws, Message, PythonEnv, Requirements, Stack, cloudtrail, wait_until,
+    Deployment, Fault, Group, LocalAws, Message, PythonEnv, Requirements, Stack, cloudtrail,
+    wait_until,
 };
 use serde_json::{Value, json};
 
@@ -42,8 +43,12 @@ impl World {
 
 /// The function of `fixtures`, runnable as a `bootstrap`.
 fn stand_in(directory: &Path) -> Result<PathBuf> {
-    let python = PythonEnv::install(Requirements::LocalAws)?.command().get_program().to_owned();
-    let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/function.py"))?;
+    let python = PythonEnv::install(Requirements::LocalAws)?
+        .command()
+        .get_program()
+        .to_owned();
+    let source =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/function.py"))?;
     let path = directory.join("stand-in");
     fs::write(&path, format!("#!{}\n{source}", python.display()))?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
@@ -55,7 +60,12 @@ fn tcp(port: u16, cidr: &str) -> Value {
 }
 
 fn about(group: &Group) -> Result<Vec<Message>> {
-    Ok(world().aws.inbox()?.into_iter().filter(|message| message.subject.ends_with(&group.id)).collect())
+    Ok(world()
+        .aws
+        .inbox()?
+        .into_iter()
+        .filter(|message| message.subject.ends_with(&group.id))
+        .collect())
 }
 
 /// Opens port 22 of a group to the internet, and waits for an alert by each protocol.
@@ -64,7 +74,9 @@ fn open_and_hear(group: &Group) -> Result<Vec<Message>> {
     let permissions = json!([tcp(22, "0.0.0.0/0")]);
     let opened = group.authorize(&permissions)?;
     aws.put_event(&cloudtrail::authorize(aws, group, &permissions, &opened))?;
-    wait_until("an alert by each protocol", SOON, || Ok(Some(about(group)?).filter(|alerts| alerts.len() >= 3)))
+    wait_until("an alert by each protocol", SOON, || {
+        Ok(Some(about(group)?).filter(|alerts| alerts.len() >= 3))
+    })
 }
 
 fn said<'a>(alerts: &'a [Message], protocol: &str) -> Option<&'a Message> {
@@ -129,9 +141,15 @@ fn matches(aws: &LocalAws, rule: &Value, record: &Value) -> Result<bool> {
         "detail": record,
     });
     let pattern = rule.get("EventPattern").context("no pattern")?;
-    let answer =
-        aws.call("events", "test_event_pattern", &json!({"EventPattern": pattern, "Event": event.to_string()}))?;
-    answer.get("Result").and_then(Value::as_bool).context("no result")
+    let answer = aws.call(
+        "events",
+        "test_event_pattern",
+        &json!({"EventPattern": pattern, "Event": event.to_string()}),
+    )?;
+    answer
+        .get("Result")
+        .and_then(Value::as_bool)
+        .context("no result")
 }
 
 #[test]
@@ -140,20 +158,33 @@ fn faults_come_as_ordered() {
     let group = Group::create(&ec2, "faults").unwrap();
     let args = json!({"GroupId": group.id, "IpPermissions": [tcp(22, "0.0.0.0/0")]});
     let authorize = || ec2.call_openly("authorize_security_group_ingress", &args);
-    let fault = Fault::new("AuthorizeSecurityGroupIngress", "RequestLimitExceeded").status(503).only(&group.id);
+    let fault = Fault::new("AuthorizeSecurityGroupIngress", "RequestLimitExceeded")
+        .status(503)
+        .only(&group.id);
 
     ec2.fault(&fault.clone().times(2)).unwrap();
     assert_eq!(authorize().unwrap_err().code, "RequestLimitExceeded");
     assert_eq!(authorize().unwrap_err().code, "RequestLimitExceeded");
-    assert_eq!(group.rules().unwrap().len(), 0, "a fault comes before the call");
+    assert_eq!(
+        group.rules().unwrap().len(),
+        0,
+        "a fault comes before the call"
+    );
 
     ec2.fault(&fault.after()).unwrap();
     assert_eq!(authorize().unwrap_err().code, "RequestLimitExceeded");
     assert_eq!(group.rules().unwrap().len(), 1, "this one came after it");
     assert_eq!(authorize().unwrap_err().code, "InvalidPermission.Duplicate");
 
-    let calls = ec2.calls().unwrap().into_iter().filter(|call| call.parameters["GroupId"] == group.id.as_str());
-    assert_eq!(calls.map(|call| call.status).collect::<Vec<_>>(), [503, 503, 503, 400]);
+    let calls = ec2
+        .calls()
+        .unwrap()
+        .into_iter()
+        .filter(|call| call.parameters["GroupId"] == group.id.as_str());
+    assert_eq!(
+        calls.map(|call| call.status).collect::<Vec<_>>(),
+        [503, 503, 503, 400]
+    );
 }
 
 #[test]
@@ -164,19 +195,35 @@ fn one_call_with_several_sources_makes_a_rule_for_each() {
         "IpRanges": [{"CidrIp": "0.0.0.0/0"}, {"CidrIp": "10.0.0.0/8"}], "Ipv6Ranges": [{"CidrIpv6": "::/0"}],
     }]);
     assert_eq!(group.authorize(&both).unwrap().len(), 3);
-    assert_eq!(group.rule_ids().unwrap().into_iter().collect::<BTreeSet<_>>().len(), 3);
+    assert_eq!(
+        group
+            .rule_ids()
+            .unwrap()
+            .into_iter()
+            .collect::<BTreeSet<_>>()
+            .len(),
+        3
+    );
 }
 
 #[test]
 fn a_revoke_removes_all_that_it_names_or_nothing() {
     let ec2 = world().aws.ec2();
     let group = Group::create(&ec2, "whole").unwrap();
-    let rules = group.authorize(&json!([tcp(22, "0.0.0.0/0"), tcp(23, "0.0.0.0/0")])).unwrap();
+    let rules = group
+        .authorize(&json!([tcp(22, "0.0.0.0/0"), tcp(23, "0.0.0.0/0")]))
+        .unwrap();
     let revoke = |ports: &[u16]| {
         let permissions: Vec<Value> = ports.iter().map(|port| tcp(*port, "0.0.0.0/0")).collect();
-        ec2.call("revoke_security_group_ingress", &json!({"GroupId": group.id, "IpPermissions": permissions}))
+        ec2.call(
+            "revoke_security_group_ingress",
+            &json!({"GroupId": group.id, "IpPermissions": permissions}),
+        )
     };
-    assert_eq!(revoke(&[22, 23, 24]).unwrap_err().code, "InvalidPermission.NotFound");
+    assert_eq!(
+        revoke(&[22, 23, 24]).unwrap_err().code,
+        "InvalidPermission.NotFound"
+    );
     assert_eq!(group.rules().unwrap(), rules);
     revoke(&[22, 23]).unwrap();
     assert_eq!(group.rules().unwrap().len(), 0);
@@ -188,7 +235,11 @@ fn nothing_listens_beyond_this_machine() {
     let mut sockets = BTreeSet::new();
     for pid in world().aws.processes() {
         for entry in fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten() {
-            sockets.extend(fs::read_link(entry.path()).ok().and_then(|link| inode(link.to_str()?)));
+            sockets.extend(
+                fs::read_link(entry.path())
+                    .ok()
+                    .and_then(|link| inode(link.to_str()?)),
+            );
         }
     }
     let mut seen = 0;
@@ -211,14 +262,22 @@ fn inode(link: &str) -> Option<String> {
 
 #[test]
 fn stacks_stand_side_by_side_and_go_one_by_one() {
-    let options = portcullis_e2e::Options { region: "us-east-1".to_owned(), ..portcullis_e2e::Options::default() };
+    let options = portcullis_e2e::Options {
+        region: "us-east-1".to_owned(),
+        ..portcullis_e2e::Options::default()
+    };
     let aws = LocalAws::start(&options).unwrap();
     let deployment = Deployment::of_this_project(&stand_in(&aws.directory()).unwrap());
     let one = aws.deploy(&deployment.clone().stack("one")).unwrap();
     let two = aws.deploy(&deployment.stack("two")).unwrap();
-    assert_ne!(one.output("TopicArn").unwrap(), two.output("TopicArn").unwrap());
+    assert_ne!(
+        one.output("TopicArn").unwrap(),
+        two.output("TopicArn").unwrap()
+    );
     aws.delete(&one).unwrap();
-    let stacks = aws.call("cloudformation", "describe_stacks", &json!({})).unwrap();
+    let stacks = aws
+        .call("cloudformation", "describe_stacks", &json!({}))
+        .unwrap();
     let stacks = stacks["Stacks"].as_array().unwrap();
     let names: Vec<_> = stacks.iter().map(|stack| &stack["StackName"]).collect();
     assert_eq!(names, ["two"]);
@@ -245,7 +304,10 @@ fn everything_ends_with_the_value() {
     assert!(directory.exists());
     drop(aws);
     for pid in processes {
-        assert!(!Path::new(&format!("/proc/{pid}")).exists(), "{pid} still runs");
+        assert!(
+            !Path::new(&format!("/proc/{pid}")).exists(),
+            "{pid} still runs"
+        );
     }
     assert!(!directory.exists());
 }

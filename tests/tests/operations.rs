@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use portcullis_e2e::page::{operate, table};
-use portcullis_e2e::{Deployment, Fault, Group, LocalAws, Options, Stack, binary, cloudtrail, wait_until};
+use portcullis_e2e::{
+    Deployment, Fault, Group, LocalAws, Options, Stack, binary, cloudtrail, wait_until,
+};
 use serde_json::{Value, json};
 
 /// How long the function may take. A debug build on a busy machine is slow to start.
@@ -28,7 +30,8 @@ struct Scene {
 impl Scene {
     fn new(mode: &str) -> Result<Self> {
         let aws = LocalAws::start(&Options::default())?;
-        let deployment = Deployment::of_this_project(&binary("remediator")?).parameter("Mode", mode);
+        let deployment =
+            Deployment::of_this_project(&binary("remediator")?).parameter("Mode", mode);
         let stack = aws.deploy(&deployment)?;
         aws.subscribe(stack.output("TopicArn")?, "sqs", "")?;
         let group = Group::create(&aws.ec2(), "shop-web")?;
@@ -47,7 +50,10 @@ impl Scene {
     /// The log lines that are JSON.
     fn log(&self) -> Result<Vec<Value>> {
         let lines = self.aws.logs(self.stack.output("FunctionName")?)?;
-        Ok(lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect())
+        Ok(lines
+            .iter()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect())
     }
 
     /// Waits for a line with this message, and a key.
@@ -56,17 +62,28 @@ impl Scene {
             let is_it = |line: &Value| line["message"] == message && line.get(key).is_some();
             Ok(self.log()?.into_iter().find(is_it))
         };
-        wait_until(&format!("the line {message} with {key}"), SOON, lines)
-            .with_context(|| self.aws.logs(self.stack.output("FunctionName").unwrap()).unwrap().join("\n"))
+        wait_until(&format!("the line {message} with {key}"), SOON, lines).with_context(|| {
+            self.aws
+                .logs(self.stack.output("FunctionName").unwrap())
+                .unwrap()
+                .join("\n")
+        })
     }
 
     fn alarms(&self) -> Result<Vec<Value>> {
         let answer = self.aws.call("cloudwatch", "describe_alarms", &json!({}))?;
-        Ok(answer["MetricAlarms"].as_array().cloned().unwrap_or_default())
+        Ok(answer["MetricAlarms"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default())
     }
 
     fn update(&self, mode: &str) -> Result<()> {
-        let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+        let architecture = if cfg!(target_arch = "aarch64") {
+            "arm64"
+        } else {
+            "x86_64"
+        };
         let parameters = json!([
             {"ParameterKey": "Mode", "ParameterValue": mode},
             {"ParameterKey": "Architecture", "ParameterValue": architecture},
@@ -77,8 +94,15 @@ impl Scene {
         });
         self.aws.call("cloudformation", "update_stack", &update)?;
         let status = wait_until("the update", SOON, || {
-            let answer = self.aws.call("cloudformation", "describe_stacks", &json!({"StackName": self.stack.name}))?;
-            let status = answer["Stacks"][0]["StackStatus"].as_str().unwrap_or_default().to_owned();
+            let answer = self.aws.call(
+                "cloudformation",
+                "describe_stacks",
+                &json!({"StackName": self.stack.name}),
+            )?;
+            let status = answer["Stacks"][0]["StackStatus"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
             Ok((!status.ends_with("_IN_PROGRESS")).then_some(status))
         })?;
         ensure!(status == "UPDATE_COMPLETE", "{status}");
@@ -100,7 +124,14 @@ fn text(value: &Value) -> &str {
 /// The headings of the page, as links name them.
 fn anchors(page: &str) -> BTreeSet<String> {
     let headings = page.lines().filter(|line| line.starts_with('#'));
-    headings.map(|line| line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-")).collect()
+    headings
+        .map(|line| {
+            line.trim_start_matches('#')
+                .trim()
+                .to_lowercase()
+                .replace(' ', "-")
+        })
+        .collect()
 }
 
 #[test]
@@ -112,27 +143,47 @@ fn every_alarm_tells_the_topic_and_its_page_says_what_to_do() -> Result<()> {
     for alarm in &alarms {
         assert_eq!(alarm["AlarmActions"], json!([topic]), "{alarm}");
         // For the sweep that did not run no data is the failure; for all others it is the good day.
-        let silence = if alarm["MetricName"] == "Invocations" { "breaching" } else { "notBreaching" };
+        let silence = if alarm["MetricName"] == "Invocations" {
+            "breaching"
+        } else {
+            "notBreaching"
+        };
         assert_eq!(alarm["TreatMissingData"], silence, "{alarm}");
         let description = text(&alarm["AlarmDescription"]);
-        let (_, link) = description.split_once("docs/operate.md#").with_context(|| format!("no link: {alarm}"))?;
+        let (_, link) = description
+            .split_once("docs/operate.md#")
+            .with_context(|| format!("no link: {alarm}"))?;
         let link = link.trim_end_matches('.');
-        let is_known =
-            alarm["Namespace"] != "Portcullis" || page.contains(&format!("| `{}` |", text(&alarm["MetricName"])));
-        assert!(is_known, "docs/operate.md does not list the metric of {alarm}");
-        assert!(anchors(&page).contains(link), "docs/operate.md has no heading for {link}");
+        let is_known = alarm["Namespace"] != "Portcullis"
+            || page.contains(&format!("| `{}` |", text(&alarm["MetricName"])));
+        assert!(
+            is_known,
+            "docs/operate.md does not list the metric of {alarm}"
+        );
+        assert!(
+            anchors(&page).contains(link),
+            "docs/operate.md has no heading for {link}"
+        );
     }
     // CloudWatch may publish, for alarms of this account alone, and may use the key.
-    let policy = scene.aws.call("sns", "get_topic_attributes", &json!({"TopicArn": topic}))?;
+    let policy = scene
+        .aws
+        .call("sns", "get_topic_attributes", &json!({"TopicArn": topic}))?;
     let policy = text(&policy["Attributes"]["Policy"]).to_owned();
     let key = json!({"KeyId": scene.stack.resources["AlertKey"], "PolicyName": "default"});
     let key = scene.aws.call("kms", "get_key_policy", &key)?;
     for (name, text) in [("topic", policy.as_str()), ("key", text(&key["Policy"]))] {
         let policy: Value = serde_json::from_str(text)?;
         let statements = policy["Statement"].as_array().context("no statements")?;
-        let alarms = statements.iter().find(|one| one["Principal"]["Service"] == "cloudwatch.amazonaws.com");
+        let alarms = statements
+            .iter()
+            .find(|one| one["Principal"]["Service"] == "cloudwatch.amazonaws.com");
         let alarms = alarms.with_context(|| format!("{name}: {policy}"))?;
-        assert_eq!(alarms["Condition"]["StringEquals"]["aws:SourceAccount"], scene.aws.account(), "{name}");
+        assert_eq!(
+            alarms["Condition"]["StringEquals"]["aws:SourceAccount"],
+            scene.aws.account(),
+            "{name}"
+        );
     }
     Ok(())
 }
@@ -141,12 +192,16 @@ fn every_alarm_tells_the_topic_and_its_page_says_what_to_do() -> Result<()> {
 fn every_output_that_the_page_names_is_one_of_the_stack() -> Result<()> {
     let (scene, page) = (Scene::new("monitor")?, operate()?);
     let is_name = |word: &&str| {
-        let ending =
-            ["Arn", "Name", "Url"].into_iter().any(|ending| word.len() > ending.len() && word.ends_with(ending));
+        let ending = ["Arn", "Name", "Url"]
+            .into_iter()
+            .any(|ending| word.len() > ending.len() && word.ends_with(ending));
         ending && word.starts_with(char::is_uppercase) && word.chars().all(char::is_alphanumeric)
     };
     let named: BTreeSet<_> = page.split('`').skip(1).step_by(2).filter(is_name).collect();
-    assert!(named.contains("SweepRuleName") && named.len() >= 7, "{named:?}");
+    assert!(
+        named.contains("SweepRuleName") && named.len() >= 7,
+        "{named:?}"
+    );
     for name in named {
         scene.stack.output(name)?;
     }
@@ -159,7 +214,9 @@ fn an_alarm_reaches_who_subscribed() -> Result<()> {
     let name = &scene.stack.resources["FailedEventsAlarm"];
     let state = json!({"AlarmName": name, "StateValue": "ALARM", "StateReason": "a test"});
     scene.aws.call("cloudwatch", "set_alarm_state", &state)?;
-    let told = wait_until("the alarm", SOON, || Ok(scene.aws.inbox()?.into_iter().next()))?;
+    let told = wait_until("the alarm", SOON, || {
+        Ok(scene.aws.inbox()?.into_iter().next())
+    })?;
     assert!(told.text.contains(name.as_str()), "{}", told.text);
     Ok(())
 }
@@ -172,9 +229,17 @@ fn the_dashboard_shows_metrics_that_exist() -> Result<()> {
     let body: Value = serde_json::from_str(answer["DashboardBody"].as_str().context("no body")?)?;
     let page = operate()?;
     let known = &table(&page, "## Metrics") | &table(&page, "### Metrics of the sweep");
-    assert!(known.contains("ExposureSeconds") && known.contains("SweepFindings"), "{known:?}");
+    assert!(
+        known.contains("ExposureSeconds") && known.contains("SweepFindings"),
+        "{known:?}"
+    );
     let widgets = body["widgets"].as_array().context("no widgets")?;
-    let metrics = widgets.iter().flat_map(|widget| widget["properties"]["metrics"].as_array().into_iter().flatten());
+    let metrics = widgets.iter().flat_map(|widget| {
+        widget["properties"]["metrics"]
+            .as_array()
+            .into_iter()
+            .flatten()
+    });
     let mut ours = 0;
     let mut searched = BTreeSet::new();
     for metric in metrics {
@@ -183,8 +248,12 @@ fn the_dashboard_shows_metrics_that_exist() -> Result<()> {
             assert_eq!(metric[3], "monitor");
             ours += 1;
         } else if let Some(expression) = metric[0]["expression"].as_str() {
-            let (dimension, name) = search(expression).with_context(|| format!("not understood: {expression}"))?;
-            assert!(known.contains(name) && page.contains(&format!("`{dimension}`")), "{expression}");
+            let (dimension, name) =
+                search(expression).with_context(|| format!("not understood: {expression}"))?;
+            assert!(
+                known.contains(name) && page.contains(&format!("`{dimension}`")),
+                "{expression}"
+            );
             searched.insert(name);
         }
     }
@@ -192,9 +261,11 @@ fn the_dashboard_shows_metrics_that_exist() -> Result<()> {
     Ok(())
 }
 
-/// Dimension and metric of `SEARCH('{Portcullis,Rule} MetricName="OpeningsFound"', ...)`.
+/// Dimension and metric of `SEARCH('{Portcullis,PolicyRule} MetricName="OpeningsFound"', ...)`.
 fn search(expression: &str) -> Option<(&str, &str)> {
-    let (dimension, rest) = expression.strip_prefix("SEARCH('{Portcullis,")?.split_once("} MetricName=\"")?;
+    let (dimension, rest) = expression
+        .strip_prefix("SEARCH('{Portcullis,")?
+        .split_once("} MetricName=\"")?;
     Some((dimension, rest.split_once('"')?.0))
 }
 
@@ -202,20 +273,38 @@ fn search(expression: &str) -> Option<(&str, &str)> {
 fn an_event_is_in_the_log_and_in_the_metrics_as_the_page_says() -> Result<()> {
     let scene = Scene::new("enforce")?;
     scene.aws.put_event(&scene.open()?)?;
-    let (whole, rule) = (scene.line("metrics", "Mode")?, scene.line("metrics", "Rule")?);
-    for (name, value) in [("OpeningsFound", 1), ("BoxesRemoved", 1), ("Failures", 0), ("Refusals", 0)] {
+    let (whole, rule) = (
+        scene.line("metrics", "Mode")?,
+        scene.line("metrics", "Rule")?,
+    );
+    for (name, value) in [
+        ("OpeningsFound", 1),
+        ("BoxesRemoved", 1),
+        ("Failures", 0),
+        ("Refusals", 0),
+    ] {
         assert_eq!(whole[name], value, "{name} {whole}");
     }
     assert!(whole["ExposureSeconds"][0].is_number(), "{whole}");
     assert_eq!(rule["Rule"], "restricted-common-ports");
     assert_eq!(rule["BoxesRemoved"], 1);
     let page = operate()?;
-    let metrics = whole["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().cloned().unwrap_or_default();
-    let names = metrics.iter().filter_map(|metric| Some(metric["Name"].as_str()?.to_owned()));
+    let metrics = whole["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let names = metrics
+        .iter()
+        .filter_map(|metric| Some(metric["Name"].as_str()?.to_owned()));
     assert_eq!(names.collect::<BTreeSet<_>>(), table(&page, "## Metrics"));
 
     let decided = scene.line("decided", "outcome")?;
-    let keys: BTreeSet<String> = decided.as_object().context("not an object")?.keys().cloned().collect();
+    let keys: BTreeSet<String> = decided
+        .as_object()
+        .context("not an object")?
+        .keys()
+        .cloned()
+        .collect();
     assert_eq!(keys, table(&page, "### The decision line"), "{decided}");
     Ok(())
 }
@@ -224,9 +313,18 @@ fn an_event_is_in_the_log_and_in_the_metrics_as_the_page_says() -> Result<()> {
 fn in_monitor_mode_nothing_counts_as_removed_or_closed() -> Result<()> {
     let scene = Scene::new("monitor")?;
     scene.aws.put_event(&scene.open()?)?;
-    let (whole, rule) = (scene.line("metrics", "Mode")?, scene.line("metrics", "Rule")?);
-    assert_eq!((&whole["Mode"], &whole["OpeningsFound"]), (&json!("monitor"), &json!(1)));
-    assert_eq!((&whole["BoxesRemoved"], &rule["BoxesRemoved"]), (&json!(0), &json!(0)));
+    let (whole, rule) = (
+        scene.line("metrics", "Mode")?,
+        scene.line("metrics", "Rule")?,
+    );
+    assert_eq!(
+        (&whole["Mode"], &whole["OpeningsFound"]),
+        (&json!("monitor"), &json!(1))
+    );
+    assert_eq!(
+        (&whole["BoxesRemoved"], &rule["BoxesRemoved"]),
+        (&json!(0), &json!(0))
+    );
     assert_eq!(whole.get("ExposureSeconds"), None);
     Ok(())
 }
@@ -234,7 +332,9 @@ fn in_monitor_mode_nothing_counts_as_removed_or_closed() -> Result<()> {
 #[test]
 fn an_event_that_failed_is_counted_and_can_be_sent_again() -> Result<()> {
     let scene = Scene::new("enforce")?;
-    let denied = Fault::new("DescribeSecurityGroupRules", "UnauthorizedOperation").status(403).times(1000);
+    let denied = Fault::new("DescribeSecurityGroupRules", "UnauthorizedOperation")
+        .status(403)
+        .times(1000);
     scene.aws.ec2().fault(&denied)?;
     let record = scene.open()?;
     let event = json!({
@@ -246,28 +346,44 @@ fn an_event_that_failed_is_counted_and_can_be_sent_again() -> Result<()> {
     let queue = json!({"QueueUrl": scene.stack.output("FailedEventsQueueUrl")?});
     let letter = wait_until("the event in the queue of the failed", SOON, || {
         let answer = scene.aws.call("sqs", "receive_message", &queue)?;
-        Ok(answer.pointer("/Messages/0/Body").and_then(Value::as_str).map(str::to_owned))
+        Ok(answer
+            .pointer("/Messages/0/Body")
+            .and_then(Value::as_str)
+            .map(str::to_owned))
     })?;
     assert_eq!(scene.line("metrics", "Mode")?["Failures"], 1);
     let failure = scene.line("not done: the event must come again", "error")?;
     assert_eq!(failure["code"], "group-unread");
     for line in scene.aws.logs(scene.stack.output("FunctionName")?)? {
-        assert!(line.matches("\"message\":").count() <= 1, "two fields of one name: {line}");
+        assert!(
+            line.matches("\"message\":").count() <= 1,
+            "two fields of one name: {line}"
+        );
     }
 
     scene.aws.ec2().reset()?;
     scene.invoke(&letter)?;
-    wait_until("the group to be closed", SOON, || Ok(scene.group.rules()?.is_empty().then_some(())))
+    wait_until("the group to be closed", SOON, || {
+        Ok(scene.group.rules()?.is_empty().then_some(()))
+    })
 }
 
 #[test]
 fn an_alert_that_cannot_be_sent_is_counted() -> Result<()> {
     let scene = Scene::new("enforce")?;
-    scene.aws.call("sns", "delete_topic", &json!({"TopicArn": scene.stack.output("TopicArn")?}))?;
+    scene.aws.call(
+        "sns",
+        "delete_topic",
+        &json!({"TopicArn": scene.stack.output("TopicArn")?}),
+    )?;
     let record = scene.open()?;
     scene.aws.put_event(&record)?;
     let line = scene.line("metrics", "Mode")?;
-    assert_eq!((&line["AlertsUnsent"], &line["BoxesRemoved"]), (&json!(1), &json!(1)), "{line}");
+    assert_eq!(
+        (&line["AlertsUnsent"], &line["BoxesRemoved"]),
+        (&json!(1), &json!(1)),
+        "{line}"
+    );
     Ok(())
 }
 
@@ -276,18 +392,33 @@ fn a_stack_moves_from_monitor_to_enforce_and_goes() -> Result<()> {
     let scene = Scene::new("monitor")?;
     let watched = |mode: &str| -> Result<()> {
         let alarms = scene.alarms()?;
-        let unsent = alarms.iter().find(|alarm| alarm["MetricName"] == "AlertsUnsent").context("no alarm")?;
-        assert_eq!(unsent["Dimensions"], json!([{"Name": "Mode", "Value": mode}]));
+        let unsent = alarms
+            .iter()
+            .find(|alarm| alarm["MetricName"] == "AlertsUnsent")
+            .context("no alarm")?;
+        assert_eq!(
+            unsent["Dimensions"],
+            json!([{"Name": "Mode", "Value": mode}])
+        );
         Ok(())
     };
     watched("monitor")?;
     scene.update("enforce")?;
     watched("enforce")?;
     scene.aws.put_event(&scene.open()?)?;
-    wait_until("the group to be closed", SOON, || Ok(scene.group.rules()?.is_empty().then_some(())))?;
+    wait_until("the group to be closed", SOON, || {
+        Ok(scene.group.rules()?.is_empty().then_some(()))
+    })?;
     scene.aws.delete(&scene.stack)?;
     assert!(scene.alarms()?.is_empty());
-    let dashboards = scene.aws.call("cloudwatch", "list_dashboards", &json!({}))?;
-    assert_eq!(dashboards["DashboardEntries"].as_array().map_or(0, Vec::len), 0);
+    let dashboards = scene
+        .aws
+        .call("cloudwatch", "list_dashboards", &json!({}))?;
+    assert_eq!(
+        dashboards["DashboardEntries"]
+            .as_array()
+            .map_or(0, Vec::len),
+        0
+    );
     Ok(())
 }

@@ -1,7 +1,11 @@
 //! Which events the deployed rule lets through to the function, and which not: `TestEventPattern` on every event of
 //! `events/`, and on events that only look alike.
 
-#![expect(clippy::indexing_slicing, clippy::panic_in_result_fn, reason = "a test may fail loudly, and its helpers too")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic_in_result_fn,
+    reason = "a test may fail loudly, and its helpers too"
+)]
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -25,15 +29,24 @@ impl Rule {
         let aws = LocalAws::start(&Options::default())?;
         let stand_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/function.py");
         let stack = aws.deploy(&Deployment::of_this_project(&stand_in))?;
-        let rule = aws.call("events", "describe_rule", &json!({"Name": stack.output("RuleName")?}))?;
+        let rule = aws.call(
+            "events",
+            "describe_rule",
+            &json!({"Name": stack.output("RuleName")?}),
+        )?;
         ensure!(rule["State"] == "ENABLED", "{rule}");
-        Ok(Self { pattern: rule["EventPattern"].clone(), aws })
+        Ok(Self {
+            pattern: rule["EventPattern"].clone(),
+            aws,
+        })
     }
 
     fn matches(&self, event: &Value) -> Result<bool> {
         let args = json!({"EventPattern": self.pattern, "Event": event.to_string()});
         let answer = self.aws.call("events", "test_event_pattern", &args)?;
-        answer["Result"].as_bool().with_context(|| format!("no result: {answer}"))
+        answer["Result"]
+            .as_bool()
+            .with_context(|| format!("no result: {answer}"))
     }
 }
 
@@ -46,7 +59,11 @@ struct Case {
 
 impl Case {
     fn new(name: &str, event: Value, matches: bool) -> Self {
-        Self { name: name.to_owned(), event, matches }
+        Self {
+            name: name.to_owned(),
+            event,
+            matches,
+        }
     }
 }
 
@@ -57,7 +74,11 @@ fn events() -> PathBuf {
 fn read(file: &str) -> Result<Value> {
     let source = File::open(events().join(file))?;
     let is_gzip = Path::new(file).extension().is_some_and(|kind| kind == "gz");
-    let content: Box<dyn Read> = if is_gzip { Box::new(GzDecoder::new(source)) } else { Box::new(source) };
+    let content: Box<dyn Read> = if is_gzip {
+        Box::new(GzDecoder::new(source))
+    } else {
+        Box::new(source)
+    };
     serde_json::from_str(&io::read_to_string(content)?).with_context(|| file.to_owned())
 }
 
@@ -77,10 +98,20 @@ fn cases(row: &Value) -> Result<Vec<Case>> {
     let form = row["form"].as_str().unwrap_or_default();
     let Some(matches) = row["matches"].as_bool() else {
         let reason = row["untried"].as_str().unwrap_or_default();
-        ensure!(!reason.is_empty(), "{file}: neither `matches` nor `untried` says what the rule makes of it");
-        return if form == "log" { records(file, row, &content) } else { Ok(Vec::new()) };
+        ensure!(
+            !reason.is_empty(),
+            "{file}: neither `matches` nor `untried` says what the rule makes of it"
+        );
+        return if form == "log" {
+            records(file, row, &content)
+        } else {
+            Ok(Vec::new())
+        };
     };
-    ensure!(row["untried"].is_null(), "{file}: both `matches` and `untried`");
+    ensure!(
+        row["untried"].is_null(),
+        "{file}: both `matches` and `untried`"
+    );
     match form {
         "eventbridge" => Ok(vec![Case::new(file, content, matches)]),
         "record" => Ok(vec![Case::new(file, envelope(&content), matches)]),
@@ -89,13 +120,28 @@ fn cases(row: &Value) -> Result<Vec<Case>> {
 }
 
 fn records(file: &str, row: &Value, content: &Value) -> Result<Vec<Case>> {
-    let rows = row["records"].as_array().context("a log file without rows")?;
-    let records = content["Records"].as_array().context("a log file without records")?;
-    ensure!(rows.len() == records.len(), "{file}: {} rows, {} records", rows.len(), records.len());
+    let rows = row["records"]
+        .as_array()
+        .context("a log file without rows")?;
+    let records = content["Records"]
+        .as_array()
+        .context("a log file without records")?;
+    ensure!(
+        rows.len() == records.len(),
+        "{file}: {} rows, {} records",
+        rows.len(),
+        records.len()
+    );
     let case = |(row, record): (&Value, &Value)| {
         let name = format!("{file} {}", row["event_id"]);
-        ensure!(row["event_id"] == record["eventID"], "{name} is {}", record["eventID"]);
-        let matches = row["matches"].as_bool().with_context(|| format!("{name}: no verdict"))?;
+        ensure!(
+            row["event_id"] == record["eventID"],
+            "{name} is {}",
+            record["eventID"]
+        );
+        let matches = row["matches"]
+            .as_bool()
+            .with_context(|| format!("{name}: no verdict"))?;
         Ok(Case::new(&name, envelope(record), matches))
     };
     rows.iter().zip(records).map(case).collect()
@@ -105,7 +151,10 @@ fn records(file: &str, row: &Value, content: &Value) -> Result<Vec<Case>> {
 fn with(event: &Value, pointer: &str, value: &str) -> Result<Value> {
     let mut changed = event.clone();
     let (parent, field) = pointer.rsplit_once('/').context("a pointer")?;
-    let parent = changed.pointer_mut(parent).and_then(Value::as_object_mut).context("nothing there")?;
+    let parent = changed
+        .pointer_mut(parent)
+        .and_then(Value::as_object_mut)
+        .context("nothing there")?;
     parent.insert(field.to_owned(), json!(value));
     Ok(changed)
 }
@@ -115,10 +164,23 @@ fn try_all(rule: &Rule, cases: &[Case]) -> Result<()> {
     let mut wrong = Vec::new();
     for case in cases {
         if rule.matches(&case.event)? != case.matches {
-            wrong.push(format!("{} {}", case.name, if case.matches { "does not get through" } else { "gets through" }));
+            wrong.push(format!(
+                "{} {}",
+                case.name,
+                if case.matches {
+                    "does not get through"
+                } else {
+                    "gets through"
+                }
+            ));
         }
     }
-    ensure!(wrong.is_empty(), "{} of {}: {wrong:#?}", wrong.len(), cases.len());
+    ensure!(
+        wrong.is_empty(),
+        "{} of {}: {wrong:#?}",
+        wrong.len(),
+        cases.len()
+    );
     Ok(())
 }
 
@@ -126,17 +188,38 @@ fn try_all(rule: &Rule, cases: &[Case]) -> Result<()> {
 fn every_event_of_the_corpus_gets_through_or_not_as_expected() -> Result<()> {
     let table = read("expectations.json")?;
     let rows = table["events"].as_array().context("no events")?;
-    let listed: BTreeSet<_> = rows.iter().filter_map(|row| row["file"].as_str()).map(PathBuf::from).collect();
+    let listed: BTreeSet<_> = rows
+        .iter()
+        .filter_map(|row| row["file"].as_str())
+        .map(PathBuf::from)
+        .collect();
     for entry in fs::read_dir(events())? {
         let name = PathBuf::from(entry?.file_name());
-        let is_event = !["README.md", "expectations.json"].iter().any(|other| Path::new(other) == name);
-        assert!(!is_event || listed.contains(&name), "{} has no row", name.display());
+        let is_event = !["README.md", "expectations.json"]
+            .iter()
+            .any(|other| Path::new(other) == name);
+        assert!(
+            !is_event || listed.contains(&name),
+            "{} has no row",
+            name.display()
+        );
     }
 
     let rule = Rule::deployed()?;
-    let cases = rows.iter().map(cases).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect::<Vec<_>>();
+    let cases = rows
+        .iter()
+        .map(cases)
+        .collect::<Result<Vec<_>>>()?
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>();
     let count = |matches: bool| cases.iter().filter(|case| case.matches == matches).count();
-    assert!(count(true) >= 60 && count(false) >= 15, "{} and {}", count(true), count(false));
+    assert!(
+        count(true) >= 60 && count(false) >= 15,
+        "{} and {}",
+        count(true),
+        count(false)
+    );
     try_all(&rule, &cases)
 }
 
@@ -146,7 +229,11 @@ fn every_call_that_opens_gets_through_and_what_only_looks_alike_does_not() -> Re
     let open = read("authorize-items-ssh.json")?;
     let mut cases = Vec::new();
     for (pointer, value, matches) in VARIANTS {
-        cases.push(Case::new(&format!("{pointer} = {value}"), with(&open, pointer, value)?, matches));
+        cases.push(Case::new(
+            &format!("{pointer} = {value}"),
+            with(&open, pointer, value)?,
+            matches,
+        ));
     }
     let unrelated = json!({
         "eventVersion": "1.10", "eventSource": "s3.amazonaws.com", "eventName": "PutObject", "readOnly": false,
@@ -155,7 +242,11 @@ fn every_call_that_opens_gets_through_and_what_only_looks_alike_does_not() -> Re
     });
     let data_event = with(&envelope(&unrelated), "/source", "aws.s3")?;
     cases.push(Case::new("an S3 data event", data_event, false));
-    cases.push(Case::new("an S3 data event on the wrong source", envelope(&unrelated), false));
+    cases.push(Case::new(
+        "an S3 data event on the wrong source",
+        envelope(&unrelated),
+        false,
+    ));
     try_all(&rule, &cases)
 }
 
@@ -167,8 +258,16 @@ const VARIANTS: [(&str, &str, bool); 26] = [
     ("/detail/eventName", "ModifySecurityGroupRules", true),
     ("/detail/eventName", "ModifyManagedPrefixList", true),
     ("/detail/eventName", "RestoreManagedPrefixListVersion", true),
-    ("/detail/errorMessage", "without a code it is no error", true),
-    ("/detail/errorCode", "Client.InvalidPermission.Duplicate", false),
+    (
+        "/detail/errorMessage",
+        "without a code it is no error",
+        true,
+    ),
+    (
+        "/detail/errorCode",
+        "Client.InvalidPermission.Duplicate",
+        false,
+    ),
     ("/detail/errorCode", "Client.UnauthorizedOperation", false),
     ("/detail/errorCode", "Client.DryRunOperation", false),
     ("/detail/errorCode", "", false),
@@ -177,7 +276,11 @@ const VARIANTS: [(&str, &str, bool); 26] = [
     ("/detail/eventName", "DeleteSecurityGroup", false),
     ("/detail/eventName", "AuthorizeSecurityGroupEgress", false),
     ("/detail/eventName", "RevokeSecurityGroupEgress", false),
-    ("/detail/eventName", "UpdateSecurityGroupRuleDescriptionsIngress", false),
+    (
+        "/detail/eventName",
+        "UpdateSecurityGroupRuleDescriptionsIngress",
+        false,
+    ),
     ("/detail/eventName", "DescribeSecurityGroupRules", false),
     ("/detail/eventName", "authorizesecuritygroupingress", false),
     ("/detail/eventSource", "rds.amazonaws.com", false),

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use portcullis_e2e::{
-    Deployment, Fault, Group, LocalAws, Message, Options, Stack, binary, cloudtrail, rule_id, wait_until,
+    Deployment, Fault, Group, LocalAws, Message, Options, Stack, binary, cloudtrail, rule_id,
+    wait_until,
 };
 use serde_json::{Value, json};
 
@@ -49,7 +50,12 @@ impl Scene {
 
     /// Adds the permissions and tells nobody; the ids of the rules, in order.
     fn add(&self, permissions: &Value) -> Result<Vec<String>> {
-        Ok(self.group.authorize(permissions)?.iter().map(rule_id).collect())
+        Ok(self
+            .group
+            .authorize(permissions)?
+            .iter()
+            .map(rule_id)
+            .collect())
     }
 
     /// Adds the permissions and lets CloudTrail tell; returns its record.
@@ -64,13 +70,20 @@ impl Scene {
     fn one_alert(&self, before: usize) -> Result<Vec<Message>> {
         let wanted = before.saturating_add(1).saturating_mul(3);
         let what = format!("alert {wanted} by e-mail, to Slack and to a queue");
-        wait_until(&what, SOON, || Ok((self.aws.inbox()?.len() >= wanted).then_some(()))).map_err(|error| {
+        wait_until(&what, SOON, || {
+            Ok((self.aws.inbox()?.len() >= wanted).then_some(()))
+        })
+        .map_err(|error| {
             let function = self.stack.output("FunctionName").unwrap_or_default();
             error.context(self.aws.logs(function).unwrap_or_default().join("\n"))
         })?;
         std::thread::sleep(QUIET);
         let alerts = self.aws.inbox()?;
-        ensure!(alerts.len() == wanted, "{} messages, not {wanted}: {alerts:#?}", alerts.len());
+        ensure!(
+            alerts.len() == wanted,
+            "{} messages, not {wanted}: {alerts:#?}",
+            alerts.len()
+        );
         Ok(alerts)
     }
 
@@ -82,11 +95,18 @@ impl Scene {
     /// What IAM says to tagging a rule by itself. What it says to a rule that is just being made depends on
     /// `ec2:CreateAction`, which ministack does not know: xtask/tests/iam.rs looks at that.
     fn may_tag(&self) -> Result<String> {
-        self.may_to("ec2:CreateTags", "security-group-rule/sgr-0123456789abcdef0")
+        self.may_to(
+            "ec2:CreateTags",
+            "security-group-rule/sgr-0123456789abcdef0",
+        )
     }
 
     fn may_to(&self, action: &str, resource: &str) -> Result<String> {
-        let role = self.stack.resources.get("RemediatorRole").context("no role")?;
+        let role = self
+            .stack
+            .resources
+            .get("RemediatorRole")
+            .context("no role")?;
         let (account, region) = (self.aws.account(), self.aws.region());
         let (service, _) = action.split_once(':').context("no service")?;
         let args = json!({
@@ -95,7 +115,9 @@ impl Scene {
             "ResourceArns": [format!("arn:aws:{service}:{region}:{account}:{resource}")],
         });
         let answer = self.aws.call("iam", "simulate_principal_policy", &args)?;
-        let decision = answer.pointer("/EvaluationResults/0/EvalDecision").and_then(Value::as_str);
+        let decision = answer
+            .pointer("/EvaluationResults/0/EvalDecision")
+            .and_then(Value::as_str);
         Ok(decision.context("no decision")?.to_owned())
     }
 
@@ -111,14 +133,23 @@ impl Scene {
     fn runs(&self, count: usize) -> Result<()> {
         let function = self.stack.output("FunctionName")?;
         wait_until("the function to end", SOON, || {
-            let ended = self.aws.logs(function)?.iter().filter(|line| line.contains("REPORT RequestId")).count();
+            let ended = self
+                .aws
+                .logs(function)?
+                .iter()
+                .filter(|line| line.contains("REPORT RequestId"))
+                .count();
             Ok((ended >= count).then_some(()))
         })
     }
 }
 
 fn tcp(port: u16, cidr: &str) -> Value {
-    let (list, key) = if cidr.contains(':') { ("Ipv6Ranges", "CidrIpv6") } else { ("IpRanges", "CidrIp") };
+    let (list, key) = if cidr.contains(':') {
+        ("Ipv6Ranges", "CidrIpv6")
+    } else {
+        ("IpRanges", "CidrIp")
+    };
     json!({"IpProtocol": "tcp", "FromPort": port, "ToPort": port, list: [{key: cidr}]})
 }
 
@@ -129,7 +160,13 @@ fn said<'a>(alerts: &'a [Message], protocol: &str) -> Option<&'a Message> {
 #[test]
 fn offending_rules_go_innocent_ones_keep_their_ids_and_everybody_is_told_once() {
     let scene = Scene::enforce().unwrap();
-    let innocent = scene.add(&json!([tcp(22, "10.0.0.0/8"), tcp(443, "0.0.0.0/0"), tcp(443, "::/0")])).unwrap();
+    let innocent = scene
+        .add(&json!([
+            tcp(22, "10.0.0.0/8"),
+            tcp(443, "0.0.0.0/0"),
+            tcp(443, "::/0")
+        ]))
+        .unwrap();
     let offending = json!([
         tcp(22, "0.0.0.0/0"), tcp(8040, "0.0.0.0/0"), tcp(8040, "::/0"), tcp(3306, "0.0.0.0/1"),
         tcp(3306, "128.0.0.0/1"), {"IpProtocol": "-1", "Ipv6Ranges": [{"CidrIpv6": "::/0"}]},
@@ -138,8 +175,15 @@ fn offending_rules_go_innocent_ones_keep_their_ids_and_everybody_is_told_once() 
 
     let alerts = scene.one_alert(0).unwrap();
     assert_eq!(scene.group.rule_ids().unwrap(), innocent);
-    let (mail, chat) = (said(&alerts, "email").unwrap(), said(&alerts, "https").unwrap());
-    assert!(mail.subject.is_ascii() && mail.subject.len() < 100, "{}", mail.subject);
+    let (mail, chat) = (
+        said(&alerts, "email").unwrap(),
+        said(&alerts, "https").unwrap(),
+    );
+    assert!(
+        mail.subject.is_ascii() && mail.subject.len() < 100,
+        "{}",
+        mail.subject
+    );
     assert!(mail.text.contains(&scene.group.id), "{}", mail.text);
     assert!(mail.text.contains("jane.doe@example.com"), "{}", mail.text);
     assert_eq!(chat.json().unwrap()["source"], "custom");
@@ -154,9 +198,15 @@ fn monitor_mode_tells_and_changes_nothing() {
     scene.open(&json!([tcp(22, "0.0.0.0/0")])).unwrap();
     let alerts = scene.one_alert(0).unwrap();
     assert_eq!(scene.group.rules().unwrap().len(), 1);
-    assert_eq!(said(&alerts, "email").unwrap().attributes["mode"], "monitor");
+    assert_eq!(
+        said(&alerts, "email").unwrap().attributes["mode"],
+        "monitor"
+    );
     let calls = scene.aws.ec2().actions_on(&scene.group.id).unwrap();
-    assert!(calls.iter().all(|action| action.starts_with("Describe")), "{calls:?}");
+    assert!(
+        calls.iter().all(|action| action.starts_with("Describe")),
+        "{calls:?}"
+    );
 }
 
 #[test]
@@ -166,7 +216,9 @@ fn the_same_event_again_is_not_told_again_and_a_new_hole_is() {
     scene.one_alert(0).unwrap();
     scene.aws.put_event(&record).unwrap();
     scene.runs(2).unwrap();
-    scene.open(&json!([tcp(23, "10.0.0.0/8"), tcp(8080, "0.0.0.0/0")])).unwrap();
+    scene
+        .open(&json!([tcp(23, "10.0.0.0/8"), tcp(8080, "0.0.0.0/0")]))
+        .unwrap();
     scene.one_alert(1).unwrap();
     assert_eq!(scene.group.rules().unwrap().len(), 1);
 }
@@ -174,14 +226,27 @@ fn the_same_event_again_is_not_told_again_and_a_new_hole_is() {
 #[test]
 fn a_rule_widened_in_place_is_closed() {
     let scene = Scene::enforce().unwrap();
-    let ids = scene.add(&json!([tcp(22, "10.0.0.0/8"), tcp(25, "10.0.0.0/8")])).unwrap();
+    let ids = scene
+        .add(&json!([tcp(22, "10.0.0.0/8"), tcp(25, "10.0.0.0/8")]))
+        .unwrap();
     let wide = json!({"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIpv4": "0.0.0.0/0"});
     let rules = scene.group.rules().unwrap();
-    let ssh = rules.iter().find(|rule| rule["FromPort"] == 22).map(rule_id).unwrap();
+    let ssh = rules
+        .iter()
+        .find(|rule| rule["FromPort"] == 22)
+        .map(rule_id)
+        .unwrap();
     let change = json!([{"SecurityGroupRuleId": ssh, "SecurityGroupRule": wide}]);
     let args = json!({"GroupId": scene.group.id, "SecurityGroupRules": change});
-    scene.aws.ec2().call("modify_security_group_rules", &args).unwrap();
-    scene.aws.put_event(&cloudtrail::modify(&scene.aws, &scene.group, &ssh, &wide)).unwrap();
+    scene
+        .aws
+        .ec2()
+        .call("modify_security_group_rules", &args)
+        .unwrap();
+    scene
+        .aws
+        .put_event(&cloudtrail::modify(&scene.aws, &scene.group, &ssh, &wide))
+        .unwrap();
     scene.one_alert(0).unwrap();
     let left: Vec<String> = ids.into_iter().filter(|id| *id != ssh).collect();
     assert_eq!(scene.group.rule_ids().unwrap(), left);
@@ -191,16 +256,26 @@ fn a_rule_widened_in_place_is_closed() {
 fn a_throttled_or_lost_answer_does_not_keep_a_group_open() {
     let scene = Scene::enforce().unwrap();
     let ec2 = scene.aws.ec2();
-    ec2.fault(&Fault::new("DescribeSecurityGroupRules", "RequestLimitExceeded").status(503)).unwrap();
-    ec2.fault(&Fault::new("RevokeSecurityGroupIngress", "InternalError").status(500).after()).unwrap();
-    scene.open(&json!([tcp(22, "0.0.0.0/0"), tcp(443, "0.0.0.0/0")])).unwrap();
+    ec2.fault(&Fault::new("DescribeSecurityGroupRules", "RequestLimitExceeded").status(503))
+        .unwrap();
+    ec2.fault(
+        &Fault::new("RevokeSecurityGroupIngress", "InternalError")
+            .status(500)
+            .after(),
+    )
+    .unwrap();
+    scene
+        .open(&json!([tcp(22, "0.0.0.0/0"), tcp(443, "0.0.0.0/0")]))
+        .unwrap();
     scene.one_alert(0).unwrap();
     assert_eq!(scene.group.rules().unwrap().len(), 1);
 }
 
 /// What makes every look at a group fail in a way that the SDK does not try again, this often.
 fn unreadable(scene: &Scene, times: u32) -> Result<()> {
-    let denied = Fault::new("DescribeSecurityGroupRules", "UnauthorizedOperation").status(403).times(times);
+    let denied = Fault::new("DescribeSecurityGroupRules", "UnauthorizedOperation")
+        .status(403)
+        .times(times);
     Ok(scene.aws.ec2().fault(&denied)?)
 }
 
@@ -209,13 +284,26 @@ fn an_event_that_cannot_be_handled_is_tried_three_times_and_kept_for_people() {
     let scene = Scene::enforce().unwrap();
     unreadable(&scene, 1000).unwrap();
     let record = scene.open(&json!([tcp(22, "0.0.0.0/0")])).unwrap();
-    let letter = wait_until("the event in the queue of the failed", SOON, || scene.failed()).unwrap();
+    let letter = wait_until("the event in the queue of the failed", SOON, || {
+        scene.failed()
+    })
+    .unwrap();
     assert_eq!(letter["requestPayload"]["detail"], record);
     let error = letter["responsePayload"]["errorMessage"].as_str().unwrap();
-    assert!(error.contains(&scene.group.id) && error.contains("UnauthorizedOperation"), "{letter:#}");
+    assert!(
+        error.contains(&scene.group.id) && error.contains("UnauthorizedOperation"),
+        "{letter:#}"
+    );
     // Once, and the two retries that the template asks Lambda for: each looked anew.
     let looks = scene.aws.ec2().actions_on(&scene.group.id).unwrap();
-    assert_eq!(looks.iter().filter(|action| *action == "DescribeSecurityGroupRules").count(), 3, "{looks:?}");
+    assert_eq!(
+        looks
+            .iter()
+            .filter(|action| *action == "DescribeSecurityGroupRules")
+            .count(),
+        3,
+        "{looks:?}"
+    );
     assert_eq!(scene.group.rules().unwrap().len(), 1);
 }
 
@@ -223,7 +311,9 @@ fn an_event_that_cannot_be_handled_is_tried_three_times_and_kept_for_people() {
 fn a_failure_that_passes_is_made_good_by_the_last_retry() {
     let scene = Scene::enforce().unwrap();
     unreadable(&scene, 2).unwrap();
-    scene.open(&json!([tcp(22, "0.0.0.0/0"), tcp(443, "0.0.0.0/0")])).unwrap();
+    scene
+        .open(&json!([tcp(22, "0.0.0.0/0"), tcp(443, "0.0.0.0/0")]))
+        .unwrap();
     scene.one_alert(0).unwrap();
     scene.runs(3).unwrap();
     assert_eq!(scene.group.rules().unwrap().len(), 1);
@@ -232,12 +322,29 @@ fn a_failure_that_passes_is_made_good_by_the_last_retry() {
 
 #[test]
 fn the_deployed_role_is_enough_to_close_a_group() {
-    let scene = Scene::new("enforce", &Options { auth: true, ..Options::default() }).unwrap();
-    scene.open(&json!([tcp(22, "0.0.0.0/0"), tcp(443, "0.0.0.0/0")])).unwrap();
+    let scene = Scene::new(
+        "enforce",
+        &Options {
+            auth: true,
+            ..Options::default()
+        },
+    )
+    .unwrap();
+    scene
+        .open(&json!([tcp(22, "0.0.0.0/0"), tcp(443, "0.0.0.0/0")]))
+        .unwrap();
     scene.one_alert(0).unwrap();
     assert_eq!(scene.group.rules().unwrap().len(), 1);
-    assert_eq!(scene.may("ec2:RevokeSecurityGroupIngress").unwrap(), "allowed");
-    for other in ["ec2:CreateTags", "ec2:DeleteSecurityGroup", "sns:Subscribe", "iam:PassRole"] {
+    assert_eq!(
+        scene.may("ec2:RevokeSecurityGroupIngress").unwrap(),
+        "allowed"
+    );
+    for other in [
+        "ec2:CreateTags",
+        "ec2:DeleteSecurityGroup",
+        "sns:Subscribe",
+        "iam:PassRole",
+    ] {
         assert_eq!(scene.may(other).unwrap(), "implicitDeny", "{other}");
     }
 }
@@ -259,9 +366,13 @@ fn everything(group: &str) -> Value {
 /// Opens all ports, and waits until the deployed function has told what it did.
 fn open_everything(scene: &Scene) -> Result<Vec<Message>> {
     let args = everything(&scene.group.id);
-    scene.aws.ec2().call("authorize_security_group_ingress", &args)?;
+    scene
+        .aws
+        .ec2()
+        .call("authorize_security_group_ingress", &args)?;
     let permissions = args.get("IpPermissions").context("permissions")?;
-    let record = cloudtrail::authorize(&scene.aws, &scene.group, permissions, &scene.group.rules()?);
+    let record =
+        cloudtrail::authorize(&scene.aws, &scene.group, permissions, &scene.group.rules()?);
     scene.aws.put_event(&record)?;
     scene.one_alert(0)
 }
@@ -272,9 +383,14 @@ fn another_policy_keeps_what_the_web_needs_with_description_and_tags() {
     let innocent = scene.add(&json!([tcp(22, "10.0.0.0/8")])).unwrap();
     let alerts = open_everything(&scene).unwrap();
     let rules = scene.group.rules().unwrap();
-    let (kept, left): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| rule["CidrIpv4"] == "0.0.0.0/0");
+    let (kept, left): (Vec<_>, Vec<_>) = rules
+        .iter()
+        .partition(|rule| rule["CidrIpv4"] == "0.0.0.0/0");
     assert_eq!(left.into_iter().map(rule_id).collect::<Vec<_>>(), innocent);
-    let mut ports: Vec<_> = kept.iter().map(|rule| (rule["FromPort"].as_i64(), rule["ToPort"].as_i64())).collect();
+    let mut ports: Vec<_> = kept
+        .iter()
+        .map(|rule| (rule["FromPort"].as_i64(), rule["ToPort"].as_i64()))
+        .collect();
     ports.sort_unstable();
     assert_eq!(ports, [(Some(80), Some(80)), (Some(443), Some(443))]);
     for rule in kept {
@@ -288,24 +404,46 @@ fn another_policy_keeps_what_the_web_needs_with_description_and_tags() {
 
 #[test]
 fn the_deployed_role_is_enough_to_keep_a_part_with_its_tags() {
-    let options = Options { auth: true, ..Options::default() };
+    let options = Options {
+        auth: true,
+        ..Options::default()
+    };
     let scene = Scene::with_policy("preset:web-only", "enforce", &options).unwrap();
     open_everything(&scene).unwrap();
     let rules = scene.group.rules().unwrap();
     assert_eq!(rules.len(), 2, "{rules:?}");
-    assert!(rules.iter().all(|rule| rule["Tags"][0]["Value"] == "shop"), "{rules:?}");
-    assert_eq!(scene.may("ec2:AuthorizeSecurityGroupIngress").unwrap(), "allowed");
-    assert_eq!(scene.may_tag().unwrap(), "implicitDeny", "only in the call that makes the rule");
+    assert!(
+        rules.iter().all(|rule| rule["Tags"][0]["Value"] == "shop"),
+        "{rules:?}"
+    );
+    assert_eq!(
+        scene.may("ec2:AuthorizeSecurityGroupIngress").unwrap(),
+        "allowed"
+    );
+    assert_eq!(
+        scene.may_tag().unwrap(),
+        "implicitDeny",
+        "only in the call that makes the rule"
+    );
 }
 
 #[test]
 fn another_policy_may_change_nothing_in_monitor_mode() {
-    let options = Options { auth: true, ..Options::default() };
+    let options = Options {
+        auth: true,
+        ..Options::default()
+    };
     let scene = Scene::with_policy("preset:web-only", "monitor", &options).unwrap();
     let alerts = open_everything(&scene).unwrap();
-    assert_eq!(said(&alerts, "email").unwrap().attributes["outcome"], "would-close");
+    assert_eq!(
+        said(&alerts, "email").unwrap().attributes["outcome"],
+        "would-close"
+    );
     assert_eq!(scene.group.rules().unwrap().len(), 1);
-    for action in ["ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"] {
+    for action in [
+        "ec2:AuthorizeSecurityGroupIngress",
+        "ec2:RevokeSecurityGroupIngress",
+    ] {
         assert_eq!(scene.may(action).unwrap(), "implicitDeny", "{action}");
     }
     assert_eq!(scene.may_tag().unwrap(), "implicitDeny");
@@ -313,23 +451,56 @@ fn another_policy_may_change_nothing_in_monitor_mode() {
 
 #[test]
 fn in_monitor_mode_the_role_is_enough_to_tell_and_may_change_nothing() {
-    let scene = Scene::new("monitor", &Options { auth: true, ..Options::default() }).unwrap();
-    scene.open(&json!([tcp(22, "0.0.0.0/0"), tcp(443, "0.0.0.0/0")])).unwrap();
+    let scene = Scene::new(
+        "monitor",
+        &Options {
+            auth: true,
+            ..Options::default()
+        },
+    )
+    .unwrap();
+    scene
+        .open(&json!([tcp(22, "0.0.0.0/0"), tcp(443, "0.0.0.0/0")]))
+        .unwrap();
     scene.one_alert(0).unwrap();
     assert_eq!(scene.group.rules().unwrap().len(), 2);
-    assert_eq!(scene.may("ec2:DescribeSecurityGroupRules").unwrap(), "allowed");
-    assert_eq!(scene.may("ec2:RevokeSecurityGroupIngress").unwrap(), "implicitDeny");
+    assert_eq!(
+        scene.may("ec2:DescribeSecurityGroupRules").unwrap(),
+        "allowed"
+    );
+    assert_eq!(
+        scene.may("ec2:RevokeSecurityGroupIngress").unwrap(),
+        "implicitDeny"
+    );
 }
 
 #[test]
 fn the_deployed_role_is_enough_to_read_the_parameter_of_the_policy_and_no_other() {
-    let options = Options { auth: true, ..Options::default() };
-    let scene = Scene::with(("PolicyParameter", "/portcullis/policy:1"), "enforce", &options).unwrap();
+    let options = Options {
+        auth: true,
+        ..Options::default()
+    };
+    let scene = Scene::with(
+        ("PolicyParameter", "/portcullis/policy:1"),
+        "enforce",
+        &options,
+    )
+    .unwrap();
     let policy = "version: 1\nname: of-the-parameter\nextends: web-only\n";
     let put = json!({"Name": "/portcullis/policy", "Type": "String", "Value": policy});
     scene.aws.call("ssm", "put_parameter", &put).unwrap();
     open_everything(&scene).unwrap();
     assert_eq!(scene.group.rules().unwrap().len(), 2, "80 and 443 stay");
-    assert_eq!(scene.may_to("ssm:GetParameter", "parameter/portcullis/policy").unwrap(), "allowed");
-    assert_eq!(scene.may_to("ssm:GetParameter", "parameter/portcullis/other").unwrap(), "implicitDeny");
+    assert_eq!(
+        scene
+            .may_to("ssm:GetParameter", "parameter/portcullis/policy")
+            .unwrap(),
+        "allowed"
+    );
+    assert_eq!(
+        scene
+            .may_to("ssm:GetParameter", "parameter/portcullis/other")
+            .unwrap(),
+        "implicitDeny"
+    );
 }

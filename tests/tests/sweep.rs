@@ -23,7 +23,10 @@ struct After {
 
 /// Deploys, opens a group and sweeps, until so many were told.
 fn sweep(mode: &str, action: &str, schedule: &str, wanted: usize) -> Result<After> {
-    let aws = LocalAws::start(&Options { auth: true, ..Options::default() })?;
+    let aws = LocalAws::start(&Options {
+        auth: true,
+        ..Options::default()
+    })?;
     let deployment = Deployment::of_this_project(&binary("remediator")?)
         .bootstrap("sweeper", &binary("sweeper")?)
         .parameter("Mode", mode)
@@ -35,15 +38,29 @@ fn sweep(mode: &str, action: &str, schedule: &str, wanted: usize) -> Result<Afte
     let tcp = |port: u16| json!({"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]});
     group.authorize(&json!([tcp(22), tcp(443)]))?;
     let function = stack.output("SweeperFunctionName")?;
-    aws.call("lambda", "invoke", &json!({"FunctionName": function, "InvocationType": "Event", "Payload": "{}"}))?;
+    aws.call(
+        "lambda",
+        "invoke",
+        &json!({"FunctionName": function, "InvocationType": "Event", "Payload": "{}"}),
+    )?;
     let told = || {
-        let subjects: Vec<_> = aws.inbox()?.into_iter().map(|message| message.subject).collect();
+        let subjects: Vec<_> = aws
+            .inbox()?
+            .into_iter()
+            .map(|message| message.subject)
+            .collect();
         Ok((subjects.len() >= wanted).then_some(subjects))
     };
-    let log = |error: anyhow::Error| error.context(aws.logs(function).unwrap_or_default().join("\n"));
+    let log =
+        |error: anyhow::Error| error.context(aws.logs(function).unwrap_or_default().join("\n"));
     let subjects = wait_until("the digest", SOON, told).map_err(log)?;
     let rules = group.rules()?.len();
-    Ok(After { aws, stack, subjects, rules })
+    Ok(After {
+        aws,
+        stack,
+        subjects,
+        rules,
+    })
 }
 
 impl After {
@@ -52,7 +69,9 @@ impl After {
         let function = self.stack.output("SweeperFunctionName")?;
         wait_until(&format!("the line {message} with {key}"), SOON, || {
             let lines = self.aws.logs(function)?;
-            let mut lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let mut lines = lines
+                .iter()
+                .filter_map(|line| serde_json::from_str::<Value>(line).ok());
             Ok(lines.find(|line| line["message"] == message && line.get(key).is_some()))
         })
     }
@@ -60,8 +79,13 @@ impl After {
 
 #[test]
 fn a_sweep_of_the_deployed_stack_reports_until_it_is_told_to_remediate() -> Result<()> {
-    for (mode, action, schedule) in [("enforce", "report", "rate(1 day)"), ("monitor", "remediate", "")] {
-        let After { subjects, rules, .. } = sweep(mode, action, schedule, 1)?;
+    for (mode, action, schedule) in [
+        ("enforce", "report", "rate(1 day)"),
+        ("monitor", "remediate", ""),
+    ] {
+        let After {
+            subjects, rules, ..
+        } = sweep(mode, action, schedule, 1)?;
         ensure!(
             rules == 2 && matches!(&subjects[..], [one] if one.starts_with("SWEEP FOUND: ")),
             "{rules} {subjects:?}"
@@ -72,25 +96,56 @@ fn a_sweep_of_the_deployed_stack_reports_until_it_is_told_to_remediate() -> Resu
 
 #[test]
 fn a_sweep_that_may_remediate_can() -> Result<()> {
-    let After { subjects, rules, .. } = sweep("enforce", "remediate", "rate(1 day)", 2)?;
+    let After {
+        subjects, rules, ..
+    } = sweep("enforce", "remediate", "rate(1 day)", 2)?;
     ensure!(rules == 1, "{rules} rules, {subjects:?}");
-    ensure!(subjects.iter().any(|subject| subject.starts_with("SWEEP CLOSED: ")), "{subjects:?}");
+    ensure!(
+        subjects
+            .iter()
+            .any(|subject| subject.starts_with("SWEEP CLOSED: ")),
+        "{subjects:?}"
+    );
     Ok(())
 }
 
 #[test]
 fn a_sweep_is_in_the_log_and_in_the_metrics_as_the_page_says() -> Result<()> {
     let (after, page) = (sweep("enforce", "report", "", 1)?, operate()?);
-    let (whole, rule) = (after.line("metrics", "Sweep")?, after.line("metrics", "Rule")?);
-    ensure!(whole["Sweep"] == "report" && whole["SweepGroupsOpen"] == 1 && whole["SweepUnfinished"] == 0, "{whole}");
-    ensure!(rule["Rule"] == "restricted-common-ports" && rule["SweepFindings"] == 1, "{rule}");
-    let metrics = whole.pointer("/_aws/CloudWatchMetrics/0/Metrics").and_then(Value::as_array).context("no metrics")?;
-    let names = metrics.iter().filter_map(|metric| Some(metric["Name"].as_str()?.to_owned()));
-    let (names, promised) = (names.collect::<BTreeSet<_>>(), table(&page, "### Metrics of the sweep"));
+    let (whole, rule) = (
+        after.line("metrics", "Sweep")?,
+        after.line("metrics", "Rule")?,
+    );
+    ensure!(
+        whole["Sweep"] == "report"
+            && whole["SweepGroupsOpen"] == 1
+            && whole["SweepUnfinished"] == 0,
+        "{whole}"
+    );
+    ensure!(
+        rule["Rule"] == "restricted-common-ports" && rule["SweepFindings"] == 1,
+        "{rule}"
+    );
+    let metrics = whole
+        .pointer("/_aws/CloudWatchMetrics/0/Metrics")
+        .and_then(Value::as_array)
+        .context("no metrics")?;
+    let names = metrics
+        .iter()
+        .filter_map(|metric| Some(metric["Name"].as_str()?.to_owned()));
+    let (names, promised) = (
+        names.collect::<BTreeSet<_>>(),
+        table(&page, "### Metrics of the sweep"),
+    );
     ensure!(names == promised, "{names:?} {promised:?}");
 
     let swept = after.line("swept", "report")?;
-    let keys: BTreeSet<String> = swept.as_object().context("not an object")?.keys().cloned().collect();
+    let keys: BTreeSet<String> = swept
+        .as_object()
+        .context("not an object")?
+        .keys()
+        .cloned()
+        .collect();
     let promised = table(&page, "### The sweep line");
     ensure!(keys == promised, "{swept} {promised:?}");
     Ok(())

@@ -29,12 +29,30 @@ struct Step {
 
 /// The rooms, the tidiness of the tree and template.yaml's permissions are tests of this package: `test` runs them.
 const STEPS: [Step; 6] = [
-    Step { name: "fmt", run: fmt },
-    Step { name: "template", run: template::check },
-    Step { name: "clippy", run: clippy },
-    Step { name: "offline", run: offline },
-    Step { name: "doc", run: doc },
-    Step { name: "test", run: test },
+    Step {
+        name: "fmt",
+        run: fmt,
+    },
+    Step {
+        name: "template",
+        run: template::check,
+    },
+    Step {
+        name: "clippy",
+        run: clippy,
+    },
+    Step {
+        name: "offline",
+        run: offline,
+    },
+    Step {
+        name: "doc",
+        run: doc,
+    },
+    Step {
+        name: "test",
+        run: test,
+    },
 ];
 
 /// Runs every step and then says which failed.
@@ -72,14 +90,23 @@ fn all(steps: &[Step]) -> Result<()> {
     for line in summary {
         anstream::println!("{line}");
     }
-    ensure!(failed.is_empty(), "{} of {} steps failed: {}", failed.len(), steps.len(), failed.join(", "));
+    ensure!(
+        failed.is_empty(),
+        "{} of {} steps failed: {}",
+        failed.len(),
+        steps.len(),
+        failed.join(", ")
+    );
     anstream::println!("all well, in {}", seconds(start.elapsed()));
     Ok(())
 }
 
 fn line(name: &str, good: bool, took: Duration) -> String {
     let (style, word) = if good { (GOOD, "ok") } else { (BAD, "failed") };
-    format!("  {style}{word:<6}{style:#} {name:<10} {:>9}", seconds(took))
+    format!(
+        "  {style}{word:<6}{style:#} {name:<10} {:>9}",
+        seconds(took)
+    )
 }
 
 fn seconds(took: Duration) -> String {
@@ -91,23 +118,48 @@ fn fmt() -> Result<()> {
 }
 
 fn clippy() -> Result<()> {
-    execute(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    execute(cargo().args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))
 }
 
 /// The command without AWS, which nothing else of these steps compiles.
 fn offline() -> Result<()> {
     let package = ["--package", "portcullis-cli", "--no-default-features"];
-    execute(cargo().arg("clippy").args(package).args(["--all-targets", "--", "-D", "warnings"]))?;
-    execute(cargo().arg("test").args(package).args(["--test", "cli", "without_aws"]))
+    execute(
+        cargo()
+            .arg("clippy")
+            .args(package)
+            .args(["--all-targets", "--", "-D", "warnings"]),
+    )?;
+    execute(
+        cargo()
+            .arg("test")
+            .args(package)
+            .args(["--test", "cli", "without_aws"]),
+    )
 }
 
 fn doc() -> Result<()> {
-    execute(cargo().args(["doc", "--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "-D warnings"))
+    execute(
+        cargo()
+            .args(["doc", "--no-deps", "--workspace"])
+            .env("RUSTDOCFLAGS", "-D warnings"),
+    )
 }
 
 fn test() -> Result<()> {
     // CI makes insta refuse to write a snapshot it does not know.
-    execute(cargo().args(["test", "--workspace", "--no-fail-fast"]).env("CI", "true"))
+    execute(
+        cargo()
+            .args(["test", "--workspace", "--no-fail-fast"])
+            .env("CI", "true"),
+    )
 }
 
 /// The cargo that runs us, in the root of the workspace.
@@ -121,9 +173,15 @@ fn cargo() -> Command {
 /// Runs a command whose output belongs to ours.
 fn execute(command: &mut Command) -> Result<()> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let status = command.stdin(Stdio::null()).status().with_context(|| format!("cannot run {name}"))?;
+    let status = command
+        .stdin(Stdio::null())
+        .status()
+        .with_context(|| format!("cannot run {name}"))?;
     if !status.success() {
-        let shown: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();
+        let shown: Vec<_> = command
+            .get_args()
+            .map(|argument| argument.to_string_lossy())
+            .collect();
         bail!("`{}` ended with {status}", shown.join(" "));
     }
     Ok(())
@@ -139,19 +197,49 @@ mod tests {
 
     #[test]
     fn a_failed_step_fails_the_run_and_does_not_hide_the_others() {
-        let steps = [Step { name: "a", run: bad }, Step { name: "b", run: || Ok(()) }, Step { name: "c", run: bad }];
-        assert_eq!(all(&steps).unwrap_err().to_string(), "2 of 3 steps failed: a, c");
+        let steps = [
+            Step {
+                name: "a",
+                run: bad,
+            },
+            Step {
+                name: "b",
+                run: || Ok(()),
+            },
+            Step {
+                name: "c",
+                run: bad,
+            },
+        ];
+        assert_eq!(
+            all(&steps).unwrap_err().to_string(),
+            "2 of 3 steps failed: a, c"
+        );
     }
 
     #[test]
     fn only_good_steps_are_a_good_run() {
-        all(&[Step { name: "a", run: || Ok(()) }]).unwrap();
+        all(&[Step {
+            name: "a",
+            run: || Ok(()),
+        }])
+        .unwrap();
     }
 
     #[test]
     fn a_command_that_fails_is_an_error_with_what_was_run() {
-        let error = execute(Command::new("cargo").arg("--no-such-flag").stderr(Stdio::null())).unwrap_err();
-        assert!(error.to_string().starts_with("`--no-such-flag` ended with "), "{error}");
+        let error = execute(
+            Command::new("cargo")
+                .arg("--no-such-flag")
+                .stderr(Stdio::null()),
+        )
+        .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("`--no-such-flag` ended with "),
+            "{error}"
+        );
         let error = execute(&mut Command::new("portcullis-no-such-program")).unwrap_err();
         assert_eq!(error.to_string(), "cannot run portcullis-no-such-program");
     }

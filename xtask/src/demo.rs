@@ -14,8 +14,8 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context as _, Result, ensure};
 use portcullis_e2e::{
-    Deployment, LocalAws, Message, Options, PythonEnv, Requirements, Stack, fresh_binary, target_directory, wait_until,
-    workspace_root,
+    Deployment, LocalAws, Message, Options, PythonEnv, Requirements, Stack, fresh_binary,
+    target_directory, wait_until, workspace_root,
 };
 use serde_json::{Value, json};
 
@@ -51,11 +51,20 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     show::header();
     let bootstrap = bootstrap(args)?;
     PythonEnv::install(Requirements::LocalAws)?;
-    let aws = step("Starting EC2 (moto) and the rest of AWS (ministack)", || LocalAws::start(&Options::default()))?;
-    let stack = step("Deploying template.yaml through CloudFormation", || deploy(&aws, &bootstrap))?;
-    let story = step("Making a VPC and a group with rules nobody minds", || Story::begin(&aws))?;
-    let ending =
-        step("Opening the group to the internet; EventBridge, Lambda, EC2 and SNS do the rest", || play(&aws, story))?;
+    let aws = step(
+        "Starting EC2 (moto) and the rest of AWS (ministack)",
+        || LocalAws::start(&Options::default()),
+    )?;
+    let stack = step("Deploying template.yaml through CloudFormation", || {
+        deploy(&aws, &bootstrap)
+    })?;
+    let story = step("Making a VPC and a group with rules nobody minds", || {
+        Story::begin(&aws)
+    })?;
+    let ending = step(
+        "Opening the group to the internet; EventBridge, Lambda, EC2 and SNS do the rest",
+        || play(&aws, story),
+    )?;
     let files = save(&ending)?;
     show::everything(&ending, &stack, &files);
     let problems = check::problems(&ending);
@@ -72,9 +81,15 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 fn bootstrap(args: &Args) -> Result<PathBuf> {
     if let Some(path) = &args.bootstrap {
-        return path.canonicalize().with_context(|| format!("cannot find {}", path.display()));
+        return path
+            .canonicalize()
+            .with_context(|| format!("cannot find {}", path.display()));
     }
-    announce(if args.release { "Building the function (release)" } else { "Building the function (dev)" })?;
+    announce(if args.release {
+        "Building the function (release)"
+    } else {
+        "Building the function (dev)"
+    })?;
     fresh_binary("remediator", args.release)
 }
 
@@ -110,16 +125,22 @@ fn play(aws: &LocalAws, mut story: Story) -> Result<Ending> {
     let fired = std::time::SystemTime::now();
     aws.put_event(&record)?;
     // What does not happen in time is found by the check of the ending.
-    wait_until("the group to be closed and everybody to be told", LIMIT, || {
-        let told = story.is_closed()? && everybody_is_told(&aws.inbox()?);
-        Ok(told.then_some(()))
-    })
+    wait_until(
+        "the group to be closed and everybody to be told",
+        LIMIT,
+        || {
+            let told = story.is_closed()? && everybody_is_told(&aws.inbox()?);
+            Ok(told.then_some(()))
+        },
+    )
     .ok();
     std::thread::sleep(SETTLE);
     let alerts = aws.inbox()?;
     let calls = aws.ec2().calls()?;
     let since = |then: std::time::SystemTime| then.duration_since(fired).ok();
-    let revoked = calls.iter().rfind(|call| call.action == "RevokeSecurityGroupIngress" && call.status == 200);
+    let revoked = calls
+        .iter()
+        .rfind(|call| call.action == "RevokeSecurityGroupIngress" && call.status == 200);
     let mailed = alerts.iter().find(|message| message.protocol == "email");
     Ok(Ending {
         closed_in: revoked.and_then(|call| since(call.ended)),
@@ -133,7 +154,9 @@ fn play(aws: &LocalAws, mut story: Story) -> Result<Ending> {
 }
 
 fn everybody_is_told(inbox: &[Message]) -> bool {
-    ["email", "https", "sqs"].iter().all(|protocol| inbox.iter().any(|message| message.protocol == *protocol))
+    ["email", "https", "sqs"]
+        .iter()
+        .all(|protocol| inbox.iter().any(|message| message.protocol == *protocol))
 }
 
 /// Puts everything raw into files and returns them.
@@ -143,7 +166,10 @@ fn save(ending: &Ending) -> Result<Vec<PathBuf>> {
     let mut files = vec![("event.json".to_owned(), format!("{:#}", ending.record))];
     for alert in &ending.alerts {
         let (name, text) = match alert.json() {
-            Ok(json) => (format!("alert-{}.json", alert.protocol), format!("{json:#}")),
+            Ok(json) => (
+                format!("alert-{}.json", alert.protocol),
+                format!("{json:#}"),
+            ),
             Err(_) => (format!("alert-{}.txt", alert.protocol), alert.text.clone()),
         };
         files.push((name, text));
@@ -151,7 +177,8 @@ fn save(ending: &Ending) -> Result<Vec<PathBuf>> {
     let mut written = Vec::new();
     for (name, text) in files {
         let path = directory.join(name);
-        fs::write(&path, text + "\n").with_context(|| format!("cannot write {}", path.display()))?;
+        fs::write(&path, text + "\n")
+            .with_context(|| format!("cannot write {}", path.display()))?;
         written.push(path);
     }
     Ok(written)

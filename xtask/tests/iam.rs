@@ -19,14 +19,26 @@ use std::path::Path;
 
 /// Needed by the platform on the function's behalf, not by a call in our code: Lambda writes the log and keeps failed
 /// events, SNS encrypts what we publish.
-const PLATFORM: [&str; 5] =
-    ["kms:Decrypt", "kms:GenerateDataKey*", "logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"];
+const PLATFORM: [&str; 5] = [
+    "kms:Decrypt",
+    "kms:GenerateDataKey*",
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "sqs:SendMessage",
+];
 
 /// The conditions that can be true in enforce mode only: for the remediator, and for a sweep that remediates.
 const ENFORCING: [&str; 2] = ["Enforcing", "SweepRemediates"];
 
 /// Verbs of actions that do not change a security group.
-const HARMLESS: [&str; 6] = ["ec2:Describe", "ec2:Get", "sns:Publish", "ssm:GetParameter", "kms:", "logs:"];
+const HARMLESS: [&str; 6] = [
+    "ec2:Describe",
+    "ec2:Get",
+    "sns:Publish",
+    "ssm:GetParameter",
+    "kms:",
+    "logs:",
+];
 
 type Actions = BTreeSet<String>;
 
@@ -38,10 +50,19 @@ fn read(path: &str) -> String {
 /// The strings of `pub const NAME: &[&str] = &[...]`.
 fn constant(source: &str, name: &str) -> Actions {
     let start = format!("pub const {name}: &[&str] = &[");
-    let (_, rest) = source.split_once(&start).unwrap_or_else(|| panic!("crates/aws/src/iam.rs has no `{start}`"));
+    let (_, rest) = source
+        .split_once(&start)
+        .unwrap_or_else(|| panic!("crates/aws/src/iam.rs has no `{start}`"));
     let (body, _) = rest.split_once("];").unwrap();
-    let body: String = body.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
-    body.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+    let body: String = body
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or_default())
+        .collect();
+    body.split('"')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// One resource of the template.
@@ -58,16 +79,28 @@ fn resources(template: &str) -> BTreeMap<String, Resource> {
     let mut found: BTreeMap<String, Resource> = BTreeMap::new();
     let mut inside = false;
     let mut id = String::new();
-    for line in template.lines().filter(|line| !line.trim_start().starts_with('#') && !line.trim().is_empty()) {
+    for line in template
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#') && !line.trim().is_empty())
+    {
         match indent(line) {
             0 => inside = line == "Resources:",
             2 if inside => line.trim().trim_end_matches(':').clone_into(&mut id),
-            _ if inside => found.entry(id.clone()).or_default().lines.push(line.to_owned()),
+            _ if inside => found
+                .entry(id.clone())
+                .or_default()
+                .lines
+                .push(line.to_owned()),
             _ => {}
         }
     }
     for resource in found.values_mut() {
-        let field = |name: &str| resource.lines.iter().find_map(|line| line.strip_prefix(&format!("    {name}: ")));
+        let field = |name: &str| {
+            resource
+                .lines
+                .iter()
+                .find_map(|line| line.strip_prefix(&format!("    {name}: ")))
+        };
         resource.kind = field("Type").unwrap_or_default().to_owned();
         resource.condition = field("Condition").map(str::to_owned);
         resource.actions = actions(&resource.lines);
@@ -84,15 +117,22 @@ fn actions(lines: &[String]) -> Actions {
     let mut found = Actions::new();
     for (at, line) in lines.iter().enumerate() {
         let field = line.trim_start().trim_start_matches("- ");
-        assert!(!field.starts_with("NotAction"), "nothing may be allowed by exclusion");
+        assert!(
+            !field.starts_with("NotAction"),
+            "nothing may be allowed by exclusion"
+        );
         let Some(value) = field.strip_prefix("Action:").map(str::trim) else {
             continue;
         };
         if value.is_empty() {
             // `- Action:` stands two further in than its line begins.
             let column = line.len() - field.len();
-            let below = lines[at + 1..].iter().take_while(|below| indent(below) > column);
-            found.extend(below.map(|below| action(below.trim().strip_prefix("- ").unwrap_or(below))));
+            let below = lines[at + 1..]
+                .iter()
+                .take_while(|below| indent(below) > column);
+            found.extend(
+                below.map(|below| action(below.trim().strip_prefix("- ").unwrap_or(below))),
+            );
         } else {
             found.extend(value.trim_matches(['[', ']']).split(',').map(action));
         }
@@ -105,14 +145,20 @@ fn action(text: &str) -> String {
     let text = text.trim().trim_matches('"');
     let (service, name) = text.split_once(':').unwrap_or_default();
     let plain = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric());
-    assert!(plain(service) && (name == "*" || plain(name.trim_end_matches('*'))), "not an action: {text:?}");
+    assert!(
+        plain(service) && (name == "*" || plain(name.trim_end_matches('*'))),
+        "not an action: {text:?}"
+    );
     text.to_owned()
 }
 
 /// What the functions may do: in every mode, and in enforce mode only.
 fn granted(resources: &BTreeMap<String, Resource>) -> (Actions, Actions) {
     let (mut always, mut enforcing) = (Actions::new(), Actions::new());
-    for (id, resource) in resources.iter().filter(|(_, resource)| resource.kind.starts_with("AWS::IAM::")) {
+    for (id, resource) in resources
+        .iter()
+        .filter(|(_, resource)| resource.kind.starts_with("AWS::IAM::"))
+    {
         let to = match resource.condition.as_deref() {
             Some(condition) if ENFORCING.contains(&condition) => &mut enforcing,
             None | Some("HasSlack") => &mut always,
@@ -120,14 +166,23 @@ fn granted(resources: &BTreeMap<String, Resource>) -> (Actions, Actions) {
                 panic!("{id}: what does the condition {other} mean for the permissions?")
             }
         };
-        to.extend(resource.actions.iter().filter(|action| *action != "sts:AssumeRole").cloned());
+        to.extend(
+            resource
+                .actions
+                .iter()
+                .filter(|action| *action != "sts:AssumeRole")
+                .cloned(),
+        );
     }
     (always, enforcing)
 }
 
 fn template() -> BTreeMap<String, Resource> {
     let resources = resources(&read("template.yaml"));
-    assert!(resources.contains_key("RemediatorFunction"), "the template was not understood");
+    assert!(
+        resources.contains_key("RemediatorFunction"),
+        "the template was not understood"
+    );
     resources
 }
 
@@ -138,9 +193,15 @@ fn union(one: &Actions, other: &Actions) -> Actions {
 #[test]
 fn the_template_grants_what_the_code_needs_and_nothing_else() {
     let source = read("crates/aws/src/iam.rs");
-    let code = union(&constant(&source, "ACTIONS"), &constant(&source, "MUTATING"));
+    let code = union(
+        &constant(&source, "ACTIONS"),
+        &constant(&source, "MUTATING"),
+    );
     let code = union(&code, &constant(&source, "PARAMETER"));
-    assert!(code.contains("ec2:RevokeSecurityGroupIngress"), "iam.rs was not understood: {code:?}");
+    assert!(
+        code.contains("ec2:RevokeSecurityGroupIngress"),
+        "iam.rs was not understood: {code:?}"
+    );
     let platform = PLATFORM.into_iter().map(str::to_owned).collect();
     let (always, enforcing) = granted(&template());
     assert_eq!(union(&always, &enforcing), union(&code, &platform));
@@ -155,7 +216,9 @@ fn monitor_mode_may_change_nothing() {
     // Not only those that the code knows to be mutating.
     let suspicious: Vec<_> = always
         .iter()
-        .filter(|action| *action != "sqs:SendMessage" && !HARMLESS.iter().any(|good| action.starts_with(good)))
+        .filter(|action| {
+            *action != "sqs:SendMessage" && !HARMLESS.iter().any(|good| action.starts_with(good))
+        })
         .collect();
     assert!(suspicious.is_empty(), "{suspicious:?}");
 }
@@ -169,21 +232,43 @@ fn the_two_that_may_change_something_may_do_the_same_under_their_own_conditions(
         ("SweeperChangePolicy", "SweeperRole", ENFORCING[1]),
     ] {
         let policy = &resources[id];
-        assert_eq!((&policy.actions, policy.condition.as_deref()), (&mutating, Some(condition)), "{id}");
-        let roles: Vec<_> = policy.lines.iter().filter(|line| line.contains("Roles:")).collect();
+        assert_eq!(
+            (&policy.actions, policy.condition.as_deref()),
+            (&mutating, Some(condition)),
+            "{id}"
+        );
+        let roles: Vec<_> = policy
+            .lines
+            .iter()
+            .filter(|line| line.contains("Roles:"))
+            .collect();
         assert_eq!(roles, [&format!("      Roles: [!Ref {role}]")], "{id}");
     }
     let text = read("template.yaml");
     let sweep = "  SweepRemediates: !And\n    - !Condition Enforcing\n    - !Equals [!Ref SweepAction, remediate]\n";
-    assert!(text.contains(sweep), "a sweep may change something in enforce mode only");
+    assert!(
+        text.contains(sweep),
+        "a sweep may change something in enforce mode only"
+    );
 }
 
 #[test]
 fn nothing_that_exists_can_be_tagged() {
     let resources = template();
-    for resource in resources.values().filter(|one| one.actions.contains("ec2:CreateTags")) {
-        let lines: Vec<String> = resource.lines.iter().map(|line| line.trim().to_owned()).collect();
-        let tagging: Vec<_> = lines.iter().skip_while(|line| *line != "Action: ec2:CreateTags").take(4).collect();
+    for resource in resources
+        .values()
+        .filter(|one| one.actions.contains("ec2:CreateTags"))
+    {
+        let lines: Vec<String> = resource
+            .lines
+            .iter()
+            .map(|line| line.trim().to_owned())
+            .collect();
+        let tagging: Vec<_> = lines
+            .iter()
+            .skip_while(|line| *line != "Action: ec2:CreateTags")
+            .take(4)
+            .collect();
         assert_eq!(
             tagging,
             [
@@ -193,26 +278,62 @@ fn nothing_that_exists_can_be_tagged() {
                 "StringEquals:",
             ]
         );
-        assert_eq!(lines.iter().filter(|line| *line == "ec2:CreateAction: AuthorizeSecurityGroupIngress").count(), 1);
-        assert_eq!(lines.iter().filter(|line| line.contains("ec2:CreateTags")).count(), 1);
+        assert_eq!(
+            lines
+                .iter()
+                .filter(|line| *line == "ec2:CreateAction: AuthorizeSecurityGroupIngress")
+                .count(),
+            1
+        );
+        assert_eq!(
+            lines
+                .iter()
+                .filter(|line| line.contains("ec2:CreateTags"))
+                .count(),
+            1
+        );
     }
-    assert_eq!(resources.values().filter(|one| one.actions.contains("ec2:CreateTags")).count(), 2);
+    assert_eq!(
+        resources
+            .values()
+            .filter(|one| one.actions.contains("ec2:CreateTags"))
+            .count(),
+        2
+    );
 }
 
 #[test]
 fn every_function_has_a_role_of_our_own() {
     let resources = template();
-    let functions: Vec<_> = resources.iter().filter(|(_, one)| one.kind == "AWS::Serverless::Function").collect();
+    let functions: Vec<_> = resources
+        .iter()
+        .filter(|(_, one)| one.kind == "AWS::Serverless::Function")
+        .collect();
     assert!(!functions.is_empty());
     for (id, function) in functions {
-        let role = function.lines.iter().find_map(|line| line.strip_prefix("      Role: !GetAtt "));
-        let role = role.unwrap_or_else(|| panic!("{id} has no Role: SAM would write one nobody reviews"));
-        assert_eq!(resources[role.trim_end_matches(".Arn")].kind, "AWS::IAM::Role");
-        let managed = |line: &&String| line.contains("ManagedPolicyArns") || line.starts_with("      Policies:");
+        let role = function
+            .lines
+            .iter()
+            .find_map(|line| line.strip_prefix("      Role: !GetAtt "));
+        let role =
+            role.unwrap_or_else(|| panic!("{id} has no Role: SAM would write one nobody reviews"));
+        assert_eq!(
+            resources[role.trim_end_matches(".Arn")].kind,
+            "AWS::IAM::Role"
+        );
+        let managed = |line: &&String| {
+            line.contains("ManagedPolicyArns") || line.starts_with("      Policies:")
+        };
         assert_eq!(function.lines.iter().find(managed), None, "{id}");
     }
-    let managed = resources.values().flat_map(|one| &one.lines).find(|line| line.contains("ManagedPolicyArns"));
-    assert_eq!(managed, None, "a managed policy grants what this test cannot see");
+    let managed = resources
+        .values()
+        .flat_map(|one| &one.lines)
+        .find(|line| line.contains("ManagedPolicyArns"));
+    assert_eq!(
+        managed, None,
+        "a managed policy grants what this test cannot see"
+    );
 }
 
 #[test]
@@ -227,15 +348,28 @@ fn the_reader_reads_every_way_to_write_an_action() {
     let (always, enforcing) = granted(&resources);
     assert_eq!(
         always.into_iter().collect::<Vec<_>>(),
-        ["ec2:DescribeSecurityGroups", "kms:GenerateDataKey*", "sns:Publish"]
+        [
+            "ec2:DescribeSecurityGroups",
+            "kms:GenerateDataKey*",
+            "sns:Publish"
+        ]
     );
-    assert_eq!(enforcing.into_iter().collect::<Vec<_>>(), ["ec2:A", "ec2:B"]);
+    assert_eq!(
+        enforcing.into_iter().collect::<Vec<_>>(),
+        ["ec2:A", "ec2:B"]
+    );
 }
 
 #[test]
 fn constants_are_read_whatever_rustfmt_made_of_them() {
     let source = "pub const ACTIONS: &[&str] = &[\n    // to \"read\"\n    \"ec2:A\", // why\n    \"sns:B\",\n];\n\
                   pub const MUTATING: &[&str] = &[\"ec2:C\"];\n";
-    assert_eq!(constant(source, "ACTIONS").into_iter().collect::<Vec<_>>(), ["ec2:A", "sns:B"]);
-    assert_eq!(constant(source, "MUTATING").into_iter().collect::<Vec<_>>(), ["ec2:C"]);
+    assert_eq!(
+        constant(source, "ACTIONS").into_iter().collect::<Vec<_>>(),
+        ["ec2:A", "sns:B"]
+    );
+    assert_eq!(
+        constant(source, "MUTATING").into_iter().collect::<Vec<_>>(),
+        ["ec2:C"]
+    );
 }

@@ -52,10 +52,34 @@ const FUNCTION: &str = "portcullis-function";
 /// The table of ARCHITECTURE.md.
 const ROOMS: &[Room] = &[
     // Its types are the domain's own; bytes are the business of the edges.
-    Room { name: RULES, may: &[], tests_may: &[], must_not: &["serde", "serde_json"], kind: Kind::Pure },
-    Room { name: POLICY, may: &[RULES], tests_may: &[], must_not: &[], kind: Kind::Pure },
-    Room { name: REMEDIATION, may: &[RULES], tests_may: &[TESTKIT], must_not: &[], kind: Kind::Pure },
-    Room { name: AWS, may: &[RULES, REMEDIATION], tests_may: &[TESTKIT], must_not: &[], kind: Kind::Aws },
+    Room {
+        name: RULES,
+        may: &[],
+        tests_may: &[],
+        must_not: &["serde", "serde_json"],
+        kind: Kind::Pure,
+    },
+    Room {
+        name: POLICY,
+        may: &[RULES],
+        tests_may: &[],
+        must_not: &[],
+        kind: Kind::Pure,
+    },
+    Room {
+        name: REMEDIATION,
+        may: &[RULES],
+        tests_may: &[TESTKIT],
+        must_not: &[],
+        kind: Kind::Pure,
+    },
+    Room {
+        name: AWS,
+        may: &[RULES, REMEDIATION],
+        tests_may: &[TESTKIT],
+        must_not: &[],
+        kind: Kind::Aws,
+    },
     Room {
         name: "portcullis-cli",
         may: &[RULES, POLICY, REMEDIATION, AWS],
@@ -63,9 +87,21 @@ const ROOMS: &[Room] = &[
         must_not: &[],
         kind: Kind::Plain,
     },
-    Room { name: TESTKIT, may: &[RULES, REMEDIATION], tests_may: &[], must_not: &[], kind: Kind::Plain },
+    Room {
+        name: TESTKIT,
+        may: &[RULES, REMEDIATION],
+        tests_may: &[],
+        must_not: &[],
+        kind: Kind::Plain,
+    },
     // What the functions share; it knows neither AWS nor Lambda.
-    Room { name: FUNCTION, may: &[RULES, POLICY, REMEDIATION], tests_may: &[], must_not: &[], kind: Kind::Pure },
+    Room {
+        name: FUNCTION,
+        may: &[RULES, POLICY, REMEDIATION],
+        tests_may: &[],
+        must_not: &[],
+        kind: Kind::Pure,
+    },
     Room {
         name: "remediator",
         may: &[FUNCTION, REMEDIATION, AWS],
@@ -81,8 +117,20 @@ const ROOMS: &[Room] = &[
         kind: Kind::Function,
     },
     // They look at the product from outside: through processes and files, never through its types.
-    Room { name: E2E, may: &[], tests_may: &[RULES, REMEDIATION, TESTKIT], must_not: &[], kind: Kind::Plain },
-    Room { name: "xtask", may: &[E2E], tests_may: &[], must_not: &[], kind: Kind::Plain },
+    Room {
+        name: E2E,
+        may: &[],
+        tests_may: &[RULES, REMEDIATION, TESTKIT],
+        must_not: &[],
+        kind: Kind::Plain,
+    },
+    Room {
+        name: "xtask",
+        may: &[E2E],
+        tests_may: &[],
+        must_not: &[],
+        kind: Kind::Plain,
+    },
 ];
 
 /// A package and what it depends on.
@@ -99,9 +147,17 @@ type Graph = BTreeMap<String, Package>;
 
 /// What no pure room may reach.
 fn is_impure(name: &str) -> bool {
-    let of =
-        |family: &str| name == family || name.strip_prefix(family).is_some_and(|rest| rest.starts_with(['-', '_']));
-    ["aws", "lambda", "tokio", "hyper", "reqwest", "mio", "socket2", "rustls"].into_iter().any(of)
+    let of = |family: &str| {
+        name == family
+            || name
+                .strip_prefix(family)
+                .is_some_and(|rest| rest.starts_with(['-', '_']))
+    };
+    [
+        "aws", "lambda", "tokio", "hyper", "reqwest", "mio", "socket2", "rustls",
+    ]
+    .into_iter()
+    .any(of)
 }
 
 /// Every broken rule, in words.
@@ -109,7 +165,11 @@ fn violations(rooms: &[Room], graph: &Graph) -> Vec<String> {
     let mut found = Vec::new();
     for (name, package) in graph.iter().filter(|(_, package)| package.member) {
         match rooms.iter().find(|room| room.name == name) {
-            Some(room) => found.extend(arrows(room, package, graph).into_iter().chain(outside(room, package, graph))),
+            Some(room) => found.extend(
+                arrows(room, package, graph)
+                    .into_iter()
+                    .chain(outside(room, package, graph)),
+            ),
             None => found.push(format!("{name} has no row in the table of rooms")),
         }
     }
@@ -123,13 +183,16 @@ fn arrows(room: &Room, package: &Package, graph: &Graph) -> Vec<String> {
     let tests = package.dev.iter().filter(is_room);
     let bad_product = product.filter(|other| !room.may.contains(&other.as_str()));
     let bad_tests = tests.filter(|other| {
-        let allowed = room.may.contains(&other.as_str()) || room.tests_may.contains(&other.as_str());
+        let allowed =
+            room.may.contains(&other.as_str()) || room.tests_may.contains(&other.as_str());
         // A package may name itself, to turn on features for its tests.
         !allowed && room.name != *other
     });
     bad_product
         .map(|other| format!("{} must not depend on {other}", room.name))
-        .chain(bad_tests.map(|other| format!("the tests of {} must not depend on {other}", room.name)))
+        .chain(
+            bad_tests.map(|other| format!("the tests of {} must not depend on {other}", room.name)),
+        )
         .collect()
 }
 
@@ -138,19 +201,33 @@ fn outside(room: &Room, package: &Package, graph: &Graph) -> Vec<String> {
     let mut found = Vec::new();
     for other in package.normal.union(&package.build).chain(&package.dev) {
         if other.starts_with("aws-") && room.kind != Kind::Aws {
-            found.push(format!("{} must not name {other}: only {AWS} speaks AWS", room.name));
+            found.push(format!(
+                "{} must not name {other}: only {AWS} speaks AWS",
+                room.name
+            ));
         }
         if other.starts_with("lambda_") && room.kind != Kind::Function {
-            found.push(format!("{} must not name {other}: only the functions are Lambdas", room.name));
+            found.push(format!(
+                "{} must not name {other}: only the functions are Lambdas",
+                room.name
+            ));
         }
     }
-    for other in room.must_not.iter().filter(|other| package.normal.contains(**other)) {
+    for other in room
+        .must_not
+        .iter()
+        .filter(|other| package.normal.contains(**other))
+    {
         found.push(format!("{} must not name {other}", room.name));
     }
     if room.kind == Kind::Pure
         && let Some(path) = path_to_impure(room.name, graph)
     {
-        found.push(format!("{} is pure and must not reach {}", room.name, path.join(" -> ")));
+        found.push(format!(
+            "{} is pure and must not reach {}",
+            room.name,
+            path.join(" -> ")
+        ));
     }
     found
 }
@@ -180,19 +257,33 @@ fn path_to_impure(from: &str, graph: &Graph) -> Option<Vec<String>> {
 fn host() -> String {
     let output = Command::new("rustc").arg("-vV").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    text.lines().find_map(|line| line.strip_prefix("host: ")).unwrap().to_owned()
+    text.lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .unwrap()
+        .to_owned()
 }
 
 /// The graph of this workspace, as cargo resolves it: with the features that are on by default, or with none.
 fn workspace(features: Option<CargoOpt>) -> Graph {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
-    let options = ["--locked".to_owned(), "--filter-platform".to_owned(), host()];
+    let options = [
+        "--locked".to_owned(),
+        "--filter-platform".to_owned(),
+        host(),
+    ];
     let mut command = MetadataCommand::new();
     features.map(|features| command.features(features));
-    let metadata = command.manifest_path(manifest).other_options(options).exec().unwrap();
+    let metadata = command
+        .manifest_path(manifest)
+        .other_options(options)
+        .exec()
+        .unwrap();
     let members: BTreeSet<_> = metadata.workspace_members.iter().collect();
-    let names: BTreeMap<_, _> =
-        metadata.packages.iter().map(|package| (&package.id, package.name.to_string())).collect();
+    let names: BTreeMap<_, _> = metadata
+        .packages
+        .iter()
+        .map(|package| (&package.id, package.name.to_string()))
+        .collect();
     let mut graph = Graph::new();
     for node in &metadata.resolve.as_ref().unwrap().nodes {
         let package = graph.entry(names[&node.id].clone()).or_default();
@@ -216,30 +307,65 @@ fn workspace(features: Option<CargoOpt>) -> Graph {
 fn the_rooms_stand() {
     let graph = workspace(None);
     // The reader of the graph must have read something, or everything passes.
-    assert!(graph[AWS].normal.contains("aws-sdk-ec2"), "the graph is not the workspace's");
-    assert!(path_to_impure(AWS, &graph).is_some(), "the graph has no edges");
+    assert!(
+        graph[AWS].normal.contains("aws-sdk-ec2"),
+        "the graph is not the workspace's"
+    );
+    assert!(
+        path_to_impure(AWS, &graph).is_some(),
+        "the graph has no edges"
+    );
     assert_eq!(violations(ROOMS, &graph), Vec::<String>::new());
 }
 
 #[test]
 fn the_command_without_its_feature_is_offline() {
     const CLI: &str = "portcullis-cli";
-    assert!(path_to_impure(CLI, &workspace(None)).is_some(), "the feature is on by default");
-    assert_eq!(path_to_impure(CLI, &workspace(Some(CargoOpt::NoDefaultFeatures))), None);
+    assert!(
+        path_to_impure(CLI, &workspace(None)).is_some(),
+        "the feature is on by default"
+    );
+    assert_eq!(
+        path_to_impure(CLI, &workspace(Some(CargoOpt::NoDefaultFeatures))),
+        None
+    );
 }
 
 #[test]
 fn a_lambda_does_not_know_how_people_log_in() {
     let tree = Command::new(env!("CARGO"))
-        .args(["tree", "--locked", "--edges", "normal", "--prefix", "none", "--target", &host()])
+        .args([
+            "tree",
+            "--locked",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+            "--target",
+            &host(),
+        ])
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
         .output()
         .unwrap();
     let tree = String::from_utf8(tree.stdout).unwrap();
-    let has = |name: &str| tree.lines().any(|line| line.split(' ').next() == Some(name));
-    assert!(has("remediator") && has("sweeper") && has("aws-sdk-ec2"), "the tree is not that of the functions: {tree}");
-    for not_ours in ["aws-sdk-sso", "aws-sdk-ssooidc", "indicatif", "portcullis-cli"] {
-        assert!(!has(not_ours), "`sam build` would compile {not_ours} into the functions");
+    let has = |name: &str| {
+        tree.lines()
+            .any(|line| line.split(' ').next() == Some(name))
+    };
+    assert!(
+        has("remediator") && has("sweeper") && has("aws-sdk-ec2"),
+        "the tree is not that of the functions: {tree}"
+    );
+    for not_ours in [
+        "aws-sdk-sso",
+        "aws-sdk-ssooidc",
+        "indicatif",
+        "portcullis-cli",
+    ] {
+        assert!(
+            !has(not_ours),
+            "`sam build` would compile {not_ours} into the functions"
+        );
     }
 }
 
@@ -248,9 +374,16 @@ fn graph(lines: &[&str]) -> Graph {
     let mut graph = Graph::new();
     for line in lines {
         let (name, rest) = line.split_once(':').unwrap();
-        let mut parts = rest.split('|').map(|part| part.split_whitespace().map(str::to_owned).collect());
+        let mut parts = rest
+            .split('|')
+            .map(|part| part.split_whitespace().map(str::to_owned).collect());
         let mut next = || parts.next().unwrap_or_default();
-        let package = Package { member: name.ends_with('*'), normal: next(), build: next(), dev: next() };
+        let package = Package {
+            member: name.ends_with('*'),
+            normal: next(),
+            build: next(),
+            dev: next(),
+        };
         graph.insert(name.trim_end_matches('*').to_owned(), package);
     }
     graph
@@ -289,17 +422,26 @@ fn a_sound_graph_passes() {
 
 #[test]
 fn a_package_without_a_row_fails() {
-    check(&["portcullis-extras*:"], &["portcullis-extras has no row in the table of rooms"]);
+    check(
+        &["portcullis-extras*:"],
+        &["portcullis-extras has no row in the table of rooms"],
+    );
 }
 
 #[test]
 fn an_arrow_that_is_not_in_the_table_fails() {
     check(
-        &["portcullis-rules*: portcullis-remediation", "portcullis-remediation*:"],
+        &[
+            "portcullis-rules*: portcullis-remediation",
+            "portcullis-remediation*:",
+        ],
         &["portcullis-rules must not depend on portcullis-remediation"],
     );
     check(
-        &["portcullis-rules*: | portcullis-remediation", "portcullis-remediation*:"],
+        &[
+            "portcullis-rules*: | portcullis-remediation",
+            "portcullis-remediation*:",
+        ],
         &["portcullis-rules must not depend on portcullis-remediation"],
     );
 }
@@ -311,7 +453,10 @@ fn the_testkit_is_for_tests_only() {
         &["remediator must not depend on portcullis-testkit"],
     );
     check(
-        &["portcullis-rules*: | | portcullis-testkit", "portcullis-testkit*:"],
+        &[
+            "portcullis-rules*: | | portcullis-testkit",
+            "portcullis-testkit*:",
+        ],
         &["the tests of portcullis-rules must not depend on portcullis-testkit"],
     );
 }
@@ -319,11 +464,20 @@ fn the_testkit_is_for_tests_only() {
 #[test]
 fn a_pure_room_reaches_nothing_impure_even_through_others() {
     check(
-        &["portcullis-rules*: innocent", "innocent: harmless", "harmless: tokio", "tokio:"],
+        &[
+            "portcullis-rules*: innocent",
+            "innocent: harmless",
+            "harmless: tokio",
+            "tokio:",
+        ],
         &["portcullis-rules is pure and must not reach innocent -> harmless -> tokio"],
     );
     check(
-        &["portcullis-remediation*: portcullis-rules", "portcullis-rules*: hyper-util", "hyper-util:"],
+        &[
+            "portcullis-remediation*: portcullis-rules",
+            "portcullis-rules*: hyper-util",
+            "hyper-util:",
+        ],
         &[
             "portcullis-remediation is pure and must not reach portcullis-rules -> hyper-util",
             "portcullis-rules is pure and must not reach hyper-util",
@@ -334,7 +488,15 @@ fn a_pure_room_reaches_nothing_impure_even_through_others() {
 #[test]
 fn what_only_builds_or_tests_a_pure_room_may_be_impure() {
     check(&["portcullis-rules*: | | tokio", "tokio:"], &[]);
-    check(&["portcullis-rules*: innocent", "innocent: | cc | tokio", "cc: tokio", "tokio:"], &[]);
+    check(
+        &[
+            "portcullis-rules*: innocent",
+            "innocent: | cc | tokio",
+            "cc: tokio",
+            "tokio:",
+        ],
+        &[],
+    );
 }
 
 #[test]
@@ -344,7 +506,10 @@ fn only_the_adapter_names_aws_and_only_functions_name_lambda() {
         &["remediator must not name aws-config: only portcullis-aws speaks AWS"],
     );
     check(
-        &["portcullis-testkit*: | | aws-smithy-mocks", "aws-smithy-mocks:"],
+        &[
+            "portcullis-testkit*: | | aws-smithy-mocks",
+            "aws-smithy-mocks:",
+        ],
         &["portcullis-testkit must not name aws-smithy-mocks: only portcullis-aws speaks AWS"],
     );
     check(
@@ -355,15 +520,34 @@ fn only_the_adapter_names_aws_and_only_functions_name_lambda() {
 
 #[test]
 fn the_rules_know_no_bytes() {
-    check(&["portcullis-rules*: serde", "serde:"], &["portcullis-rules must not name serde"]);
+    check(
+        &["portcullis-rules*: serde", "serde:"],
+        &["portcullis-rules must not name serde"],
+    );
 }
 
 #[test]
 fn families_are_told_from_names_that_only_begin_alike() {
-    for name in ["aws-config", "lambda_runtime", "tokio", "tokio-util", "hyper", "hyper-rustls", "reqwest", "rustls"] {
+    for name in [
+        "aws-config",
+        "lambda_runtime",
+        "tokio",
+        "tokio-util",
+        "hyper",
+        "hyper-rustls",
+        "reqwest",
+        "rustls",
+    ] {
         assert!(is_impure(name), "{name}");
     }
-    for name in ["awsome", "tokioish", "hyperloglog", "futures-util", "tracing", "mior"] {
+    for name in [
+        "awsome",
+        "tokioish",
+        "hyperloglog",
+        "futures-util",
+        "tracing",
+        "mior",
+    ] {
         assert!(!is_impure(name), "{name}");
     }
 }

@@ -3,30 +3,30 @@
 //!
 //! [`Aws::connect`] builds everything once; [`Aws::reader`], [`Aws::changer`] and [`Aws::teller`] are separate handles,
 //! so that a composition for monitor mode can be built which is never handed anything that changes. Nothing of the SDK
-//! gets out of here: failures come out as `PortError`s, and [`iam`] lists the permissions that the calls need.
+//! gets out of here: failures come out as `ServiceError`s, and [`iam`] lists the permissions that the calls need.
 
 mod attachments;
 mod authorize;
-mod boxes;
-mod change;
 pub mod client;
 mod clock;
-mod connector;
+mod convert;
+mod edit;
 mod error;
+mod http;
 pub mod iam;
 mod list;
 mod merge;
 mod parameter;
 mod prefix_lists;
+mod publish;
 mod read;
 mod revoke;
 mod session;
-mod tell;
 
-pub use change::Changer;
 pub use client::{Aws, ConnectError, Timing};
 pub use clock::SystemClock;
-pub use list::Lister;
-pub use read::Reader;
-pub use session::{Login, Role, Session};
-pub use tell::Teller;
+pub use edit::Ec2IngressEditor;
+pub use list::Ec2GroupLister;
+pub use publish::SnsPublisher;
+pub use read::Ec2GroupReader;
+pub use session::{Role, Session, SessionOptions};

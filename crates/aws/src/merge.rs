@@ -1,32 +1,43 @@
 //! One group out of the two answers about it.
 
 use aws_sdk_ec2::types::{IpPermission, SecurityGroup as Described, SecurityGroupRule};
-use portcullis_remediation::PortError;
+use portcullis_remediation::ServiceError;
 use portcullis_rules::source::parse_cidr;
 use portcullis_rules::{IngressRule, SecurityGroup};
 
-use crate::boxes::{from_permission, from_rule, tags};
-use crate::read::{GROUPS, RULES, odd};
+use crate::convert::{convert_tags, ingress_rule_from_ec2, rules_from_permission};
+use crate::read::{DESCRIBE_SECURITY_GROUP_RULES, DESCRIBE_SECURITY_GROUPS, unexpected_response};
 
 /// The group with every rule that either answer knows: those of `DescribeSecurityGroupRules` first, with their ids.
 ///
 /// # Errors
 /// When a rule cannot be understood.
-pub(crate) fn merge(described: &Described, rules: &[SecurityGroupRule]) -> Result<SecurityGroup, PortError> {
+pub(crate) fn merge_group(
+    described: &Described,
+    rules: &[SecurityGroupRule],
+) -> Result<SecurityGroup, ServiceError> {
     let mut listed = Vec::new();
     for permission in described.ip_permissions() {
-        listed.extend(from_permission(permission).map_err(|reason| odd(GROUPS, reason))?);
+        listed.extend(
+            rules_from_permission(permission)
+                .map_err(|reason| unexpected_response(DESCRIBE_SECURITY_GROUPS, reason))?,
+        );
     }
     Ok(SecurityGroup {
-        open_egress: Some(described.ip_permissions_egress().iter().any(is_everything)),
-        tags: tags(described.tags()),
-        rules: both(rules, listed)?,
-        ..named(described)
+        open_egress: Some(
+            described
+                .ip_permissions_egress()
+                .iter()
+                .any(allows_all_egress),
+        ),
+        tags: convert_tags(described.tags()),
+        rules: merge_rules(rules, listed)?,
+        ..group_without_rules(described)
     })
 }
 
 /// What a group is called, and nothing else of it.
-pub(crate) fn named(described: &Described) -> SecurityGroup {
+pub(crate) fn group_without_rules(described: &Described) -> SecurityGroup {
     SecurityGroup {
         id: described.group_id().unwrap_or_default().to_owned(),
         name: described.group_name().map(str::to_owned),
@@ -40,14 +51,27 @@ pub(crate) fn named(described: &Described) -> SecurityGroup {
 ///
 /// # Errors
 /// When a rule cannot be understood.
-pub(crate) fn identify(listed: SecurityGroup, rules: &[SecurityGroupRule]) -> Result<SecurityGroup, PortError> {
-    Ok(SecurityGroup { rules: both(rules, listed.rules)?, ..listed })
+pub(crate) fn add_rule_ids(
+    listed: SecurityGroup,
+    rules: &[SecurityGroupRule],
+) -> Result<SecurityGroup, ServiceError> {
+    Ok(SecurityGroup {
+        rules: merge_rules(rules, listed.rules)?,
+        ..listed
+    })
 }
 
 /// The rules of both answers, each once.
-fn both(rules: &[SecurityGroupRule], listed: Vec<IngressRule>) -> Result<Vec<IngressRule>, PortError> {
-    let merged = rules.iter().map(from_rule).collect::<Result<Vec<_>, _>>();
-    let mut merged = merged.map_err(|reason| odd(RULES, reason))?;
+fn merge_rules(
+    rules: &[SecurityGroupRule],
+    listed: Vec<IngressRule>,
+) -> Result<Vec<IngressRule>, ServiceError> {
+    let merged = rules
+        .iter()
+        .map(ingress_rule_from_ec2)
+        .collect::<Result<Vec<_>, _>>();
+    let mut merged =
+        merged.map_err(|reason| unexpected_response(DESCRIBE_SECURITY_GROUP_RULES, reason))?;
     for read in listed {
         if !merged.iter().any(|known| known.same_content(&read)) {
             merged.push(read);
@@ -57,11 +81,19 @@ fn both(rules: &[SecurityGroupRule], listed: Vec<IngressRule>) -> Result<Vec<Ing
 }
 
 /// Whether an egress permission lets out everything to everywhere, in one of the address families.
-fn is_everything(permission: &IpPermission) -> bool {
-    let v4 = permission.ip_ranges().iter().filter_map(|range| range.cidr_ip());
-    let v6 = permission.ipv6_ranges().iter().filter_map(|range| range.cidr_ipv6());
+fn allows_all_egress(permission: &IpPermission) -> bool {
+    let v4 = permission
+        .ip_ranges()
+        .iter()
+        .filter_map(|range| range.cidr_ip());
+    let v6 = permission
+        .ipv6_ranges()
+        .iter()
+        .filter_map(|range| range.cidr_ipv6());
     permission.ip_protocol() == Some("-1")
-        && v4.chain(v6).any(|cidr| parse_cidr(cidr).is_ok_and(|net| net.prefix_len() == 0))
+        && v4
+            .chain(v6)
+            .any(|cidr| parse_cidr(cidr).is_ok_and(|net| net.prefix_len() == 0))
 }
 
 #[cfg(test)]
@@ -100,7 +132,7 @@ mod tests {
             .owner_id("123456789012")
             .tags(Tag::builder().key("env").value("prod").build())
             .build();
-        let merged = merge(&group, &[]).unwrap();
+        let merged = merge_group(&group, &[]).unwrap();
         assert_eq!(merged.id, "sg-1");
         assert_eq!(merged.name.as_deref(), Some("web"));
         assert_eq!(merged.vpc_id.as_deref(), Some("vpc-1"));
@@ -115,11 +147,17 @@ mod tests {
             .ip_permissions(permission("tcp", Some(22), "0.0.0.0/0"))
             .ip_permissions(permission("tcp", Some(3389), "0.0.0.0/0"))
             .build();
-        let merged = merge(&group, &[rule("sgr-1", 22, "0.0.0.0/0"), rule("sgr-2", 80, "0.0.0.0/0")]);
+        let merged = merge_group(
+            &group,
+            &[
+                rule("sgr-1", 22, "0.0.0.0/0"),
+                rule("sgr-2", 80, "0.0.0.0/0"),
+            ],
+        );
         let merged = merged.unwrap();
         let ids: Vec<_> = merged.rules.iter().map(|rule| rule.id.as_deref()).collect();
         assert_eq!(ids, [Some("sgr-1"), Some("sgr-2"), None]);
-        assert_eq!(merged.rules[2].shown_ports(), (Some(3389), Some(3389)));
+        assert_eq!(merged.rules[2].display_ports(), (Some(3389), Some(3389)));
     }
 
     #[test]
@@ -131,8 +169,10 @@ mod tests {
             .to_port(-1)
             .cidr_ipv4("0.0.0.0/0")
             .build();
-        let group = described().ip_permissions(permission("-1", None, "0.0.0.0/0")).build();
-        assert_eq!(merge(&group, &[all]).unwrap().rules.len(), 1);
+        let group = described()
+            .ip_permissions(permission("-1", None, "0.0.0.0/0"))
+            .build();
+        assert_eq!(merge_group(&group, &[all]).unwrap().rules.len(), 1);
     }
 
     #[test]
@@ -148,16 +188,21 @@ mod tests {
             (permission("-1", None, "10.0.0.0/8"), false),
         ] {
             let group = described().ip_permissions_egress(egress).build();
-            assert_eq!(merge(&group, &[]).unwrap().open_egress, Some(open));
+            assert_eq!(merge_group(&group, &[]).unwrap().open_egress, Some(open));
         }
     }
 
     #[test]
     fn a_rule_of_either_answer_that_cannot_be_understood_is_an_error() {
-        let error = merge(&described().build(), &[rule("sgr-9", 22, "here")]).unwrap_err();
-        assert_eq!(error.operation, RULES);
+        let error = merge_group(&described().build(), &[rule("sgr-9", 22, "here")]).unwrap_err();
+        assert_eq!(error.operation, DESCRIBE_SECURITY_GROUP_RULES);
         assert!(error.message.contains("sgr-9"), "{error}");
-        let group = described().ip_permissions(permission("quic", None, "::/0")).build();
-        assert_eq!(merge(&group, &[]).unwrap_err().operation, GROUPS);
+        let group = described()
+            .ip_permissions(permission("quic", None, "::/0"))
+            .build();
+        assert_eq!(
+            merge_group(&group, &[]).unwrap_err().operation,
+            DESCRIBE_SECURITY_GROUPS
+        );
     }
 }

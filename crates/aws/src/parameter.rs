@@ -1,10 +1,10 @@
 //! Reading a text from the Parameter Store of AWS Systems Manager.
 
 use aws_sdk_ssm::Client;
-use portcullis_remediation::PortError;
+use portcullis_remediation::ServiceError;
 
-use crate::error::failure;
-use crate::read::odd;
+use crate::error::call_error;
+use crate::read::unexpected_response;
 
 const OPERATION: &str = "GetParameter";
 
@@ -12,9 +12,14 @@ const OPERATION: &str = "GetParameter";
 ///
 /// # Errors
 /// When it cannot be read.
-pub(crate) async fn read(ssm: &Client, name: &str) -> Result<String, PortError> {
-    let answer = ssm.get_parameter().name(name).with_decryption(true).send().await;
-    let answer = answer.map_err(|error| failure(OPERATION, &error).error)?;
+pub(crate) async fn read_parameter(ssm: &Client, name: &str) -> Result<String, ServiceError> {
+    let answer = ssm
+        .get_parameter()
+        .name(name)
+        .with_decryption(true)
+        .send()
+        .await;
+    let answer = answer.map_err(|error| call_error(OPERATION, &error).error)?;
     let value = answer.parameter.and_then(|parameter| parameter.value);
-    value.ok_or_else(|| odd(OPERATION, format!("{name} has no value")))
+    value.ok_or_else(|| unexpected_response(OPERATION, format!("{name} has no value")))
 }

@@ -2,7 +2,7 @@
 //!
 //! Unlike a Lambda function, a person has profiles, roles, single sign-on, perhaps a proxy and a company's own roots.
 
-mod keys;
+mod credentials;
 mod proxy;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
@@ -12,20 +12,23 @@ use aws_config::{Region, SdkConfig};
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_sdk_ec2::Client;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
-use portcullis_remediation::PortError;
+use portcullis_remediation::ServiceError;
 
-use crate::client::{ConnectError, Timing, env, http_client, loader, named_region, native_unless_named, region};
-use crate::connector::{Roots, connector};
-use crate::error::{chain, failure};
-use crate::list::Lister;
-use crate::read::odd;
-use keys::Kept;
+use crate::client::{
+    ConnectError, Timing, config_loader, config_region, env_variable, prefer_native_roots,
+    region_or_env, shared_http_client,
+};
+use crate::error::{call_error, format_error_chain};
+use crate::http::{Roots, build_connector};
+use crate::list::Ec2GroupLister;
+use crate::read::unexpected_response;
+use credentials::CachedCredentials;
 
-const REGIONS: &str = "DescribeRegions";
+const DESCRIBE_REGIONS: &str = "DescribeRegions";
 
 /// Who calls, and from where.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Login {
+pub struct SessionOptions {
     /// The profile of the AWS configuration files; without one, the environment decides as everywhere.
     pub profile: Option<String>,
     /// The role to be.
@@ -43,11 +46,14 @@ pub struct Role {
     pub external_id: Option<String>,
 }
 
-impl Login {
+impl SessionOptions {
     /// A region that every account of the partition has: where its regions are asked for, and STS, when nothing names
     /// one. Only the ARN of a role tells another partition than `aws`.
-    fn home(&self) -> Region {
-        let partition = self.role.as_ref().and_then(|role| role.arn.split(':').nth(1));
+    fn fallback_region(&self) -> Region {
+        let partition = self
+            .role
+            .as_ref()
+            .and_then(|role| role.arn.split(':').nth(1));
         Region::from_static(match partition {
             Some("aws-cn") => "cn-north-1",
             Some("aws-us-gov") => "us-gov-west-1",
@@ -60,7 +66,7 @@ impl Login {
 #[derive(Debug, Clone)]
 pub struct Session {
     config: SdkConfig,
-    home: Region,
+    fallback_region: Region,
 }
 
 impl Session {
@@ -70,16 +76,19 @@ impl Session {
     ///
     /// # Errors
     /// When `AWS_CA_BUNDLE` is no bundle, the proxy of the environment is no address, or TLS cannot be set up.
-    pub async fn open(login: &Login, timing: &Timing) -> Result<Self, ConnectError> {
-        let roots = native_unless_named(Roots::choose("", &env)?);
-        let connector = connector(roots, proxy::from(&env)?, timing)?;
-        let home = login.home();
-        let config = configure(login, &home, timing, &connector).await;
+    pub async fn open(login: &SessionOptions, timing: &Timing) -> Result<Self, ConnectError> {
+        let roots = prefer_native_roots(Roots::for_region("", &env_variable)?);
+        let connector = build_connector(roots, proxy::proxy_from_env(&env_variable)?, timing)?;
+        let home = login.fallback_region();
+        let config = load_config(login, &home, timing, &connector).await;
         let config = match &login.role {
-            Some(role) => be(role, &home, config).await,
+            Some(role) => assume_role(role, &home, config).await,
             None => config,
         };
-        Ok(Self { config, home })
+        Ok(Self {
+            config,
+            fallback_region: home,
+        })
     }
 
     /// Fetches keys, so that having none is one error and not one for each region. They are kept for as long as they
@@ -87,67 +96,111 @@ impl Session {
     ///
     /// # Errors
     /// When there are none, or the role cannot be assumed.
-    pub async fn log_in(self) -> Result<Self, ConnectError> {
+    pub async fn resolve_credentials(self) -> Result<Self, ConnectError> {
         let none = || ConnectError::NoCredentials("there is no way to get any".to_owned());
         let provider = self.config.credentials_provider().ok_or_else(none)?;
         let keys = provider.provide_credentials().await;
-        let keys = keys.map_err(|error| ConnectError::NoCredentials(chain(&error)))?;
-        let kept = SharedCredentialsProvider::new(Kept::new(keys, provider));
-        Ok(Self { config: self.config.into_builder().credentials_provider(kept).build(), ..self })
+        let keys = keys.map_err(|error| ConnectError::NoCredentials(format_error_chain(&error)))?;
+        let kept = SharedCredentialsProvider::new(CachedCredentials::new(keys, provider));
+        Ok(Self {
+            config: self
+                .config
+                .into_builder()
+                .credentials_provider(kept)
+                .build(),
+            ..self
+        })
     }
 
     /// The region that the login, the environment or the profile names.
-    pub fn region(&self) -> Option<&str> {
-        region(&self.config).map(AsRef::as_ref)
+    pub fn configured_region(&self) -> Option<&str> {
+        config_region(&self.config).map(AsRef::as_ref)
     }
 
     /// The regions that are enabled for the account, in the order of their names.
     ///
     /// # Errors
     /// When they cannot be read.
-    pub async fn regions(&self) -> Result<Vec<String>, PortError> {
-        let region = region(&self.config).unwrap_or(&self.home);
-        let answer = self.ec2(region.clone()).describe_regions().send().await;
-        let answer = answer.map_err(|error| failure(REGIONS, &error).error)?;
+    pub async fn list_regions(&self) -> Result<Vec<String>, ServiceError> {
+        let region = config_region(&self.config).unwrap_or(&self.fallback_region);
+        let answer = self
+            .ec2_client(region.clone())
+            .describe_regions()
+            .send()
+            .await;
+        let answer = answer.map_err(|error| call_error(DESCRIBE_REGIONS, &error).error)?;
         let mut names = Vec::new();
         for region in answer.regions.unwrap_or_default() {
-            names.push(region.region_name.ok_or_else(|| odd(REGIONS, "a region has no name"))?);
+            names.push(
+                region
+                    .region_name
+                    .ok_or_else(|| unexpected_response(DESCRIBE_REGIONS, "a region has no name"))?,
+            );
         }
         names.sort_unstable();
-        if names.is_empty() { Err(odd(REGIONS, "the account has no regions")) } else { Ok(names) }
+        if names.is_empty() {
+            Err(unexpected_response(
+                DESCRIBE_REGIONS,
+                "the account has no regions",
+            ))
+        } else {
+            Ok(names)
+        }
     }
 
     /// Lists the groups of a region.
-    pub fn lister(&self, region: &str) -> Lister {
-        Lister::new(self.ec2(Region::new(region.to_owned())))
+    pub fn group_lister(&self, region: &str) -> Ec2GroupLister {
+        Ec2GroupLister::new(self.ec2_client(Region::new(region.to_owned())))
     }
 
-    fn ec2(&self, region: Region) -> Client {
-        Client::from_conf(aws_sdk_ec2::config::Builder::from(&self.config).region(region).build())
+    fn ec2_client(&self, region: Region) -> Client {
+        Client::from_conf(
+            aws_sdk_ec2::config::Builder::from(&self.config)
+                .region(region)
+                .build(),
+        )
     }
 }
 
-async fn configure(login: &Login, home: &Region, timing: &Timing, connector: &SharedHttpConnector) -> SdkConfig {
-    let loader = loader(named_region(login.region.as_deref()), timing, connector);
-    let Some(profile) = &login.profile else { return loader.load().await };
+async fn load_config(
+    login: &SessionOptions,
+    home: &Region,
+    timing: &Timing,
+    connector: &SharedHttpConnector,
+) -> SdkConfig {
+    let loader = config_loader(region_or_env(login.region.as_deref()), timing, connector);
+    let Some(profile) = &login.profile else {
+        return loader.load().await;
+    };
     let config = loader.profile_name(profile).load().await;
     let provider = ProviderConfig::without_region()
-        .with_region(Some(region(&config).unwrap_or(home).clone()))
-        .with_http_client(http_client(connector))
-        .with_retry_config(timing.retries())
-        .with_timeout_config(timing.timeouts());
-    let keys = ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(profile).build();
-    config.into_builder().credentials_provider(SharedCredentialsProvider::new(keys)).build()
+        .with_region(Some(config_region(&config).unwrap_or(home).clone()))
+        .with_http_client(shared_http_client(connector))
+        .with_retry_config(timing.retry_config())
+        .with_timeout_config(timing.timeout_config());
+    let keys = ProfileFileCredentialsProvider::builder()
+        .configure(&provider)
+        .profile_name(profile)
+        .build();
+    config
+        .into_builder()
+        .credentials_provider(SharedCredentialsProvider::new(keys))
+        .build()
 }
 
 /// The same, as the role. The session's name stands in `CloudTrail` beside each of its calls.
-async fn be(role: &Role, home: &Region, config: SdkConfig) -> SdkConfig {
-    let region = region(&config).unwrap_or(home).clone();
-    let mut builder =
-        AssumeRoleProvider::builder(&role.arn).session_name("portcullis-audit").configure(&config).region(region);
+async fn assume_role(role: &Role, home: &Region, config: SdkConfig) -> SdkConfig {
+    let region = config_region(&config).unwrap_or(home).clone();
+    let mut builder = AssumeRoleProvider::builder(&role.arn)
+        .session_name("portcullis-audit")
+        .configure(&config)
+        .region(region);
     if let Some(external_id) = &role.external_id {
         builder = builder.external_id(external_id);
     }
     let keys = builder.build().await;
-    config.into_builder().credentials_provider(SharedCredentialsProvider::new(keys)).build()
+    config
+        .into_builder()
+        .credentials_provider(SharedCredentialsProvider::new(keys))
+        .build()
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 pub use live::LiveArgs;
 pub use policy::{CheckArgs, PolicyCommand, ShowArgs, TestArgs};
 
-use crate::describe::{is_account, is_region};
+use crate::describe::{is_account_id, is_region_name};
 use crate::input::Input;
 use crate::policy::PolicyName;
 
@@ -25,7 +25,7 @@ use crate::policy::PolicyName;
     propagate_version = true,
     disable_help_subcommand = true,
     max_term_width = 100,
-    after_long_help = EXAMPLES
+    after_long_help = CLI_EXAMPLES
 )]
 pub struct Cli {
     /// What to do.
@@ -36,7 +36,7 @@ pub struct Cli {
     pub color: Color,
 }
 
-const EXAMPLES: &str = "\
+const CLI_EXAMPLES: &str = "\
 Examples:
   portcullis audit --all-regions
   aws ec2 describe-security-groups | portcullis audit --input -
@@ -81,7 +81,7 @@ pub enum Command {
     /// that ask for it spare nothing here.
     Plan(PlanArgs),
     /// Check, show and test policies
-    #[command(subcommand, after_long_help = policy::EXAMPLES)]
+    #[command(subcommand, after_long_help = policy::POLICY_EXAMPLES)]
     Policy(PolicyCommand),
     /// Explain the rules
     ///
@@ -106,10 +106,10 @@ pub struct AuditArgs {
     pub policy: PolicyName,
     /// A region of the live account; can be given again. With `--input`, the region of the groups that come without
     /// `SecurityGroupArn`, for `asff`, `ocsf` and policies that tell regions apart
-    #[arg(long, value_name = "REGION", value_parser = region, value_delimiter = ',')]
+    #[arg(long, value_name = "REGION", value_parser = parse_region, value_delimiter = ',')]
     pub region: Vec<String>,
     /// The time by which exceptions end, such as 2027-03-01T00:00:00Z; now, if it is not given
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub now: Option<Timestamp>,
     /// How to show the findings
     #[arg(long, value_enum, default_value_t)]
@@ -119,7 +119,7 @@ pub struct AuditArgs {
     pub strict: bool,
     /// With `--input`, the account of the groups that come without `OwnerId`, for `asff`, `ocsf` and policies that tell
     /// accounts apart
-    #[arg(long, value_name = "ID", value_parser = account, requires = "input")]
+    #[arg(long, value_name = "ID", value_parser = parse_account_id, requires = "input")]
     pub account: Option<String>,
     /// Which regions of the live account, and as whom.
     #[command(flatten)]
@@ -173,7 +173,7 @@ pub struct PlanArgs {
     #[arg(long, value_name = "POLICY", default_value = "preset:baseline", value_hint = ValueHint::FilePath)]
     pub policy: PolicyName,
     /// The time by which exceptions end, such as 2027-03-01T00:00:00Z; that of the event, if it is not given
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub now: Option<Timestamp>,
     /// How to show the plan
     #[arg(long, value_enum, default_value_t)]
@@ -260,18 +260,23 @@ pub enum AuditFormat {
 }
 
 /// The id of an account.
-fn account(text: &str) -> Result<String, &'static str> {
-    is_account(text).then(|| text.to_owned()).ok_or("expected the 12 digits of an account")
+fn parse_account_id(text: &str) -> Result<String, &'static str> {
+    is_account_id(text)
+        .then(|| text.to_owned())
+        .ok_or("expected the 12 digits of an account")
 }
 
 /// The name of a region.
-fn region(text: &str) -> Result<String, &'static str> {
-    is_region(text).then(|| text.to_owned()).ok_or("expected a region such as eu-central-1")
+fn parse_region(text: &str) -> Result<String, &'static str> {
+    is_region_name(text)
+        .then(|| text.to_owned())
+        .ok_or("expected a region such as eu-central-1")
 }
 
 /// A time, as the arguments give it.
-fn moment(text: &str) -> Result<Timestamp, &'static str> {
-    text.parse().map_err(|_| "expected a time such as 2027-03-01T00:00:00Z")
+fn parse_time(text: &str) -> Result<Timestamp, &'static str> {
+    text.parse()
+        .map_err(|_| "expected a time such as 2027-03-01T00:00:00Z")
 }
 
 /// When colours are used.

@@ -4,10 +4,10 @@ pub mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_remediation::PortError;
-use portcullis_rules::{Context, Exception, Finding, Policy, PrefixLists, SecurityGroup, judge};
+use portcullis_remediation::ServiceError;
+use portcullis_rules::{Context, Exception, Finding, Policy, PrefixLists, SecurityGroup, evaluate};
 
-use crate::describe::{Described, GroupArn, Problem};
+use crate::describe::{DescribedGroups, GroupArn, Problem};
 use wire::AuditV1;
 
 /// What an audit found.
@@ -34,12 +34,12 @@ pub struct Audit {
     /// What could not be understood, and was left out.
     pub problems: Vec<Problem>,
     /// The regions of the live account that were read, in the order of their names; none for an input.
-    pub regions: Vec<Region>,
+    pub regions: Vec<RegionSummary>,
 }
 
 /// A region of the live account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Region {
+pub struct RegionSummary {
     /// `eu-central-1`.
     pub name: String,
     /// How many of its groups were judged.
@@ -47,28 +47,28 @@ pub struct Region {
     /// How many ingress rules these have.
     pub rules: usize,
     /// How many of its groups could not be understood; each is a [`Problem`].
-    pub unread_groups: usize,
+    pub unreadable_groups: usize,
     /// Why its groups were not listed to the end.
-    pub unread: Option<PortError>,
+    pub listing_error: Option<ServiceError>,
     /// Why some of its rules have no ids and tags here.
-    pub unnamed: Option<PortError>,
+    pub rule_ids_error: Option<ServiceError>,
 }
 
-impl Region {
+impl RegionSummary {
     /// Whether all of its groups were judged.
-    pub const fn is_whole(&self) -> bool {
-        self.unread_groups == 0 && self.unread.is_none()
+    pub const fn is_complete(&self) -> bool {
+        self.unreadable_groups == 0 && self.listing_error.is_none()
     }
 
     /// What could not be read but single groups.
-    pub fn errors(&self) -> impl Iterator<Item = &PortError> {
-        self.unread.iter().chain(&self.unnamed)
+    pub fn errors(&self) -> impl Iterator<Item = &ServiceError> {
+        self.listing_error.iter().chain(&self.rule_ids_error)
     }
 }
 
 impl Audit {
     /// Nothing judged yet.
-    pub fn begin(policy: &Policy) -> Self {
+    pub fn new(policy: &Policy) -> Self {
         Self {
             policy: policy.name.clone(),
             groups: 0,
@@ -86,31 +86,40 @@ impl Audit {
 
     /// Holds a policy against the groups. The account and region of the context are those of groups that do not tell
     /// theirs.
-    pub fn of(policy: &Policy, described: Described, context: &Context) -> Self {
-        let Described { groups, arns, prefix_lists, problems } = described;
-        let all_tell = !groups.is_empty() && groups.iter().all(|group| arns.contains_key(&group.id));
+    pub fn from_groups(policy: &Policy, described: DescribedGroups, context: &Context) -> Self {
+        let DescribedGroups {
+            groups,
+            arns,
+            prefix_lists,
+            problems,
+        } = described;
+        let all_tell =
+            !groups.is_empty() && groups.iter().all(|group| arns.contains_key(&group.id));
         let mut audit = Self {
             groups: groups.len(),
-            rules: groups.iter().fold(0, |sum, group| sum.saturating_add(group.rules.len())),
+            rules: groups
+                .iter()
+                .fold(0, |sum, group| sum.saturating_add(group.rules.len())),
             arns,
             regions_known: context.region.is_some() || all_tell,
             problems,
-            ..Self::begin(policy)
+            ..Self::new(policy)
         };
         for group in groups {
-            audit.judge(policy, group, &prefix_lists, context);
+            audit.evaluate_group(policy, group, &prefix_lists, context);
         }
         audit
     }
 
     /// Takes in what another audit by the same policy found in other groups. The findings want [`Audit::sort`] in the end.
-    pub fn absorb(&mut self, other: Self) {
+    pub fn merge(&mut self, other: Self) {
         self.groups = self.groups.saturating_add(other.groups);
         self.rules = self.rules.saturating_add(other.rules);
         self.findings.extend(other.findings);
         self.arns.extend(other.arns);
         self.regions_known &= other.regions_known;
-        self.unresolved_prefix_lists.extend(other.unresolved_prefix_lists);
+        self.unresolved_prefix_lists
+            .extend(other.unresolved_prefix_lists);
         self.exceptions_used.extend(other.exceptions_used);
         self.exceptions_expired.extend(other.exceptions_expired);
         self.problems.extend(other.problems);
@@ -118,28 +127,42 @@ impl Audit {
     }
 
     /// Puts groups and regions in their order, whatever order they came in. A group that was on two pages is one.
-    pub fn sort(&mut self) {
-        self.findings.sort_by(|(one, _), (other, _)| one.id.cmp(&other.id));
-        self.findings.dedup_by(|(one, _), (other, _)| one.id == other.id);
+    pub fn sort_and_dedup(&mut self) {
+        self.findings
+            .sort_by(|(one, _), (other, _)| one.id.cmp(&other.id));
+        self.findings
+            .dedup_by(|(one, _), (other, _)| one.id == other.id);
         self.regions.sort_by(|one, other| one.name.cmp(&other.name));
     }
 
     /// Whether something of the live account could not be read.
     pub fn is_incomplete(&self) -> bool {
-        self.regions.iter().any(|region| !region.is_whole() || region.unnamed.is_some())
+        self.regions
+            .iter()
+            .any(|region| !region.is_complete() || region.rule_ids_error.is_some())
     }
 
-    fn judge(&mut self, policy: &Policy, group: SecurityGroup, lists: &PrefixLists, context: &Context) {
+    fn evaluate_group(
+        &mut self,
+        policy: &Policy,
+        group: SecurityGroup,
+        lists: &PrefixLists,
+        context: &Context,
+    ) {
         let arn = self.arns.get(&group.id);
-        let account = group.owner_id.clone().or_else(|| arn.map(|arn| arn.account.clone()));
+        let account = group
+            .owner_id
+            .clone()
+            .or_else(|| arn.map(|arn| arn.account.clone()));
         let region = arn.map(|arn| arn.region.clone());
         let context = Context {
             account: account.or_else(|| context.account.clone()),
             region: region.or_else(|| context.region.clone()),
             ..context.clone()
         };
-        let judgement = judge(policy, &group, lists, &context);
-        self.unresolved_prefix_lists.extend(judgement.unresolved_prefix_lists);
+        let judgement = evaluate(policy, &group, lists, &context);
+        self.unresolved_prefix_lists
+            .extend(judgement.unresolved_prefix_lists);
         self.exceptions_used.extend(judgement.exceptions_used);
         self.exceptions_expired.extend(judgement.exceptions_expired);
         if !judgement.findings.is_empty() {
@@ -149,22 +172,27 @@ impl Audit {
 
     /// The exceptions that free nothing in the groups, in the order of the policy. Those that ask who made a change are
     /// not among them: outside of an event nobody is known.
-    pub fn stale<'p>(&self, policy: &'p Policy) -> Vec<&'p Exception> {
+    pub fn stale_exceptions<'p>(&self, policy: &'p Policy) -> Vec<&'p Exception> {
         let is_known = |exception: &Exception| {
-            exception.principals.is_empty() && (exception.scope.regions.is_empty() || self.regions_known)
+            exception.principals.is_empty()
+                && (exception.scope.regions.is_empty() || self.regions_known)
         };
-        let matched = |id: &String| self.exceptions_used.contains(id) || self.exceptions_expired.contains(id);
+        let matched =
+            |id: &String| self.exceptions_used.contains(id) || self.exceptions_expired.contains(id);
         let all = policy.exceptions.iter().map(AsRef::as_ref);
-        all.filter(|exception| is_known(exception) && !matched(&exception.id)).collect()
+        all.filter(|exception| is_known(exception) && !matched(&exception.id))
+            .collect()
     }
 
     /// Each finding with its group, ordered by group, protocol, ports, source and rule.
-    pub fn all(&self) -> impl Iterator<Item = (&SecurityGroup, &Finding)> {
-        self.findings.iter().flat_map(|(group, findings)| findings.iter().map(move |finding| (group, finding)))
+    pub fn iter_findings(&self) -> impl Iterator<Item = (&SecurityGroup, &Finding)> {
+        self.findings
+            .iter()
+            .flat_map(|(group, findings)| findings.iter().map(move |finding| (group, finding)))
     }
 
     /// The audit as it is printed for programs.
-    pub fn document(&self) -> AuditV1<'_> {
+    pub fn to_document(&self) -> AuditV1<'_> {
         AuditV1::new(self)
     }
 }

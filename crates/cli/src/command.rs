@@ -12,107 +12,145 @@ use jiff::Timestamp;
 use portcullis_rules::{Finding, IngressRule, Policy, TrafficSet};
 
 use crate::args::Command;
-use crate::describe::{Described, Problem, decode};
+use crate::describe::{DescribedGroups, Problem, decode_described_groups};
 use crate::error::CliError;
 use crate::input::Input;
-use crate::output::{Done, Label, Row, Talk, clean, count};
+use crate::output::{CommandOutput, Message, MessageLevel, RowStyle, format_count, sanitize_text};
 
 /// Runs a command. It is `now`, unless the arguments say otherwise.
 ///
 /// # Errors
 /// When the command cannot be carried out.
-pub fn run(command: &Command, now: Timestamp) -> Result<Done, CliError> {
+pub fn run_command(command: &Command, now: Timestamp) -> Result<CommandOutput, CliError> {
     match command {
-        Command::Audit(args) => audit::run(args, now),
-        Command::Plan(args) => plan::run(args, now),
-        Command::Policy(command) => policy::run(command, now),
-        Command::Rules(args) => rules::run(args),
-        Command::Completions(args) => Ok(completions::run(args)),
+        Command::Audit(args) => audit::run_audit(args, now),
+        Command::Plan(args) => plan::run_plan(args, now),
+        Command::Policy(command) => policy::run_policy_command(command, now),
+        Command::Rules(args) => rules::run_rules(args),
+        Command::Completions(args) => Ok(completions::generate_completions(args)),
     }
 }
 
 /// Reads the security groups of an input.
-fn groups(input: &Input) -> Result<Described, CliError> {
+fn read_groups(input: &Input) -> Result<DescribedGroups, CliError> {
     let name = input.to_string();
-    decode(&input.read()?).map_err(|source| CliError::Groups { name, source })
+    decode_described_groups(&input.read_bytes()?)
+        .map_err(|source| CliError::InvalidGroups { name, source })
 }
 
 /// How many problems are told one by one.
-const TOLD: usize = 10;
+const MAX_LISTED_ERRORS: usize = 10;
 
 /// What to say about the values of an input that could not be understood.
-fn tell_problems(input: &str, problems: &[Problem]) -> Vec<Talk> {
+fn problem_messages(input: &str, problems: &[Problem]) -> Vec<Message> {
     let mut talk: Vec<_> = problems
         .iter()
-        .take(TOLD)
+        .take(MAX_LISTED_ERRORS)
         .map(|problem| {
-            let group = problem.group_id.as_ref().map_or_else(String::new, |id| format!(" ({id})"));
-            Talk::new(Label::Error, clean(&format!("{}{group}: {}", problem.path, problem.message)))
+            let group = problem
+                .group_id
+                .as_ref()
+                .map_or_else(String::new, |id| format!(" ({id})"));
+            Message::new(
+                MessageLevel::Error,
+                sanitize_text(&format!("{}{group}: {}", problem.path, problem.message)),
+            )
         })
         .collect();
     if !problems.is_empty() {
-        let message = format!("{} of {input} could not be understood", count(problems.len(), "value"));
+        let message = format!(
+            "{} of {input} could not be understood",
+            format_count(problems.len(), "value")
+        );
         talk.push(
-            Talk::new(Label::Error, message).with_help("what they belong to was left out, everything else was judged"),
+            Message::new(MessageLevel::Error, message)
+                .with_help("what they belong to was left out, everything else was judged"),
         );
     }
     talk
 }
 
 /// What to say about prefix lists whose entries are not known.
-fn tell_unresolved<'a>(lists: impl IntoIterator<Item = &'a String>) -> Option<Talk> {
-    let lists: Vec<_> = lists.into_iter().map(|list| format!("`{}`", clean(list))).collect();
+fn unresolved_lists_warning<'a>(lists: impl IntoIterator<Item = &'a String>) -> Option<Message> {
+    let lists: Vec<_> = lists
+        .into_iter()
+        .map(|list| format!("`{}`", sanitize_text(list)))
+        .collect();
     (!lists.is_empty()).then(|| {
-        let message = format!("prefix lists without entries, judged as not the world: {}", lists.join(", "));
-        Talk::new(Label::Warning, message)
+        let message = format!(
+            "prefix lists without entries, judged as not the world: {}",
+            lists.join(", ")
+        );
+        Message::new(MessageLevel::Warning, message)
             .with_help("add the key `PrefixLists` to the input; see `portcullis audit --help`")
     })
 }
 
 /// What to say about exceptions that would have freed something and have ended.
-fn tell_expired<'a>(policy: &Policy, expired: impl IntoIterator<Item = &'a String>) -> Vec<Talk> {
+fn expired_exception_warnings<'a>(
+    policy: &Policy,
+    expired: impl IntoIterator<Item = &'a String>,
+) -> Vec<Message> {
     let expired: BTreeSet<_> = expired.into_iter().collect();
-    let known = policy.exceptions.iter().filter(|exception| expired.contains(&exception.id));
+    let known = policy
+        .exceptions
+        .iter()
+        .filter(|exception| expired.contains(&exception.id));
     known
         .map(|exception| {
-            let ended = exception.expires.map_or_else(String::new, |moment| format!(" at {moment}"));
-            let message = format!("the exception `{}` ended{ended}: what it freed is forbidden again", exception.id);
-            let help = format!("remove it, or ask `{}` for another date", clean(&exception.owner));
-            Talk::new(Label::Warning, message).with_help(help)
+            let ended = exception
+                .expires
+                .map_or_else(String::new, |moment| format!(" at {moment}"));
+            let message = format!(
+                "the exception `{}` ended{ended}: what it freed is forbidden again",
+                exception.id
+            );
+            let help = format!(
+                "remove it, or ask `{}` for another date",
+                sanitize_text(&exception.owner)
+            );
+            Message::new(MessageLevel::Warning, message).with_help(help)
         })
         .collect()
 }
 
 /// What to say when the policy tells regions apart and the region is not known.
-fn tell_region(policy: &Policy, is_known: bool) -> Option<Talk> {
-    (!is_known && crate::policy::speaks_of_regions(policy)).then(|| {
-        Talk::new(Label::Warning, "the policy tells regions apart, and the region of the groups is not known")
-            .with_help("give it with `--region`; what holds in some regions only was taken not to hold")
+fn unknown_region_warning(policy: &Policy, is_known: bool) -> Option<Message> {
+    (!is_known && crate::policy::depends_on_region(policy)).then(|| {
+        Message::new(
+            MessageLevel::Warning,
+            "the policy tells regions apart, and the region of the groups is not known",
+        )
+        .with_help("give it with `--region`; what holds in some regions only was taken not to hold")
     })
 }
 
 /// How a finding looks in a table.
-fn look(finding: &Finding) -> Row {
-    if finding.exempt.is_some() { Row::Dimmed } else { Row::Severity(finding.rule.severity) }
+fn row_style(finding: &Finding) -> RowStyle {
+    if finding.exempted_by.is_some() {
+        RowStyle::Dimmed
+    } else {
+        RowStyle::Severity(finding.policy_rule.severity)
+    }
 }
 
 /// What is done about a finding, for people.
-fn action(finding: &Finding) -> String {
-    match &finding.exempt {
-        Some(id) => format!("exempt by {}", clean(id)),
-        None => finding.rule.action.to_string(),
+fn describe_action(finding: &Finding) -> String {
+    match &finding.exempted_by {
+        Some(id) => format!("exempt by {}", sanitize_text(id)),
+        None => finding.policy_rule.action.to_string(),
     }
 }
 
 /// What a box admits, for people: `tcp 8080-8090`, `icmp type 8`, `all traffic`, `protocol 47`.
-fn traffic(rule: &IngressRule) -> String {
+fn describe_traffic(rule: &IngressRule) -> String {
     use portcullis_rules::group::Traffic;
     let protocol = rule.protocol();
     match rule.traffic() {
         Traffic::Tcp(span) | Traffic::Udp(span) => format!("{protocol} {span}"),
-        Traffic::Everything => "all traffic".to_owned(),
+        Traffic::All => "all traffic".to_owned(),
         Traffic::Other(number) => format!("protocol {number}"),
-        Traffic::Icmp | Traffic::Icmpv6 => match rule.shown_ports() {
+        Traffic::Icmp | Traffic::Icmpv6 => match rule.display_ports() {
             (Some(kind), _) if kind >= 0 => format!("{protocol} type {kind}"),
             _ => protocol.to_string(),
         },
@@ -120,15 +158,15 @@ fn traffic(rule: &IngressRule) -> String {
 }
 
 /// How many spans of ports are shown.
-const SPANS: usize = 4;
+const MAX_PORT_RANGES: usize = 4;
 
 /// The offending ports, at most a few spans of them: all of them are in the JSON.
-fn shorten(offending: &TrafficSet) -> String {
+fn shorten_ports(offending: &TrafficSet) -> String {
     let text = offending.to_string();
     let spans: Vec<_> = text.split(',').collect();
-    match spans.get(..SPANS) {
-        Some(first) if spans.len() > SPANS => {
-            let more = spans.len().saturating_sub(SPANS);
+    match spans.get(..MAX_PORT_RANGES) {
+        Some(first) if spans.len() > MAX_PORT_RANGES => {
+            let more = spans.len().saturating_sub(MAX_PORT_RANGES);
             format!("{},+{more}", first.join(","))
         }
         _ => text,

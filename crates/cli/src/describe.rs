@@ -16,15 +16,15 @@ use std::collections::BTreeMap;
 use portcullis_rules::{PrefixLists, SecurityGroup};
 use serde::Serialize;
 
-pub use arn::{GroupArn, is_account, is_region};
+pub use arn::{GroupArn, is_account_id, is_region_name};
 use document::Document;
-use field::Field;
-use merge::Groups;
-use place::{Place, Problems};
+use field::JsonField;
+use merge::MergedGroups;
+use place::{JsonPath, Problems};
 
 /// The security groups of a document.
 #[derive(Debug, Default)]
-pub struct Described {
+pub struct DescribedGroups {
     /// Each group once, ordered by id.
     pub groups: Vec<SecurityGroup>,
     /// The ARNs of the groups whose description tells them, by group id.
@@ -48,7 +48,7 @@ pub struct Problem {
 
 /// A document that tells nothing about security groups.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
+pub enum DocumentError {
     /// Not JSON.
     #[error("line {line}, column {column}: {message}")]
     NotJson {
@@ -60,20 +60,26 @@ pub enum DecodeError {
         message: String,
     },
     /// JSON, but not the output of the commands we read.
-    #[error("found {found}, expected an object with the key `SecurityGroups` or `SecurityGroupRules`, each a list")]
-    NotDescribe {
+    #[error(
+        "found {found}, expected an object with the key `SecurityGroups` or `SecurityGroupRules`, each a list"
+    )]
+    NotSecurityGroups {
         /// What the document is instead.
         found: String,
     },
 }
 
-impl DecodeError {
+impl DocumentError {
     /// The error of the JSON parser, its position apart from its words.
-    pub fn not_json(error: &serde_json::Error) -> Self {
+    pub fn from_json_error(error: &serde_json::Error) -> Self {
         let (line, column) = (error.line(), error.column());
         let position = format!(" at line {line} column {column}");
         let message = error.to_string().replace(&position, "");
-        Self::NotJson { line, column, message }
+        Self::NotJson {
+            line,
+            column,
+            message,
+        }
     }
 }
 
@@ -81,50 +87,62 @@ impl DecodeError {
 ///
 /// # Errors
 /// When it is not JSON, or holds neither security groups nor security group rules.
-pub fn decode(json: &[u8]) -> Result<Described, DecodeError> {
-    let document: Field<Document> = serde_json::from_slice(json).map_err(|error| DecodeError::not_json(&error))?;
-    let not_describe = |found: String| DecodeError::NotDescribe { found };
+pub fn decode_described_groups(json: &[u8]) -> Result<DescribedGroups, DocumentError> {
+    let document: JsonField<Document> =
+        serde_json::from_slice(json).map_err(|error| DocumentError::from_json_error(&error))?;
+    let not_describe = |found: String| DocumentError::NotSecurityGroups { found };
     let document = match document {
-        Field::Is(document) => document,
-        Field::Absent => return Err(not_describe("null".to_owned())),
-        Field::Other(found) => return Err(not_describe(found.to_owned())),
+        JsonField::Present(document) => document,
+        JsonField::Absent => return Err(not_describe("null".to_owned())),
+        JsonField::WrongType(found) => return Err(not_describe(found.to_owned())),
     };
     let (groups, rules) = match (document.groups, document.rules) {
-        (Field::Absent, Field::Absent) => return Err(not_describe(keys(&document.keys))),
-        (Field::Other(found), _) => {
+        (JsonField::Absent, JsonField::Absent) => {
+            return Err(not_describe(describe_object(&document.keys)));
+        }
+        (JsonField::WrongType(found), _) => {
             return Err(not_describe(format!("`SecurityGroups` to be {found}")));
         }
-        (_, Field::Other(found)) => {
+        (_, JsonField::WrongType(found)) => {
             return Err(not_describe(format!("`SecurityGroupRules` to be {found}")));
         }
-        (groups, rules) => (list(groups), list(rules)),
+        (groups, rules) => (list_or_empty(groups), list_or_empty(rules)),
     };
     let mut problems = Problems::default();
-    let mut merged = Groups::default();
+    let mut merged = MergedGroups::default();
     for (index, group) in groups.into_iter().enumerate() {
-        let root = Place::root("SecurityGroups");
-        merged.add_group(group, root.item(index), &mut problems);
+        let root = JsonPath::root("SecurityGroups");
+        merged.add_group(group, root.at_index(index), &mut problems);
     }
     for (index, rule) in rules.into_iter().enumerate() {
-        let root = Place::root("SecurityGroupRules");
-        merged.add_rule(rule, root.item(index), &mut problems);
+        let root = JsonPath::root("SecurityGroupRules");
+        merged.add_rule(rule, root.at_index(index), &mut problems);
     }
-    let lists = boxes::prefix_lists(document.lists, &mut problems);
-    let (groups, arns) = merged.finish();
-    Ok(Described { groups, arns, prefix_lists: lists, problems: problems.into_list() })
+    let lists = boxes::read_prefix_lists(document.prefix_lists, &mut problems);
+    let (groups, arns) = merged.into_groups_and_arns();
+    Ok(DescribedGroups {
+        groups,
+        arns,
+        prefix_lists: lists,
+        problems: problems.into_vec(),
+    })
 }
 
-fn list<T>(field: Field<Vec<T>>) -> Vec<T> {
+fn list_or_empty<T>(field: JsonField<Vec<T>>) -> Vec<T> {
     match field {
-        Field::Is(list) => list,
-        Field::Absent | Field::Other(_) => Vec::new(),
+        JsonField::Present(list) => list,
+        JsonField::Absent | JsonField::WrongType(_) => Vec::new(),
     }
 }
 
 /// An object, by the first of its keys.
-fn keys(keys: &[String]) -> String {
+fn describe_object(keys: &[String]) -> String {
     let shown: Vec<_> = keys.iter().take(5).map(|key| format!("`{key}`")).collect();
-    let more = if keys.len() > shown.len() { ", ..." } else { "" };
+    let more = if keys.len() > shown.len() {
+        ", ..."
+    } else {
+        ""
+    };
     match shown.len() {
         0 => "an empty object".to_owned(),
         1 => format!("an object with the key {}", shown.concat()),

@@ -3,12 +3,12 @@
 use std::io;
 
 use portcullis_policy::Diagnostics;
-use portcullis_remediation::{ErrorKind, PortError};
+use portcullis_remediation::{ErrorKind, ServiceError};
 
-use crate::describe::DecodeError;
-use crate::exit::Exit;
-use crate::output::count;
-use crate::yaml::Mistakes;
+use crate::describe::DocumentError;
+use crate::exit::ExitStatus;
+use crate::output::format_count;
+use crate::yaml::YamlDiagnostics;
 
 /// An error that stops a command.
 #[derive(Debug, thiserror::Error)]
@@ -42,30 +42,30 @@ pub enum CliError {
         name: String,
     },
     /// The groups cannot be read.
-    #[error("{}{name}: {source}", .source.introduction())]
-    Groups {
+    #[error("{}{name}: {source}", .source.message_prefix())]
+    InvalidGroups {
         /// The input, for people.
         name: String,
         /// What is wrong.
-        source: DecodeError,
+        source: DocumentError,
     },
     /// A folder without log files.
     #[error("{name} holds no file whose name ends in `.json` or `.json.gz`")]
-    NoLogs {
+    NoLogFiles {
         /// The folder, for people.
         name: String,
     },
     /// The event is not JSON.
     #[error("the event is not JSON: {name}: {source}")]
-    Event {
+    InvalidEvent {
         /// The input, for people.
         name: String,
         /// What is wrong.
-        source: DecodeError,
+        source: DocumentError,
     },
     /// A finding must tell where its group is, and nobody does.
     #[error("the {what} of {group} is not known, and a finding in this format must tell it")]
-    NoPlace {
+    UnknownLocation {
         /// `account` or `region`.
         what: &'static str,
         /// The group, for people.
@@ -78,7 +78,7 @@ pub enum CliError {
     ManyRegions(usize),
     /// This program was compiled without AWS.
     #[error("this portcullis was built without AWS: it cannot read the live account")]
-    NoAws,
+    BuiltWithoutAws,
     /// Nobody says which region of the live account.
     #[error("no region of the live account is named")]
     NoRegion,
@@ -87,18 +87,18 @@ pub enum CliError {
     Connect(String),
     /// No keys for it.
     #[error("{message}")]
-    LogIn {
+    Credentials {
         /// What went wrong.
         message: String,
         /// Whether a role was to be assumed.
         is_role: bool,
     },
     /// The environment or the profile names something else.
-    #[error("`{}` is no name of a region", crate::output::clean(.0))]
-    NoSuchRegion(String),
+    #[error("`{}` is no name of a region", crate::output::sanitize_text(.0))]
+    InvalidRegion(String),
     /// The regions of the live account cannot be listed.
     #[error("the regions of the account cannot be listed: {0}")]
-    Regions(PortError),
+    ListRegions(ServiceError),
     /// A text is not UTF-8.
     #[error("{name} is not UTF-8 text: line {line} holds other bytes")]
     NotUtf8 {
@@ -108,8 +108,8 @@ pub enum CliError {
         line: usize,
     },
     /// The policy does not hold.
-    #[error("{name} is no policy that holds: {}", count(.found.len(), "error"))]
-    Policy {
+    #[error("{name} is no policy that holds: {}", format_count(.found.len(), "error"))]
+    InvalidPolicy {
         /// The policy, for people.
         name: String,
         /// Everything that is wrong with it.
@@ -126,12 +126,12 @@ pub enum CliError {
         near: Option<String>,
     },
     /// A file of expectations cannot be understood.
-    #[error("{name} holds no expectations that can be tested: {}", count(.found.len(), "error"))]
-    Expectations {
+    #[error("{name} holds no expectations that can be tested: {}", format_count(.found.len(), "error"))]
+    InvalidTestFile {
         /// The file, for people.
         name: String,
         /// Everything that is wrong with it.
-        found: Box<Mistakes>,
+        found: Box<YamlDiagnostics>,
     },
     /// Two inputs want the one standard input.
     #[error("{0} and {1} cannot both come from standard input")]
@@ -146,38 +146,38 @@ pub enum CliError {
 
 impl CliError {
     /// The exit code.
-    pub const fn exit(&self) -> Exit {
+    pub const fn exit_status(&self) -> ExitStatus {
         match self {
             Self::Read { .. }
             | Self::Write(_)
             | Self::Json(_)
             | Self::Connect(_)
-            | Self::LogIn { .. }
-            | Self::Regions(_) => Exit::Failure,
+            | Self::Credentials { .. }
+            | Self::ListRegions(_) => ExitStatus::Failure,
             Self::Gzip { .. }
             | Self::Empty { .. }
             | Self::Utf16 { .. }
-            | Self::Groups { .. }
-            | Self::Event { .. }
-            | Self::NoLogs { .. }
-            | Self::NoPlace { .. }
+            | Self::InvalidGroups { .. }
+            | Self::InvalidEvent { .. }
+            | Self::NoLogFiles { .. }
+            | Self::UnknownLocation { .. }
             | Self::NotUtf8 { .. }
-            | Self::Policy { .. }
+            | Self::InvalidPolicy { .. }
             | Self::UnknownRule { .. }
-            | Self::Expectations { .. }
+            | Self::InvalidTestFile { .. }
             | Self::ManyRegions(_)
-            | Self::NoAws
+            | Self::BuiltWithoutAws
             | Self::NoRegion
-            | Self::NoSuchRegion(_)
-            | Self::TwoFromStdin(..) => Exit::BadInput,
+            | Self::InvalidRegion(_)
+            | Self::TwoFromStdin(..) => ExitStatus::BadInput,
         }
     }
 
     /// What is told before it: every mistake beside the text it is about. Styled.
     pub fn details(&self) -> Option<String> {
-        if let Self::Policy { found, .. } = self {
-            Some(found.styled())
-        } else if let Self::Expectations { found, .. } = self {
+        if let Self::InvalidPolicy { found, .. } = self {
+            Some(found.render_colored())
+        } else if let Self::InvalidTestFile { found, .. } = self {
             Some(found.styled())
         } else {
             None
@@ -190,51 +190,73 @@ impl CliError {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 "check the path, or give `-` to read standard input"
             }
-            Self::Read { .. } => "check that it is a file you may read, or give `-` to read standard input",
-            Self::Gzip { .. } => "the file may be cut off: fetch it again, or unpack it with `gunzip` first",
-            Self::Empty { .. } => "the command that wrote it may have failed: run it again and look at what it says",
+            Self::Read { .. } => {
+                "check that it is a file you may read, or give `-` to read standard input"
+            }
+            Self::Gzip { .. } => {
+                "the file may be cut off: fetch it again, or unpack it with `gunzip` first"
+            }
+            Self::Empty { .. } => {
+                "the command that wrote it may have failed: run it again and look at what it says"
+            }
             Self::Utf16 { .. } => "in PowerShell, write it with `... | Out-File -Encoding utf8`",
-            Self::Groups { source, .. } => return Some(source.help()),
-            Self::Event { source, .. } => match source {
-                DecodeError::NotJson { message, .. } if message.contains("trailing characters") => {
+            Self::InvalidGroups { source, .. } => return Some(source.help()),
+            Self::InvalidEvent { source, .. } => match source {
+                DocumentError::NotJson { message, .. }
+                    if message.contains("trailing characters") =>
+                {
                     "there is something after the first JSON value: one event in one file"
                 }
-                DecodeError::NotJson { .. } | DecodeError::NotDescribe { .. } => {
+                DocumentError::NotJson { .. } | DocumentError::NotSecurityGroups { .. } => {
                     "give the event as EventBridge or CloudTrail wrote it, or a CloudTrail log file"
                 }
             },
-            Self::NoPlace { found: Some(found), .. } => return Some(found.clone()),
-            Self::NoPlace { what: "region", .. } => {
+            Self::UnknownLocation {
+                found: Some(found), ..
+            } => return Some(found.clone()),
+            Self::UnknownLocation { what: "region", .. } => {
                 "give it with `--region`, or make the input with an AWS CLI that writes `SecurityGroupArn`"
             }
-            Self::NoPlace { .. } => "give it with `--account`",
-            Self::NoLogs { .. } => "fetch the log files with `aws s3 sync`, or name the files themselves",
+            Self::UnknownLocation { .. } => "give it with `--account`",
+            Self::NoLogFiles { .. } => {
+                "fetch the log files with `aws s3 sync`, or name the files themselves"
+            }
             Self::NotUtf8 { .. } => "save it as UTF-8",
-            Self::UnknownRule { near: Some(near), .. } => return Some(format!("did you mean `{near}`?")),
+            Self::UnknownRule {
+                near: Some(near), ..
+            } => return Some(format!("did you mean `{near}`?")),
             Self::UnknownRule { near: None, .. } => "`portcullis rules` lists them",
             Self::TwoFromStdin(..) => "give one of them as a file",
             Self::ManyRegions(_) => {
                 "split the input by region, or let `SecurityGroupArn` tell the region of each group"
             }
-            Self::NoAws => "give the groups with `--input`, or build it with the feature `aws`, which is on by default",
-            Self::NoRegion => "name one with `--region`, take `--all-regions`, or give groups in a file with `--input`",
-            Self::NoSuchRegion(_) => {
+            Self::BuiltWithoutAws => {
+                "give the groups with `--input`, or build it with the feature `aws`, which is on by default"
+            }
+            Self::NoRegion => {
+                "name one with `--region`, take `--all-regions`, or give groups in a file with `--input`"
+            }
+            Self::InvalidRegion(_) => {
                 "correct `AWS_REGION` or the profile, or name a region such as eu-central-1 with `--region`"
             }
-            Self::LogIn { is_role: true, .. } => {
+            Self::Credentials { is_role: true, .. } => {
                 "the keys you have need `sts:AssumeRole` on the role, and its trust policy must name whom they belong to; it may ask \
                  for `--external-id`. For a role that asks for a second factor, put keys into the environment with \
                  `aws configure export-credentials --format env`"
             }
-            Self::LogIn { is_role: false, .. } => {
+            Self::Credentials { is_role: false, .. } => {
                 "log in with the AWS CLI and name its profile with `--profile`, or put keys into the environment with \
                  `aws configure export-credentials --format env`"
             }
-            Self::Regions(error) if error.kind == ErrorKind::Denied => {
+            Self::ListRegions(error) if error.kind == ErrorKind::Denied => {
                 "allow `ec2:DescribeRegions`, or name the regions with `--region`; where the keys themselves are refused, log in again"
             }
-            Self::Regions(error) => way_out(error.kind),
-            Self::Connect(_) | Self::Policy { .. } | Self::Expectations { .. } | Self::Write(_) | Self::Json(_) => {
+            Self::ListRegions(error) => ec2_error_help(error.kind),
+            Self::Connect(_)
+            | Self::InvalidPolicy { .. }
+            | Self::InvalidTestFile { .. }
+            | Self::Write(_)
+            | Self::Json(_) => {
                 return None;
             }
         };
@@ -243,27 +265,31 @@ impl CliError {
 }
 
 /// What to do about a call to EC2 that failed.
-pub(crate) const fn way_out(kind: ErrorKind) -> &'static str {
+pub(crate) const fn ec2_error_help(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Denied => {
             "allow `ec2:DescribeSecurityGroups`, `ec2:DescribeSecurityGroupRules` and \
              `ec2:GetManagedPrefixListEntries` there, as AWS's managed policy `SecurityAudit` does; where the keys themselves are \
              refused, log in again; leave out a region that is not enabled for the account"
         }
-        ErrorKind::Throttled => "somebody else is using up EC2's request rate there: try again later",
-        ErrorKind::NoAnswer => "check the name of the region, and whether there is a way to EC2 from here",
+        ErrorKind::Throttled => {
+            "somebody else is using up EC2's request rate there: try again later"
+        }
+        ErrorKind::NoAnswer => {
+            "check the name of the region, and whether there is a way to EC2 from here"
+        }
         ErrorKind::GroupNotFound | ErrorKind::RuleNotFound | ErrorKind::Other => {
             "try again; if the keys have ended, log in first"
         }
     }
 }
 
-impl DecodeError {
+impl DocumentError {
     /// The words before the name of the input.
-    const fn introduction(&self) -> &'static str {
+    const fn message_prefix(&self) -> &'static str {
         match self {
             Self::NotJson { .. } => "the input is not JSON: ",
-            Self::NotDescribe { .. } => "the input does not describe security groups: ",
+            Self::NotSecurityGroups { .. } => "the input does not describe security groups: ",
         }
     }
 
@@ -277,7 +303,7 @@ impl DecodeError {
             Self::NotJson { message, .. } if message.contains("EOF") => {
                 "the document ends too early: was the command that wrote it cut off?"
             }
-            Self::NotJson { .. } | Self::NotDescribe { .. } => {
+            Self::NotJson { .. } | Self::NotSecurityGroups { .. } => {
                 "make the input with `aws ec2 describe-security-groups --output json` or \
                  `aws ec2 describe-security-group-rules --output json`, without `--query`"
             }

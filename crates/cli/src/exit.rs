@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 /// How the command ended, for scripts. The order is that of concern: the greatest of several wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Exit {
+pub enum ExitStatus {
     /// Nothing was found that an enforcing rule forbids.
     Clean,
     /// Something was found that an enforcing rule forbids; with `--strict`, anything at all.
@@ -15,7 +15,7 @@ pub enum Exit {
     Failure,
 }
 
-impl Exit {
+impl ExitStatus {
     /// The number.
     pub const fn code(self) -> u8 {
         match self {
@@ -27,8 +27,8 @@ impl Exit {
     }
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
+impl From<ExitStatus> for ExitCode {
+    fn from(exit: ExitStatus) -> Self {
         Self::from(exit.code())
     }
 }

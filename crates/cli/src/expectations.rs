@@ -11,25 +11,25 @@ use jiff::Timestamp;
 use portcullis_rules::plan::Attachments;
 use portcullis_rules::{PrefixLists, SecurityGroup};
 
-pub use decode::decode;
-pub use verdict::{Difference, Line, Verdict, verdict};
+pub use decode::decode_test_file;
+pub use verdict::{ActualLine, Difference, TestResult, run_test_case};
 
 use crate::policy::PolicyName;
 
 /// A file of expectations.
 #[derive(Debug, Clone)]
-pub struct Expectations {
+pub struct TestFile {
     /// The policy, as seen from the folder of the file.
     pub policy: PolicyName,
     /// The time by which exceptions end.
     pub now: Option<Timestamp>,
     /// The cases, in the order of the file.
-    pub cases: Vec<Case>,
+    pub cases: Vec<TestCase>,
 }
 
 /// One group, and what must come of it.
 #[derive(Debug, Clone)]
-pub struct Case {
+pub struct TestCase {
     /// What the case is about.
     pub name: String,
     /// The group as it is.
@@ -39,14 +39,14 @@ pub struct Case {
     /// The entries of prefix lists.
     pub prefix_lists: PrefixLists,
     /// The event.
-    pub event: Event,
+    pub event: TestEvent,
     /// What must come of it.
-    pub expect: Expect,
+    pub expected: ExpectedOutcome,
 }
 
 /// What is known of the event.
 #[derive(Debug, Clone, Default)]
-pub struct Event {
+pub struct TestEvent {
     /// Who made the change.
     pub principals: Vec<String>,
     /// The account.
@@ -58,15 +58,15 @@ pub struct Event {
 }
 
 /// Ids by ingress rule, each in one line.
-pub type ByRule = BTreeMap<String, BTreeSet<String>>;
+pub type IdsByRule = BTreeMap<String, BTreeSet<String>>;
 
 /// What must come of a case. `None` is not looked at.
 #[derive(Debug, Clone, Default)]
-pub struct Expect {
+pub struct ExpectedOutcome {
     /// The rules of the policy that each ingress rule breaks, exempt ones left out.
-    pub findings: Option<ByRule>,
+    pub findings: Option<IdsByRule>,
     /// The exceptions that free each ingress rule of a finding.
-    pub exempt: Option<ByRule>,
+    pub exempt: Option<IdsByRule>,
     /// The ingress rules that go.
     pub removals: Option<Vec<String>>,
     /// The ingress rules that come.
@@ -76,5 +76,5 @@ pub struct Expect {
     /// The codes of what is refused.
     pub refusals: BTreeSet<String>,
     /// The codes of what cannot be added.
-    pub losses: BTreeSet<String>,
+    pub skipped_additions: BTreeSet<String>,
 }

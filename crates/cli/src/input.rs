@@ -34,17 +34,21 @@ impl fmt::Display for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stdin => f.write_str("standard input"),
-            Self::File(path) => write!(f, "`{}`", crate::output::clean(&path.display().to_string())),
+            Self::File(path) => write!(
+                f,
+                "`{}`",
+                crate::output::sanitize_text(&path.display().to_string())
+            ),
         }
     }
 }
 
 impl Input {
     /// What mistakes in its text are told under: `policy.yaml`.
-    pub fn title(&self) -> String {
+    pub fn display_name(&self) -> String {
         match self {
             Self::Stdin => "<stdin>".to_owned(),
-            Self::File(path) => crate::output::clean(&path.display().to_string()),
+            Self::File(path) => crate::output::sanitize_text(&path.display().to_string()),
         }
     }
 
@@ -54,7 +58,7 @@ impl Input {
     /// When it cannot be read, or is not UTF-8.
     pub fn read_text(&self) -> Result<String, CliError> {
         let name = self.to_string();
-        let bytes = match self.raw() {
+        let bytes = match self.read_raw() {
             Ok(bytes) => bytes,
             Err(source) => return Err(CliError::Read { name, source }),
         };
@@ -62,35 +66,44 @@ impl Input {
             return Err(CliError::Utf16 { name });
         }
         let text = String::from_utf8(bytes).map_err(|error| {
-            let before = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
-            let line = before.filter(|byte| **byte == b'\n').count().saturating_add(1);
+            let before = error
+                .as_bytes()
+                .iter()
+                .take(error.utf8_error().valid_up_to());
+            let line = before
+                .filter(|byte| **byte == b'\n')
+                .count()
+                .saturating_add(1);
             CliError::NotUtf8 { name, line }
         })?;
-        Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+        Ok(text
+            .strip_prefix('\u{feff}')
+            .map(str::to_owned)
+            .unwrap_or(text))
     }
 
     /// All of it, unpacked, without a byte order mark.
     ///
     /// # Errors
     /// When it cannot be read or unpacked, or holds nothing.
-    pub fn read(&self) -> Result<Vec<u8>, CliError> {
+    pub fn read_bytes(&self) -> Result<Vec<u8>, CliError> {
         let name = self.to_string();
-        let bytes = self.raw().map_err(|source| {
+        let bytes = self.read_raw().map_err(|source| {
             let name = name.clone();
             CliError::Read { name, source }
         })?;
-        let bytes = unpack(bytes).map_err(|source| {
+        let bytes = unpack_gzip(bytes).map_err(|source| {
             let name = name.clone();
             CliError::Gzip { name, source }
         })?;
         match bytes.as_slice() {
             [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => Err(CliError::Utf16 { name }),
-            [0xEF, 0xBB, 0xBF, rest @ ..] => not_empty(rest.to_vec(), name),
-            _ => not_empty(bytes, name),
+            [0xEF, 0xBB, 0xBF, rest @ ..] => require_nonempty(rest.to_vec(), name),
+            _ => require_nonempty(bytes, name),
         }
     }
 
-    fn raw(&self) -> io::Result<Vec<u8>> {
+    fn read_raw(&self) -> io::Result<Vec<u8>> {
         match self {
             Self::File(path) => fs::read(path),
             Self::Stdin => {
@@ -102,14 +115,14 @@ impl Input {
     }
 }
 
-fn not_empty(bytes: Vec<u8>, name: String) -> Result<Vec<u8>, CliError> {
+fn require_nonempty(bytes: Vec<u8>, name: String) -> Result<Vec<u8>, CliError> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(CliError::Empty { name });
     }
     Ok(bytes)
 }
 
-fn unpack(bytes: Vec<u8>) -> io::Result<Vec<u8>> {
+fn unpack_gzip(bytes: Vec<u8>) -> io::Result<Vec<u8>> {
     if !bytes.starts_with(&[0x1F, 0x8B]) {
         return Ok(bytes);
     }

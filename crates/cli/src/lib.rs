@@ -1,7 +1,7 @@
 //! The `portcullis` command: audits groups, shows what the Lambda would do for an event, checks and tests policies,
 //! explains the rules. It needs AWS for the audit of the live account alone.
 //!
-//! Each command turns its arguments into a [`output::Done`] without touching a stream, so that [`main`] is the only
+//! Each command turns its arguments into a [`output::CommandOutput`] without touching a stream, so that [`main`] is the only
 //! place that writes, that asks for the time, and that decides how the process ends.
 
 pub mod args;
@@ -25,30 +25,37 @@ use jiff::Timestamp;
 
 use args::Cli;
 use error::CliError;
-use exit::Exit;
-use output::{Done, Talk};
+use exit::ExitStatus;
+use output::{CommandOutput, Message};
 
 /// Runs the command that the arguments of the process ask for.
-pub fn main() -> ExitCode {
+pub fn run_process() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors; a reader that goes away early is none either.
             let _ = error.print();
-            return if error.use_stderr() { Exit::BadInput } else { Exit::Clean }.into();
+            return if error.use_stderr() {
+                ExitStatus::BadInput
+            } else {
+                ExitStatus::Clean
+            }
+            .into();
         }
     };
     cli.color.write_global();
-    match command::run(&cli.command, Timestamp::now()).and_then(|done| finish(&done)) {
+    match command::run_command(&cli.command, Timestamp::now())
+        .and_then(|done| write_and_finish(&done))
+    {
         Ok(exit) => exit.into(),
         Err(error) => {
-            output::say(&Talk::from(&error));
-            error.exit().into()
+            output::print_message(&Message::from(&error));
+            error.exit_status().into()
         }
     }
 }
 
-fn finish(done: &Done) -> Result<Exit, CliError> {
-    output::emit(done)?;
+fn write_and_finish(done: &CommandOutput) -> Result<ExitStatus, CliError> {
+    output::write_output(done)?;
     Ok(done.exit)
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    portcullis_cli::main()
+    portcullis_cli::run_process()
 }

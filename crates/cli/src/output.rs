@@ -9,35 +9,35 @@ use portcullis_rules::Severity;
 use serde::Serialize;
 
 use crate::error::CliError;
-use crate::exit::Exit;
+use crate::exit::ExitStatus;
 
 /// What a command did.
 #[derive(Debug)]
-pub struct Done {
+pub struct CommandOutput {
     /// For standard output. Styled; the styles are taken off where they are not wanted.
     pub data: String,
     /// For standard error.
-    pub talk: Vec<Talk>,
+    pub messages: Vec<Message>,
     /// How it ended.
-    pub exit: Exit,
+    pub exit: ExitStatus,
 }
 
 /// Something to tell beside the data.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Talk {
+pub struct Message {
     /// How it begins: `error`, `warning`, `note`.
-    pub label: Label,
+    pub level: MessageLevel,
     /// One sentence, without a period.
-    pub message: String,
+    pub text: String,
     /// What to do about it.
     pub help: Option<String>,
     /// What is shown before it: mistakes beside the text they are about. Styled.
     pub details: Option<String>,
 }
 
-/// How serious a [`Talk`] is.
+/// How serious a [`Message`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Label {
+pub enum MessageLevel {
     /// Something was not done.
     Error,
     /// Something may not be what it seems.
@@ -57,7 +57,7 @@ pub(crate) const RED: Style = AnsiColor::Red.on_default();
 
 /// How a row of a table looks.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Row {
+pub(crate) enum RowStyle {
     /// Its first word is coloured by a severity.
     Severity(Severity),
     /// It does not count.
@@ -74,8 +74,8 @@ pub(crate) const fn severity_style(severity: Severity) -> Style {
     }
 }
 
-impl Label {
-    const fn text(self) -> &'static str {
+impl MessageLevel {
+    const fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",
             Self::Warning => "warning",
@@ -92,11 +92,16 @@ impl Label {
     }
 }
 
-impl Talk {
+impl Message {
     /// Talk without help.
-    pub fn new(label: Label, message: impl Into<String>) -> Self {
+    pub fn new(label: MessageLevel, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { label, message, help: None, details: None }
+        Self {
+            level: label,
+            text: message,
+            help: None,
+            details: None,
+        }
     }
 
     /// The same with help.
@@ -107,20 +112,24 @@ impl Talk {
     }
 }
 
-impl From<&CliError> for Talk {
+impl From<&CliError> for Message {
     fn from(error: &CliError) -> Self {
         let (help, details) = (error.help(), error.details());
-        Self { help, details, ..Self::new(Label::Error, error.to_string()) }
+        Self {
+            help,
+            details,
+            ..Self::new(MessageLevel::Error, error.to_string())
+        }
     }
 }
 
-impl fmt::Display for Talk {
+impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(details) = &self.details {
             writeln!(f, "{details}\n")?;
         }
-        let style = self.label.style();
-        writeln!(f, "{style}{}{style:#}: {}", self.label.text(), self.message)?;
+        let style = self.level.style();
+        writeln!(f, "{style}{}{style:#}: {}", self.level.as_str(), self.text)?;
         match &self.help {
             Some(help) => writeln!(f, "{BOLD} help{BOLD:#}: {help}"),
             None => Ok(()),
@@ -132,11 +141,13 @@ impl fmt::Display for Talk {
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub fn emit(done: &Done) -> Result<(), CliError> {
+pub fn write_output(done: &CommandOutput) -> Result<(), CliError> {
     // Data first, so that talk about it is read last on a terminal.
     let mut stdout = anstream::stdout().lock();
-    let written = stdout.write_all(done.data.as_bytes()).and_then(|()| stdout.flush());
-    done.talk.iter().for_each(say);
+    let written = stdout
+        .write_all(done.data.as_bytes())
+        .and_then(|()| stdout.flush());
+    done.messages.iter().for_each(print_message);
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Write(error)),
         Ok(()) | Err(_) => Ok(()),
@@ -144,7 +155,7 @@ pub fn emit(done: &Done) -> Result<(), CliError> {
 }
 
 /// Writes to standard error. When even that fails, there is nobody left to tell.
-pub fn say(talk: &Talk) {
+pub fn print_message(talk: &Message) {
     let _ = write!(anstream::stderr(), "{talk}");
 }
 
@@ -152,28 +163,34 @@ pub fn say(talk: &Talk) {
 ///
 /// # Errors
 /// Never for what we write; the serialiser wants it.
-pub(crate) fn json(document: &impl Serialize) -> Result<String, CliError> {
+pub(crate) fn to_pretty_json(document: &impl Serialize) -> Result<String, CliError> {
     let mut text = serde_json::to_string_pretty(document).map_err(CliError::Json)?;
     text.push('\n');
     Ok(text)
 }
 
 /// Text from outside, fit for a terminal: no control characters, no changes of writing direction.
-pub(crate) fn clean(text: &str) -> String {
+pub(crate) fn sanitize_text(text: &str) -> String {
     let unfit = |c: char| {
-        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    text.chars().map(|c| if unfit(c) { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| if unfit(c) { '\u{fffd}' } else { c })
+        .collect()
 }
 
 /// `1 group`, `2 groups`.
-pub(crate) fn count(number: usize, thing: &str) -> String {
+pub(crate) fn format_count(number: usize, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{plural}")
 }
 
 /// A table without lines. Columns that hold nothing but `-` are left out.
-pub(crate) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = (Row, [String; N])>) -> String {
+pub(crate) fn format_table<const N: usize>(
+    header: [&str; N],
+    rows: impl IntoIterator<Item = (RowStyle, [String; N])>,
+) -> String {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
@@ -200,10 +217,12 @@ pub(crate) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<I
         let line = line.trim_end();
         let (style, end) = match look {
             None => (BOLD, None),
-            Some(Row::Dimmed) => (DIMMED, None),
-            Some(Row::Severity(severity)) => (severity_style(severity), line.find(' ')),
+            Some(RowStyle::Dimmed) => (DIMMED, None),
+            Some(RowStyle::Severity(severity)) => (severity_style(severity), line.find(' ')),
         };
-        let (first, rest) = line.split_at_checked(end.unwrap_or(line.len())).unwrap_or((line, ""));
+        let (first, rest) = line
+            .split_at_checked(end.unwrap_or(line.len()))
+            .unwrap_or((line, ""));
         let _ = writeln!(text, "{style}{first}{style:#}{rest}");
     }
     text
@@ -215,14 +234,25 @@ mod tests {
 
     #[test]
     fn text_from_outside_cannot_drive_a_terminal() {
-        assert_eq!(clean("a\u{1b}[31mb\r\n\u{202e}c é"), "a\u{fffd}[31mb\u{fffd}\u{fffd}\u{fffd}c é");
+        assert_eq!(
+            sanitize_text("a\u{1b}[31mb\r\n\u{202e}c é"),
+            "a\u{fffd}[31mb\u{fffd}\u{fffd}\u{fffd}c é"
+        );
     }
 
     #[test]
     fn columns_line_up_whatever_is_in_them() {
-        let row = |name: &str| (Row::Severity(Severity::High), ["high", name, "-", "x"].map(str::to_owned));
-        let text = table(["severity", "name", "id", "end"], [row("é"), row("日本")]);
+        let row = |name: &str| {
+            (
+                RowStyle::Severity(Severity::High),
+                ["high", name, "-", "x"].map(str::to_owned),
+            )
+        };
+        let text = format_table(["severity", "name", "id", "end"], [row("é"), row("日本")]);
         let plain = anstream::adapter::strip_str(&text).to_string();
-        assert_eq!(plain, "SEVERITY  NAME  END\nhigh      é     x\nhigh      日本  x\n");
+        assert_eq!(
+            plain,
+            "SEVERITY  NAME  END\nhigh      é     x\nhigh      日本  x\n"
+        );
     }
 }

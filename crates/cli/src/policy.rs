@@ -4,12 +4,12 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-use portcullis_policy::{Loaded, PRESETS, Preset, parse, preset};
+use portcullis_policy::{LoadedPolicy, PRESETS, Preset, find_preset, parse_policy};
 use portcullis_rules::{Policy, Scope};
 
 use crate::error::CliError;
 use crate::input::Input;
-use crate::yaml::nearest;
+use crate::yaml::nearest_word;
 
 /// How the arguments name a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum PolicyName {
     /// `preset:NAME`.
     Preset(Preset),
     /// A file, or standard input.
-    Text(Input),
+    Input(Input),
 }
 
 impl FromStr for PolicyName {
@@ -25,17 +25,22 @@ impl FromStr for PolicyName {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.strip_prefix("preset:") {
-            Some(name) => preset(name).map(Self::Preset).ok_or_else(|| no_preset(name)),
-            None => Ok(Self::Text(text.parse().unwrap_or(Input::Stdin))),
+            Some(name) => find_preset(name)
+                .map(Self::Preset)
+                .ok_or_else(|| unknown_preset_message(name)),
+            None => Ok(Self::Input(text.parse().unwrap_or(Input::Stdin))),
         }
     }
 }
 
-fn no_preset(name: &str) -> String {
+fn unknown_preset_message(name: &str) -> String {
     let names = PRESETS.map(|preset| preset.name);
-    match nearest(name, names) {
+    match nearest_word(name, names) {
         Some(near) => format!("there is no such preset; did you mean `preset:{near}`?"),
-        None => format!("there is no such preset; there are {}", names.map(|name| format!("`{name}`")).join(", ")),
+        None => format!(
+            "there is no such preset; there are {}",
+            names.map(|name| format!("`{name}`")).join(", ")
+        ),
     }
 }
 
@@ -43,7 +48,7 @@ impl fmt::Display for PolicyName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Preset(preset) => write!(f, "`preset:{}`", preset.name),
-            Self::Text(input) => write!(f, "{input}"),
+            Self::Input(input) => write!(f, "{input}"),
         }
     }
 }
@@ -51,23 +56,23 @@ impl fmt::Display for PolicyName {
 impl PolicyName {
     /// The same, with a file named as seen from a folder.
     #[must_use]
-    pub fn seen_from(self, folder: &Path) -> Self {
+    pub fn resolve_in(self, folder: &Path) -> Self {
         match self {
-            Self::Text(Input::File(ref path)) => Self::Text(Input::File(folder.join(path))),
-            Self::Text(Input::Stdin) | Self::Preset(_) => self,
+            Self::Input(Input::File(ref path)) => Self::Input(Input::File(folder.join(path))),
+            Self::Input(Input::Stdin) | Self::Preset(_) => self,
         }
     }
 
     /// Whether it wants the standard input.
     pub fn is_stdin(&self) -> bool {
-        *self == Self::Text(Input::Stdin)
+        *self == Self::Input(Input::Stdin)
     }
 
     /// What its mistakes are told under.
-    pub fn title(&self) -> String {
+    pub fn display_name(&self) -> String {
         match self {
             Self::Preset(preset) => preset.name.to_owned(),
-            Self::Text(input) => input.title(),
+            Self::Input(input) => input.display_name(),
         }
     }
 
@@ -75,10 +80,10 @@ impl PolicyName {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn text(&self) -> Result<String, CliError> {
+    pub fn read_text(&self) -> Result<String, CliError> {
         match self {
             Self::Preset(preset) => Ok(preset.text.to_owned()),
-            Self::Text(input) => input.read_text(),
+            Self::Input(input) => input.read_text(),
         }
     }
 
@@ -86,20 +91,22 @@ impl PolicyName {
     ///
     /// # Errors
     /// When it cannot be read or does not hold.
-    pub fn load(&self) -> Result<Loaded, CliError> {
-        parse(&self.title(), &self.text()?).map_err(|found| {
+    pub fn load(&self) -> Result<LoadedPolicy, CliError> {
+        parse_policy(&self.display_name(), &self.read_text()?).map_err(|found| {
             let (name, found) = (self.to_string(), Box::new(found));
-            CliError::Policy { name, found }
+            CliError::InvalidPolicy { name, found }
         })
     }
 }
 
 /// Whether something of the policy holds in some regions only.
-pub fn speaks_of_regions(policy: &Policy) -> bool {
+pub fn depends_on_region(policy: &Policy) -> bool {
     let scopes = policy.rules.iter().map(|rule| &rule.scope);
     let scopes = scopes.chain(policy.exceptions.iter().map(|exception| &exception.scope));
     let scopes = scopes.chain(policy.overrides.iter().map(|other| &other.scope));
-    scopes.chain(&policy.guardrails.protected).any(|scope: &Scope| !scope.regions.is_empty())
+    scopes
+        .chain(&policy.guardrails.protected)
+        .any(|scope: &Scope| !scope.regions.is_empty())
 }
 
 #[cfg(test)]
@@ -108,22 +115,46 @@ mod tests {
 
     #[test]
     fn the_baseline_as_text_is_the_one_of_the_engine() {
-        let loaded = "preset:baseline".parse::<PolicyName>().unwrap().load().unwrap();
-        assert_eq!(loaded.policy, portcullis_rules::baseline::baseline());
+        let loaded = "preset:baseline"
+            .parse::<PolicyName>()
+            .unwrap()
+            .load()
+            .unwrap();
+        assert_eq!(loaded.policy, portcullis_rules::baseline::baseline_policy());
     }
 
     #[test]
     fn every_preset_can_be_named_and_no_other() {
         for preset in PRESETS {
-            assert!(format!("preset:{}", preset.name).parse::<PolicyName>().unwrap().load().is_ok());
+            assert!(
+                format!("preset:{}", preset.name)
+                    .parse::<PolicyName>()
+                    .unwrap()
+                    .load()
+                    .is_ok()
+            );
         }
-        assert!("preset:basline".parse::<PolicyName>().unwrap_err().ends_with("did you mean `preset:baseline`?"));
-        assert!("preset:".parse::<PolicyName>().unwrap_err().contains("`web-only`"));
+        assert!(
+            "preset:basline"
+                .parse::<PolicyName>()
+                .unwrap_err()
+                .ends_with("did you mean `preset:baseline`?")
+        );
+        assert!(
+            "preset:"
+                .parse::<PolicyName>()
+                .unwrap_err()
+                .contains("`web-only`")
+        );
     }
 
     #[test]
     fn a_file_is_named_from_where_it_is_named() {
-        let name = |text: &str| text.parse::<PolicyName>().unwrap().seen_from(Path::new("policies"));
+        let name = |text: &str| {
+            text.parse::<PolicyName>()
+                .unwrap()
+                .resolve_in(Path::new("policies"))
+        };
         assert_eq!(name("edge.yaml").to_string(), "`policies/edge.yaml`");
         assert_eq!(name("preset:hipaa").to_string(), "`preset:hipaa`");
     }

@@ -13,9 +13,18 @@ pub(crate) const NOW: &str = "--now 2026-11-21T12:00:00Z";
 fn with_arns(region: &str) -> Value {
     let mut groups: Value = serde_json::from_str(GROUPS).unwrap();
     for group in groups["SecurityGroups"].as_array_mut().unwrap() {
-        let (owner, id) = (group["OwnerId"].as_str().unwrap(), group["GroupId"].as_str().unwrap());
-        let partition = if region.starts_with("cn-") { "aws-cn" } else { "aws" };
-        group["SecurityGroupArn"] = json!(format!("arn:{partition}:ec2:{region}:{owner}:security-group/{id}"));
+        let (owner, id) = (
+            group["OwnerId"].as_str().unwrap(),
+            group["GroupId"].as_str().unwrap(),
+        );
+        let partition = if region.starts_with("cn-") {
+            "aws-cn"
+        } else {
+            "aws"
+        };
+        group["SecurityGroupArn"] = json!(format!(
+            "arn:{partition}:ec2:{region}:{owner}:security-group/{id}"
+        ));
     }
     groups
 }
@@ -32,9 +41,12 @@ fn open(cidr: &str) -> Value {
 pub(crate) fn folder() -> Folder {
     let mut both: Value = serde_json::from_str(GROUPS).unwrap();
     let rules: Value = serde_json::from_str(RULES).unwrap();
-    both.as_object_mut().unwrap().extend(rules.as_object().unwrap().clone());
+    both.as_object_mut()
+        .unwrap()
+        .extend(rules.as_object().unwrap().clone());
     let mut bad = with_arns("eu-central-1");
-    bad["SecurityGroups"][0]["SecurityGroupArn"] = json!("arn:aws:ec2:eu-central-1:111122223333:security-group/sg-9");
+    bad["SecurityGroups"][0]["SecurityGroupArn"] =
+        json!("arn:aws:ec2:eu-central-1:111122223333:security-group/sg-9");
     let exception = "
 exceptions:
   - id: bastion
@@ -55,20 +67,34 @@ overrides:
         .with("arns.json", with_arns("eu-central-1").to_string())
         .with("china.json", with_arns("cn-north-1").to_string())
         .with("bad.json", bad.to_string())
-        .with("nobody.json", one(&json!({"GroupId": "sg-1", "IpPermissions": open("0.0.0.0/0")})))
+        .with(
+            "nobody.json",
+            one(&json!({"GroupId": "sg-1", "IpPermissions": open("0.0.0.0/0")})),
+        )
         .with("calm.json", one(&json!({"GroupId": "sg-1"})))
-        .with("exempt.yaml", format!("version: 1\nextends: baseline{exception}"))
-        .with("regional.yaml", format!("version: 1\nextends: baseline{regional}"))
+        .with(
+            "exempt.yaml",
+            format!("version: 1\nextends: baseline{exception}"),
+        )
+        .with(
+            "regional.yaml",
+            format!("version: 1\nextends: baseline{regional}"),
+        )
 }
 
 fn found(folder: &Folder, args: &str) -> Vec<Value> {
     let run = folder.run(&format!("audit --format asff {NOW} {args}"));
-    run.json().as_array().unwrap_or_else(|| panic!("{run:?}")).clone()
+    run.json()
+        .as_array()
+        .unwrap_or_else(|| panic!("{run:?}"))
+        .clone()
 }
 
 #[test]
 fn for_security_hub() {
-    let run = folder().run(&format!("audit --input both.json --region eu-central-1 --format asff {NOW}"));
+    let run = folder().run(&format!(
+        "audit --input both.json --region eu-central-1 --format asff {NOW}"
+    ));
     insta::assert_snapshot!(run.text());
 }
 
@@ -79,8 +105,12 @@ fn the_limits_of_the_format_are_kept() {
     let mut groups = with_arns("eu-central-1");
     let web = &mut groups["SecurityGroups"][0];
     web["GroupName"] = json!(long);
-    web["Tags"] = (0..60).map(|number| json!({"Key": format!("key-{number}"), "Value": ""})).collect();
-    let ranges: Vec<_> = (0..60).map(|number| json!({"CidrIp": format!("{}.0.0.0/7", number * 2)})).collect();
+    web["Tags"] = (0..60)
+        .map(|number| json!({"Key": format!("key-{number}"), "Value": ""}))
+        .collect();
+    let ranges: Vec<_> = (0..60)
+        .map(|number| json!({"CidrIp": format!("{}.0.0.0/7", number * 2)}))
+        .collect();
     web["IpPermissions"][1]["IpRanges"] = json!(ranges);
     let references: Vec<_> = (0..40).map(|number| format!("REQ-{number}")).collect();
     let policy = format!(
@@ -88,7 +118,9 @@ fn the_limits_of_the_format_are_kept() {
         "x".repeat(60),
         "much ".repeat(400),
     );
-    let folder = folder().with("long.json", groups.to_string()).with("long.yaml", policy);
+    let folder = folder()
+        .with("long.json", groups.to_string())
+        .with("long.yaml", policy);
     let mut all = found(&folder, "--input long.json");
     let long = found(&folder, "--input long.json --policy long.yaml");
     assert!(!long.is_empty());
@@ -104,13 +136,28 @@ fn the_limits_of_the_format_are_kept() {
         text(&one["Description"], 1024);
         text(&one["GeneratorId"], 512);
         text(&one["Remediation"]["Recommendation"]["Text"], 512);
-        one["ProductFields"].as_object().unwrap().values().for_each(|value| text(value, 2048));
-        assert!(one["Compliance"]["RelatedRequirements"].as_array().is_none_or(|list| list.len() <= 32));
-        assert!(one["Resources"][0]["Tags"].as_object().is_none_or(|tags| tags.len() <= 50));
+        one["ProductFields"]
+            .as_object()
+            .unwrap()
+            .values()
+            .for_each(|value| text(value, 2048));
+        assert!(
+            one["Compliance"]["RelatedRequirements"]
+                .as_array()
+                .is_none_or(|list| list.len() <= 32)
+        );
+        assert!(
+            one["Resources"][0]["Tags"]
+                .as_object()
+                .is_none_or(|tags| tags.len() <= 50)
+        );
         assert!(one.to_string().len() < 240_000);
         assert_eq!(one["AwsAccountId"].as_str().unwrap().len(), 12);
     }
-    assert!(all.iter().any(|one| one["Title"].as_str().unwrap().ends_with("...")));
+    assert!(
+        all.iter()
+            .any(|one| one["Title"].as_str().unwrap().ends_with("..."))
+    );
     let ids: BTreeSet<_> = all.iter().map(|one| one["Id"].as_str().unwrap()).collect();
     assert_eq!(ids.len(), all.len());
 }
@@ -120,7 +167,9 @@ fn an_id_is_that_of_the_content() {
     let folder = folder();
     let ids = |args: &str| -> BTreeSet<String> {
         let all = found(&folder, args);
-        all.iter().map(|one| one["Id"].as_str().unwrap().to_owned()).collect()
+        all.iter()
+            .map(|one| one["Id"].as_str().unwrap().to_owned())
+            .collect()
     };
     let plain = ids("--input groups.json --region eu-central-1");
     assert!(plain.contains(
@@ -137,29 +186,57 @@ fn an_id_is_that_of_the_content() {
 fn the_place_is_that_of_the_arn() {
     let folder = folder();
     // What the description tells wins over what the command line says.
-    for one in found(&folder, "--input china.json --region eu-central-1 --account 444455556666") {
+    for one in found(
+        &folder,
+        "--input china.json --region eu-central-1 --account 444455556666",
+    ) {
         assert_eq!(one["Region"], "cn-north-1");
         assert_eq!(one["AwsAccountId"], "111122223333");
-        assert_eq!(one["ProductArn"], "arn:aws-cn:securityhub:cn-north-1:111122223333:product/111122223333/default");
+        assert_eq!(
+            one["ProductArn"],
+            "arn:aws-cn:securityhub:cn-north-1:111122223333:product/111122223333/default"
+        );
         assert_eq!(one["Resources"][0]["Partition"], "aws-cn");
     }
-    let given = found(&folder, "--input nobody.json --region us-gov-west-1 --account 444455556666");
-    assert_eq!(given[0]["Resources"][0]["Id"], "arn:aws-us-gov:ec2:us-gov-west-1:444455556666:security-group/sg-1");
+    let given = found(
+        &folder,
+        "--input nobody.json --region us-gov-west-1 --account 444455556666",
+    );
+    assert_eq!(
+        given[0]["Resources"][0]["Id"],
+        "arn:aws-us-gov:ec2:us-gov-west-1:444455556666:security-group/sg-1"
+    );
 }
 
 #[test]
 fn the_region_of_the_arn_counts_for_the_policy() {
     let folder = folder();
     let severity = |args: &str| {
-        let run = folder.run(&format!("audit --policy regional.yaml --format json {args}"));
+        let run = folder.run(&format!(
+            "audit --policy regional.yaml --format json {args}"
+        ));
         let all = run.json();
-        let found = all["findings"].as_array().unwrap().iter().find(|one| one["rule"] == "all-traffic").cloned();
-        (found.unwrap()["severity"].clone(), run.stderr.contains("the region of the groups is not known"))
+        let found = all["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|one| one["rule"] == "all-traffic")
+            .cloned();
+        (
+            found.unwrap()["severity"].clone(),
+            run.stderr.contains("the region of the groups is not known"),
+        )
     };
     assert_eq!(severity("--input arns.json"), (json!("low"), false));
     assert_eq!(severity("--input groups.json"), (json!("critical"), true));
-    assert_eq!(severity("--input groups.json --region eu-central-1"), (json!("low"), false));
-    assert_eq!(severity("--input china.json --region eu-central-1"), (json!("critical"), false));
+    assert_eq!(
+        severity("--input groups.json --region eu-central-1"),
+        (json!("low"), false)
+    );
+    assert_eq!(
+        severity("--input china.json --region eu-central-1"),
+        (json!("critical"), false)
+    );
 }
 
 /// Archived, so that it comes back by itself when the exception ends; no claim that the requirement is met.
@@ -167,16 +244,34 @@ fn the_region_of_the_arn_counts_for_the_policy() {
 fn an_exempt_finding_is_archived() {
     let folder = folder();
     let states = |now: &str| {
-        let run = folder.run(&format!("audit --input arns.json --policy exempt.yaml --format asff --now {now}"));
+        let run = folder.run(&format!(
+            "audit --input arns.json --policy exempt.yaml --format asff --now {now}"
+        ));
         let all = run.json();
-        let found =
-            all.as_array().unwrap().iter().find(|one| one["GeneratorId"] == "portcullis/restricted-common-ports");
+        let found = all
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|one| one["GeneratorId"] == "portcullis/restricted-common-ports");
         let found = found.unwrap();
-        let told = found["Description"].as_str().unwrap().contains("The exception bastion allows it.");
-        (found["RecordState"].clone(), found["Compliance"]["Status"].clone(), told)
+        let told = found["Description"]
+            .as_str()
+            .unwrap()
+            .contains("The exception bastion allows it.");
+        (
+            found["RecordState"].clone(),
+            found["Compliance"]["Status"].clone(),
+            told,
+        )
     };
-    assert_eq!(states("2026-12-31T00:00:00Z"), (json!("ARCHIVED"), json!("WARNING"), true));
-    assert_eq!(states("2027-01-01T00:00:00Z"), (json!("ACTIVE"), json!("FAILED"), false));
+    assert_eq!(
+        states("2026-12-31T00:00:00Z"),
+        (json!("ARCHIVED"), json!("WARNING"), true)
+    );
+    assert_eq!(
+        states("2027-01-01T00:00:00Z"),
+        (json!("ACTIVE"), json!("FAILED"), false)
+    );
 }
 
 #[test]
@@ -195,5 +290,8 @@ fn what_is_missing_is_told() {
         told += &folder.run(args).told(args);
     }
     insta::assert_snapshot!(told);
-    assert_eq!(folder.run("audit --format asff --input calm.json").stdout, "[]\n");
+    assert_eq!(
+        folder.run("audit --format asff --input calm.json").stdout,
+        "[]\n"
+    );
 }

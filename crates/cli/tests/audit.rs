@@ -12,7 +12,10 @@ const RULES: &str = include_str!("inputs/rules.json");
 fn both() -> String {
     let mut document: Value = serde_json::from_str(GROUPS).unwrap();
     let rules: Value = serde_json::from_str(RULES).unwrap();
-    document.as_object_mut().unwrap().extend(rules.as_object().unwrap().clone());
+    document
+        .as_object_mut()
+        .unwrap()
+        .extend(rules.as_object().unwrap().clone());
     document.to_string()
 }
 
@@ -59,19 +62,32 @@ fn nothing_found() {
 #[test]
 fn values_that_cannot_be_understood_are_told_and_the_rest_is_judged() {
     let folder = folder();
-    insta::assert_snapshot!("bad_values_human", folder.run("audit --input bad.json").text());
-    insta::assert_snapshot!("bad_values_json", folder.run("audit --input bad.json --format json").text());
+    insta::assert_snapshot!(
+        "bad_values_human",
+        folder.run("audit --input bad.json").text()
+    );
+    insta::assert_snapshot!(
+        "bad_values_json",
+        folder.run("audit --input bad.json --format json").text()
+    );
 }
 
 #[test]
 fn many_bad_values_are_told_in_few_lines() {
     let ranges = vec![json!({"CidrIp": "x"}); 500];
-    let input =
-        json!({"SecurityGroups": [{"GroupId": "sg-1", "IpPermissions": [{"IpProtocol": "-1", "IpRanges": ranges}]}]});
-    let run = portcullis_with(input.to_string().as_bytes(), &["audit", "--input", "-", "--format", "json"]);
+    let input = json!({"SecurityGroups": [{"GroupId": "sg-1", "IpPermissions": [{"IpProtocol": "-1", "IpRanges": ranges}]}]});
+    let run = portcullis_with(
+        input.to_string().as_bytes(),
+        &["audit", "--input", "-", "--format", "json"],
+    );
     assert_eq!(run.json()["errors"].as_array().unwrap().len(), 500);
     assert!(run.stderr.lines().count() < 20, "{}", run.stderr);
-    assert!(run.stderr.contains("500 values of standard input could not be understood"), "{}", run.stderr);
+    assert!(
+        run.stderr
+            .contains("500 values of standard input could not be understood"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]
@@ -107,8 +123,15 @@ fn standard_input_and_gzip_are_as_good_as_a_file() {
     let folder = folder().with("groups.json.gz", gzip(GROUPS.as_bytes()));
     let expected = folder.run("audit --input groups.json").stdout;
     assert_eq!(folder.run("audit --input groups.json.gz").stdout, expected);
-    for stdin in [GROUPS.as_bytes(), &gzip(GROUPS.as_bytes()), &[b"\xEF\xBB\xBF", GROUPS.as_bytes()].concat()] {
-        assert_eq!(portcullis_with(stdin, &["audit", "--input", "-"]).stdout, expected);
+    for stdin in [
+        GROUPS.as_bytes(),
+        &gzip(GROUPS.as_bytes()),
+        &[b"\xEF\xBB\xBF", GROUPS.as_bytes()].concat(),
+    ] {
+        assert_eq!(
+            portcullis_with(stdin, &["audit", "--input", "-"]).stdout,
+            expected
+        );
     }
 }
 
@@ -116,14 +139,29 @@ fn standard_input_and_gzip_are_as_good_as_a_file() {
 fn inputs_that_tell_nothing() {
     let mut cut = gzip(GROUPS.as_bytes());
     cut.truncate(100);
-    let utf16: Vec<_> = std::iter::once(0xFEFF).chain("{}".encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let utf16: Vec<_> = std::iter::once(0xFEFF)
+        .chain("{}".encode_utf16())
+        .flat_map(u16::to_le_bytes)
+        .collect();
     let folder = folder()
         .with("empty.json", "\n")
-        .with("cut.json", "{\n  \"SecurityGroups\": [\n    {\"GroupId\": \"sg-1\",\n")
-        .with("comma.json", "{\n  \"SecurityGroups\": [\n    {\"GroupId\": \"sg-1\",},\n")
-        .with("two.json", "{\"SecurityGroups\": []}\n{\"SecurityGroups\": []}\n")
+        .with(
+            "cut.json",
+            "{\n  \"SecurityGroups\": [\n    {\"GroupId\": \"sg-1\",\n",
+        )
+        .with(
+            "comma.json",
+            "{\n  \"SecurityGroups\": [\n    {\"GroupId\": \"sg-1\",},\n",
+        )
+        .with(
+            "two.json",
+            "{\"SecurityGroups\": []}\n{\"SecurityGroups\": []}\n",
+        )
         .with("text.json", "SECURITYGROUPS\tdefault VPC security group\n")
-        .with("event.json", r#"{"version": "0", "detail-type": "AWS API Call via CloudTrail", "detail": {}}"#)
+        .with(
+            "event.json",
+            r#"{"version": "0", "detail-type": "AWS API Call via CloudTrail", "detail": {}}"#,
+        )
         .with("list.json", "[]")
         .with("cut.json.gz", cut)
         .with("utf16.json", utf16);
@@ -151,14 +189,24 @@ fn colours_are_for_terminals_or_who_asks() {
     };
     assert!(!is_coloured("audit --input bad.json", None));
     assert!(!is_coloured("audit --input bad.json --color auto", None));
-    assert!(!is_coloured("audit --input bad.json --color never", Some(("CLICOLOR_FORCE", "1"))));
+    assert!(!is_coloured(
+        "audit --input bad.json --color never",
+        Some(("CLICOLOR_FORCE", "1"))
+    ));
     assert!(is_coloured("audit --input bad.json --color always", None));
     assert!(is_coloured("--color always audit --input bad.json", None));
-    assert!(!is_coloured("audit --input bad.json", Some(("NO_COLOR", "1"))));
-    let coloured = folder.run("audit --input groups.json --color always").stdout;
+    assert!(!is_coloured(
+        "audit --input bad.json",
+        Some(("NO_COLOR", "1"))
+    ));
+    let coloured = folder
+        .run("audit --input groups.json --color always")
+        .stdout;
     let plain = folder.run("audit --input groups.json").stdout;
     assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), plain);
-    let json = folder.run("audit --input groups.json --color always --format json").stdout;
+    let json = folder
+        .run("audit --input groups.json --color always --format json")
+        .stdout;
     assert!(!json.contains('\u{1b}'));
 }
 
@@ -170,12 +218,33 @@ fn text_from_outside_cannot_drive_the_terminal() {
         {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}], "PrefixListIds": [{"PrefixListId": "\u{1b}[2J"}]},
     ]});
     let input = json!({"SecurityGroups": [group]}).to_string();
-    let run = portcullis_with(input.as_bytes(), &["audit", "--input", "-", "--color", "never"]);
-    let fit = |text: &str| text.chars().all(|c| c == '\n' || !(c.is_control() || c == '\u{202e}'));
+    let run = portcullis_with(
+        input.as_bytes(),
+        &["audit", "--input", "-", "--color", "never"],
+    );
+    let fit = |text: &str| {
+        text.chars()
+            .all(|c| c == '\n' || !(c.is_control() || c == '\u{202e}'))
+    };
     assert!(fit(&run.stdout) && fit(&run.stderr), "{run:?}");
-    assert!(run.stdout.lines().skip(1).take(4).all(|line| line.contains("sg-")), "{}", run.stdout);
-    let run = portcullis_with(input.as_bytes(), &["audit", "--input", "-", "--format", "json"]);
-    assert_eq!(run.json()["findings"][0]["group_name"], name, "a program gets it as it is");
+    assert!(
+        run.stdout
+            .lines()
+            .skip(1)
+            .take(4)
+            .all(|line| line.contains("sg-")),
+        "{}",
+        run.stdout
+    );
+    let run = portcullis_with(
+        input.as_bytes(),
+        &["audit", "--input", "-", "--format", "json"],
+    );
+    assert_eq!(
+        run.json()["findings"][0]["group_name"],
+        name,
+        "a program gets it as it is"
+    );
 }
 
 #[test]
@@ -196,11 +265,17 @@ fn a_reader_that_goes_away_is_no_failure() {
 fn output_that_cannot_be_written_is_a_failure() {
     let folder = folder();
     let mut command = folder.command("audit --input -");
-    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
     command.stdin(Stdio::piped()).stdout(full);
     let run = finish(command, GROUPS.as_bytes());
     assert_eq!(run.code, 3);
-    assert!(run.stderr.contains("error: cannot write the output: "), "{run:?}");
+    assert!(
+        run.stderr.contains("error: cannot write the output: "),
+        "{run:?}"
+    );
 }
 
 #[test]

@@ -23,12 +23,18 @@ impl Run {
 
     /// What was said on standard error, under the command line.
     pub(crate) fn told(&self, args: &str) -> String {
-        format!("$ portcullis {args}\n{}exit code {}\n\n", self.stderr, self.code)
+        format!(
+            "$ portcullis {args}\n{}exit code {}\n\n",
+            self.stderr, self.code
+        )
     }
 
     /// All of it as one text, for snapshots.
     pub(crate) fn text(&self) -> String {
-        format!("exit code {}\n--- stdout\n{}--- stderr\n{}", self.code, self.stdout, self.stderr)
+        format!(
+            "exit code {}\n--- stdout\n{}--- stderr\n{}",
+            self.code, self.stdout, self.stderr
+        )
     }
 }
 
@@ -77,7 +83,12 @@ impl Folder {
 /// The command, with nothing from the environment of the test.
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-    command.args(args).env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(args)
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -109,7 +120,9 @@ pub(crate) fn finish(mut command: Command, stdin: &[u8]) -> Run {
 
 /// A file of the project.
 pub(crate) fn project(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(path)
 }
 
 /// Packed with gzip.

@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use crate::common::{portcullis, project};
-use portcullis_cli::command::rules::PAGES;
-use portcullis_policy::{PRESETS, parse, show};
-use portcullis_rules::plan::{LossReason, RefusalReason};
-use portcullis_rules::{Context, Policy, PrefixLists, Rule, SecurityGroup, judge};
+use portcullis_cli::command::rules::RULE_PAGES;
+use portcullis_policy::{PRESETS, parse_policy, render_policy};
+use portcullis_rules::plan::{RefusalReason, SkipReason};
+use portcullis_rules::{Context, Policy, PolicyRule, PrefixLists, SecurityGroup, evaluate};
 use serde_json::Value;
 
 /// The rules of all presets, each as the first preset with it has it, and that preset.
-fn registry() -> Vec<(&'static str, Rule)> {
-    let mut rules: Vec<(&'static str, Rule)> = Vec::new();
+fn registry() -> Vec<(&'static str, PolicyRule)> {
+    let mut rules: Vec<(&'static str, PolicyRule)> = Vec::new();
     for preset in PRESETS {
-        for rule in parse(preset.name, preset.text).unwrap().policy.rules {
+        for rule in parse_policy(preset.name, preset.text).unwrap().policy.rules {
             if !rules.iter().any(|(_, known)| known.id == rule.id) {
                 rules.push((preset.name, (*rule).clone()));
             }
@@ -25,26 +25,36 @@ fn registry() -> Vec<(&'static str, Rule)> {
 }
 
 fn page(id: &str) -> &'static str {
-    PAGES.iter().find(|(known, _)| *known == id).map(|(_, page)| *page).unwrap()
+    RULE_PAGES
+        .iter()
+        .find(|(known, _)| *known == id)
+        .map(|(_, page)| *page)
+        .unwrap()
 }
 
 /// The names of the files of a folder with this ending, without it.
 fn files(folder: &str, ending: &str) -> BTreeSet<String> {
-    let names = fs::read_dir(project(folder)).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    names.filter_map(|name| name.strip_suffix(ending).map(str::to_owned)).collect()
+    let names = fs::read_dir(project(folder))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names
+        .filter_map(|name| name.strip_suffix(ending).map(str::to_owned))
+        .collect()
 }
 
 /// The blocks of a page in this language.
 fn blocks(page: &str, language: &str) -> Vec<String> {
     let fence = format!("```{language}\n");
     let parts = page.split(&fence).skip(1);
-    parts.map(|part| part.split("```").next().unwrap().to_owned()).collect()
+    parts
+        .map(|part| part.split("```").next().unwrap().to_owned())
+        .collect()
 }
 
 #[test]
 fn every_rule_has_a_page_and_every_page_a_rule() {
     let rules: BTreeSet<_> = registry().into_iter().map(|(_, rule)| rule.id).collect();
-    let pages: BTreeSet<_> = PAGES.iter().map(|(id, _)| (*id).to_owned()).collect();
+    let pages: BTreeSet<_> = RULE_PAGES.iter().map(|(id, _)| (*id).to_owned()).collect();
     assert_eq!(rules, pages);
     assert_eq!(files("docs/rules", ".md"), pages);
 }
@@ -54,27 +64,62 @@ fn a_page_says_what_the_registry_says() {
     for (_, rule) in registry() {
         let page = page(&rule.id);
         assert!(page.starts_with(&format!("# {}\n", rule.id)), "{}", rule.id);
-        assert!(page.contains(&format!("Severity: {} · action: {}", rule.severity, rule.action)), "{}", rule.id);
+        assert!(
+            page.contains(&format!(
+                "Severity: {} · action: {}",
+                rule.severity, rule.action
+            )),
+            "{}",
+            rule.id
+        );
         for reference in &rule.references {
             assert!(page.contains(reference), "{}: {reference}", rule.id);
         }
         let mut headings = page.lines().filter(|line| line.starts_with("## "));
-        for heading in ["## What", "## Why", "## Example", "## Where published checks disagree", "## Fix", "## Except"]
-        {
-            assert!(headings.any(|line| line.starts_with(heading)), "{}: {heading}", rule.id);
+        for heading in [
+            "## What",
+            "## Why",
+            "## Example",
+            "## Where published checks disagree",
+            "## Fix",
+            "## Except",
+        ] {
+            assert!(
+                headings.any(|line| line.starts_with(heading)),
+                "{}: {heading}",
+                rule.id
+            );
         }
-        for heading in ["### Console", "### AWS CLI", "### CloudFormation", "### Terraform"] {
-            assert!(page.lines().any(|line| line == heading), "{}: {heading}", rule.id);
+        for heading in [
+            "### Console",
+            "### AWS CLI",
+            "### CloudFormation",
+            "### Terraform",
+        ] {
+            assert!(
+                page.lines().any(|line| line == heading),
+                "{}: {heading}",
+                rule.id
+            );
         }
     }
 }
 
 #[test]
 fn a_page_names_every_port_its_rule_names() {
-    let databases = [1433, 1521, 3306, 5432, 5984, 6379, 7000, 7001, 9042, 9200, 9300, 11211, 27017, 27018, 27019];
+    let databases = [
+        1433, 1521, 3306, 5432, 5984, 6379, 7000, 7001, 9042, 9200, 9300, 11211, 27017, 27018,
+        27019,
+    ];
     for (id, ports) in [
-        ("restricted-common-ports", portcullis_rules::baseline::RESTRICTED_COMMON_PORTS.as_slice()),
-        ("uncommon-ports", portcullis_rules::baseline::COMMON_SERVICE_PORTS.as_slice()),
+        (
+            "restricted-common-ports",
+            portcullis_rules::baseline::RESTRICTED_COMMON_PORTS.as_slice(),
+        ),
+        (
+            "uncommon-ports",
+            portcullis_rules::baseline::COMMON_SERVICE_PORTS.as_slice(),
+        ),
         ("databases", &databases),
         ("web-only", &[80, 443]),
     ] {
@@ -91,25 +136,43 @@ fn the_checks_of_the_schema_are_those_of_the_presets() {
     let schema: Value = serde_json::from_str(&portcullis(&["policy", "schema"]).stdout).unwrap();
     let words = |schema: &Value, key: &str| -> BTreeSet<String> {
         let words = schema["properties"][key]["oneOf"].as_array().unwrap();
-        words.iter().map(|word| word["const"].as_str().unwrap().to_owned()).collect()
+        words
+            .iter()
+            .map(|word| word["const"].as_str().unwrap().to_owned())
+            .collect()
     };
     let rule = &schema["properties"]["rules"]["anyOf"][0]["items"];
     let checks = words(rule, "check");
     let used: BTreeSet<_> = registry()
         .into_iter()
         .map(|(_, rule)| {
-            let shown = show(&Policy { rules: vec![rule.into()], ..Policy::default() });
-            let line = shown.lines().find_map(|line| line.trim().strip_prefix("check: ")).unwrap();
+            let shown = render_policy(&Policy {
+                rules: vec![rule.into()],
+                ..Policy::default()
+            });
+            let line = shown
+                .lines()
+                .find_map(|line| line.trim().strip_prefix("check: "))
+                .unwrap();
             line.to_owned()
         })
         .collect();
     assert_eq!(checks, used);
     let presets = words(&schema, "extends");
-    assert_eq!(presets, PRESETS.iter().map(|preset| preset.name.to_owned()).collect());
+    assert_eq!(
+        presets,
+        PRESETS
+            .iter()
+            .map(|preset| preset.name.to_owned())
+            .collect()
+    );
     let actions = words(rule, "action");
     let page = fs::read_to_string(project("docs/policy.md")).unwrap();
     for word in actions.iter().chain(&presets) {
-        assert!(page.contains(&format!("`{word}`")), "docs/policy.md: {word}");
+        assert!(
+            page.contains(&format!("`{word}`")),
+            "docs/policy.md: {word}"
+        );
     }
 }
 
@@ -117,11 +180,18 @@ fn the_checks_of_the_schema_are_those_of_the_presets() {
 fn every_rule_is_in_a_fixture() {
     let mut told = String::new();
     for name in files("docs/examples", ".test.yaml") {
-        told += &fs::read_to_string(project("docs/examples").join(format!("{name}.test.yaml"))).unwrap();
+        told += &fs::read_to_string(project("docs/examples").join(format!("{name}.test.yaml")))
+            .unwrap();
     }
-    let words: BTreeSet<_> = told.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).collect();
+    let words: BTreeSet<_> = told
+        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
+        .collect();
     for (_, rule) in registry() {
-        assert!(words.contains(rule.id.as_str()), "no example expects a finding of {}", rule.id);
+        assert!(
+            words.contains(rule.id.as_str()),
+            "no example expects a finding of {}",
+            rule.id
+        );
     }
 }
 
@@ -134,10 +204,20 @@ fn the_examples_hold_and_do_what_they_say() {
         let run = portcullis(&["policy", "test", path.to_str().unwrap()]);
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
     }
-    for name in files("docs/examples", ".yaml").iter().filter(|name| !name.contains('.')) {
+    for name in files("docs/examples", ".yaml")
+        .iter()
+        .filter(|name| !name.contains('.'))
+    {
         assert!(tests.contains(name), "{name} has no test");
         let path = project("docs/examples").join(format!("{name}.yaml"));
-        let args = ["policy", "check", path.to_str().unwrap(), "--strict", "--now", "2026-11-21T00:00:00Z"];
+        let args = [
+            "policy",
+            "check",
+            path.to_str().unwrap(),
+            "--strict",
+            "--now",
+            "2026-11-21T00:00:00Z",
+        ];
         let run = portcullis(&args);
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
     }
@@ -163,27 +243,36 @@ fn the_page_about_policies_is_true() {
             assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
         } else if block.starts_with("version:") {
             policies += 1;
-            assert!(example.ends_with(&block), "the page and docs/examples/edge.yaml differ");
+            assert!(
+                example.ends_with(&block),
+                "the page and docs/examples/edge.yaml differ"
+            );
         } else {
             fragments += 1;
             let text = format!("version: 1\nextends: baseline\n{block}");
-            let loaded = parse("page.yaml", &text).unwrap_or_else(|wrong| panic!("{wrong}"));
+            let loaded = parse_policy("page.yaml", &text).unwrap_or_else(|wrong| panic!("{wrong}"));
             assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
         }
     }
     assert_eq!((policies, expectations, fragments), (1, 1, 2));
     let readme = fs::read_to_string(project("README.md")).unwrap();
-    for block in blocks(&readme, "yaml").iter().filter(|block| block.starts_with("version:")) {
-        let loaded = parse("readme.yaml", block).unwrap_or_else(|wrong| panic!("{wrong}"));
+    for block in blocks(&readme, "yaml")
+        .iter()
+        .filter(|block| block.starts_with("version:"))
+    {
+        let loaded = parse_policy("readme.yaml", block).unwrap_or_else(|wrong| panic!("{wrong}"));
         assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
     }
     for block in blocks(&page, "json") {
         serde_json::from_str::<Value>(&block).unwrap();
     }
     let codes = RefusalReason::ALL.map(RefusalReason::code);
-    let losses = LossReason::ALL.map(LossReason::code);
+    let losses = SkipReason::ALL.map(SkipReason::code);
     for code in codes.iter().chain(&losses) {
-        assert!(page.contains(&format!("| `{code}` |")), "docs/policy.md: {code}");
+        assert!(
+            page.contains(&format!("| `{code}` |")),
+            "docs/policy.md: {code}"
+        );
     }
 }
 
@@ -202,12 +291,20 @@ fn the_exception_of_each_page_works() {
         ("databases", "tcp 5432 0.0.0.0/0"),
     ]);
     for (preset, rule) in registry() {
-        let line = freed.remove(rule.id.as_str()).unwrap_or_else(|| panic!("no line for {}", rule.id));
+        let line = freed
+            .remove(rule.id.as_str())
+            .unwrap_or_else(|| panic!("no line for {}", rule.id));
         let (_, except) = page(&rule.id).split_once("## Except\n").unwrap();
         let [block] = blocks(except, "yaml").try_into().unwrap();
         let text = format!("version: 1\nextends: {preset}\n{block}");
-        let loaded = parse("page.yaml", &text).unwrap_or_else(|wrong| panic!("{}: {wrong}", rule.id));
-        assert!(loaded.warnings.is_empty(), "{}: {}", rule.id, loaded.warnings);
+        let loaded =
+            parse_policy("page.yaml", &text).unwrap_or_else(|wrong| panic!("{}: {wrong}", rule.id));
+        assert!(
+            loaded.warnings.is_empty(),
+            "{}: {}",
+            rule.id,
+            loaded.warnings
+        );
         let exempt = |id: &str, vpc: &str| {
             let group = SecurityGroup {
                 id: id.to_owned(),
@@ -215,13 +312,28 @@ fn the_exception_of_each_page_works() {
                 rules: vec![line.parse().unwrap()],
                 ..SecurityGroup::default()
             };
-            let context = Context { now: "2026-11-21T00:00:00Z".parse().ok(), ..Context::default() };
-            let judgement = judge(&loaded.policy, &group, &PrefixLists::none(), &context);
-            let finding = judgement.findings.into_iter().find(|finding| finding.rule.id == rule.id).unwrap();
-            finding.exempt.is_some()
+            let context = Context {
+                now: "2026-11-21T00:00:00Z".parse().ok(),
+                ..Context::default()
+            };
+            let judgement = evaluate(&loaded.policy, &group, &PrefixLists::empty(), &context);
+            let finding = judgement
+                .findings
+                .into_iter()
+                .find(|finding| finding.policy_rule.id == rule.id)
+                .unwrap();
+            finding.exempted_by.is_some()
         };
-        assert!(exempt("sg-0123456789abcdef0", "vpc-0123456789abcdef0"), "{}", rule.id);
-        assert!(!exempt("sg-0fedcba9876543210", "vpc-0fedcba9876543210"), "{}", rule.id);
+        assert!(
+            exempt("sg-0123456789abcdef0", "vpc-0123456789abcdef0"),
+            "{}",
+            rule.id
+        );
+        assert!(
+            !exempt("sg-0fedcba9876543210", "vpc-0fedcba9876543210"),
+            "{}",
+            rule.id
+        );
     }
     assert!(freed.is_empty(), "{freed:?}");
 }

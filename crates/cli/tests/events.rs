@@ -36,11 +36,17 @@ const OPEN: &str = "sg-0aaaaaaaaaaaaaaaa";
 fn groups(expectations: &[Expectation]) -> Value {
     let ssh = |source: Value| {
         let mut permission = json!({"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22});
-        permission.as_object_mut().unwrap().extend(source.as_object().unwrap().clone());
+        permission
+            .as_object_mut()
+            .unwrap()
+            .extend(source.as_object().unwrap().clone());
         permission
     };
     let everyone = json!({"IpRanges": [{"CidrIp": "0.0.0.0/0"}]});
-    let ids: BTreeSet<_> = expectations.iter().flat_map(|expectation| &expectation.group_ids).collect();
+    let ids: BTreeSet<_> = expectations
+        .iter()
+        .flat_map(|expectation| &expectation.group_ids)
+        .collect();
     let mut groups: Vec<_> = ids
         .into_iter()
         .map(|id| json!({"GroupId": id, "OwnerId": "111122223333", "IpPermissions": [ssh(everyone.clone())]}))
@@ -51,7 +57,9 @@ fn groups(expectations: &[Expectation]) -> Value {
         }
         for list in &expectation.prefix_list_ids {
             let source = json!({"PrefixListIds": [{"PrefixListId": list}]});
-            groups.push(json!({"GroupId": format!("sg-user{index}"), "IpPermissions": [ssh(source)]}));
+            groups.push(
+                json!({"GroupId": format!("sg-user{index}"), "IpPermissions": [ssh(source)]}),
+            );
         }
     }
     let lists: Vec<_> = expectations
@@ -66,20 +74,31 @@ fn groups(expectations: &[Expectation]) -> Value {
 fn planned(plans: &Value, event_id: Option<&str>) -> Vec<String> {
     let plans = plans["plans"].as_array().unwrap().iter();
     let plans = plans.filter(|plan| event_id.is_none_or(|id| plan["event"]["id"] == id));
-    plans.map(|plan| plan["group_id"].as_str().unwrap().to_owned()).collect()
+    plans
+        .map(|plan| plan["group_id"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[test]
 fn every_event_is_what_it_is_expected_to_be() {
     let text = fs::read(project("events/expectations.json")).unwrap();
-    let expectations = serde_json::from_slice::<Expectations>(&text).unwrap().events;
+    let expectations = serde_json::from_slice::<Expectations>(&text)
+        .unwrap()
+        .events;
     assert!(expectations.len() >= 60, "the corpus must not shrink");
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("groups.json");
     fs::write(&input, groups(&expectations).to_string()).unwrap();
     for expectation in &expectations {
         let file = project("events").join(&expectation.file);
-        let args = ["plan", file.to_str().unwrap(), "--input", input.to_str().unwrap(), "--format", "json"];
+        let args = [
+            "plan",
+            file.to_str().unwrap(),
+            "--input",
+            input.to_str().unwrap(),
+            "--format",
+            "json",
+        ];
         let run = portcullis(&args);
         let plans = run.json();
         let name = &expectation.file;
@@ -97,16 +116,31 @@ fn every_event_is_what_it_is_expected_to_be() {
                 }
                 for plan in plans["plans"].as_array().unwrap() {
                     assert_eq!(plan["outcome"], "would-close", "{name}");
-                    assert_eq!(plan["removals"][0]["because"], json!(["restricted-common-ports"]), "{name}");
-                    assert!(plan["message"]["subject"].as_str().unwrap().is_ascii(), "{name}");
+                    assert_eq!(
+                        plan["removals"][0]["because"],
+                        json!(["restricted-common-ports"]),
+                        "{name}"
+                    );
+                    assert!(
+                        plan["message"]["subject"].as_str().unwrap().is_ascii(),
+                        "{name}"
+                    );
                 }
             }
             "ignore" => {
-                assert_eq!((run.code, count("plans"), count("errors")), (0, 0, 0), "{name}: {run:?}");
+                assert_eq!(
+                    (run.code, count("plans"), count("errors")),
+                    (0, 0, 0),
+                    "{name}: {run:?}"
+                );
                 assert!(count("ignored") > 0, "{name}");
             }
             "error" => {
-                assert_eq!((run.code, count("plans"), count("ignored"), count("errors")), (2, 0, 0, 1), "{name}");
+                assert_eq!(
+                    (run.code, count("plans"), count("ignored"), count("errors")),
+                    (2, 0, 0, 1),
+                    "{name}"
+                );
                 assert!(run.stderr.starts_with("error: "), "{name}: {}", run.stderr);
             }
             other => panic!("{name}: {other}"),
@@ -115,7 +149,8 @@ fn every_event_is_what_it_is_expected_to_be() {
             let found = planned(&plans, Some(&record.event_id));
             assert_eq!(found, record.group_ids, "{name}: {record:?}");
             let mut ignored = plans["ignored"].as_array().unwrap().iter();
-            let is_ignored = ignored.any(|ignored| ignored["event"]["id"] == record.event_id.as_str());
+            let is_ignored =
+                ignored.any(|ignored| ignored["event"]["id"] == record.event_id.as_str());
             assert_eq!(is_ignored, record.outcome == "ignore", "{name}: {record:?}");
         }
     }

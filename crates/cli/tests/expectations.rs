@@ -57,7 +57,9 @@ cases:
 ";
 
 fn folder() -> Folder {
-    let folder = Folder::new().with("differing.test.yaml", DIFFERING).with("mistakes.test.yaml", MISTAKES);
+    let folder = Folder::new()
+        .with("differing.test.yaml", DIFFERING)
+        .with("mistakes.test.yaml", MISTAKES);
     std::fs::create_dir(folder.path("policies")).unwrap();
     folder.with("policies/edge.yaml", EDGE)
 }
@@ -65,10 +67,16 @@ fn folder() -> Folder {
 #[test]
 fn differences_are_told_as_expected_and_got() {
     let folder = folder();
-    insta::assert_snapshot!("differences_human", folder.run("policy test differing.test.yaml").text());
+    insta::assert_snapshot!(
+        "differences_human",
+        folder.run("policy test differing.test.yaml").text()
+    );
     let run = folder.run("policy test differing.test.yaml --format json");
     assert_eq!((run.code, run.stderr.as_str()), (1, ""));
-    insta::assert_snapshot!("differences_json", serde_json::to_string_pretty(&run.json()).unwrap());
+    insta::assert_snapshot!(
+        "differences_json",
+        serde_json::to_string_pretty(&run.json()).unwrap()
+    );
 }
 
 #[test]
@@ -87,11 +95,17 @@ fn files_that_are_no_expectations() {
         .with("two.yaml", "policy: a\n---\npolicy: b\n")
         .with("alias.yaml", "policy: &a x\ncases: *a\n")
         .with("twice.yaml", "policy: a\npolicy: b\n")
-        .with("é.yaml", "policy: preset:baseline # é\ncases: [{ name: é, group: é, expect: {} }]\n")
+        .with(
+            "é.yaml",
+            "policy: preset:baseline # é\ncases: [{ name: é, group: é, expect: {} }]\n",
+        )
         .with("stdin.yaml", "policy: '-'\ncases: []\n")
         .with("bytes.yaml", b"policy: \xFF\n")
         .with("deep.yaml", "[".repeat(1000))
-        .with("missing.yaml", "policy: not-there.yaml\ncases: [{ name: a, group: { rules: [] }, expect: {} }]\n");
+        .with(
+            "missing.yaml",
+            "policy: not-there.yaml\ncases: [{ name: a, group: { rules: [] }, expect: {} }]\n",
+        );
     let mut told = String::new();
     for (name, code) in [
         ("empty", 2),
@@ -126,7 +140,12 @@ fn another_policy_can_be_held_against_the_expectations() {
     let run = folder.run("policy test one.test.yaml --policy proposed.yaml");
     assert_eq!(run.code, 1);
     insta::assert_snapshot!(run.text());
-    assert_eq!(folder.run("policy test one.test.yaml --policy preset:web-only").code, 1);
+    assert_eq!(
+        folder
+            .run("policy test one.test.yaml --policy preset:web-only")
+            .code,
+        1
+    );
 }
 
 #[test]
@@ -139,11 +158,37 @@ fn the_time_of_the_event_the_file_and_the_arguments_count_in_this_order() {
     let folder = folder()
         .with("a.yaml", file("", ""))
         .with("b.yaml", file("now: 2026-01-01T00:00:00Z\n", ""))
-        .with("c.yaml", file("now: 2026-01-01T00:00:00Z\n", "event: {time: 2028-01-01T00:00:00Z}"));
-    assert_eq!(folder.run("policy test a.yaml --now 2026-01-01T00:00:00Z").code, 0);
-    assert_eq!(folder.run("policy test a.yaml --now 2028-01-01T00:00:00Z").code, 1);
-    assert_eq!(folder.run("policy test b.yaml --now 2028-01-01T00:00:00Z").code, 0);
-    assert_eq!(folder.run("policy test c.yaml --now 2026-01-01T00:00:00Z").code, 1);
+        .with(
+            "c.yaml",
+            file(
+                "now: 2026-01-01T00:00:00Z\n",
+                "event: {time: 2028-01-01T00:00:00Z}",
+            ),
+        );
+    assert_eq!(
+        folder
+            .run("policy test a.yaml --now 2026-01-01T00:00:00Z")
+            .code,
+        0
+    );
+    assert_eq!(
+        folder
+            .run("policy test a.yaml --now 2028-01-01T00:00:00Z")
+            .code,
+        1
+    );
+    assert_eq!(
+        folder
+            .run("policy test b.yaml --now 2028-01-01T00:00:00Z")
+            .code,
+        0
+    );
+    assert_eq!(
+        folder
+            .run("policy test c.yaml --now 2026-01-01T00:00:00Z")
+            .code,
+        1
+    );
 }
 
 #[test]
@@ -155,10 +200,17 @@ fn several_files_are_one_run() {
     let run = folder.run("policy test good.test.yaml differing.test.yaml --format json");
     let tests = run.json();
     assert_eq!((&tests["passed"], &tests["failed"]), (&json!(2), &json!(2)));
-    let names: Vec<_> = tests["files"].as_array().unwrap().iter().map(|file| &file["policy"]).collect();
+    let names: Vec<_> = tests["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| &file["policy"])
+        .collect();
     assert_eq!(names, ["baseline", "edge"]);
     assert_eq!(
-        folder.run("policy test good.test.yaml mistakes.test.yaml").code,
+        folder
+            .run("policy test good.test.yaml mistakes.test.yaml")
+            .code,
         2,
         "a bad file is worse than a failure"
     );
@@ -171,7 +223,9 @@ fn colours_are_for_terminals_or_who_asks() {
     let folder = folder();
     let plain = folder.run("policy test differing.test.yaml").stdout;
     assert!(!plain.contains('\u{1b}'));
-    let coloured = folder.run("policy test differing.test.yaml --color always").stdout;
+    let coloured = folder
+        .run("policy test differing.test.yaml --color always")
+        .stdout;
     assert!(coloured.contains("\u{1b}[31m- "), "{coloured:?}");
     assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), plain);
     let mut command = folder.command("policy test differing.test.yaml");
@@ -184,5 +238,9 @@ fn expectations_can_come_from_standard_input() {
     let text = "policy: preset:baseline\ncases: [{ name: a, group: { rules: [] }, expect: {} }]\n";
     let run = portcullis_with(text.as_bytes(), &["policy", "test", "-"]);
     assert_eq!(run.code, 0, "{run:?}");
-    assert!(run.stdout.starts_with("<stdin>: the policy `baseline`\n"), "{}", run.stdout);
+    assert!(
+        run.stdout.starts_with("<stdin>: the policy `baseline`\n"),
+        "{}",
+        run.stdout
+    );
 }

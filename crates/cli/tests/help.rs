@@ -22,8 +22,16 @@ fn help_is_complete() {
         let run = portcullis(&args);
         assert_eq!((run.code, run.stderr.as_str()), (0, ""));
         assert!(run.stdout.contains("Examples:\n"), "{command}");
-        assert!(run.stdout.lines().all(|line| line.chars().count() <= 100), "{}", run.stdout);
-        let name = if command.is_empty() { "portcullis".to_owned() } else { command.replace(' ', "_") };
+        assert!(
+            run.stdout.lines().all(|line| line.chars().count() <= 100),
+            "{}",
+            run.stdout
+        );
+        let name = if command.is_empty() {
+            "portcullis".to_owned()
+        } else {
+            command.replace(' ', "_")
+        };
         insta::assert_snapshot!(format!("help_{name}"), run.stdout);
     }
     insta::assert_snapshot!("help_short", portcullis(&["-h"]).stdout);
@@ -61,7 +69,10 @@ fn an_unknown_rule_is_answered_with_a_near_one() {
     insta::assert_snapshot!(portcullis(&["rules", "all-trafic"]).text());
     let run = portcullis(&["rules", "ssh"]);
     assert_eq!(run.code, 2);
-    assert!(run.stderr.contains("`portcullis rules` lists them"), "{run:?}");
+    assert!(
+        run.stderr.contains("`portcullis rules` lists them"),
+        "{run:?}"
+    );
 }
 
 #[test]
@@ -74,8 +85,14 @@ fn the_rules_of_another_policy() {
         portcullis(&["rules", "ssh-from-office", "--policy", edge]).text()
     );
     let changed = portcullis(&["rules", "web-only", "--policy", edge]).stdout;
-    assert!(changed.starts_with("# web-only in the policy `edge`\n\n```yaml\n"), "{changed}");
-    assert!(changed.contains("tcp: [443]") && changed.contains("\n# web-only\n"), "{changed}");
+    assert!(
+        changed.starts_with("# web-only in the policy `edge`\n\n```yaml\n"),
+        "{changed}"
+    );
+    assert!(
+        changed.contains("tcp: [443]") && changed.contains("\n# web-only\n"),
+        "{changed}"
+    );
     let preset = portcullis(&["rules", "databases", "--policy", "preset:hipaa"]).stdout;
     assert!(preset.starts_with("# databases\n\n"), "{preset}");
 }
@@ -85,6 +102,9 @@ fn there_are_completions_for_every_shell() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let run = portcullis(&["completions", shell]);
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{shell}");
-        assert!(run.stdout.contains("audit") && run.stdout.contains("strict"), "{shell}");
+        assert!(
+            run.stdout.contains("audit") && run.stdout.contains("strict"),
+            "{shell}"
+        );
     }
 }

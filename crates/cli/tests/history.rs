@@ -31,36 +31,67 @@ fn folder() -> Folder {
     failed["errorCode"] = json!("Client.UnauthorizedOperation");
     let list = json!({"ModifyManagedPrefixListRequest": {"PrefixListId": "pl-unused"}});
     let third = opening("e-3", WEB, "2026-04-17T12:00:00Z");
-    let noon = [third.clone(), other.clone(), failed, opening("e-4", "sg-0gone", "2026-04-17T12:30:00Z")];
+    let noon = [
+        third.clone(),
+        other.clone(),
+        failed,
+        opening("e-4", "sg-0gone", "2026-04-17T12:30:00Z"),
+    ];
     let late = [
         opening("e-2", "sg-0cccccccccccccccc", "2026-04-17T10:00:00Z"),
         opening("e-1", WEB, "2026-04-17T09:00:00Z"),
         third,
         elsewhere,
         opening("e-5", "sg-0gone", "2026-04-18T00:00:00Z"),
-        at("2026-04-18T01:00:00Z", record("e-6", "ModifyManagedPrefixList", &list)),
+        at(
+            "2026-04-18T01:00:00Z",
+            record("e-6", "ModifyManagedPrefixList", &list),
+        ),
     ];
     Folder::new()
         .with("groups.json", GROUPS)
-        .with("calm.json", json!({"SecurityGroups": [{"GroupId": "sg-0gone"}]}).to_string())
-        .with(&format!("trail/{DAY}/17/a_1200Z.json.gz"), gzip(log(&noon).as_bytes()))
+        .with(
+            "calm.json",
+            json!({"SecurityGroups": [{"GroupId": "sg-0gone"}]}).to_string(),
+        )
+        .with(
+            &format!("trail/{DAY}/17/a_1200Z.json.gz"),
+            gzip(log(&noon).as_bytes()),
+        )
         .with(&format!("trail/{DAY}/18/b_0100Z.json"), log(&late))
-        .with(&format!("trail/{DAY}/18/111122223333_CloudTrail-Digest_eu-central-1.json"), r#"{"digestS3Bucket": "b"}"#)
+        .with(
+            &format!("trail/{DAY}/18/111122223333_CloudTrail-Digest_eu-central-1.json"),
+            r#"{"digestS3Bucket": "b"}"#,
+        )
         .with(&format!("trail/{DAY}/18/notes.txt"), "no log")
-        .with("broken/a.json", log(&[opening("e-1", WEB, "2026-04-17T09:00:00Z")]))
+        .with(
+            "broken/a.json",
+            log(&[opening("e-1", WEB, "2026-04-17T09:00:00Z")]),
+        )
         .with("broken/b.json", "{\"Records\": [")
         .with("broken/c.json.gz", &gzip(log(&[]).as_bytes())[..12])
         .with("broken/d.json", r#"{"hello": "world"}"#)
-        .with("broken/e.json", log(&[opening("e-2", WEB, "2026-04-17T08:00:00Z"), json!(7)]))
-        .with("gone/a.json", log(&[opening("e-1", "sg-0gone", "2026-04-17T09:00:00Z")]))
+        .with(
+            "broken/e.json",
+            log(&[opening("e-2", WEB, "2026-04-17T08:00:00Z"), json!(7)]),
+        )
+        .with(
+            "gone/a.json",
+            log(&[opening("e-1", "sg-0gone", "2026-04-17T09:00:00Z")]),
+        )
         .with("nothing/readme.txt", "")
         .with("beside/groups.json", GROUPS)
-        .with("beside/log.json", log(&[opening("e-1", WEB, "2026-04-17T09:00:00Z")]))
+        .with(
+            "beside/log.json",
+            log(&[opening("e-1", WEB, "2026-04-17T09:00:00Z")]),
+        )
 }
 
 fn ids(plans: &Value, key: &str) -> Vec<String> {
     let entries = plans[key].as_array().unwrap().iter();
-    entries.map(|entry| entry["event"]["id"].as_str().unwrap_or("-").to_owned()).collect()
+    entries
+        .map(|entry| entry["event"]["id"].as_str().unwrap_or("-").to_owned())
+        .collect()
 }
 
 #[test]
@@ -75,22 +106,40 @@ fn a_month_for_programs() {
     let run = folder().run("plan trail --input groups.json --format json");
     let mut plans = run.json();
     assert_eq!(ids(&plans, "plans"), ["e-1", "e-2", "e-3"]);
-    assert!(plans["plans"].as_array().unwrap().iter().all(|plan| plan["message"]["text"].is_string()));
+    assert!(
+        plans["plans"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|plan| plan["message"]["text"].is_string())
+    );
     plans["plans"] = json!("...");
-    insta::assert_snapshot!(format!("exit code {}\n{}", run.code, serde_json::to_string_pretty(&plans).unwrap()));
+    insta::assert_snapshot!(format!(
+        "exit code {}\n{}",
+        run.code,
+        serde_json::to_string_pretty(&plans).unwrap()
+    ));
 }
 
 #[test]
 fn several_files_are_one_history() {
     let folder = folder();
     let day = format!("trail/{DAY}");
-    let expected = folder.run("plan trail --input groups.json --format json").stdout;
+    let expected = folder
+        .run("plan trail --input groups.json --format json")
+        .stdout;
     for paths in [
         format!("{day}/18/b_0100Z.json {day}/17/a_1200Z.json.gz"),
         format!("{day}/17 {day}/18"),
         format!("{day}/17/a_1200Z.json.gz {day}/18"),
     ] {
-        assert_eq!(folder.run(&format!("plan {paths} --input groups.json --format json")).stdout, expected, "{paths}");
+        assert_eq!(
+            folder
+                .run(&format!("plan {paths} --input groups.json --format json"))
+                .stdout,
+            expected,
+            "{paths}"
+        );
     }
 }
 
@@ -110,9 +159,15 @@ fn a_file_that_is_no_log_does_not_stop_the_rest() {
 #[test]
 fn many_errors_are_told_in_few_lines() {
     let records: Vec<_> = (0..500).map(|number| json!(number)).collect();
-    let run = folder().with("bad.json", log(&records)).run("plan bad.json --input groups.json --format json");
+    let run = folder()
+        .with("bad.json", log(&records))
+        .run("plan bad.json --input groups.json --format json");
     assert_eq!(run.json()["errors"].as_array().unwrap().len(), 500);
-    assert!(run.stderr.lines().count() < 20 && run.stderr.contains("and 490 more errors"), "{}", run.stderr);
+    assert!(
+        run.stderr.lines().count() < 20 && run.stderr.contains("and 490 more errors"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]
@@ -138,9 +193,11 @@ fn exit_codes() {
 fn errors_say_what_to_do() {
     let folder = folder();
     let mut told = String::new();
-    for args in
-        ["plan gone --input groups.json", "plan nothing --input groups.json", "plan x trail --input groups.json"]
-    {
+    for args in [
+        "plan gone --input groups.json",
+        "plan nothing --input groups.json",
+        "plan x trail --input groups.json",
+    ] {
         told += &folder.run(args).told(args);
     }
     insta::assert_snapshot!(told);
@@ -150,7 +207,11 @@ fn errors_say_what_to_do() {
 #[cfg(target_os = "linux")]
 #[test]
 fn memory_is_that_of_the_largest_file() {
-    let other = record("o", "DescribeInstances", &json!({"filler": "x".repeat(2000)}));
+    let other = record(
+        "o",
+        "DescribeInstances",
+        &json!({"filler": "x".repeat(2000)}),
+    );
     let records: Vec<_> = (0..2000).map(|_| other.clone()).collect();
     let packed = gzip(log(&records).as_bytes());
     let peak = |files: usize| {
@@ -171,5 +232,8 @@ fn memory_is_that_of_the_largest_file() {
         peak
     };
     let (two, ten) = (peak(2), peak(10));
-    assert!(ten < two + two / 2, "{two} kB for two files, {ten} kB for ten");
+    assert!(
+        ten < two + two / 2,
+        "{two} kB for two files, {ten} kB for ten"
+    );
 }

@@ -29,7 +29,10 @@ fn account() -> MutexGuard<'static, Account> {
 
 fn tcp(port: u16, source: &Value) -> Value {
     let mut permission = json!({"IpProtocol": "tcp", "FromPort": port, "ToPort": port});
-    permission.as_object_mut().unwrap().extend(source.as_object().unwrap().clone());
+    permission
+        .as_object_mut()
+        .unwrap()
+        .extend(source.as_object().unwrap().clone());
     permission
 }
 
@@ -41,14 +44,23 @@ impl Account {
     fn create() -> Self {
         let ec2 = Moto::start().unwrap();
         let open = REGIONS.map(|region| (region, region_of_groups(&ec2.in_region(region))));
-        Self { ec2, open: open.into() }
+        Self {
+            ec2,
+            open: open.into(),
+        }
     }
 
     /// The command, with the keys of the account and nothing else from outside.
     fn command(&self, args: &str) -> Command {
         let mut command = command(&args.split_whitespace().collect::<Vec<_>>());
-        let keys = [("AWS_ACCESS_KEY_ID", "AKIDFROMENV"), ("AWS_SECRET_ACCESS_KEY", "secret")];
-        command.envs(keys).env("AWS_ENDPOINT_URL", self.ec2.url()).env("AWS_EC2_METADATA_DISABLED", "true");
+        let keys = [
+            ("AWS_ACCESS_KEY_ID", "AKIDFROMENV"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ];
+        command
+            .envs(keys)
+            .env("AWS_ENDPOINT_URL", self.ec2.url())
+            .env("AWS_EC2_METADATA_DISABLED", "true");
         command.env("HOME", "/nonexistent");
         command
     }
@@ -61,8 +73,12 @@ impl Account {
     fn offline(&self, region: &str) -> Value {
         let ec2 = self.ec2.in_region(region);
         let mut document = ec2.call("describe_security_groups", &json!({})).unwrap();
-        let rules = ec2.call("describe_security_group_rules", &json!({})).unwrap();
-        let lists = ec2.call("describe_managed_prefix_lists", &json!({})).unwrap();
+        let rules = ec2
+            .call("describe_security_group_rules", &json!({}))
+            .unwrap();
+        let lists = ec2
+            .call("describe_managed_prefix_lists", &json!({}))
+            .unwrap();
         let lists = lists["PrefixLists"].as_array().unwrap().iter().map(|list| {
             let id = json!({"PrefixListId": list["PrefixListId"]});
             let entries = ec2.call("get_managed_prefix_list_entries", &id).unwrap();
@@ -80,9 +96,15 @@ impl Account {
 fn region_of_groups(ec2: &Moto) -> Vec<Group> {
     let web = Group::create(ec2, "shop-web").unwrap();
     let tags = json!([{"Key": "Owner", "Value": "shop@example.com"}]);
-    ec2.call("create_tags", &json!({"Resources": [web.id], "Tags": tags})).unwrap();
+    ec2.call("create_tags", &json!({"Resources": [web.id], "Tags": tags}))
+        .unwrap();
     let private = json!({"IpRanges": [{"CidrIp": "10.0.0.0/8"}]});
-    web.authorize(&json!([tcp(22, &everybody()), tcp(443, &everybody()), tcp(22, &private)])).unwrap();
+    web.authorize(&json!([
+        tcp(22, &everybody()),
+        tcp(443, &everybody()),
+        tcp(22, &private)
+    ]))
+    .unwrap();
     let list = json!({
         "PrefixListName": "halves", "AddressFamily": "IPv4", "MaxEntries": 2,
         "Entries": [{"Cidr": "0.0.0.0/1"}, {"Cidr": "128.0.0.0/1"}],
@@ -91,7 +113,10 @@ fn region_of_groups(ec2: &Moto) -> Vec<Group> {
     let list = json!({"PrefixListIds": [{"PrefixListId": list["PrefixList"]["PrefixListId"]}]});
     let db = Group::create_in(ec2, &web.vpc, "shop-db").unwrap();
     db.authorize(&json!([tcp(22, &list)])).unwrap();
-    Group::create_in(ec2, &web.vpc, "quiet").unwrap().authorize(&json!([tcp(443, &everybody())])).unwrap();
+    Group::create_in(ec2, &web.vpc, "quiet")
+        .unwrap()
+        .authorize(&json!([tcp(443, &everybody())]))
+        .unwrap();
     vec![web, db]
 }
 
@@ -108,7 +133,10 @@ fn list(value: &Value) -> &[Value] {
 }
 
 fn region<'a>(document: &'a Value, name: &str) -> &'a Value {
-    list(&document["regions"]).iter().find(|region| region["region"] == name).unwrap()
+    list(&document["regions"])
+        .iter()
+        .find(|region| region["region"] == name)
+        .unwrap()
 }
 
 #[test]
@@ -118,31 +146,69 @@ fn every_region_is_judged_as_the_offline_audit_judges_it() {
     assert_eq!(run.code, 1, "{run:?}");
     let document = run.json();
     let all = account.ec2.call("describe_regions", &json!({})).unwrap();
-    let mut names: Vec<_> = list(&all["Regions"]).iter().map(|region| region["RegionName"].clone()).collect();
+    let mut names: Vec<_> = list(&all["Regions"])
+        .iter()
+        .map(|region| region["RegionName"].clone())
+        .collect();
     names.sort_by_key(Value::to_string);
     assert!(names.len() > 10);
-    let read: Vec<_> = list(&document["regions"]).iter().map(|region| region["region"].clone()).collect();
+    let read: Vec<_> = list(&document["regions"])
+        .iter()
+        .map(|region| region["region"].clone())
+        .collect();
     assert_eq!(read, names);
     let mut found = 0;
     for name in names.iter().filter_map(Value::as_str) {
         let offline = account.offline(name);
-        let here = list(&document["findings"]).iter().filter(|finding| finding["region"] == name);
+        let here = list(&document["findings"])
+            .iter()
+            .filter(|finding| finding["region"] == name);
         let here: Vec<_> = here.map(without_place).collect();
         assert_eq!(json!(here), offline["findings"], "{name}");
         let region = region(&document, name);
-        assert_eq!((&region["groups"], &region["rules"]), (&offline["groups"], &offline["rules"]), "{name}");
-        assert_eq!((&region["complete"], &region["errors"]), (&json!(true), &json!([])), "{name}");
-        found += if REGIONS.contains(&name) { here.len() } else { 0 };
+        assert_eq!(
+            (&region["groups"], &region["rules"]),
+            (&offline["groups"], &offline["rules"]),
+            "{name}"
+        );
+        assert_eq!(
+            (&region["complete"], &region["errors"]),
+            (&json!(true), &json!([])),
+            "{name}"
+        );
+        found += if REGIONS.contains(&name) {
+            here.len()
+        } else {
+            0
+        };
     }
     assert_eq!(found, 6, "two in each of three regions");
-    let accounts: BTreeSet<_> = list(&document["findings"]).iter().map(|one| one["account"].to_string()).collect();
+    let accounts: BTreeSet<_> = list(&document["findings"])
+        .iter()
+        .map(|one| one["account"].to_string())
+        .collect();
     assert_eq!(accounts, BTreeSet::from([r#""111122223333""#.to_owned()]));
-    let actions: BTreeSet<_> = account.ec2.calls().unwrap().into_iter().map(|call| call.action).collect();
-    let allowed = portcullis_aws::iam::AUDIT.iter().map(|action| action.strip_prefix("ec2:").unwrap().to_owned());
-    assert_eq!(actions, allowed.collect(), "nothing more than is said to be needed, and nothing that changes");
+    let actions: BTreeSet<_> = account
+        .ec2
+        .calls()
+        .unwrap()
+        .into_iter()
+        .map(|call| call.action)
+        .collect();
+    let allowed = portcullis_aws::iam::AUDIT
+        .iter()
+        .map(|action| action.strip_prefix("ec2:").unwrap().to_owned());
+    assert_eq!(
+        actions,
+        allowed.collect(),
+        "nothing more than is said to be needed, and nothing that changes"
+    );
     let page = std::fs::read_to_string(project("docs/cli.md")).unwrap();
     for action in portcullis_aws::iam::AUDIT {
-        assert!(page.contains(&format!("`{action}`")), "docs/cli.md does not name {action}");
+        assert!(
+            page.contains(&format!("`{action}`")),
+            "docs/cli.md does not name {action}"
+        );
     }
 }
 
@@ -178,7 +244,10 @@ fn for_people_worst_first_with_whom_to_ask() {
     let two = account.run("audit --region eu-west-1,us-east-1");
     insta::assert_snapshot!("live_two_regions", settled(&account, &two));
     let of_many = account.run("audit --region eu-west-1,sa-east-1");
-    assert!(of_many.stdout.contains("  REGION  ") && of_many.stdout.contains("  eu-west-1  "), "{of_many:?}");
+    assert!(
+        of_many.stdout.contains("  REGION  ") && of_many.stdout.contains("  eu-west-1  "),
+        "{of_many:?}"
+    );
 }
 
 #[test]
@@ -187,10 +256,14 @@ fn the_region_comes_from_the_arguments_or_the_environment() {
     let mut from_env = account.command("audit --format json");
     from_env.env("AWS_REGION", "eu-west-1");
     let names = |run: &Run| -> Vec<String> {
-        list(&run.json()["regions"]).iter().map(|region| region["region"].as_str().unwrap().to_owned()).collect()
+        list(&run.json()["regions"])
+            .iter()
+            .map(|region| region["region"].as_str().unwrap().to_owned())
+            .collect()
     };
     assert_eq!(names(&finish(from_env, b"")), ["eu-west-1"]);
-    let mut both = account.command("audit --format json --region us-east-1 --region eu-central-1 --region us-east-1");
+    let mut both = account
+        .command("audit --format json --region us-east-1 --region eu-central-1 --region us-east-1");
     both.env("AWS_REGION", "eu-west-1");
     assert_eq!(names(&finish(both, b"")), ["eu-central-1", "us-east-1"]);
     let nowhere = account.run("audit");
@@ -201,12 +274,18 @@ fn the_region_comes_from_the_arguments_or_the_environment() {
 fn findings_for_other_products_say_where_they_are() {
     let account = account();
     let web = &account.open["eu-west-1"][0];
-    let arn = format!("arn:aws:ec2:eu-west-1:111122223333:security-group/{}", web.id);
+    let arn = format!(
+        "arn:aws:ec2:eu-west-1:111122223333:security-group/{}",
+        web.id
+    );
     for (format, resource) in [("asff", "/Resources/0/Id"), ("ocsf", "/resources/0/uid")] {
         let run = account.run(&format!("audit --region eu-west-1 --format {format}"));
         assert_eq!(run.code, 1, "{run:?}");
         let findings = run.json();
-        let ids: Vec<_> = list(&findings).iter().map(|finding| finding.pointer(resource).unwrap()).collect();
+        let ids: Vec<_> = list(&findings)
+            .iter()
+            .map(|finding| finding.pointer(resource).unwrap())
+            .collect();
         assert_eq!(ids.len(), 2);
         assert!(ids.contains(&&json!(arn)), "{ids:?}");
     }
@@ -233,19 +312,37 @@ fn exceptions_by_tags_of_a_rule_hold_here_too() {
 #[test]
 fn a_busy_region_is_read_to_its_end() {
     let account = account();
-    let busy = Fault::new("DescribeSecurityGroups", "RequestLimitExceeded").status(503).in_region("eu-west-1").times(3);
+    let busy = Fault::new("DescribeSecurityGroups", "RequestLimitExceeded")
+        .status(503)
+        .in_region("eu-west-1")
+        .times(3);
     account.ec2.fault(&busy).unwrap();
     let run = account.run("audit --region eu-west-1 --format json");
-    assert_eq!((run.code, list(&run.json()["findings"]).len()), (1, 2), "{run:?}");
-    let asked = account.ec2.calls().unwrap().into_iter().filter(|call| call.action == "DescribeSecurityGroups");
-    assert_eq!(asked.map(|call| call.status).collect::<Vec<_>>(), [503, 503, 503, 200]);
+    assert_eq!(
+        (run.code, list(&run.json()["findings"]).len()),
+        (1, 2),
+        "{run:?}"
+    );
+    let asked = account
+        .ec2
+        .calls()
+        .unwrap()
+        .into_iter()
+        .filter(|call| call.action == "DescribeSecurityGroups");
+    assert_eq!(
+        asked.map(|call| call.status).collect::<Vec<_>>(),
+        [503, 503, 503, 200]
+    );
 }
 
 #[test]
 fn a_region_that_cannot_be_read_is_told_and_the_others_are_judged() {
     let account = account();
     let denied = |action: &str, region: &str| {
-        let fault = Fault::new(action, "UnauthorizedOperation").status(403).in_region(region).times(100);
+        let fault = Fault::new(action, "UnauthorizedOperation")
+            .status(403)
+            .in_region(region)
+            .times(100);
         account.ec2.fault(&fault).unwrap();
     };
     denied("DescribeSecurityGroups", "eu-west-1");
@@ -254,11 +351,34 @@ fn a_region_that_cannot_be_read_is_told_and_the_others_are_judged() {
     assert_eq!(run.code, 3, "{run:?}");
     let document = run.json();
     let error = &region(&document, "eu-west-1")["errors"][0];
-    assert_eq!((&error["operation"], &error["code"]), (&json!("DescribeSecurityGroups"), &json!("denied")));
-    let of = |name: &str| list(&document["findings"]).iter().filter(|one| one["region"] == name).collect::<Vec<_>>();
-    assert_eq!([of("eu-central-1").len(), of("eu-west-1").len(), of("us-east-1").len()], [2, 0, 2]);
-    assert!(of("eu-central-1").iter().all(|finding| finding["security_group_rule_id"].is_string()));
-    assert!(of("us-east-1").iter().all(|finding| finding["security_group_rule_id"].is_null()));
+    assert_eq!(
+        (&error["operation"], &error["code"]),
+        (&json!("DescribeSecurityGroups"), &json!("denied"))
+    );
+    let of = |name: &str| {
+        list(&document["findings"])
+            .iter()
+            .filter(|one| one["region"] == name)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        [
+            of("eu-central-1").len(),
+            of("eu-west-1").len(),
+            of("us-east-1").len()
+        ],
+        [2, 0, 2]
+    );
+    assert!(
+        of("eu-central-1")
+            .iter()
+            .all(|finding| finding["security_group_rule_id"].is_string())
+    );
+    assert!(
+        of("us-east-1")
+            .iter()
+            .all(|finding| finding["security_group_rule_id"].is_null())
+    );
     assert_eq!(region(&document, "us-east-1")["complete"], true);
     insta::assert_snapshot!("live_unread", run.stderr);
 
@@ -271,7 +391,10 @@ fn a_region_that_cannot_be_read_is_told_and_the_others_are_judged() {
 #[test]
 fn regions_that_cannot_be_listed_are_an_error() {
     let account = account();
-    account.ec2.fault(&Fault::new("DescribeRegions", "UnauthorizedOperation").status(403)).unwrap();
+    account
+        .ec2
+        .fault(&Fault::new("DescribeRegions", "UnauthorizedOperation").status(403))
+        .unwrap();
     insta::assert_snapshot!("live_no_regions", account.run("audit --all-regions").text());
 }
 
@@ -284,7 +407,10 @@ fn profiles() -> Folder {
 
 fn keys_of(account: &Account, action: &str) -> BTreeSet<String> {
     let calls = account.ec2.calls().unwrap().into_iter();
-    calls.filter(|call| call.action == action).map(|call| call.key).collect()
+    calls
+        .filter(|call| call.action == action)
+        .map(|call| call.key)
+        .collect()
 }
 
 #[test]
@@ -294,23 +420,37 @@ fn a_profile_that_is_named_wins_over_the_environment() {
     audit.env("AWS_CONFIG_FILE", folder.path("config"));
     let run = finish(audit, b"");
     assert_eq!(run.json()["regions"][0]["region"], "eu-west-1", "{run:?}");
-    assert_eq!(keys_of(&account, "DescribeSecurityGroups"), BTreeSet::from(["AKIDOFPROFILE".to_owned()]));
+    assert_eq!(
+        keys_of(&account, "DescribeSecurityGroups"),
+        BTreeSet::from(["AKIDOFPROFILE".to_owned()])
+    );
 }
 
 #[test]
 fn a_role_is_assumed_once_and_then_used() {
     let (account, folder) = (account(), profiles());
     for (args, role) in [
-        ("--role arn:aws:iam::444455556666:role/audit --external-id 4711", "arn:aws:iam::444455556666:role/audit"),
-        ("--profile chained", "arn:aws:iam::444455556666:role/chained"),
+        (
+            "--role arn:aws:iam::444455556666:role/audit --external-id 4711",
+            "arn:aws:iam::444455556666:role/audit",
+        ),
+        (
+            "--profile chained",
+            "arn:aws:iam::444455556666:role/chained",
+        ),
     ] {
         account.ec2.reset().unwrap();
-        let mut audit = account.command(&format!("audit --region eu-west-1,us-east-1 --format json {args}"));
+        let mut audit = account.command(&format!(
+            "audit --region eu-west-1,us-east-1 --format json {args}"
+        ));
         audit.env("AWS_CONFIG_FILE", folder.path("config"));
         let run = finish(audit, b"");
         assert_eq!(run.stderr, "", "{run:?}");
         let calls = account.ec2.calls().unwrap();
-        let assumed: Vec<_> = calls.iter().filter(|call| call.action == "AssumeRole").collect();
+        let assumed: Vec<_> = calls
+            .iter()
+            .filter(|call| call.action == "AssumeRole")
+            .collect();
         assert_eq!(assumed.len(), 1, "{assumed:#?}");
         assert_eq!(assumed[0].region, "eu-west-1", "the region that was named");
         assert_eq!(assumed[0].parameters["RoleArn"], role);
@@ -319,7 +459,10 @@ fn a_role_is_assumed_once_and_then_used() {
             assert_eq!(assumed[0].parameters["RoleSessionName"], "portcullis-audit");
         }
         let keys = keys_of(&account, "DescribeSecurityGroups");
-        assert!(!keys.is_empty() && keys.iter().all(|key| key.starts_with("ASIA")), "{keys:?}");
+        assert!(
+            !keys.is_empty() && keys.iter().all(|key| key.starts_with("ASIA")),
+            "{keys:?}"
+        );
     }
 }
 
@@ -336,11 +479,22 @@ fn no_keys_are_one_error_with_a_way_out() {
     unknown.env("AWS_CONFIG_FILE", folder.path("config"));
     let unknown = finish(unknown, b"");
     assert_eq!(unknown.code, 3);
-    assert!(unknown.stderr.contains("with the profile `nobody`"), "not that it has no region: {unknown:?}");
-    account.ec2.fault(&Fault::new("AssumeRole", "AccessDenied").status(403)).unwrap();
-    let refused = account.run("audit --region eu-west-1 --role arn:aws:iam::444455556666:role/audit");
+    assert!(
+        unknown.stderr.contains("with the profile `nobody`"),
+        "not that it has no region: {unknown:?}"
+    );
+    account
+        .ec2
+        .fault(&Fault::new("AssumeRole", "AccessDenied").status(403))
+        .unwrap();
+    let refused =
+        account.run("audit --region eu-west-1 --role arn:aws:iam::444455556666:role/audit");
     assert_eq!(refused.code, 3);
-    for wanted in ["as `arn:aws:iam::444455556666:role/audit`", "AccessDenied", "sts:AssumeRole"] {
+    for wanted in [
+        "as `arn:aws:iam::444455556666:role/audit`",
+        "AccessDenied",
+        "sts:AssumeRole",
+    ] {
         assert!(refused.stderr.contains(wanted), "{wanted}: {refused:?}");
     }
 }
@@ -353,12 +507,21 @@ fn a_program_that_makes_keys_is_asked_once() {
     let keys = r#"{"Version":1,"AccessKeyId":"AKIDOFPROGRAM","SecretAccessKey":"secret"}"#;
     let script = format!("#!/bin/sh\necho x >> {}\necho '{keys}'\n", asked.display());
     let folder = folder.with("keys.sh", script);
-    let config = format!("[profile made]\ncredential_process = sh {}\n", folder.path("keys.sh").display());
+    let config = format!(
+        "[profile made]\ncredential_process = sh {}\n",
+        folder.path("keys.sh").display()
+    );
     let folder = folder.with("config", config);
-    let mut audit = account.command("audit --region eu-west-1,us-east-1,eu-central-1 --profile made");
-    audit.env("AWS_CONFIG_FILE", folder.path("config")).env("PATH", "/usr/bin:/bin");
+    let mut audit =
+        account.command("audit --region eu-west-1,us-east-1,eu-central-1 --profile made");
+    audit
+        .env("AWS_CONFIG_FILE", folder.path("config"))
+        .env("PATH", "/usr/bin:/bin");
     assert_eq!(finish(audit, b"").code, 1);
-    assert_eq!(keys_of(&account, "DescribeSecurityGroups"), BTreeSet::from(["AKIDOFPROGRAM".to_owned()]));
+    assert_eq!(
+        keys_of(&account, "DescribeSecurityGroups"),
+        BTreeSet::from(["AKIDOFPROGRAM".to_owned()])
+    );
     assert_eq!(std::fs::read_to_string(asked).unwrap().lines().count(), 1);
 }
 
@@ -366,13 +529,23 @@ fn a_program_that_makes_keys_is_asked_once() {
 fn only_aws_is_reached_through_a_proxy() {
     let account = account();
     let mut audit = account.command("audit --region eu-west-1 --format json");
-    audit.envs([("HTTP_PROXY", "http://127.0.0.1:1"), ("HTTPS_PROXY", "http://127.0.0.1:1")]);
-    assert_eq!(finish(audit, b"").code, 1, "what speaks plain HTTP is reached as it is");
+    audit.envs([
+        ("HTTP_PROXY", "http://127.0.0.1:1"),
+        ("HTTPS_PROXY", "http://127.0.0.1:1"),
+    ]);
+    assert_eq!(
+        finish(audit, b"").code,
+        1,
+        "what speaks plain HTTP is reached as it is"
+    );
     let mut audit = account.command("audit --region eu-west-1");
     audit.env("HTTPS_PROXY", "http://[");
     let run = finish(audit, b"");
     assert_eq!(run.code, 3);
-    assert!(run.stderr.contains("HTTPS_PROXY is no address of a proxy"), "{run:?}");
+    assert!(
+        run.stderr.contains("HTTPS_PROXY is no address of a proxy"),
+        "{run:?}"
+    );
 }
 
 #[test]
@@ -380,25 +553,40 @@ fn busy_regions_are_waited_for_and_each_failure_has_its_own_way_out() {
     let account = account();
     let fault = |code: &str, times: u32| {
         account.ec2.reset().unwrap();
-        account.ec2.fault(&Fault::new("DescribeRegions", code).status(400).times(times)).unwrap();
+        account
+            .ec2
+            .fault(&Fault::new("DescribeRegions", code).status(400).times(times))
+            .unwrap();
         account.run("audit --all-regions --format json")
     };
-    assert_eq!(fault("RequestLimitExceeded", 6).code, 1, "more than the client's own attempts");
+    assert_eq!(
+        fault("RequestLimitExceeded", 6).code,
+        1,
+        "more than the client's own attempts"
+    );
     let run = fault("AuthFailure", 1);
-    assert!(run.code == 3 && run.stderr.contains("allow `ec2:DescribeRegions`"), "{run:?}");
+    assert!(
+        run.code == 3 && run.stderr.contains("allow `ec2:DescribeRegions`"),
+        "{run:?}"
+    );
     let run = fault("InternalError", 100);
     assert!(run.code == 3 && !run.stderr.contains("allow"), "{run:?}");
     account.ec2.reset().unwrap();
     let mut audit = account.command("audit");
     audit.env("AWS_REGION", "not a region");
     let run = finish(audit, b"");
-    assert!(run.code == 2 && run.stderr.contains("`not a region` is no name of a region"), "{run:?}");
+    assert!(
+        run.code == 2 && run.stderr.contains("`not a region` is no name of a region"),
+        "{run:?}"
+    );
 }
 
 #[test]
 fn a_group_with_a_list_that_may_not_be_read_is_told_and_the_others_are_judged() {
     let account = account();
-    let denied = Fault::new("GetManagedPrefixListEntries", "UnauthorizedOperation").status(403).times(100);
+    let denied = Fault::new("GetManagedPrefixListEntries", "UnauthorizedOperation")
+        .status(403)
+        .times(100);
     account.ec2.fault(&denied).unwrap();
     let run = account.run("audit --region eu-west-1 --format json");
     assert_eq!(run.code, 3, "{run:?}");
@@ -408,7 +596,10 @@ fn a_group_with_a_list_that_may_not_be_read_is_told_and_the_others_are_judged() 
     assert_eq!(list(&document["findings"]).len(), 1);
     assert_eq!(document["findings"][0]["group_id"], json!(web.id));
     assert_eq!(
-        (&document["errors"][0]["group_id"], &document["errors"][0]["path"]),
+        (
+            &document["errors"][0]["group_id"],
+            &document["errors"][0]["path"]
+        ),
         (&json!(db.id), &json!("eu-west-1"))
     );
     assert_eq!(region(&document, "eu-west-1")["complete"], false);
@@ -428,7 +619,11 @@ fn arguments_that_do_not_go_together() {
         "audit --region Ireland",
         "audit --region eu-west-1 --profile=",
     ] {
-        assert_eq!(finish(command(&args.split(' ').collect::<Vec<_>>()), b"").code, 2, "{args}");
+        assert_eq!(
+            finish(command(&args.split(' ').collect::<Vec<_>>()), b"").code,
+            2,
+            "{args}"
+        );
     }
     let folder = Folder::new().with("groups.json", r#"{"SecurityGroups": []}"#);
     let run = folder.run("audit --input groups.json --region eu-west-1,us-east-1");

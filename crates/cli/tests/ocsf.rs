@@ -46,7 +46,11 @@ const OBJECTS: [(&str, &[&str], &[&str]); 13] = [
         ],
     ),
     ("metadata", &["product", "version"], &["profiles"]),
-    ("metadata.product", &[], &["name", "uid", "vendor_name", "version"]),
+    (
+        "metadata.product",
+        &[],
+        &["name", "uid", "vendor_name", "version"],
+    ),
     ("cloud", &["provider"], &["account", "region"]),
     ("cloud.account", &[], &["name", "type", "type_id", "uid"]),
     (
@@ -65,15 +69,50 @@ const OBJECTS: [(&str, &[&str], &[&str]); 13] = [
             "types",
         ],
     ),
-    ("finding_info.analytic", &["type_id"], &["name", "type", "uid"]),
-    ("compliance", &[], &["control", "desc", "requirements", "standards", "status", "status_id"]),
+    (
+        "finding_info.analytic",
+        &["type_id"],
+        &["name", "type", "uid"],
+    ),
+    (
+        "compliance",
+        &[],
+        &[
+            "control",
+            "desc",
+            "requirements",
+            "standards",
+            "status",
+            "status_id",
+        ],
+    ),
     (
         "resources",
         &[],
-        &["cloud_partition", "data", "name", "owner", "region", "role", "role_id", "tags", "type", "uid", "uid_alt"],
+        &[
+            "cloud_partition",
+            "data",
+            "name",
+            "owner",
+            "region",
+            "role",
+            "role_id",
+            "tags",
+            "type",
+            "uid",
+            "uid_alt",
+        ],
     ),
-    ("resources.owner", &[], &["account", "name", "type", "type_id", "uid"]),
-    ("resources.owner.account", &[], &["name", "type", "type_id", "uid"]),
+    (
+        "resources.owner",
+        &[],
+        &["account", "name", "type", "type_id", "uid"],
+    ),
+    (
+        "resources.owner.account",
+        &[],
+        &["name", "type", "type_id", "uid"],
+    ),
     ("resources.tags", &["name"], &["value"]),
     ("remediation", &["desc"], &["references"]),
 ];
@@ -94,10 +133,25 @@ type Values = &'static [(u32, &'static str)];
 /// The enumerations, with the attribute that has the caption, and those of their values that we write.
 const ENUMERATIONS: [(&str, &str, &str, Values); 12] = [
     ("", "category_uid", "category_name", &[(2, "Findings")]),
-    ("", "class_uid", "class_name", &[(2003, "Compliance Finding")]),
+    (
+        "",
+        "class_uid",
+        "class_name",
+        &[(2003, "Compliance Finding")],
+    ),
     ("", "activity_id", "activity_name", &[(1, "Create")]),
-    ("", "type_uid", "type_name", &[(200_301, "Compliance Finding: Create")]),
-    ("", "severity_id", "severity", &[(2, "Low"), (3, "Medium"), (4, "High"), (5, "Critical")]),
+    (
+        "",
+        "type_uid",
+        "type_name",
+        &[(200_301, "Compliance Finding: Create")],
+    ),
+    (
+        "",
+        "severity_id",
+        "severity",
+        &[(2, "Low"), (3, "Medium"), (4, "High"), (5, "Critical")],
+    ),
     ("", "status_id", "status", &[(1, "New"), (3, "Suppressed")]),
     ("", "confidence_id", "confidence", &[(3, "High")]),
     ("compliance", "status_id", "status", &[(3, "Fail")]),
@@ -111,13 +165,15 @@ const ENUMERATIONS: [(&str, &str, &str, Values); 12] = [
 /// Four rules, one of each severity, and a name and tags beside them.
 fn folder_of_all() -> Folder {
     let rule = |severity: &str, port: u16| {
-        let check = format!("check: open-ports, ports: [{port}], severity: {severity}, action: notify");
+        let check =
+            format!("check: open-ports, ports: [{port}], severity: {severity}, action: notify");
         format!("  - {{ id: is-{severity}, {check}, forbids: \"{port}\" }}\n")
     };
     let rules = rule("low", 21) + &rule("medium", 22) + &rule("high", 23) + &rule("critical", 24);
-    let permission =
-        json!([{"IpProtocol": "tcp", "FromPort": 20, "ToPort": 30, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]);
-    let tags: Vec<_> = (0..60).map(|number| json!({"Key": format!("key-{number}"), "Value": ""})).collect();
+    let permission = json!([{"IpProtocol": "tcp", "FromPort": 20, "ToPort": 30, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]);
+    let tags: Vec<_> = (0..60)
+        .map(|number| json!({"Key": format!("key-{number}"), "Value": ""}))
+        .collect();
     let group = json!({
         "GroupId": "sg-1",
         "GroupName": "é".repeat(255),
@@ -126,13 +182,22 @@ fn folder_of_all() -> Folder {
         "IpPermissions": permission,
     });
     folder()
-        .with("severities.yaml", format!("version: 1\nname: severities\nrules:\n{rules}"))
-        .with("tagged.json", json!({"SecurityGroups": [group]}).to_string())
+        .with(
+            "severities.yaml",
+            format!("version: 1\nname: severities\nrules:\n{rules}"),
+        )
+        .with(
+            "tagged.json",
+            json!({"SecurityGroups": [group]}).to_string(),
+        )
 }
 
 fn found(folder: &Folder, args: &str) -> Vec<Value> {
     let run = folder.run(&format!("audit --format ocsf {NOW} {args}"));
-    run.json().as_array().unwrap_or_else(|| panic!("{run:?}")).clone()
+    run.json()
+        .as_array()
+        .unwrap_or_else(|| panic!("{run:?}"))
+        .clone()
 }
 
 /// Findings of every kind that the tests know.
@@ -152,20 +217,35 @@ fn at<'a>(finding: &'a Value, path: &str) -> Vec<&'a Value> {
     let mut here = vec![finding];
     for key in path.split('.').filter(|key| !key.is_empty()) {
         let below = here.into_iter().filter_map(|one| one.get(key));
-        here = below.flat_map(|one| one.as_array().map_or_else(|| vec![one], |list| list.iter().collect())).collect();
+        here = below
+            .flat_map(|one| {
+                one.as_array()
+                    .map_or_else(|| vec![one], |list| list.iter().collect())
+            })
+            .collect();
     }
     here
 }
 
 fn keys(object: &Value) -> BTreeSet<&str> {
-    object.as_object().unwrap().keys().map(String::as_str).collect()
+    object
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect()
 }
 
 #[test]
 fn for_siems() {
-    let run = folder().run(&format!("audit --input both.json --region eu-central-1 --format ocsf {NOW}"));
+    let run = folder().run(&format!(
+        "audit --input both.json --region eu-central-1 --format ocsf {NOW}"
+    ));
     let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
-    insta::assert_snapshot!(run.text().replace(&version, "\"version\": \"(that of the command)\""));
+    insta::assert_snapshot!(
+        run.text()
+            .replace(&version, "\"version\": \"(that of the command)\"")
+    );
 }
 
 #[test]
@@ -181,14 +261,28 @@ fn attributes_are_those_of_the_schema() {
         // Not fewer either: what is in the table and never written is a table for something else.
         assert_eq!(written, known, "{path}");
         for object in here {
-            assert!(required.iter().all(|key| object.get(key).is_some()), "{path}: {object}");
-            assert!(!ENTITIES.contains(&path) || object.get("name").or(object.get("uid")).is_some(), "{path}");
+            assert!(
+                required.iter().all(|key| object.get(key).is_some()),
+                "{path}: {object}"
+            );
+            assert!(
+                !ENTITIES.contains(&path) || object.get("name").or(object.get("uid")).is_some(),
+                "{path}"
+            );
             for (key, value) in object.as_object().unwrap() {
-                let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let below = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
                 let is_object = value.is_object() || value.get(0).is_some_and(Value::is_object);
                 // Of any shape by the schema: `object` and `json_t`.
                 let is_free = ["unmapped", "resources.data"].contains(&below.as_str());
-                assert_eq!(is_object, is_free || objects.contains(below.as_str()), "{below}");
+                assert_eq!(
+                    is_object,
+                    is_free || objects.contains(below.as_str()),
+                    "{below}"
+                );
                 assert!(!value.is_null(), "{below}");
             }
         }
@@ -202,14 +296,25 @@ fn each_number_stands_beside_its_caption() {
         let written: BTreeSet<_> = all
             .iter()
             .flat_map(|finding| at(finding, path))
-            .map(|object| (object[number].as_u64().unwrap(), object[caption].as_str().unwrap()))
+            .map(|object| {
+                (
+                    object[number].as_u64().unwrap(),
+                    object[caption].as_str().unwrap(),
+                )
+            })
             .collect();
-        let expected: BTreeSet<_> = values.iter().map(|(number, caption)| (u64::from(*number), *caption)).collect();
+        let expected: BTreeSet<_> = values
+            .iter()
+            .map(|(number, caption)| (u64::from(*number), *caption))
+            .collect();
         assert_eq!(written, expected, "{path}.{number}");
     }
     for finding in &all {
         let number = |key: &str| finding[key].as_u64().unwrap();
-        assert_eq!(number("type_uid"), number("class_uid") * 100 + number("activity_id"));
+        assert_eq!(
+            number("type_uid"),
+            number("class_uid") * 100 + number("activity_id")
+        );
         assert_eq!(finding["metadata"]["version"], "1.6.0");
     }
 }
@@ -220,10 +325,18 @@ fn times_are_milliseconds_with_their_text() {
     let run = folder.run("audit --input arns.json --format ocsf --now 2026-11-21T12:00:00.0625Z");
     let all = run.json();
     let info = &all[0]["finding_info"];
-    for (object, key) in [(&all[0], "time"), (info, "created_time"), (info, "modified_time"), (info, "last_seen_time")]
-    {
+    for (object, key) in [
+        (&all[0], "time"),
+        (info, "created_time"),
+        (info, "modified_time"),
+        (info, "last_seen_time"),
+    ] {
         assert_eq!(object[key], 1_795_262_400_062_i64, "{key}");
-        let text: Timestamp = object[format!("{key}_dt")].as_str().unwrap().parse().unwrap();
+        let text: Timestamp = object[format!("{key}_dt")]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap();
         assert_eq!(text.as_millisecond(), 1_795_262_400_062, "{key}");
     }
 }
@@ -231,15 +344,34 @@ fn times_are_milliseconds_with_their_text() {
 #[test]
 fn findings_are_those_of_asff() {
     let folder = folder();
-    for args in
-        ["--input both.json --region eu-central-1", "--input arns.json --policy exempt.yaml", "--input china.json"]
-    {
-        let ids: Vec<_> = found(&folder, args).iter().map(|one| one["finding_info"]["uid"].clone()).collect();
-        let asff = folder.run(&format!("audit --format asff {NOW} {args}")).json();
-        let theirs: Vec<_> = asff.as_array().unwrap().iter().map(|one| one["Id"].clone()).collect();
+    for args in [
+        "--input both.json --region eu-central-1",
+        "--input arns.json --policy exempt.yaml",
+        "--input china.json",
+    ] {
+        let ids: Vec<_> = found(&folder, args)
+            .iter()
+            .map(|one| one["finding_info"]["uid"].clone())
+            .collect();
+        let asff = folder
+            .run(&format!("audit --format asff {NOW} {args}"))
+            .json();
+        let theirs: Vec<_> = asff
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["Id"].clone())
+            .collect();
         assert!(ids.len() > 3, "{args}");
         assert_eq!(ids, theirs, "{args}");
-        assert_eq!(ids.iter().map(Value::to_string).collect::<BTreeSet<_>>().len(), ids.len(), "{args}");
+        assert_eq!(
+            ids.iter()
+                .map(Value::to_string)
+                .collect::<BTreeSet<_>>()
+                .len(),
+            ids.len(),
+            "{args}"
+        );
     }
 }
 
@@ -254,22 +386,46 @@ fn rules_with_long_ids_stay_apart() {
     let policy = format!("version: 1\nname: long\nrules:\n{}{}", rule("a"), rule("b"));
     let folder = folder_of_all().with("long.yaml", policy);
     let args = "--input tagged.json --policy long.yaml --region eu-central-1";
-    let ids: Vec<_> = found(&folder, args).iter().map(|one| one["finding_info"]["uid"].to_string()).collect();
-    let [one, other] = ids.as_slice() else { panic!("{ids:?}") };
+    let ids: Vec<_> = found(&folder, args)
+        .iter()
+        .map(|one| one["finding_info"]["uid"].to_string())
+        .collect();
+    let [one, other] = ids.as_slice() else {
+        panic!("{ids:?}")
+    };
     assert_ne!(one, other);
     assert_eq!((one.len(), other.len()), (514, 514), "512 and the quotes");
-    assert_eq!(folder.run(&format!("audit --format asff {NOW} {args}")).json().as_array().unwrap().len(), 2);
+    assert_eq!(
+        folder
+            .run(&format!("audit --format asff {NOW} {args}"))
+            .json()
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
 }
 
 #[test]
 fn the_place_is_that_of_the_arn() {
-    for one in found(&folder(), "--input china.json --region eu-central-1 --account 444455556666") {
+    for one in found(
+        &folder(),
+        "--input china.json --region eu-central-1 --account 444455556666",
+    ) {
         let resource = &one["resources"][0];
         assert_eq!(one["cloud"]["region"], "cn-north-1");
         assert_eq!(one["cloud"]["account"]["uid"], "111122223333");
-        assert_eq!((&resource["region"], &resource["cloud_partition"]), (&json!("cn-north-1"), &json!("aws-cn")));
+        assert_eq!(
+            (&resource["region"], &resource["cloud_partition"]),
+            (&json!("cn-north-1"), &json!("aws-cn"))
+        );
         assert_eq!(resource["owner"]["account"], one["cloud"]["account"]);
-        assert!(resource["uid"].as_str().unwrap().starts_with("arn:aws-cn:ec2:cn-north-1:111122223333:"));
+        assert!(
+            resource["uid"]
+                .as_str()
+                .unwrap()
+                .starts_with("arn:aws-cn:ec2:cn-north-1:111122223333:")
+        );
     }
 }
 
@@ -278,20 +434,37 @@ fn the_place_is_that_of_the_arn() {
 fn an_exempt_finding_is_suppressed() {
     let folder = folder();
     let states = |now: &str| {
-        let run = folder.run(&format!("audit --input arns.json --policy exempt.yaml --format ocsf --now {now}"));
+        let run = folder.run(&format!(
+            "audit --input arns.json --policy exempt.yaml --format ocsf --now {now}"
+        ));
         let all = run.json();
         let mut rules = all.as_array().unwrap().iter();
-        let found = rules.find(|one| one["compliance"]["control"] == "restricted-common-ports").unwrap();
+        let found = rules
+            .find(|one| one["compliance"]["control"] == "restricted-common-ports")
+            .unwrap();
         let exempt = found["unmapped"].get("exempt").cloned();
         let detail = found.get("status_detail").cloned();
-        (found["status"].clone(), found["compliance"]["status"].clone(), exempt, detail)
+        (
+            found["status"].clone(),
+            found["compliance"]["status"].clone(),
+            exempt,
+            detail,
+        )
     };
     let detail = json!("the exception bastion allows it");
     assert_eq!(
         states("2026-12-31T00:00:00Z"),
-        (json!("Suppressed"), json!("Fail"), Some(json!("bastion")), Some(detail))
+        (
+            json!("Suppressed"),
+            json!("Fail"),
+            Some(json!("bastion")),
+            Some(detail)
+        )
     );
-    assert_eq!(states("2027-01-01T00:00:00Z"), (json!("New"), json!("Fail"), None, None));
+    assert_eq!(
+        states("2027-01-01T00:00:00Z"),
+        (json!("New"), json!("Fail"), None, None)
+    );
 }
 
 /// The schema has no limits. ASFF does.
@@ -300,15 +473,33 @@ fn no_text_is_cut() {
     let references: Vec<_> = (0..40).map(|number| format!("REQ-{number}")).collect();
     let check = "check: open-ports\n    ports: [22]\n    severity: high\n    action: revoke";
     let forbids = "much ".repeat(400);
-    let rule = format!("  - id: ssh\n    {check}\n    forbids: {forbids}\n    references: {references:?}\n");
+    let rule = format!(
+        "  - id: ssh\n    {check}\n    forbids: {forbids}\n    references: {references:?}\n"
+    );
     let policy = format!("version: 1\nname: long\nrules:\n{rule}");
     let folder = folder_of_all().with("long.yaml", policy);
-    let all = found(&folder, "--input tagged.json --policy long.yaml --region eu-central-1");
-    let [one] = all.as_slice() else { panic!("{all:?}") };
+    let all = found(
+        &folder,
+        "--input tagged.json --policy long.yaml --region eu-central-1",
+    );
+    let [one] = all.as_slice() else {
+        panic!("{all:?}")
+    };
     assert_eq!(one["resources"][0]["tags"].as_array().unwrap().len(), 60);
-    assert_eq!(one["resources"][0]["tags"][0], json!({"name": "key-0", "value": ""}));
-    assert_eq!(one["compliance"]["requirements"].as_array().unwrap().len(), 40);
-    assert!(one["finding_info"]["desc"].as_str().unwrap().contains(&"much ".repeat(399)));
+    assert_eq!(
+        one["resources"][0]["tags"][0],
+        json!({"name": "key-0", "value": ""})
+    );
+    assert_eq!(
+        one["compliance"]["requirements"].as_array().unwrap().len(),
+        40
+    );
+    assert!(
+        one["finding_info"]["desc"]
+            .as_str()
+            .unwrap()
+            .contains(&"much ".repeat(399))
+    );
     assert!(one["message"].as_str().unwrap().contains(&"é".repeat(255)));
 }
 
@@ -328,6 +519,12 @@ fn what_is_missing_is_told_as_for_asff() {
         };
         assert_eq!(told("ocsf"), told("asff"), "{args}");
     }
-    assert_eq!(folder.run("audit --format ocsf --input groups.json").code, 2);
-    assert_eq!(folder.run("audit --format ocsf --input calm.json").stdout, "[]\n");
+    assert_eq!(
+        folder.run("audit --format ocsf --input groups.json").code,
+        2
+    );
+    assert_eq!(
+        folder.run("audit --format ocsf --input calm.json").stdout,
+        "[]\n"
+    );
 }

@@ -1,7 +1,10 @@
 //! Section 1 of the design, read a second time: slowly, from the text, and without the crates of the project. What
 //! `audit` says of random groups must be what this says, finding by finding, offending ports included.
 
-#![expect(clippy::arithmetic_side_effects, reason = "tests are built with overflow checks")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "tests are built with overflow checks"
+)]
 
 mod sources;
 mod world;
@@ -14,7 +17,10 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use sources::{MEETING, SOURCES};
-use world::{LANDMARKS, Range, blocks, canonical, covers, is_broad, is_public, public_blocks, range, touches_public};
+use world::{
+    LANDMARKS, Range, blocks, canonical, covers, is_broad, is_public, public_blocks, range,
+    touches_public,
+};
 
 /// One ingress rule: protocol x ports x one source.
 #[derive(Debug, Clone)]
@@ -47,12 +53,18 @@ struct Expected {
 }
 
 const RESTRICTED: [u32; 6] = [20, 21, 22, 3306, 3389, 4333];
-const COMMON: [u32; 20] =
-    [80, 443, 20, 21, 22, 23, 53, 3389, 25, 465, 587, 3306, 5432, 1521, 1433, 135, 137, 138, 139, 445];
+const COMMON: [u32; 20] = [
+    80, 443, 20, 21, 22, 23, 53, 3389, 25, 465, 587, 3306, 5432, 1521, 1433, 135, 137, 138, 139,
+    445,
+];
 
 /// The entries of a prefix list; `None` where nobody knows them.
 fn entries(list: &str) -> Option<Vec<String>> {
-    let nines = |range: std::ops::Range<u32>| range.map(|n| format!("{}.{}.0.0/9", n / 2, n % 2 * 128)).collect();
+    let nines = |range: std::ops::Range<u32>| {
+        range
+            .map(|n| format!("{}.{}.0.0/9", n / 2, n % 2 * 128))
+            .collect()
+    };
     let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
     Some(match list {
         "pl-halves" => texts(&["0.0.0.0/1", "128.0.0.0/1"]),
@@ -61,9 +73,14 @@ fn entries(list: &str) -> Option<Vec<String>> {
         "pl-nines" => nines(0..512),
         "pl-nines-low" => nines(0..300),
         "pl-nines-high" => nines(280..512),
-        "pl-seventeens" => (0x2000_u32..0x2010).map(|n| format!("{n:x}:8000::/17")).collect(),
+        "pl-seventeens" => (0x2000_u32..0x2010)
+            .map(|n| format!("{n:x}:8000::/17"))
+            .collect(),
         "pl-public" => public_blocks(),
-        "pl-nearly-public" => public_blocks().into_iter().filter(|block| block != "192.0.1.0/24").collect(),
+        "pl-nearly-public" => public_blocks()
+            .into_iter()
+            .filter(|block| block != "192.0.1.0/24")
+            .collect(),
         "pl-empty" => Vec::new(),
         _ => return None,
     })
@@ -97,9 +114,11 @@ impl Oracle {
             .iter()
             .map(|cell| match cell.source {
                 group if group.starts_with("sg-") => Vec::new(),
-                list if list.starts_with("pl-") => {
-                    entries(list).unwrap_or_default().iter().map(|entry| range(entry)).collect()
-                }
+                list if list.starts_with("pl-") => entries(list)
+                    .unwrap_or_default()
+                    .iter()
+                    .map(|entry| range(entry))
+                    .collect(),
                 cidr => vec![range(cidr)],
             })
             .collect();
@@ -113,7 +132,10 @@ impl Oracle {
         }
         Self {
             protocols: cells.iter().map(|cell| protocol(cell.protocol)).collect(),
-            spans: cells.iter().map(|cell| (cell.ports.0.into(), cell.ports.1.into())).collect(),
+            spans: cells
+                .iter()
+                .map(|cell| (cell.ports.0.into(), cell.ports.1.into()))
+                .collect(),
             blocks,
             broad,
             public,
@@ -135,39 +157,67 @@ impl Oracle {
     /// Whether `index` is one of those through which `among` let the world in.
     fn lets_in(&mut self, index: usize, among: &[usize]) -> bool {
         [false, true].into_iter().any(|v6| {
-            let blocks: Vec<Range> =
-                among.iter().flat_map(|&i| &self.blocks[i]).copied().filter(|block| block.v6 == v6).collect();
-            if !*self.covered.entry((among.to_vec(), v6)).or_insert_with(|| covers(&blocks, v6)) {
+            let blocks: Vec<Range> = among
+                .iter()
+                .flat_map(|&i| &self.blocks[i])
+                .copied()
+                .filter(|block| block.v6 == v6)
+                .collect();
+            if !*self
+                .covered
+                .entry((among.to_vec(), v6))
+                .or_insert_with(|| covers(&blocks, v6))
+            {
                 return false;
             }
             let any_broad = among.iter().any(|&i| self.broad[&(i, v6)]);
-            if any_broad { self.broad[&(index, v6)] } else { self.public[&(index, v6)] }
+            if any_broad {
+                self.broad[&(index, v6)]
+            } else {
+                self.public[&(index, v6)]
+            }
         })
     }
 
     fn is_open(&mut self, index: usize, packet: &str, port: u32) -> bool {
-        let among: Vec<usize> = (0..self.spans.len()).filter(|&i| self.admits(i, packet, port)).collect();
+        let among: Vec<usize> = (0..self.spans.len())
+            .filter(|&i| self.admits(i, packet, port))
+            .collect();
         among.contains(&index) && self.lets_in(index, &among)
     }
 
     /// Whether protocol -1 is open through this one, counting ingress rules of protocol -1 alone.
     fn is_all_open(&mut self, index: usize) -> bool {
-        let among: Vec<usize> = (0..self.spans.len()).filter(|&i| self.protocols[i] == "all").collect();
+        let among: Vec<usize> = (0..self.spans.len())
+            .filter(|&i| self.protocols[i] == "all")
+            .collect();
         self.lets_in(index, &among)
     }
 
     /// The first port of every stretch in which nothing changes.
     fn stretches(&self) -> Vec<u32> {
-        let named = RESTRICTED.into_iter().chain(COMMON).flat_map(|port| [port, port + 1]);
+        let named = RESTRICTED
+            .into_iter()
+            .chain(COMMON)
+            .flat_map(|port| [port, port + 1]);
         let written = self.spans.iter().flat_map(|&(from, to)| [from, to + 1]);
-        let starts: BTreeSet<u32> = named.chain(written).chain([0]).filter(|&port| port <= 65535).collect();
+        let starts: BTreeSet<u32> = named
+            .chain(written)
+            .chain([0])
+            .filter(|&port| port <= 65535)
+            .collect();
         starts.into_iter().collect()
     }
 
     /// The ports, as stretches, that fulfil a condition.
     fn ports(&mut self, mut holds: impl FnMut(&mut Self, u32) -> bool) -> Vec<(u32, u32)> {
         let starts = self.stretches();
-        let ends = starts.iter().skip(1).map(|start| start - 1).chain([65535]).collect::<Vec<_>>();
+        let ends = starts
+            .iter()
+            .skip(1)
+            .map(|start| start - 1)
+            .chain([65535])
+            .collect::<Vec<_>>();
         let mut found: Vec<(u32, u32)> = Vec::new();
         for (&start, end) in starts.iter().zip(ends) {
             if holds(self, start) {
@@ -188,7 +238,11 @@ impl Oracle {
             "tcp" | "udp" => vec![own.as_str()],
             _ => vec![],
         };
-        let open = |oracle: &mut Self, port| packets.iter().any(|packet| oracle.is_open(index, packet, port));
+        let open = |oracle: &mut Self, port| {
+            packets
+                .iter()
+                .any(|packet| oracle.is_open(index, packet, port))
+        };
         let (from, to) = self.spans[index];
         let all = own == "all";
         let in_span = move |port: u32| all || (from <= port && port <= to);
@@ -197,22 +251,48 @@ impl Oracle {
         let left = if packets.is_empty() {
             String::new()
         } else if all {
-            if all_open { String::new() } else { "all".to_owned() }
+            if all_open {
+                String::new()
+            } else {
+                "all".to_owned()
+            }
         } else {
             write(&self.ports(|oracle, port| in_span(port) && !open(oracle, port)))
         };
-        let restricted = self.ports(|oracle, port| RESTRICTED.contains(&port) && open(oracle, port));
+        let restricted =
+            self.ports(|oracle, port| RESTRICTED.contains(&port) && open(oracle, port));
         let uncommon = self.ports(|oracle, port| !COMMON.contains(&port) && open(oracle, port));
         let number_open = own.parse::<u8>().is_ok() && self.is_open(index, &own, 0);
-        let when = |holds: bool, text: &str| if holds { text.to_owned() } else { String::new() };
-        let several = open_ports.iter().map(|(first, last)| last - first + 1).sum::<u32>() > 1;
+        let when = |holds: bool, text: &str| {
+            if holds {
+                text.to_owned()
+            } else {
+                String::new()
+            }
+        };
+        let several = open_ports
+            .iter()
+            .map(|(first, last)| last - first + 1)
+            .sum::<u32>()
+            > 1;
         let is_broad = self.broad[&(index, false)] || self.broad[&(index, true)];
         let is_range = !source.starts_with("sg-") && (all || from < to);
         [
             ("all-traffic", when(all_open, "all")),
             ("restricted-common-ports", write(&restricted)),
             ("uncommon-ports", write(&uncommon)),
-            ("port-range", when(several, if all { "all".to_owned() } else { write(&open_ports) }.as_str())),
+            (
+                "port-range",
+                when(
+                    several,
+                    if all {
+                        "all".to_owned()
+                    } else {
+                        write(&open_ports)
+                    }
+                    .as_str(),
+                ),
+            ),
             ("port-range-internal", when(is_range, &left)),
             ("broad-source", when(is_broad, &left)),
             ("other-protocols", when(number_open, "all")),
@@ -224,7 +304,13 @@ impl Oracle {
 }
 
 fn write(ports: &[(u32, u32)]) -> String {
-    let spans = ports.iter().map(|(from, to)| if from == to { from.to_string() } else { format!("{from}-{to}") });
+    let spans = ports.iter().map(|(from, to)| {
+        if from == to {
+            from.to_string()
+        } else {
+            format!("{from}-{to}")
+        }
+    });
     spans.collect::<Vec<_>>().join(",")
 }
 
@@ -245,7 +331,16 @@ fn expect(group: &str, cells: &[Cell]) -> Vec<Expected> {
             let port = |port: u16| has_ports.then_some(i64::from(port));
             let ports = (port(cell.ports.0), port(cell.ports.1));
             let (group, source) = (group.to_owned(), canonical(cell.source));
-            expected.push(Expected { group, protocol, ports, source, rule, severity, action, offending });
+            expected.push(Expected {
+                group,
+                protocol,
+                ports,
+                source,
+                rule,
+                severity,
+                action,
+                offending,
+            });
         }
     }
     expected.sort();
@@ -254,7 +349,8 @@ fn expect(group: &str, cells: &[Cell]) -> Vec<Expected> {
 
 fn found(audit: &Value) -> Vec<Expected> {
     let text = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
-    let known = |value: &Value, of: &[&'static str]| *of.iter().find(|known| value == **known).unwrap();
+    let known =
+        |value: &Value, of: &[&'static str]| *of.iter().find(|known| value == **known).unwrap();
     let rules = [
         "all-traffic",
         "restricted-common-ports",
@@ -288,11 +384,17 @@ fn listings(id: &str, cells: &[Cell]) -> (Value, Vec<Value>) {
     for (index, cell) in cells.iter().enumerate() {
         let key = match cell.source {
             list if list.starts_with("pl-") => ["PrefixListIds", "PrefixListId", "PrefixListId"],
-            group if group.starts_with("sg-") => ["UserIdGroupPairs", "GroupId", "ReferencedGroupInfo"],
+            group if group.starts_with("sg-") => {
+                ["UserIdGroupPairs", "GroupId", "ReferencedGroupInfo"]
+            }
             v6 if v6.contains(':') => ["Ipv6Ranges", "CidrIpv6", "CidrIpv6"],
             _ => ["IpRanges", "CidrIp", "CidrIpv4"],
         };
-        let source = if key[1] == "GroupId" { json!({"GroupId": cell.source}) } else { json!(cell.source) };
+        let source = if key[1] == "GroupId" {
+            json!({"GroupId": cell.source})
+        } else {
+            json!(cell.source)
+        };
         let mut rule = json!({"SecurityGroupRuleId": format!("sgr-{index}"), "GroupId": id, "IsEgress": false,
             "IpProtocol": cell.protocol, key[2]: source});
         let mut permission = json!({"IpProtocol": cell.protocol, key[0]: [{key[1]: cell.source}]});
@@ -303,7 +405,10 @@ fn listings(id: &str, cells: &[Cell]) -> (Value, Vec<Value>) {
         rules.push(rule);
         permissions.push(permission);
     }
-    (json!({"GroupId": id, "GroupName": "name", "VpcId": "vpc-1", "IpPermissions": permissions}), rules)
+    (
+        json!({"GroupId": id, "GroupName": "name", "VpcId": "vpc-1", "IpPermissions": permissions}),
+        rules,
+    )
 }
 
 fn document<'a>(groups: impl IntoIterator<Item = (String, &'a Case)>) -> Value {
@@ -337,8 +442,12 @@ struct Case {
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    let protocol =
-        select(&["tcp", "tcp", "TCP", "6", "udp", "17", "-1", "-1", "icmp", "icmpv6", "47", "47", "50", "0"][..]);
+    let protocol = select(
+        &[
+            "tcp", "tcp", "TCP", "6", "udp", "17", "-1", "-1", "icmp", "icmpv6", "47", "47", "50",
+            "0",
+        ][..],
+    );
     let port = prop_oneof![
         3 => select(&[0_u16, 19, 20, 21, 22, 23, 24, 79, 80, 81, 443, 3306, 3389, 4333, 8080, 8090, 65534, 65535][..]),
         1 => any::<u16>(),
@@ -351,15 +460,31 @@ fn case() -> impl Strategy<Value = Case> {
     // Half the time few sources, so that they meet and together cover the world.
     let few = prop::collection::vec(select(SOURCES), 2..4).prop_flat_map(move |few| {
         let cell = (protocol.clone(), ports.clone(), select(few));
-        let cell = cell.prop_map(|(protocol, ports, source)| Cell { protocol, ports, source });
+        let cell = cell.prop_map(|(protocol, ports, source)| Cell {
+            protocol,
+            ports,
+            source,
+        });
         prop::collection::vec(cell, 0..8)
     });
     let halves = select(MEETING);
     let protocol = select(&["tcp", "tcp", "udp", "-1", "47"][..]);
-    let ports = select(&[(80_u16, 80_u16), (0, 65535), (8080, 8090), (22, 8085), (22, 22)][..]);
+    let ports = select(
+        &[
+            (80_u16, 80_u16),
+            (0, 65535),
+            (8080, 8090),
+            (22, 8085),
+            (22, 22),
+        ][..],
+    );
     let meeting = halves.prop_flat_map(move |halves| {
         let cell = (protocol.clone(), ports.clone(), select(halves));
-        let cell = cell.prop_map(|(protocol, ports, source)| Cell { protocol, ports, source });
+        let cell = cell.prop_map(|(protocol, ports, source)| Cell {
+            protocol,
+            ports,
+            source,
+        });
         prop::collection::vec(cell, 2..7)
     });
     let form = select(&[Form::Groups, Form::Rules, Form::Both][..]);
@@ -367,10 +492,15 @@ fn case() -> impl Strategy<Value = Case> {
 }
 
 fn audit(document: &Value) -> Value {
-    let described = portcullis_cli::describe::decode(document.to_string().as_bytes()).unwrap();
+    let described =
+        portcullis_cli::describe::decode_described_groups(document.to_string().as_bytes()).unwrap();
     let here = portcullis_rules::Context::default();
-    let audit = portcullis_cli::audit::Audit::of(&portcullis_rules::baseline::baseline(), described, &here);
-    serde_json::to_value(audit.document()).unwrap()
+    let audit = portcullis_cli::audit::Audit::from_groups(
+        &portcullis_rules::baseline::baseline_policy(),
+        described,
+        &here,
+    );
+    serde_json::to_value(audit.to_document()).unwrap()
 }
 
 proptest! {
@@ -392,23 +522,55 @@ proptest! {
 #[test]
 fn a_whole_account_is_judged_as_the_design_says() {
     let mut runner = TestRunner::deterministic();
-    let cases: Vec<Case> = (0..2000).map(|_| case().new_tree(&mut runner).unwrap().current()).collect();
+    let cases: Vec<Case> = (0..2000)
+        .map(|_| case().new_tree(&mut runner).unwrap().current())
+        .collect();
     let id = |index: usize| format!("sg-{index:05}");
-    let document = document(cases.iter().enumerate().map(|(index, case)| (id(index), case)));
-    let run =
-        crate::common::portcullis_with(document.to_string().as_bytes(), &["audit", "--input", "-", "--format", "json"]);
+    let document = document(
+        cases
+            .iter()
+            .enumerate()
+            .map(|(index, case)| (id(index), case)),
+    );
+    let run = crate::common::portcullis_with(
+        document.to_string().as_bytes(),
+        &["audit", "--input", "-", "--format", "json"],
+    );
     assert_eq!((run.code, run.stderr.as_str()), (1, ""));
     let audit = run.json();
-    let expected: Vec<_> = cases.iter().enumerate().flat_map(|(index, case)| expect(&id(index), &case.cells)).collect();
+    let expected: Vec<_> = cases
+        .iter()
+        .enumerate()
+        .flat_map(|(index, case)| expect(&id(index), &case.cells))
+        .collect();
     // A rule listing without rules tells of no group.
-    let groups = cases.iter().filter(|case| case.form != Form::Rules || !case.cells.is_empty()).count();
+    let groups = cases
+        .iter()
+        .filter(|case| case.form != Form::Rules || !case.cells.is_empty())
+        .count();
     assert_eq!(audit["groups"], groups);
     let found = found(&audit);
-    let differs = found.iter().zip(&expected).find(|(found, expected)| found != expected);
+    let differs = found
+        .iter()
+        .zip(&expected)
+        .find(|(found, expected)| found != expected);
     assert_eq!(differs, None);
     assert_eq!(found.len(), expected.len());
-    for rule in ["all-traffic", "port-range", "port-range-internal", "broad-source", "other-protocols"] {
-        assert!(expected.iter().filter(|expected| expected.rule == rule).count() > 50, "{rule} is hardly tried");
+    for rule in [
+        "all-traffic",
+        "port-range",
+        "port-range-internal",
+        "broad-source",
+        "other-protocols",
+    ] {
+        assert!(
+            expected
+                .iter()
+                .filter(|expected| expected.rule == rule)
+                .count()
+                > 50,
+            "{rule} is hardly tried"
+        );
     }
 }
 
@@ -417,7 +579,11 @@ fn a_whole_account_is_judged_as_the_design_says() {
 fn special_blocks_are_no_part_of_the_world() {
     let is_open = |gap: (u128, u128)| {
         let end = u128::from(u32::MAX);
-        let before = gap.0.checked_sub(1).map(|last| blocks(0, last)).unwrap_or_default();
+        let before = gap
+            .0
+            .checked_sub(1)
+            .map(|last| blocks(0, last))
+            .unwrap_or_default();
         let entries = before.into_iter().chain(blocks(gap.1 + 1, end));
         let entries: Vec<_> = entries.map(|cidr| json!({"Cidr": cidr})).collect();
         let rule = json!({"GroupId": "sg-1", "IsEgress": false, "IpProtocol": "tcp", "FromPort": 8080, "ToPort": 8080,
@@ -428,8 +594,12 @@ fn special_blocks_are_no_part_of_the_world() {
     };
     for special in &LANDMARKS.0 {
         assert!(is_open((special.first, special.last)), "{special:?}");
-        for (first, last) in [(special.first.saturating_sub(1), special.last), (special.first, special.last + 1)] {
-            let is_world = !is_public(first, false) && (last > u128::from(u32::MAX) || !is_public(last, false));
+        for (first, last) in [
+            (special.first.saturating_sub(1), special.last),
+            (special.first, special.last + 1),
+        ] {
+            let is_world = !is_public(first, false)
+                && (last > u128::from(u32::MAX) || !is_public(last, false));
             assert_eq!(is_open((first, last)), is_world, "{special:?}");
         }
     }
@@ -447,6 +617,9 @@ fn the_world_in_small_pieces_is_the_world() {
     let rule = json!({"GroupId": "sg-1", "IsEgress": false, "IpProtocol": "tcp", "FromPort": 8080, "ToPort": 8080,
         "PrefixListId": "pl-world"});
     let document = |entries: &[Value]| json!({"SecurityGroupRules": [rule], "PrefixLists": [{"PrefixListId": "pl-world", "Entries": entries}]});
-    assert_eq!(audit(&document(&entries))["findings"][0]["rule"], "uncommon-ports");
+    assert_eq!(
+        audit(&document(&entries))["findings"][0]["rule"],
+        "uncommon-ports"
+    );
     assert_eq!(audit(&document(&entries[1..]))["findings"], json!([]));
 }

@@ -69,16 +69,26 @@ struct EventCase {
     why: Option<String>,
 }
 
-const REVOKING: [&str; 4] = ["all-traffic", "restricted-common-ports", "uncommon-ports", "port-range"];
+const REVOKING: [&str; 4] = [
+    "all-traffic",
+    "restricted-common-ports",
+    "uncommon-ports",
+    "port-range",
+];
 
 fn read<T: DeserializeOwned>(name: &str) -> Vec<T> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/peers")
+        .join(name);
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
 fn audit(groups: &[Value]) -> Vec<Value> {
     let input = json!({"SecurityGroups": groups}).to_string();
-    let run = portcullis_with(input.as_bytes(), &["audit", "--input", "-", "--format", "json"]);
+    let run = portcullis_with(
+        input.as_bytes(),
+        &["audit", "--input", "-", "--format", "json"],
+    );
     let audit = run.json();
     assert_eq!(audit["errors"], json!([]));
     assert_eq!(audit["groups"], groups.len());
@@ -87,14 +97,21 @@ fn audit(groups: &[Value]) -> Vec<Value> {
 
 /// The rules that fire on each group, each once, ascending.
 fn rules(findings: &[Value], group_id: &str) -> BTreeSet<String> {
-    let of_group = findings.iter().filter(|finding| finding["group_id"] == group_id);
-    of_group.map(|finding| finding["rule"].as_str().unwrap().to_owned()).collect()
+    let of_group = findings
+        .iter()
+        .filter(|finding| finding["group_id"] == group_id);
+    of_group
+        .map(|finding| finding["rule"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// A reason is given exactly where the verdicts differ.
 fn check_reason(agree: bool, why: Option<&String>, case: &str) {
     assert_eq!(agree, why.is_none(), "{case}: agree: {agree}, why: {why:?}");
-    assert!(why.is_none_or(|why| why.len() > 20), "{case}: too short a reason");
+    assert!(
+        why.is_none_or(|why| why.len() > 20),
+        "{case}: too short a reason"
+    );
 }
 
 #[test]
@@ -110,12 +127,20 @@ fn permissions() {
     for (index, case) in cases.iter().enumerate() {
         let name = format!("{}: {}", case.source, case.case);
         let found = rules(&findings, &format!("sg-{index}"));
-        assert!(case.ours.findings.iter().eq(&found), "{name}: found {found:?}, expected {:?}", case.ours.findings);
+        assert!(
+            case.ours.findings.iter().eq(&found),
+            "{name}: found {found:?}, expected {:?}",
+            case.ours.findings
+        );
         let fires = match case.compare.as_str() {
             "any-revoke" => REVOKING.iter().any(|rule| found.contains(*rule)),
             rule => found.contains(rule),
         };
-        check_reason((case.theirs == Verdict::Fail) == fires, case.why.as_ref(), &name);
+        check_reason(
+            (case.theirs == Verdict::Fail) == fires,
+            case.why.as_ref(),
+            &name,
+        );
     }
     let differing = cases.iter().filter(|case| case.why.is_some()).count();
     assert_eq!(differing, 23, "peers/README.md counts them");
@@ -144,7 +169,11 @@ fn sources() {
         let found = rules(&findings, &format!("sg-{index}"));
         let world = found.contains("restricted-common-ports");
         assert_eq!(world, case.ours.world, "{name}");
-        assert_eq!(world || found.contains("broad-source"), case.ours.broad, "{name}");
+        assert_eq!(
+            world || found.contains("broad-source"),
+            case.ours.broad,
+            "{name}"
+        );
         check_reason(case.theirs_public == Some(world), case.why.as_ref(), &name);
     }
 }
@@ -153,15 +182,29 @@ fn sources() {
 fn events() {
     let cases: Vec<EventCase> = read("events.json");
     assert!(cases.len() >= 13, "the corpus must not shrink");
-    let groups: Vec<_> =
-        cases.iter().filter_map(|case| case.group_id.as_ref()).map(|id| json!({"GroupId": id})).collect();
+    let groups: Vec<_> = cases
+        .iter()
+        .filter_map(|case| case.group_id.as_ref())
+        .map(|id| json!({"GroupId": id}))
+        .collect();
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    fs::write(path("groups.json"), json!({"SecurityGroups": groups}).to_string()).unwrap();
+    fs::write(
+        path("groups.json"),
+        json!({"SecurityGroups": groups}).to_string(),
+    )
+    .unwrap();
     for case in &cases {
         let name = format!("{}: {}", case.source, case.case);
         fs::write(path("event.json"), case.event.to_string()).unwrap();
-        let args = ["plan", &path("event.json"), "--input", &path("groups.json"), "--format", "json"];
+        let args = [
+            "plan",
+            &path("event.json"),
+            "--input",
+            &path("groups.json"),
+            "--format",
+            "json",
+        ];
         let plans = portcullis(&args).json();
         let count = |key: &str| plans[key].as_array().unwrap().len();
         let ours = match (count("plans"), count("ignored"), count("errors")) {
@@ -172,8 +215,16 @@ fn events() {
         };
         assert_eq!(ours, case.ours, "{name}");
         if ours == "judge" {
-            assert_eq!(plans["plans"][0]["group_id"].as_str(), case.group_id.as_deref(), "{name}");
+            assert_eq!(
+                plans["plans"][0]["group_id"].as_str(),
+                case.group_id.as_deref(),
+                "{name}"
+            );
         }
-        check_reason((case.theirs == "alert") == (ours == "judge"), case.why.as_ref(), &name);
+        check_reason(
+            (case.theirs == "alert") == (ours == "judge"),
+            case.why.as_ref(),
+            &name,
+        );
     }
 }

@@ -47,13 +47,25 @@ fn folder() -> Folder {
         .with("event.json", envelope.to_string())
         .with("event.json.gz", gzip(envelope.to_string().as_bytes()))
         .with("record.json", opened.to_string())
-        .with("clean.json", authorize("e-1", &json!({"groupId": "sg-0dddddddddddddddd"})).to_string())
-        .with("told.json", authorize("e-1", &json!({"groupId": "sg-0cccccccccccccccc"})).to_string())
-        .with("named.json", authorize("e-1", &json!({"groupName": "default"})).to_string())
+        .with(
+            "clean.json",
+            authorize("e-1", &json!({"groupId": "sg-0dddddddddddddddd"})).to_string(),
+        )
+        .with(
+            "told.json",
+            authorize("e-1", &json!({"groupId": "sg-0cccccccccccccccc"})).to_string(),
+        )
+        .with(
+            "named.json",
+            authorize("e-1", &json!({"groupName": "default"})).to_string(),
+        )
         .with("log.json", records.to_string())
         .with("empty-log.json", r#"{"Records": []}"#)
         .with("cut.json", "{\n  \"Records\": [")
-        .with("calm.json", json!({"SecurityGroups": [{"GroupId": "sg-0dddddddddddddddd"}]}).to_string())
+        .with(
+            "calm.json",
+            json!({"SecurityGroups": [{"GroupId": "sg-0dddddddddddddddd"}]}).to_string(),
+        )
 }
 
 /// The run as text, without the words of the message: they belong to another room.
@@ -77,7 +89,11 @@ fn text(run: &Run) -> String {
 #[test]
 fn for_people() {
     let run = folder().run("plan event.json --input groups.json");
-    assert!(run.stdout.contains("\nWould send\n  Subject: "), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("\nWould send\n  Subject: "),
+        "{}",
+        run.stdout
+    );
     insta::assert_snapshot!(text(&run));
 }
 
@@ -86,20 +102,34 @@ fn for_programs() {
     let run = folder().run("plan event.json --input groups.json --format json");
     let mut plans = run.json();
     let message = plans["plans"][0]["message"].take();
-    assert!(message["subject"].as_str().unwrap().contains(WEB), "{message}");
-    assert!(message["text"].as_str().unwrap().contains("maria"), "{message}");
+    assert!(
+        message["subject"].as_str().unwrap().contains(WEB),
+        "{message}"
+    );
+    assert!(
+        message["text"].as_str().unwrap().contains("maria"),
+        "{message}"
+    );
     assert_eq!(message.as_object().unwrap().len(), 2);
-    insta::assert_snapshot!(format!("exit code {}\n{}", run.code, serde_json::to_string_pretty(&plans).unwrap()));
+    insta::assert_snapshot!(format!(
+        "exit code {}\n{}",
+        run.code,
+        serde_json::to_string_pretty(&plans).unwrap()
+    ));
 }
 
 #[test]
 fn a_log_file_is_planned_record_by_record() {
     let folder = folder();
     insta::assert_snapshot!(text(&folder.run("plan log.json --input groups.json")));
-    let plans = folder.run("plan log.json --input groups.json --format json").json();
+    let plans = folder
+        .run("plan log.json --input groups.json --format json")
+        .json();
     let ids = |key: &str| {
         let entries = plans[key].as_array().unwrap().iter();
-        entries.map(|entry| entry["event"]["id"].clone()).collect::<Vec<_>>()
+        entries
+            .map(|entry| entry["event"]["id"].clone())
+            .collect::<Vec<_>>()
     };
     assert_eq!(ids("plans"), ["e-1", "e-2", "e-7", "e-8"]);
     assert_eq!(ids("ignored"), ["e-3", "e-4", "e-9"]);
@@ -111,14 +141,29 @@ fn a_log_file_is_planned_record_by_record() {
 #[test]
 fn every_wrapping_is_the_same_event() {
     let folder = folder();
-    let expected = folder.run("plan record.json --input groups.json --format json").stdout;
+    let expected = folder
+        .run("plan record.json --input groups.json --format json")
+        .stdout;
     for event in ["event.json", "event.json.gz"] {
-        assert_eq!(folder.run(&format!("plan {event} --input groups.json --format json")).stdout, expected, "{event}");
+        assert_eq!(
+            folder
+                .run(&format!("plan {event} --input groups.json --format json"))
+                .stdout,
+            expected,
+            "{event}"
+        );
     }
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), GROUPS).unwrap();
     let event = authorize("e-1", &json!({"groupId": WEB})).to_string();
-    let args = ["plan", "-", "--input", file.path().to_str().unwrap(), "--format", "json"];
+    let args = [
+        "plan",
+        "-",
+        "--input",
+        file.path().to_str().unwrap(),
+        "--format",
+        "json",
+    ];
     assert_eq!(portcullis_with(event.as_bytes(), &args).stdout, expected);
 }
 
@@ -127,7 +172,10 @@ fn exit_codes() {
     let folder = folder();
     folder.exits(&[
         ("plan event.json --input groups.json", 1),
-        ("plan event.json --input groups.json --account 444455556666", 1),
+        (
+            "plan event.json --input groups.json --account 444455556666",
+            1,
+        ),
         ("plan told.json --input groups.json", 0),
         ("plan clean.json --input calm.json", 0),
         ("plan clean.json --input groups.json", 2),
@@ -146,7 +194,9 @@ fn exit_codes() {
 
 #[test]
 fn a_group_of_another_account_is_left_alone() {
-    insta::assert_snapshot!(text(&folder().run("plan event.json --input groups.json --account 444455556666")));
+    insta::assert_snapshot!(text(
+        &folder().run("plan event.json --input groups.json --account 444455556666")
+    ));
 }
 
 #[test]
@@ -154,7 +204,10 @@ fn nothing_found_is_no_news() {
     let folder = folder();
     let run = folder.run("plan clean.json --input calm.json --format json");
     let plan = &run.json()["plans"][0];
-    assert_eq!((&plan["outcome"], &plan["message"]), (&json!("clean"), &Value::Null));
+    assert_eq!(
+        (&plan["outcome"], &plan["message"]),
+        (&json!("clean"), &Value::Null)
+    );
     insta::assert_snapshot!(text(&folder.run("plan clean.json --input calm.json")));
 }
 

@@ -33,7 +33,11 @@ fn group(rules: &[(&str, u16, u16, &str)]) -> String {
 
 /// A policy that acts so on 5432, with something more.
 fn policy(action: &str, more: &str) -> String {
-    let trusted = if action == "restrict" { "    trusted: [203.0.113.0/24, \"2001:db8::/48\"]\n" } else { "" };
+    let trusted = if action == "restrict" {
+        "    trusted: [203.0.113.0/24, \"2001:db8::/48\"]\n"
+    } else {
+        ""
+    };
     format!(
         "version: 1\nname: databases\nrules:\n  - id: database\n    forbids: PostgreSQL open to the world\n    \
          check: open-ports\n    protocol: tcp\n    ports: [5432]\n    severity: high\n    action: {action}\n{trusted}{more}"
@@ -78,65 +82,137 @@ fn what_is_added_for_programs() {
     let run = folder(&policy("restrict", ""), &range).run(&format!("{ARGS} --format json"));
     let mut plans = run.json();
     assert!(plans["plans"][0]["message"].take().is_object());
-    insta::assert_snapshot!(format!("exit code {}\n{}", run.code, serde_json::to_string_pretty(&plans).unwrap()));
+    insta::assert_snapshot!(format!(
+        "exit code {}\n{}",
+        run.code,
+        serde_json::to_string_pretty(&plans).unwrap()
+    ));
 }
 
 fn plan(policy: &str, group: &str, args: &str) -> Value {
-    let mut plans = folder(policy, group).run(&format!("{ARGS} --format json {args}")).json();
+    let mut plans = folder(policy, group)
+        .run(&format!("{ARGS} --format json {args}"))
+        .json();
     plans["plans"][0].take()
 }
 
 fn codes(plan: &Value, key: &str) -> Vec<String> {
-    plan[key].as_array().unwrap().iter().map(|entry| entry["code"].as_str().unwrap().to_owned()).collect()
+    plan[key]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["code"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[test]
 fn every_refusal_that_a_file_can_tell() {
-    let open = group(&[("tcp", 5432, 5432, "0.0.0.0/0"), ("tcp", 5430, 5433, "0.0.0.0/0")]);
+    let open = group(&[
+        ("tcp", 5432, 5432, "0.0.0.0/0"),
+        ("tcp", 5430, 5433, "0.0.0.0/0"),
+    ]);
     let revoke = |more: &str| policy("revoke", more);
     for (policy, args, code) in [
         (revoke(""), "--account 444455556666", "foreign-group"),
-        (revoke("guardrails: { protected: [{ names: [\"w*\"] }] }\n"), "", "protected-group"),
-        (revoke("guardrails: { protected: [{ regions: [eu-central-1] }] }\n"), "", "protected-group"),
-        (revoke("guardrails: { principals: [\"arn:aws:iam::*:role/deploy\"] }\n"), "", "spared-principal"),
-        (revoke("guardrails: { max_removals: 1 }\n"), "", "too-many-removals"),
+        (
+            revoke("guardrails: { protected: [{ names: [\"w*\"] }] }\n"),
+            "",
+            "protected-group",
+        ),
+        (
+            revoke("guardrails: { protected: [{ regions: [eu-central-1] }] }\n"),
+            "",
+            "protected-group",
+        ),
+        (
+            revoke("guardrails: { principals: [\"arn:aws:iam::*:role/deploy\"] }\n"),
+            "",
+            "spared-principal",
+        ),
+        (
+            revoke("guardrails: { max_removals: 1 }\n"),
+            "",
+            "too-many-removals",
+        ),
     ] {
         let plan = plan(&policy, &open, args);
         assert_eq!(codes(&plan, "refusals"), [code, code], "{plan:#}");
-        assert_eq!((&plan["removals"], &plan["outcome"]), (&json!([]), &json!("refused")));
+        assert_eq!(
+            (&plan["removals"], &plan["outcome"]),
+            (&json!([]), &json!("refused"))
+        );
     }
-    let plan = plan(&revoke("guardrails: { max_removals: 2 }\n"), &open, "--account 111122223333");
-    assert_eq!((codes(&plan, "refusals").len(), &plan["outcome"]), (0, &json!("would-close")));
+    let plan = plan(
+        &revoke("guardrails: { max_removals: 2 }\n"),
+        &open,
+        "--account 111122223333",
+    );
+    assert_eq!(
+        (codes(&plan, "refusals").len(), &plan["outcome"]),
+        (0, &json!("would-close"))
+    );
 }
 
 #[test]
 fn what_cannot_be_known_from_a_file_is_told() {
     let open = group(&[("tcp", 5432, 5432, "0.0.0.0/0")]);
-    let run = folder(&policy("revoke", "mode: monitor\nguardrails: { load_balancers: notify }\n"), &open).run(ARGS);
-    assert!(run.stderr.contains("which a file does not tell"), "{}", run.stderr);
-    assert!(run.stderr.contains("the mode of the policy `databases` is monitor"), "{}", run.stderr);
+    let run = folder(
+        &policy(
+            "revoke",
+            "mode: monitor\nguardrails: { load_balancers: notify }\n",
+        ),
+        &open,
+    )
+    .run(ARGS);
+    assert!(
+        run.stderr.contains("which a file does not tell"),
+        "{}",
+        run.stderr
+    );
+    assert!(
+        run.stderr
+            .contains("the mode of the policy `databases` is monitor"),
+        "{}",
+        run.stderr
+    );
     assert_eq!(run.code, 1);
 }
 
 #[test]
 fn every_loss_is_told() {
     let open = group(&[("tcp", 5432, 5432, "0.0.0.0/0")]);
-    let unknown = policy("restrict", "").replace("203.0.113.0/24, \"2001:db8::/48\"", "pl-0123456789abcdef0");
+    let unknown =
+        policy("restrict", "").replace("203.0.113.0/24, \"2001:db8::/48\"", "pl-0123456789abcdef0");
     let outside = plan(&unknown, &open, "");
-    assert_eq!(codes(&outside, "losses"), ["trusted-source-outside"], "{outside:#}");
-    assert_eq!(codes(&plan(&policy("restrict", ""), &open, ""), "losses"), [""; 0]);
-    let ranges =
-        "  - id: ranges\n    forbids: ranges\n    check: port-range-internal\n    severity: low\n    action: revoke\n";
+    assert_eq!(
+        codes(&outside, "losses"),
+        ["trusted-source-outside"],
+        "{outside:#}"
+    );
+    assert_eq!(
+        codes(&plan(&policy("restrict", ""), &open, ""), "losses"),
+        [""; 0]
+    );
+    let ranges = "  - id: ranges\n    forbids: ranges\n    check: port-range-internal\n    severity: low\n    action: revoke\n";
     let forbidding = policy("restrict", ranges).replace("ports: [5432]", "ports: [5430-5439]");
     let forbidden = plan(&forbidding, &group(&[("tcp", 5432, 5433, "0.0.0.0/0")]), "");
-    assert_eq!(codes(&forbidden, "losses"), ["trusted-source-forbidden"], "{forbidden:#}");
-    let mut full: Vec<_> = (0..59).map(|port| ("tcp", port, port, "192.0.2.0/24")).collect();
+    assert_eq!(
+        codes(&forbidden, "losses"),
+        ["trusted-source-forbidden"],
+        "{forbidden:#}"
+    );
+    let mut full: Vec<_> = (0..59)
+        .map(|port| ("tcp", port, port, "192.0.2.0/24"))
+        .collect();
     full.push(("tcp", 5430, 5433, "0.0.0.0/0"));
     let full = group(&full);
     let quota = plan(&policy("narrow", ""), &full, "");
     assert_eq!(codes(&quota, "losses"), ["rules-quota"], "{quota:#}");
     assert_eq!(quota["order"], "remove-first");
-    insta::assert_snapshot!("the_quota_for_people", told(&folder(&policy("narrow", ""), &full).run(ARGS)));
+    insta::assert_snapshot!(
+        "the_quota_for_people",
+        told(&folder(&policy("narrow", ""), &full).run(ARGS))
+    );
 }
 
 #[test]
@@ -149,16 +225,35 @@ fn exceptions_are_live_or_ended_as_they_were_at_the_time_of_the_event() {
     let live = plan(&excepting, &open, "");
     assert_eq!(live["findings"][0]["exempt"], "migration");
     assert_eq!(
-        (&live["outcome"], &live["message"], &live["expired_exceptions"]),
+        (
+            &live["outcome"],
+            &live["message"],
+            &live["expired_exceptions"]
+        ),
         (&json!("clean"), &Value::Null, &json!([]))
     );
     let ended = plan(&excepting, &open, "--now 2026-04-18T00:00:00Z");
-    assert_eq!((&ended["findings"][0]["exempt"], &ended["expired_exceptions"]), (&Value::Null, &json!(["migration"])));
+    assert_eq!(
+        (
+            &ended["findings"][0]["exempt"],
+            &ended["expired_exceptions"]
+        ),
+        (&Value::Null, &json!(["migration"]))
+    );
     let folder = folder(&excepting, &open).with("timeless.json", event(None));
     let run = folder.run(&format!("{ARGS} --now 2026-04-18T00:00:00Z"));
-    assert!(run.stderr.contains("the exception `migration` ended at 2026-04-18T00:00:00Z"), "{}", run.stderr);
+    assert!(
+        run.stderr
+            .contains("the exception `migration` ended at 2026-04-18T00:00:00Z"),
+        "{}",
+        run.stderr
+    );
     let run = folder.run("plan timeless.json --input groups.json --policy policy.yaml");
-    assert!(run.stderr.contains("the exception `migration` ended"), "without a time the clock counts: {}", run.stderr);
+    assert!(
+        run.stderr.contains("the exception `migration` ended"),
+        "without a time the clock counts: {}",
+        run.stderr
+    );
     assert_eq!(folder.run(ARGS).code, 0);
 }
 
@@ -168,7 +263,12 @@ fn exceptions_go_by_who_made_the_change() {
         let more = format!(
             "exceptions:\n  - id: pipeline\n    reason: it tests openings\n    owner: ops@example.com\n    ports: [5432]\n    match: {{ principals: [\"{pattern}\"] }}\n"
         );
-        plan(&policy("revoke", &more), &group(&[("tcp", 5432, 5432, "0.0.0.0/0")]), "")["outcome"].clone()
+        plan(
+            &policy("revoke", &more),
+            &group(&[("tcp", 5432, 5432, "0.0.0.0/0")]),
+            "",
+        )["outcome"]
+            .clone()
     };
     assert_eq!(by("arn:aws:iam::111122223333:role/deploy"), "clean");
     assert_eq!(by("arn:aws:sts::*:assumed-role/deploy/*"), "clean");

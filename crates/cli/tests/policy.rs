@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::common::{Folder, finish, portcullis, portcullis_with, project};
-use portcullis_policy::{PRESETS, parse};
+use portcullis_policy::{PRESETS, parse_policy};
 use serde_json::{Value, json};
 
 const GROUPS: &str = include_str!("inputs/groups.json");
@@ -77,24 +77,65 @@ fn folder() -> Folder {
 #[test]
 fn what_is_exempt_is_shown_and_does_not_count() {
     let folder = folder();
-    let run = folder.run(&format!("audit --input groups.json --policy excepting.yaml {NOW}"));
+    let run = folder.run(&format!(
+        "audit --input groups.json --policy excepting.yaml {NOW}"
+    ));
     insta::assert_snapshot!("audit_exempt_human", run.text());
-    let run = folder.run(&format!("audit --input groups.json --policy excepting.yaml {NOW} --format json"));
+    let run = folder.run(&format!(
+        "audit --input groups.json --policy excepting.yaml {NOW} --format json"
+    ));
     let audit = run.json();
-    let exempt: Vec<_> = audit["findings"].as_array().unwrap().iter().filter(|one| !one["exempt"].is_null()).collect();
+    let exempt: Vec<_> = audit["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| !one["exempt"].is_null())
+        .collect();
     assert_eq!(exempt.len(), 1);
-    assert_eq!((&exempt[0]["exempt"], &exempt[0]["offending_ports"]), (&json!("bastion"), &json!("22")));
+    assert_eq!(
+        (&exempt[0]["exempt"], &exempt[0]["offending_ports"]),
+        (&json!("bastion"), &json!("22"))
+    );
     let keys: Vec<_> = audit.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["errors", "findings", "groups", "rules", "unresolved_prefix_lists", "version"]);
-    assert!(run.stderr.contains("the exception `over` ended at 2026-02-01T00:00:00Z"), "{}", run.stderr);
-    assert!(run.stderr.contains("free nothing in `groups.json`: `unneeded`, `again`"), "{}", run.stderr);
+    assert_eq!(
+        keys,
+        [
+            "errors",
+            "findings",
+            "groups",
+            "rules",
+            "unresolved_prefix_lists",
+            "version"
+        ]
+    );
+    assert!(
+        run.stderr
+            .contains("the exception `over` ended at 2026-02-01T00:00:00Z"),
+        "{}",
+        run.stderr
+    );
+    assert!(
+        run.stderr
+            .contains("free nothing in `groups.json`: `unneeded`, `again`"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]
 fn exempt_rows_are_dimmed() {
-    let run = folder().run(&format!("audit --input groups.json --policy excepting.yaml {NOW} --color always"));
-    let line = run.stdout.lines().find(|line| line.contains("exempt by bastion")).unwrap();
-    assert!(line.starts_with("\u{1b}[2m") && line.ends_with("\u{1b}[0m"), "{line:?}");
+    let run = folder().run(&format!(
+        "audit --input groups.json --policy excepting.yaml {NOW} --color always"
+    ));
+    let line = run
+        .stdout
+        .lines()
+        .find(|line| line.contains("exempt by bastion"))
+        .unwrap();
+    assert!(
+        line.starts_with("\u{1b}[2m") && line.ends_with("\u{1b}[0m"),
+        "{line:?}"
+    );
 }
 
 #[test]
@@ -104,15 +145,26 @@ fn an_audit_with_exempt_findings_only_is_clean_unless_strict() {
     let folder = folder().with("one.json", group.to_string());
     let run = folder.run("audit --input one.json --policy excepting.yaml");
     assert_eq!(run.code, 0);
-    assert!(run.stdout.contains("nothing found; 1 exempt"), "{}", run.stdout);
-    assert_eq!(folder.run("audit --input one.json --policy excepting.yaml --strict").code, 1);
+    assert!(
+        run.stdout.contains("nothing found; 1 exempt"),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(
+        folder
+            .run("audit --input one.json --policy excepting.yaml --strict")
+            .code,
+        1
+    );
 }
 
 #[test]
 fn exceptions_end_by_the_clock_that_is_asked_for() {
     let folder = folder();
     let exempt = |now: &str| {
-        let run = folder.run(&format!("audit --input groups.json --policy excepting.yaml --now {now} --format json"));
+        let run = folder.run(&format!(
+            "audit --input groups.json --policy excepting.yaml --now {now} --format json"
+        ));
         run.stdout.contains("\"exempt\": \"over\"")
     };
     assert!(exempt("2026-01-31T23:59:59Z"));
@@ -124,11 +176,26 @@ fn a_region_that_is_not_known_is_told() {
     let folder = folder();
     let run = folder.run("audit --input groups.json --policy regional.yaml");
     assert!(run.stderr.contains("tells regions apart"), "{}", run.stderr);
-    assert!(!run.stderr.contains("free nothing"), "what cannot be known is not called stale: {}", run.stderr);
+    assert!(
+        !run.stderr.contains("free nothing"),
+        "what cannot be known is not called stale: {}",
+        run.stderr
+    );
     let action = |region: &str| {
-        let run = folder.run(&format!("audit --input groups.json --policy regional.yaml --region {region}"));
-        assert!(!run.stderr.contains("tells regions apart"), "{}", run.stderr);
-        let line = run.stdout.lines().find(|line| line.contains("restricted-common-ports")).unwrap().to_owned();
+        let run = folder.run(&format!(
+            "audit --input groups.json --policy regional.yaml --region {region}"
+        ));
+        assert!(
+            !run.stderr.contains("tells regions apart"),
+            "{}",
+            run.stderr
+        );
+        let line = run
+            .stdout
+            .lines()
+            .find(|line| line.contains("restricted-common-ports"))
+            .unwrap()
+            .to_owned();
         line.split_whitespace().last().unwrap().to_owned()
     };
     assert_eq!(action("eu-west-1"), "notify");
@@ -139,8 +206,10 @@ fn a_region_that_is_not_known_is_told() {
 
 #[test]
 fn a_policy_that_does_not_hold_is_told_whole_by_every_command() {
-    let folder =
-        folder().with("x.test.yaml", "policy: broken.yaml\ncases: [{name: a, group: {rules: []}, expect: {}}]\n");
+    let folder = folder().with(
+        "x.test.yaml",
+        "policy: broken.yaml\ncases: [{name: a, group: {rules: []}, expect: {}}]\n",
+    );
     let expected = folder.run("policy check broken.yaml");
     insta::assert_snapshot!("check_broken", expected.text());
     for args in [
@@ -158,7 +227,11 @@ fn a_policy_that_does_not_hold_is_told_whole_by_every_command() {
         } else {
             folder.run(args)
         };
-        assert_eq!((run.code, run.stdout.as_str(), &run.stderr), (2, "", &expected.stderr), "{args}");
+        assert_eq!(
+            (run.code, run.stdout.as_str(), &run.stderr),
+            (2, "", &expected.stderr),
+            "{args}"
+        );
     }
 }
 
@@ -176,7 +249,14 @@ fn checking() {
         "policy check broken.yaml --format json".to_owned(),
         "policy check regional.yaml --input groups.json".to_owned(),
     ] {
-        told += &["$ portcullis ", &args, "\n", &folder.run(&args).text(), "\n"].concat();
+        told += &[
+            "$ portcullis ",
+            &args,
+            "\n",
+            &folder.run(&args).text(),
+            "\n",
+        ]
+        .concat();
     }
     insta::assert_snapshot!(told);
 }
@@ -188,7 +268,10 @@ fn exit_codes() {
         ("policy check good.yaml --strict", 0),
         ("policy check bom.yaml", 0),
         ("policy check excepting.yaml --input groups.json", 0),
-        ("policy check excepting.yaml --input groups.json --strict", 2),
+        (
+            "policy check excepting.yaml --input groups.json --strict",
+            2,
+        ),
         ("policy check good.yaml --input bad.json", 2),
         ("policy check good.yaml --input cut.json", 2),
         ("policy check good.yaml --input not-there.json", 3),
@@ -243,7 +326,10 @@ fn colours_of_mistakes_are_for_terminals() {
     assert!(!plain.stderr.contains('\u{1b}'));
     let coloured = folder.run("policy check broken.yaml --color always");
     assert!(coloured.stderr.contains('\u{1b}'));
-    assert_eq!(anstream::adapter::strip_str(&coloured.stderr).to_string(), plain.stderr);
+    assert_eq!(
+        anstream::adapter::strip_str(&coloured.stderr).to_string(),
+        plain.stderr
+    );
     let mut command = folder.command("policy check broken.yaml --color auto");
     command.env("NO_COLOR", "1");
     assert_eq!(finish(command, b"").stderr, plain.stderr);
@@ -255,12 +341,21 @@ fn showing_gives_a_policy_that_is_the_same() {
         let name = format!("preset:{}", preset.name);
         let shown = portcullis(&["policy", "show", &name]);
         assert_eq!((shown.code, shown.stderr.as_str()), (0, ""));
-        let policy = parse(preset.name, preset.text).unwrap().policy;
-        assert_eq!(parse("shown.yaml", &shown.stdout).unwrap().policy, policy);
-        let checked = portcullis_with(shown.stdout.as_bytes(), &["policy", "check", "-", "--strict"]);
+        let policy = parse_policy(preset.name, preset.text).unwrap().policy;
+        assert_eq!(
+            parse_policy("shown.yaml", &shown.stdout).unwrap().policy,
+            policy
+        );
+        let checked = portcullis_with(
+            shown.stdout.as_bytes(),
+            &["policy", "check", "-", "--strict"],
+        );
         assert_eq!(checked.code, 0, "{checked:?}");
     }
-    assert_eq!(portcullis(&["policy", "show"]).stdout, portcullis(&["policy", "show", "preset:baseline"]).stdout);
+    assert_eq!(
+        portcullis(&["policy", "show"]).stdout,
+        portcullis(&["policy", "show", "preset:baseline"]).stdout
+    );
 }
 
 #[test]
@@ -274,7 +369,13 @@ fn the_schema_is_the_committed_one() {
 fn the_baseline_is_what_counts_when_nothing_is_said() {
     let folder = folder();
     let same = |args: &str| {
-        assert_eq!(folder.run(args).stdout, folder.run(&format!("{args} --policy preset:baseline")).stdout, "{args}");
+        assert_eq!(
+            folder.run(args).stdout,
+            folder
+                .run(&format!("{args} --policy preset:baseline"))
+                .stdout,
+            "{args}"
+        );
     };
     same("audit --input groups.json");
     same("rules");
@@ -284,8 +385,12 @@ fn the_baseline_is_what_counts_when_nothing_is_said() {
 fn text_of_a_policy_cannot_drive_the_terminal() {
     let evil = "\"a\\e[2Jb\"";
     let rules = format!("rules: [{{ id: port-range, forbids: {evil}, references: [{evil}] }}]\n");
-    let exception = format!("exceptions: [{{ id: x, reason: {evil}, owner: {evil}, expires: 2020-01-01 }}]\n");
-    let policy = format!("{GOOD}name: {evil}\n{rules}{}", exception.replace(" }]", ", ports: [22] }]"));
+    let exception =
+        format!("exceptions: [{{ id: x, reason: {evil}, owner: {evil}, expires: 2020-01-01 }}]\n");
+    let policy = format!(
+        "{GOOD}name: {evil}\n{rules}{}",
+        exception.replace(" }]", ", ports: [22] }]")
+    );
     let folder = folder().with("evil.yaml", policy);
     for args in [
         "policy check evil.yaml",
@@ -296,6 +401,9 @@ fn text_of_a_policy_cannot_drive_the_terminal() {
         "policy show evil.yaml",
     ] {
         let run = folder.run(args);
-        assert!(!run.stdout.contains('\u{1b}') && !run.stderr.contains('\u{1b}'), "{args}: {run:?}");
+        assert!(
+            !run.stdout.contains('\u{1b}') && !run.stderr.contains('\u{1b}'),
+            "{args}: {run:?}"
+        );
     }
 }

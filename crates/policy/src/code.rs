@@ -128,64 +128,139 @@ impl Code {
     ];
 
     /// The code and what it means.
-    const fn entry(self) -> (&'static str, &'static str) {
+    const fn code_and_description(self) -> (&'static str, &'static str) {
         match self {
             Self::NotYaml => ("policy/not-yaml", "the text is not YAML 1.2"),
             Self::Empty => ("policy/empty", "the file holds no policy"),
-            Self::ManyDocuments => ("policy/many-documents", "the file holds more than one YAML document"),
-            Self::TooComplex => ("policy/too-complex", "the file nests or repeats itself beyond reason"),
+            Self::ManyDocuments => (
+                "policy/many-documents",
+                "the file holds more than one YAML document",
+            ),
+            Self::TooComplex => (
+                "policy/too-complex",
+                "the file nests or repeats itself beyond reason",
+            ),
             Self::DuplicateKey => ("policy/duplicate-key", "a key stands twice in one mapping"),
-            Self::UnsupportedVersion => ("policy/unsupported-version", "the version of the language is not known"),
+            Self::UnsupportedVersion => (
+                "policy/unsupported-version",
+                "the version of the language is not known",
+            ),
             Self::UnknownKey => ("policy/unknown-key", "a key has no meaning where it stands"),
             Self::MissingKey => ("policy/missing-key", "a key that must be there is not"),
-            Self::WrongType => ("policy/wrong-type", "a value is a text, list or mapping where another is expected"),
-            Self::ConflictingKeys => ("policy/conflicting-keys", "two keys say the same thing in different ways"),
-            Self::MisplacedParameter => ("policy/misplaced-parameter", "the check of the rule has no such parameter"),
-            Self::UnknownValue => ("policy/unknown-value", "a word is not one of the few that are allowed"),
-            Self::UnknownName => ("policy/unknown-name", "a name refers to nothing in the policy"),
-            Self::BadName => ("policy/bad-name", "an id or name is not made of small letters, digits and dashes"),
-            Self::DuplicateId => ("policy/duplicate-id", "two rules or two exceptions have the same id"),
-            Self::Nothing => ("policy/nothing", "a text, list or scope is empty where that cannot be meant"),
+            Self::WrongType => (
+                "policy/wrong-type",
+                "a value is a text, list or mapping where another is expected",
+            ),
+            Self::ConflictingKeys => (
+                "policy/conflicting-keys",
+                "two keys say the same thing in different ways",
+            ),
+            Self::MisplacedParameter => (
+                "policy/misplaced-parameter",
+                "the check of the rule has no such parameter",
+            ),
+            Self::UnknownValue => (
+                "policy/unknown-value",
+                "a word is not one of the few that are allowed",
+            ),
+            Self::UnknownName => (
+                "policy/unknown-name",
+                "a name refers to nothing in the policy",
+            ),
+            Self::BadName => (
+                "policy/bad-name",
+                "an id or name is not made of small letters, digits and dashes",
+            ),
+            Self::DuplicateId => (
+                "policy/duplicate-id",
+                "two rules or two exceptions have the same id",
+            ),
+            Self::Nothing => (
+                "policy/nothing",
+                "a text, list or scope is empty where that cannot be meant",
+            ),
             Self::BadNumber => ("policy/bad-number", "a number is malformed or out of range"),
-            Self::BadPort => ("policy/bad-port", "a port or span of ports is malformed, reversed or out of range"),
-            Self::BadProtocol => ("policy/bad-protocol", "a protocol is unknown, or has no place here"),
-            Self::BadSource => ("policy/bad-source", "a source is no CIDR, prefix list or security group"),
+            Self::BadPort => (
+                "policy/bad-port",
+                "a port or span of ports is malformed, reversed or out of range",
+            ),
+            Self::BadProtocol => (
+                "policy/bad-protocol",
+                "a protocol is unknown, or has no place here",
+            ),
+            Self::BadSource => (
+                "policy/bad-source",
+                "a source is no CIDR, prefix list or security group",
+            ),
             Self::BadCidr => ("policy/bad-cidr", "a block of addresses is malformed"),
-            Self::BadDate => ("policy/bad-date", "a date or time is malformed, or no such day exists"),
+            Self::BadDate => (
+                "policy/bad-date",
+                "a date or time is malformed, or no such day exists",
+            ),
             Self::BadBoolean => ("policy/bad-boolean", "neither `true` nor `false`"),
-            Self::BadPattern => ("policy/bad-pattern", "a pattern holds what its subject can never hold"),
-            Self::BadAwsId => ("policy/bad-aws-id", "an id or region is not as AWS writes it"),
+            Self::BadPattern => (
+                "policy/bad-pattern",
+                "a pattern holds what its subject can never hold",
+            ),
+            Self::BadAwsId => (
+                "policy/bad-aws-id",
+                "an id or region is not as AWS writes it",
+            ),
             Self::MissingReason => ("policy/missing-reason", "an exception does not say why"),
-            Self::MissingOwner => ("policy/missing-owner", "an exception does not say who answers for it"),
-            Self::LimitlessException => ("policy/limitless-exception", "an exception frees everything, everywhere"),
-            Self::RestrictWithoutTrusted => {
-                ("policy/restrict-without-trusted", "`restrict` has no trusted sources to restrict to")
-            }
-            Self::TrustedWorld => ("policy/trusted-world", "trusted sources are the whole world"),
+            Self::MissingOwner => (
+                "policy/missing-owner",
+                "an exception does not say who answers for it",
+            ),
+            Self::LimitlessException => (
+                "policy/limitless-exception",
+                "an exception frees everything, everywhere",
+            ),
+            Self::RestrictWithoutTrusted => (
+                "policy/restrict-without-trusted",
+                "`restrict` has no trusted sources to restrict to",
+            ),
+            Self::TrustedWorld => (
+                "policy/trusted-world",
+                "trusted sources are the whole world",
+            ),
             Self::NoRules => ("policy/no-rules", "the policy forbids nothing"),
-            Self::ExpiredException => ("policy/expired-exception", "an exception has ended and does nothing"),
-            Self::ShadowedException => {
-                ("policy/shadowed-exception", "an earlier exception frees all that this one does")
-            }
-            Self::SelfGranted => {
-                ("policy/self-granted", "whoever opens the port can set what the policy goes by, and so be spared")
-            }
+            Self::ExpiredException => (
+                "policy/expired-exception",
+                "an exception has ended and does nothing",
+            ),
+            Self::ShadowedException => (
+                "policy/shadowed-exception",
+                "an earlier exception frees all that this one does",
+            ),
+            Self::SelfGranted => (
+                "policy/self-granted",
+                "whoever opens the port can set what the policy goes by, and so be spared",
+            ),
             Self::RuleNeverFires => ("policy/rule-never-fires", "a rule forbids nothing at all"),
             Self::UnusedName => ("policy/unused-name", "nothing uses this list"),
-            Self::UnusedTrusted => ("policy/unused-trusted", "a rule with trusted sources never restricts"),
-            Self::BroadTrusted => ("policy/broad-trusted", "a trusted source holds very many addresses"),
-            Self::HostBits => ("policy/host-bits", "a block of addresses has bits set behind its prefix"),
+            Self::UnusedTrusted => (
+                "policy/unused-trusted",
+                "a rule with trusted sources never restricts",
+            ),
+            Self::BroadTrusted => (
+                "policy/broad-trusted",
+                "a trusted source holds very many addresses",
+            ),
+            Self::HostBits => (
+                "policy/host-bits",
+                "a block of addresses has bits set behind its prefix",
+            ),
         }
     }
 
     /// Stable kebab-case code: `policy/unknown-key`.
     pub const fn code(self) -> &'static str {
-        self.entry().0
+        self.code_and_description().0
     }
 
     /// What it means, in one line.
     pub const fn description(self) -> &'static str {
-        self.entry().1
+        self.code_and_description().1
     }
 
     /// Whether the policy holds all the same.
@@ -200,24 +275,42 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    #[expect(clippy::as_conversions, reason = "the place of a variant has no other name")]
+    #[expect(
+        clippy::as_conversions,
+        reason = "the place of a variant has no other name"
+    )]
     fn codes_and_descriptions_are_unique_and_all_are_listed() {
         let codes: BTreeSet<_> = Code::ALL.iter().map(|code| code.code()).collect();
         let meanings: BTreeSet<_> = Code::ALL.iter().map(|code| code.description()).collect();
-        assert_eq!((codes.len(), meanings.len()), (Code::ALL.len(), Code::ALL.len()));
+        assert_eq!(
+            (codes.len(), meanings.len()),
+            (Code::ALL.len(), Code::ALL.len())
+        );
         for (place, code) in Code::ALL.iter().enumerate() {
             let name = code.code().strip_prefix("policy/").unwrap();
-            assert!(name.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{name}");
-            assert_eq!(*code as usize, place, "{name} is out of order, or one before it is not listed");
+            assert!(
+                name.chars().all(|c| c.is_ascii_lowercase() || c == '-'),
+                "{name}"
+            );
+            assert_eq!(
+                *code as usize, place,
+                "{name} is out of order, or one before it is not listed"
+            );
         }
-        assert_eq!(Code::HostBits as usize, Code::ALL.len() - 1, "the last variant is the last listed");
+        assert_eq!(
+            Code::HostBits as usize,
+            Code::ALL.len() - 1,
+            "the last variant is the last listed"
+        );
         assert!(!Code::NoRules.is_warning() && Code::ExpiredException.is_warning());
     }
 
     #[test]
     fn the_codes() {
-        let lines: Vec<_> =
-            Code::ALL.iter().map(|code| format!("{:<32} {}", code.code(), code.description())).collect();
+        let lines: Vec<_> = Code::ALL
+            .iter()
+            .map(|code| format!("{:<32} {}", code.code(), code.description()))
+            .collect();
         insta::assert_snapshot!(lines.join("\n"));
     }
 }

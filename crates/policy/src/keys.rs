@@ -43,7 +43,7 @@ pub(crate) enum Kind {
     /// A whole number from one.
     Count,
     /// A day or a moment.
-    Moment,
+    Timestamp,
     /// A port or span of ports.
     Ports,
     /// The same, or the name of a set of them.
@@ -59,9 +59,9 @@ pub(crate) enum Kind {
     /// An id as AWS writes it.
     Aws(AwsId),
     /// A text with `*` and `?`.
-    Pattern(Subject),
+    Pattern(PatternSubject),
     /// A list; one value stands for a list of one.
-    Many(&'static Kind, Least),
+    List(&'static Kind, MinItems),
     /// A mapping with known keys.
     Section(&'static Section),
     /// A mapping with keys of the author's own.
@@ -70,7 +70,7 @@ pub(crate) enum Kind {
 
 /// Whether a list may be empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Least {
+pub(crate) enum MinItems {
     None,
     One,
 }
@@ -104,22 +104,32 @@ pub(crate) enum AwsId {
 
 /// What a pattern is held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Subject {
+pub(crate) enum PatternSubject {
     GroupName,
     Description,
     Tag,
     Principal,
 }
 
-const fn key(name: &'static str, kind: Kind, doc: &'static str) -> Key {
-    Key { name, doc, kind, required: None }
+const fn optional_key(name: &'static str, kind: Kind, doc: &'static str) -> Key {
+    Key {
+        name,
+        doc,
+        kind,
+        required: None,
+    }
 }
 
-const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Key {
-    Key { name, doc, kind, required: Some(Code::MissingKey) }
+const fn required_key(name: &'static str, kind: Kind, doc: &'static str) -> Key {
+    Key {
+        name,
+        doc,
+        kind,
+        required: Some(Code::MissingKey),
+    }
 }
 
-const fn word(word: &'static str, doc: &'static str) -> Choice {
+const fn allowed_value(word: &'static str, doc: &'static str) -> Choice {
     Choice { word, doc }
 }
 
@@ -129,50 +139,78 @@ pub(crate) static POLICY: Section = Section {
     doc: "A policy of Portcullis: which security group rules are forbidden, and what is done about them.",
     may_be_empty: false,
     keys: &[
-        required("version", Kind::Version, "The version of this language: 1."),
-        key("name", Kind::Text, "What the policy is called in reports. Default: the name of the file."),
-        key(
+        required_key("version", Kind::Version, "The version of this language: 1."),
+        optional_key(
+            "name",
+            Kind::Text,
+            "What the policy is called in reports. Default: the name of the file.",
+        ),
+        optional_key(
             "extends",
             Kind::Choice("policy to extend", PRESETS),
             "A policy to start from. A rule with the id of one of its rules replaces the fields it names; everything \
              else is added.",
         ),
-        key("mode", Kind::Choice("mode", MODES), "Whether anything is changed at all. Default: `enforce`."),
-        key(
+        optional_key(
+            "mode",
+            Kind::Choice("mode", MODES),
+            "Whether anything is changed at all. Default: `enforce`.",
+        ),
+        optional_key(
             "trusted",
-            Kind::Map(MapKey::Name, &Kind::Many(&Kind::Source, Least::One)),
+            Kind::Map(MapKey::Name, &Kind::List(&Kind::Source, MinItems::One)),
             "Lists of sources with names of your own, for rules that `restrict`.",
         ),
-        key(
+        optional_key(
             "ports",
-            Kind::Map(MapKey::Name, &Kind::Many(&Kind::Ports, Least::One)),
+            Kind::Map(MapKey::Name, &Kind::List(&Kind::Ports, MinItems::One)),
             "Sets of ports with names of your own.",
         ),
-        key("rules", Kind::Many(&Kind::Section(&RULE), Least::None), "What is forbidden, in the order of reports."),
-        key(
+        optional_key(
+            "rules",
+            Kind::List(&Kind::Section(&RULE), MinItems::None),
+            "What is forbidden, in the order of reports.",
+        ),
+        optional_key(
             "exceptions",
-            Kind::Many(&Kind::Section(&EXCEPTION), Least::None),
+            Kind::List(&Kind::Section(&EXCEPTION), MinItems::None),
             "What is allowed although a rule forbids it. An exception frees what it names and no more.",
         ),
-        key("guardrails", Kind::Section(&GUARDRAILS), "What is never done, whatever the rules say."),
-        key(
+        optional_key(
+            "guardrails",
+            Kind::Section(&GUARDRAILS),
+            "What is never done, whatever the rules say.",
+        ),
+        optional_key(
             "overrides",
-            Kind::Many(&Kind::Section(&OVERRIDE), Least::None),
+            Kind::List(&Kind::Section(&OVERRIDE), MinItems::None),
             "Other severities and actions for some groups. A later one wins over an earlier one.",
         ),
     ],
 };
 
 const PRESETS: &[Choice] = &[
-    word("baseline", "Closes what published controls agree must not be open to the world."),
-    word("web-only", "The world reaches TCP 80 and 443; everything else is narrowed away."),
-    word("monitor", "The baseline, changing nothing: it only tells."),
-    word("hipaa", "The baseline with the rule for common ports as HIPAA checks have it."),
+    allowed_value(
+        "baseline",
+        "Closes what published controls agree must not be open to the world.",
+    ),
+    allowed_value(
+        "web-only",
+        "The world reaches TCP 80 and 443; everything else is narrowed away.",
+    ),
+    allowed_value("monitor", "The baseline, changing nothing: it only tells."),
+    allowed_value(
+        "hipaa",
+        "The baseline with the rule for common ports as HIPAA checks have it.",
+    ),
 ];
 
 const MODES: &[Choice] = &[
-    word("enforce", "Actions are carried out."),
-    word("monitor", "Nothing is changed, whatever the actions say: what would be done is told."),
+    allowed_value("enforce", "Actions are carried out."),
+    allowed_value(
+        "monitor",
+        "Nothing is changed, whatever the actions say: what would be done is told.",
+    ),
 ];
 
 static RULE: Section = Section {
@@ -180,39 +218,63 @@ static RULE: Section = Section {
     doc: "One rule: what it looks for, how bad that is, and what is done about it.",
     may_be_empty: false,
     keys: &[
-        required("id", Kind::Id, "A name that stays: small letters, digits and dashes. Exceptions and reports use it."),
-        key("forbids", Kind::Text, "What the rule forbids, in one line for people. Alerts quote it."),
-        key("check", Kind::Choice("check", CHECKS), "What is looked for."),
-        PORTS,
-        PROTOCOL,
+        required_key(
+            "id",
+            Kind::Id,
+            "A name that stays: small letters, digits and dashes. Exceptions and reports use it.",
+        ),
+        optional_key(
+            "forbids",
+            Kind::Text,
+            "What the rule forbids, in one line for people. Alerts quote it.",
+        ),
+        optional_key(
+            "check",
+            Kind::Choice("check", CHECKS),
+            "What is looked for.",
+        ),
+        PORTS_KEY,
+        PROTOCOL_KEY,
         TRAFFIC_KEY,
-        key("severity", Kind::Choice("severity", SEVERITIES), "How bad it is."),
-        key(
+        optional_key(
+            "severity",
+            Kind::Choice("severity", SEVERITIES),
+            "How bad it is.",
+        ),
+        optional_key(
             "action",
             Kind::Choice("action", ACTIONS),
             "What is done about it. Where rules meet on one box, the strongest wins.",
         ),
-        key(
+        optional_key(
             "trusted",
-            Kind::Many(&Kind::SourceOrName, Least::One),
+            Kind::List(&Kind::SourceOrName, MinItems::One),
             "For `restrict`: the sources that keep access. Names under `trusted`, CIDRs, prefix lists, groups.",
         ),
-        key("references", Kind::Many(&Kind::Text, Least::None), "The published controls that the rule answers."),
-        key("scope", Kind::Section(&SCOPE), "The groups for which the rule holds. Default: all."),
+        optional_key(
+            "references",
+            Kind::List(&Kind::Text, MinItems::None),
+            "The published controls that the rule answers.",
+        ),
+        optional_key(
+            "scope",
+            Kind::Section(&SCOPE),
+            "The groups for which the rule holds. Default: all.",
+        ),
     ],
 };
 
-const PORTS: Key = key(
+const PORTS_KEY: Key = optional_key(
     "ports",
-    Kind::Many(&Kind::PortsOrName, Least::One),
+    Kind::List(&Kind::PortsOrName, MinItems::One),
     "Ports (`22`), spans (`8000-8010`), `all`, and names under `ports`.",
 );
-const PROTOCOL: Key = key(
+const PROTOCOL_KEY: Key = optional_key(
     "protocol",
-    Kind::Many(&Kind::Protocol, Least::One),
+    Kind::List(&Kind::Protocol, MinItems::One),
     "The protocol, or a list: `tcp`, `udp`, and where no ports are given also `icmp`, `icmpv6` or a number.",
 );
-const TRAFFIC_KEY: Key = key(
+const TRAFFIC_KEY: Key = optional_key(
     "traffic",
     Kind::Section(&TRAFFIC),
     "Instead of `protocol` and `ports`, where each protocol has ports of its own.",
@@ -223,13 +285,21 @@ static TRAFFIC: Section = Section {
     doc: "A set of traffic. What is not named is not in it.",
     may_be_empty: true,
     keys: &[
-        key("tcp", Kind::Many(&Kind::PortsOrName, Least::One), "TCP ports; `all` for every one."),
-        key("udp", Kind::Many(&Kind::PortsOrName, Least::One), "UDP ports; `all` for every one."),
-        key("icmp", Kind::Flag, "ICMP of every type."),
-        key("icmpv6", Kind::Flag, "ICMPv6 of every type."),
-        key(
+        optional_key(
+            "tcp",
+            Kind::List(&Kind::PortsOrName, MinItems::One),
+            "TCP ports; `all` for every one.",
+        ),
+        optional_key(
+            "udp",
+            Kind::List(&Kind::PortsOrName, MinItems::One),
+            "UDP ports; `all` for every one.",
+        ),
+        optional_key("icmp", Kind::Flag, "ICMP of every type."),
+        optional_key("icmpv6", Kind::Flag, "ICMPv6 of every type."),
+        optional_key(
             "others",
-            Kind::Many(&Kind::ProtocolNumber, Least::One),
+            Kind::List(&Kind::ProtocolNumber, MinItems::One),
             "Numbers of other protocols; `all` for every one.",
         ),
     ],
@@ -237,60 +307,118 @@ static TRAFFIC: Section = Section {
 
 /// The check kinds, in the order of `portcullis_rules::check::Check`.
 pub(crate) const CHECKS: &[Choice] = &[
-    word("all-traffic", "Protocol `-1` open to the world."),
-    word("open-ports", "These TCP or UDP ports open to the world, alone or inside a range or `-1`. Needs `ports`."),
-    word("open-ports-except", "Any other TCP or UDP port open to the world. Needs `ports`."),
-    word("open-except", "Anything else open to the world: ports, ICMP, other protocols. Needs `ports` or `traffic`."),
-    word("port-range", "More than one port of a box (TCP, UDP or `-1`) open to the world."),
-    word("port-range-internal", "A box of more than one port from a CIDR or prefix list that is not the world."),
-    word("broad-source", "A public source of /8 or shorter (IPv6: /16 or shorter) that is not the world."),
-    word("other-protocols", "A protocol number other than TCP, UDP, ICMP and ICMPv6 open to the world."),
+    allowed_value("all-traffic", "Protocol `-1` open to the world."),
+    allowed_value(
+        "open-ports",
+        "These TCP or UDP ports open to the world, alone or inside a range or `-1`. Needs `ports`.",
+    ),
+    allowed_value(
+        "open-ports-except",
+        "Any other TCP or UDP port open to the world. Needs `ports`.",
+    ),
+    allowed_value(
+        "open-except",
+        "Anything else open to the world: ports, ICMP, other protocols. Needs `ports` or `traffic`.",
+    ),
+    allowed_value(
+        "port-range",
+        "More than one port of a box (TCP, UDP or `-1`) open to the world.",
+    ),
+    allowed_value(
+        "port-range-internal",
+        "A box of more than one port from a CIDR or prefix list that is not the world.",
+    ),
+    allowed_value(
+        "broad-source",
+        "A public source of /8 or shorter (IPv6: /16 or shorter) that is not the world.",
+    ),
+    allowed_value(
+        "other-protocols",
+        "A protocol number other than TCP, UDP, ICMP and ICMPv6 open to the world.",
+    ),
 ];
 
 /// The checks that say what traffic they mean, by the keys `ports`, `protocol` and `traffic`.
-pub(crate) const CHECKS_WITH_TRAFFIC: [&str; 3] = ["open-ports", "open-ports-except", "open-except"];
+pub(crate) const CHECKS_WITH_TRAFFIC: [&str; 3] =
+    ["open-ports", "open-ports-except", "open-except"];
 
 /// The keys that only those have.
 pub(crate) const TRAFFIC_KEYS: [&str; 3] = ["ports", "protocol", "traffic"];
 
 const SEVERITIES: &[Choice] = &[
-    word("low", "Untidy; worth knowing."),
-    word("medium", "Widens the attack surface."),
-    word("high", "Act today."),
-    word("critical", "Act now."),
+    allowed_value("low", "Untidy; worth knowing."),
+    allowed_value("medium", "Widens the attack surface."),
+    allowed_value("high", "Act today."),
+    allowed_value("critical", "Act now."),
 ];
 
 const ACTIONS: &[Choice] = &[
-    word("revoke", "The whole box goes."),
-    word("restrict", "What is forbidden is opened again to `trusted` only, what is not is kept, and the box goes."),
-    word("narrow", "What is not forbidden is kept as boxes of its own, and the box goes."),
-    word("notify", "Somebody is told."),
-    word("off", "Nothing; the rule is not judged."),
+    allowed_value("revoke", "The whole box goes."),
+    allowed_value(
+        "restrict",
+        "What is forbidden is opened again to `trusted` only, what is not is kept, and the box goes.",
+    ),
+    allowed_value(
+        "narrow",
+        "What is not forbidden is kept as boxes of its own, and the box goes.",
+    ),
+    allowed_value("notify", "Somebody is told."),
+    allowed_value("off", "Nothing; the rule is not judged."),
 ];
 
 /// The severity that a word of the table names.
-pub(crate) fn severity(word: &str) -> Option<Severity> {
-    [Severity::Low, Severity::Medium, Severity::High, Severity::Critical]
-        .into_iter()
-        .find(|severity| severity.to_string() == word)
+pub(crate) fn parse_severity(word: &str) -> Option<Severity> {
+    [
+        Severity::Low,
+        Severity::Medium,
+        Severity::High,
+        Severity::Critical,
+    ]
+    .into_iter()
+    .find(|severity| severity.to_string() == word)
 }
 
 /// The action that a word of the table names.
-pub(crate) fn action(word: &str) -> Option<Action> {
-    [Action::Off, Action::Notify, Action::Narrow, Action::Restrict, Action::Revoke]
-        .into_iter()
-        .find(|action| action.to_string() == word)
+pub(crate) fn parse_action(word: &str) -> Option<Action> {
+    [
+        Action::Off,
+        Action::Notify,
+        Action::Narrow,
+        Action::Restrict,
+        Action::Revoke,
+    ]
+    .into_iter()
+    .find(|action| action.to_string() == word)
 }
 
-const NAMES: Key =
-    key("names", Kind::Many(&Kind::Pattern(Subject::GroupName), Least::One), "Names of groups; `*` and `?` match.");
-const GROUPS: Key = key("groups", Kind::Many(&Kind::Aws(AwsId::Group), Least::One), "Ids of groups.");
-const VPCS: Key = key("vpcs", Kind::Many(&Kind::Aws(AwsId::Vpc), Least::One), "Ids of VPCs.");
-const ACCOUNTS: Key = key("accounts", Kind::Many(&Kind::Aws(AwsId::Account), Least::One), "Ids of accounts.");
-const REGIONS: Key = key("regions", Kind::Many(&Kind::Aws(AwsId::Region), Least::One), "Names of regions.");
-const TAGS: Key = key(
+const NAMES: Key = optional_key(
+    "names",
+    Kind::List(&Kind::Pattern(PatternSubject::GroupName), MinItems::One),
+    "Names of groups; `*` and `?` match.",
+);
+const GROUPS: Key = optional_key(
+    "groups",
+    Kind::List(&Kind::Aws(AwsId::Group), MinItems::One),
+    "Ids of groups.",
+);
+const VPCS: Key = optional_key(
+    "vpcs",
+    Kind::List(&Kind::Aws(AwsId::Vpc), MinItems::One),
+    "Ids of VPCs.",
+);
+const ACCOUNTS: Key = optional_key(
+    "accounts",
+    Kind::List(&Kind::Aws(AwsId::Account), MinItems::One),
+    "Ids of accounts.",
+);
+const REGIONS: Key = optional_key(
+    "regions",
+    Kind::List(&Kind::Aws(AwsId::Region), MinItems::One),
+    "Names of regions.",
+);
+const TAGS: Key = optional_key(
     "tags",
-    Kind::Map(MapKey::Tag, &Kind::Pattern(Subject::Tag)),
+    Kind::Map(MapKey::Tag, &Kind::Pattern(PatternSubject::Tag)),
     "Tags of the group, all of which must be there. Whoever may tag the group can set them.",
 );
 
@@ -312,19 +440,19 @@ static MATCH: Section = Section {
         ACCOUNTS,
         REGIONS,
         TAGS,
-        key(
+        optional_key(
             "rule_tags",
-            Kind::Map(MapKey::Tag, &Kind::Pattern(Subject::Tag)),
+            Kind::Map(MapKey::Tag, &Kind::Pattern(PatternSubject::Tag)),
             "Tags of the security group rule. Whoever opens the port can set them.",
         ),
-        key(
+        optional_key(
             "descriptions",
-            Kind::Many(&Kind::Pattern(Subject::Description), Least::One),
+            Kind::List(&Kind::Pattern(PatternSubject::Description), MinItems::One),
             "Descriptions of the security group rule. Whoever opens the port writes them.",
         ),
-        key(
+        optional_key(
             "principals",
-            Kind::Many(&Kind::Pattern(Subject::Principal), Least::One),
+            Kind::List(&Kind::Pattern(PatternSubject::Principal), MinItems::One),
             "ARNs of those who made the change. Outside of an event nobody is known, so nothing is freed there.",
         ),
     ],
@@ -335,25 +463,43 @@ static EXCEPTION: Section = Section {
     doc: "What is allowed although a rule forbids it.",
     may_be_empty: false,
     keys: &[
-        required("id", Kind::Id, "A name that stays: small letters, digits and dashes. Reports use it."),
-        Key { required: Some(Code::MissingReason), ..key("reason", Kind::Text, "Why it is allowed.") },
-        Key { required: Some(Code::MissingOwner), ..key("owner", Kind::Text, "Who answers for it.") },
-        key(
+        required_key(
+            "id",
+            Kind::Id,
+            "A name that stays: small letters, digits and dashes. Reports use it.",
+        ),
+        Key {
+            required: Some(Code::MissingReason),
+            ..optional_key("reason", Kind::Text, "Why it is allowed.")
+        },
+        Key {
+            required: Some(Code::MissingOwner),
+            ..optional_key("owner", Kind::Text, "Who answers for it.")
+        },
+        optional_key(
             "expires",
-            Kind::Moment,
+            Kind::Timestamp,
             "The last day (to its end, UTC), or the moment from which it does nothing. Default: never.",
         ),
-        key("rules", Kind::Many(&Kind::RuleId, Least::One), "The rules it is an exception to. Default: all."),
-        PORTS,
-        PROTOCOL,
+        optional_key(
+            "rules",
+            Kind::List(&Kind::RuleId, MinItems::One),
+            "The rules it is an exception to. Default: all.",
+        ),
+        PORTS_KEY,
+        PROTOCOL_KEY,
         TRAFFIC_KEY,
-        key(
+        optional_key(
             "sources",
-            Kind::Many(&Kind::Source, Least::One),
+            Kind::List(&Kind::Source, MinItems::One),
             "The sources it frees, with every block inside of them. Default: all.",
         ),
-        key("match", Kind::Section(&MATCH), "The groups, rules and people it is for. Default: all."),
-        key(
+        optional_key(
+            "match",
+            Kind::Section(&MATCH),
+            "The groups, rules and people it is for. Default: all.",
+        ),
+        optional_key(
             "self_service",
             Kind::Flag,
             "You know that whoever opens the port can set what is matched, and so grant it to themselves: no warning.",
@@ -366,42 +512,64 @@ static GUARDRAILS: Section = Section {
     doc: "What is never done, whatever the rules say. Each refusal is told.",
     may_be_empty: true,
     keys: &[
-        key("protected", Kind::Many(&Kind::Section(&SCOPE), Least::None), "Groups that are never touched."),
-        key("max_removals", Kind::Count, "The most boxes that may go for one event and group; beyond it none goes."),
-        key("service_managed", Kind::Choice("setting", SPARING), "What is done about groups that an AWS service made."),
-        key(
+        optional_key(
+            "protected",
+            Kind::List(&Kind::Section(&SCOPE), MinItems::None),
+            "Groups that are never touched.",
+        ),
+        optional_key(
+            "max_removals",
+            Kind::Count,
+            "The most boxes that may go for one event and group; beyond it none goes.",
+        ),
+        optional_key(
+            "service_managed",
+            Kind::Choice("setting", GUARDRAIL_ACTIONS),
+            "What is done about groups that an AWS service made.",
+        ),
+        optional_key(
             "load_balancers",
-            Kind::Choice("setting", SPARING),
+            Kind::Choice("setting", GUARDRAIL_ACTIONS),
             "What is done about groups in front of a load balancer.",
         ),
-        key(
+        optional_key(
             "principals",
-            Kind::Many(&Kind::Pattern(Subject::Principal), Least::None),
+            Kind::List(&Kind::Pattern(PatternSubject::Principal), MinItems::None),
             "Changes by these ARNs are only told about: a deployment pipeline.",
         ),
     ],
 };
 
-const SPARING: &[Choice] =
-    &[word("act", "What the rules say. The default."), word("notify", "They are only told about.")];
+const GUARDRAIL_ACTIONS: &[Choice] = &[
+    allowed_value("act", "What the rules say. The default."),
+    allowed_value("notify", "They are only told about."),
+];
 
 static OVERRIDE: Section = Section {
     name: "an override",
     doc: "Other severities and actions for some groups.",
     may_be_empty: false,
     keys: &[
-        required("scope", Kind::Section(&SCOPE), "The groups."),
-        required("rules", Kind::Map(MapKey::RuleId, &Kind::Section(&CHANGE)), "What is other, by the id of the rule."),
+        required_key("scope", Kind::Section(&SCOPE), "The groups."),
+        required_key(
+            "rules",
+            Kind::Map(MapKey::RuleId, &Kind::Section(&RULE_OVERRIDE)),
+            "What is other, by the id of the rule.",
+        ),
     ],
 };
 
-static CHANGE: Section = Section {
+static RULE_OVERRIDE: Section = Section {
     name: "a change of a rule",
     doc: "What is other about a rule.",
     may_be_empty: false,
     keys: &[
-        key("severity", Kind::Choice("severity", SEVERITIES), "Another severity."),
-        key("action", Kind::Choice("action", ACTIONS), "Another action."),
+        optional_key(
+            "severity",
+            Kind::Choice("severity", SEVERITIES),
+            "Another severity.",
+        ),
+        optional_key("action", Kind::Choice("action", ACTIONS), "Another action."),
     ],
 };
 
@@ -411,11 +579,30 @@ mod tests {
 
     #[test]
     fn the_words_of_the_table_are_those_of_the_engine() {
-        assert!(SEVERITIES.iter().all(|choice| severity(choice.word).is_some()));
-        assert!(ACTIONS.iter().all(|choice| action(choice.word).is_some()));
+        assert!(
+            SEVERITIES
+                .iter()
+                .all(|choice| parse_severity(choice.word).is_some())
+        );
+        assert!(
+            ACTIONS
+                .iter()
+                .all(|choice| parse_action(choice.word).is_some())
+        );
         let known: Vec<_> = crate::PRESETS.iter().map(|preset| preset.name).collect();
-        assert_eq!(PRESETS.iter().map(|choice| choice.word).collect::<Vec<_>>(), known);
-        assert!(CHECKS_WITH_TRAFFIC.iter().all(|name| CHECKS.iter().any(|check| check.word == *name)));
-        assert!(TRAFFIC_KEYS.iter().all(|name| RULE.keys.iter().any(|key| key.name == *name)));
+        assert_eq!(
+            PRESETS.iter().map(|choice| choice.word).collect::<Vec<_>>(),
+            known
+        );
+        assert!(
+            CHECKS_WITH_TRAFFIC
+                .iter()
+                .all(|name| CHECKS.iter().any(|check| check.word == *name))
+        );
+        assert!(
+            TRAFFIC_KEYS
+                .iter()
+                .all(|name| RULE.keys.iter().any(|key| key.name == *name))
+        );
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The way through the crate: `tree` reads YAML and keeps where everything stands; `decode` holds the tree against
 //! the one table of keys in `keys`, which also makes the JSON Schema ([`schema()`]); `resolve` follows names and
-//! `extends` and gives the [`Policy`](portcullis_rules::Policy). No step stops at the first mistake: a broken file is
+//! `extends` and gives the [`InvalidPolicy`](portcullis_rules::Policy). No step stops at the first mistake: a broken file is
 //! told everything at once, in the words of [`Code`].
 //!
 //! ```
@@ -30,10 +30,10 @@ mod suggest;
 mod text;
 mod tree;
 
-pub use checks::check;
+pub use checks::lint_policy;
 pub use code::Code;
 pub use diagnostic::{Diagnostic, Diagnostics};
-pub use load::{Loaded, parse};
-pub use presets::{PRESETS, Preset, preset};
-pub use schema::schema;
-pub use show::show;
+pub use load::{LoadedPolicy, parse_policy};
+pub use presets::{PRESETS, Preset, find_preset};
+pub use schema::json_schema;
+pub use show::render_policy;

@@ -11,13 +11,25 @@ pub struct Preset {
 
 /// Every preset.
 pub const PRESETS: [Preset; 4] = [
-    Preset { name: "baseline", text: include_str!("../presets/baseline.yaml") },
-    Preset { name: "web-only", text: include_str!("../presets/web-only.yaml") },
-    Preset { name: "monitor", text: include_str!("../presets/monitor.yaml") },
-    Preset { name: "hipaa", text: include_str!("../presets/hipaa.yaml") },
+    Preset {
+        name: "baseline",
+        text: include_str!("../presets/baseline.yaml"),
+    },
+    Preset {
+        name: "web-only",
+        text: include_str!("../presets/web-only.yaml"),
+    },
+    Preset {
+        name: "monitor",
+        text: include_str!("../presets/monitor.yaml"),
+    },
+    Preset {
+        name: "hipaa",
+        text: include_str!("../presets/hipaa.yaml"),
+    },
 ];
 
 /// The preset of this name.
-pub fn preset(name: &str) -> Option<Preset> {
+pub fn find_preset(name: &str) -> Option<Preset> {
     PRESETS.into_iter().find(|preset| preset.name == name)
 }

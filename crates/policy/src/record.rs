@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use portcullis_rules::{PortSpan, Protocol, Source};
+use portcullis_rules::{PortRange, Protocol, Source};
 
 use crate::text::{Span, Spanned};
 
@@ -17,8 +17,8 @@ pub(crate) enum Value {
     Choice(&'static str),
     Flag(bool),
     Count(usize),
-    Moment(Timestamp),
-    Ports(PortSpan),
+    Timestamp(Timestamp),
+    Ports(PortRange),
     Source(Source),
     Protocol(Protocol),
     /// The name of a set of ports or of a list of sources.
@@ -45,11 +45,14 @@ pub(crate) struct Record {
 
 impl Record {
     pub(crate) fn new(span: Span) -> Self {
-        Self { span, ..Self::default() }
+        Self {
+            span,
+            ..Self::default()
+        }
     }
 
     /// Notes that something in it could not be understood.
-    pub(crate) fn flaw(&mut self) {
+    pub(crate) fn mark_flawed(&mut self) {
         self.flawed = true;
     }
 
@@ -69,12 +72,18 @@ impl Record {
     }
 
     /// Whether the key is written, soundly or not.
-    pub(crate) fn has(&self, key: &str) -> bool {
+    pub(crate) fn contains_key(&self, key: &str) -> bool {
         self.fields.contains_key(key)
     }
 
-    pub(crate) fn put(&mut self, name: &'static str, key: Span, value: Option<Spanned<Value>>) {
-        self.fields.insert(name, Field { key, value: value.map(Arc::new) });
+    pub(crate) fn insert(&mut self, name: &'static str, key: Span, value: Option<Spanned<Value>>) {
+        self.fields.insert(
+            name,
+            Field {
+                key,
+                value: value.map(Arc::new),
+            },
+        );
     }
 
     pub(crate) fn remove(&mut self, key: &str) {
@@ -84,10 +93,15 @@ impl Record {
     /// Everything of the other that is written there, in the place of what is written here.
     pub(crate) fn overlay(&mut self, other: &Self) {
         self.span = other.span;
-        self.fields.extend(other.fields.iter().map(|(name, field)| (*name, field.clone())));
+        self.fields.extend(
+            other
+                .fields
+                .iter()
+                .map(|(name, field)| (*name, field.clone())),
+        );
     }
 
-    pub(crate) fn value(&self, key: &str) -> Option<&Spanned<Value>> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Spanned<Value>> {
         self.fields.get(key)?.value.as_deref()
     }
 
@@ -98,93 +112,119 @@ impl Record {
 
     /// Where the value stands; the key where it is unsound.
     pub(crate) fn value_span(&self, key: &str) -> Span {
-        self.value(key).map_or_else(|| self.key_span(key), |value| value.span)
+        self.get(key)
+            .map_or_else(|| self.key_span(key), |value| value.span)
     }
 
-    pub(crate) fn text(&self, key: &str) -> Option<&str> {
-        self.value(key).and_then(|value| value.value.text())
+    pub(crate) fn get_text(&self, key: &str) -> Option<&str> {
+        self.get(key).and_then(|value| value.value.as_text())
     }
 
-    pub(crate) fn choice(&self, key: &str) -> Option<&'static str> {
-        let Value::Choice(word) = self.value(key)?.value else { return None };
+    pub(crate) fn get_choice(&self, key: &str) -> Option<&'static str> {
+        let Value::Choice(word) = self.get(key)?.value else {
+            return None;
+        };
         Some(word)
     }
 
-    pub(crate) fn flag(&self, key: &str) -> bool {
-        matches!(self.value(key), Some(Spanned { value: Value::Flag(true), .. }))
+    pub(crate) fn get_flag(&self, key: &str) -> bool {
+        matches!(
+            self.get(key),
+            Some(Spanned {
+                value: Value::Flag(true),
+                ..
+            })
+        )
     }
 
-    pub(crate) fn count(&self, key: &str) -> Option<usize> {
-        let Value::Count(count) = self.value(key)?.value else { return None };
+    pub(crate) fn get_count(&self, key: &str) -> Option<usize> {
+        let Value::Count(count) = self.get(key)?.value else {
+            return None;
+        };
         Some(count)
     }
 
-    pub(crate) fn moment(&self, key: &str) -> Option<Timestamp> {
-        let Value::Moment(moment) = self.value(key)?.value else { return None };
+    pub(crate) fn get_timestamp(&self, key: &str) -> Option<Timestamp> {
+        let Value::Timestamp(moment) = self.get(key)?.value else {
+            return None;
+        };
         Some(moment)
     }
 
     /// The items of a list; none where it is not written.
-    pub(crate) fn list(&self, key: &str) -> &[Spanned<Value>] {
-        self.value(key).map_or(&[], |value| value.value.items())
+    pub(crate) fn list_items(&self, key: &str) -> &[Spanned<Value>] {
+        self.get(key).map_or(&[], |value| value.value.as_list())
     }
 
     /// The texts of a list.
-    pub(crate) fn texts(&self, key: &str) -> impl Iterator<Item = &str> {
-        self.list(key).iter().filter_map(|item| item.value.text())
+    pub(crate) fn list_texts(&self, key: &str) -> impl Iterator<Item = &str> {
+        self.list_items(key)
+            .iter()
+            .filter_map(|item| item.value.as_text())
     }
 
-    pub(crate) fn record(&self, key: &str) -> Option<&Self> {
-        self.value(key)?.value.record()
+    pub(crate) fn get_record(&self, key: &str) -> Option<&Self> {
+        self.get(key)?.value.as_record()
     }
 
     /// The mappings of a list.
-    pub(crate) fn records(&self, key: &str) -> impl Iterator<Item = &Self> {
-        self.list(key).iter().filter_map(|item| item.value.record())
+    pub(crate) fn list_records(&self, key: &str) -> impl Iterator<Item = &Self> {
+        self.list_items(key)
+            .iter()
+            .filter_map(|item| item.value.as_record())
     }
 
     /// The entries of a mapping with keys of the author's own.
-    pub(crate) fn map(&self, key: &str) -> &[(Spanned<String>, Spanned<Value>)] {
-        match self.value(key) {
-            Some(Spanned { value: Value::Map(entries), .. }) => entries,
+    pub(crate) fn map_entries(&self, key: &str) -> &[(Spanned<String>, Spanned<Value>)] {
+        match self.get(key) {
+            Some(Spanned {
+                value: Value::Map(entries),
+                ..
+            }) => entries,
             _ => &[],
         }
     }
 }
 
 impl Value {
-    pub(crate) fn text(&self) -> Option<&str> {
+    pub(crate) fn as_text(&self) -> Option<&str> {
         let Self::Text(text) = self else { return None };
         Some(text)
     }
 
-    pub(crate) fn items(&self) -> &[Spanned<Self>] {
+    pub(crate) fn as_list(&self) -> &[Spanned<Self>] {
         let Self::List(items) = self else { return &[] };
         items
     }
 
-    pub(crate) const fn ports(&self) -> Option<PortSpan> {
+    pub(crate) const fn as_port_range(&self) -> Option<PortRange> {
         let Self::Ports(span) = self else { return None };
         Some(*span)
     }
 
-    pub(crate) const fn source(&self) -> Option<&Source> {
-        let Self::Source(source) = self else { return None };
+    pub(crate) const fn as_source(&self) -> Option<&Source> {
+        let Self::Source(source) = self else {
+            return None;
+        };
         Some(source)
     }
 
-    pub(crate) const fn protocol(&self) -> Option<Protocol> {
-        let Self::Protocol(protocol) = self else { return None };
+    pub(crate) const fn as_protocol(&self) -> Option<Protocol> {
+        let Self::Protocol(protocol) = self else {
+            return None;
+        };
         Some(*protocol)
     }
 
-    pub(crate) fn name(&self) -> Option<&str> {
+    pub(crate) fn as_name(&self) -> Option<&str> {
         let Self::Name(name) = self else { return None };
         Some(name)
     }
 
-    pub(crate) fn record(&self) -> Option<&Record> {
-        let Self::Record(record) = self else { return None };
+    pub(crate) fn as_record(&self) -> Option<&Record> {
+        let Self::Record(record) = self else {
+            return None;
+        };
         Some(record)
     }
 }

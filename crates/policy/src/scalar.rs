@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use portcullis_rules::source::GroupSource;
-use portcullis_rules::{PortSpan, Protocol, Source};
+use portcullis_rules::{PortRange, Protocol, Source};
 
 use crate::code::Code;
-use crate::keys::{AwsId, Choice, Subject};
+use crate::keys::{AwsId, Choice, PatternSubject};
 use crate::record::Value;
-use crate::suggest::{did_you_mean, nearest};
-use crate::text::{listed, quoted};
+use crate::suggest::{did_you_mean, nearest_word};
+use crate::text::{quote_list, quote_text};
 
 /// Why a text is no value of the kind.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,68 +21,95 @@ pub(crate) struct Problem {
     pub(crate) help: Option<String>,
 }
 
-type Read = Result<Value, Problem>;
+type ScalarResult = Result<Value, Problem>;
 
-fn problem(code: Code, message: String, expected: impl Into<String>) -> Problem {
-    Problem { code, message, expected: expected.into(), help: None }
+fn scalar_problem(code: Code, message: String, expected: impl Into<String>) -> Problem {
+    Problem {
+        code,
+        message,
+        expected: expected.into(),
+        help: None,
+    }
 }
 
 impl Problem {
-    fn help(self, help: Option<String>) -> Self {
+    fn with_help(self, help: Option<String>) -> Self {
         Self { help, ..self }
     }
 }
 
 /// A version of the language.
-pub(crate) fn version(text: &str) -> Read {
+pub(crate) fn parse_version(text: &str) -> ScalarResult {
     if text == "1" {
         return Ok(Value::Count(1));
     }
-    let message = format!("unsupported version {}", quoted(text));
+    let message = format!("unsupported version {}", quote_text(text));
     let help = matches!(text, "1.0" | "v1" | "01").then(|| "write `version: 1`".to_owned());
-    Err(problem(Code::UnsupportedVersion, message, "this program reads version 1").help(help))
+    Err(scalar_problem(
+        Code::UnsupportedVersion,
+        message,
+        "this program reads version 1",
+    )
+    .with_help(help))
 }
 
-pub(crate) fn text(text: &str) -> Read {
+pub(crate) fn parse_text(text: &str) -> ScalarResult {
     if text.trim().is_empty() {
-        return Err(problem(Code::Nothing, "empty text".to_owned(), "expected some words"));
+        return Err(scalar_problem(
+            Code::Nothing,
+            "empty text".to_owned(),
+            "expected some words",
+        ));
     }
     Ok(Value::Text(text.to_owned()))
 }
 
-const NAME: &str = "expected small letters, digits and dashes, such as `web-ports`, a letter first";
+const EXPECTED_NAME: &str =
+    "expected small letters, digits and dashes, such as `web-ports`, a letter first";
 
 /// A name of the author's own.
-pub(crate) fn name(text: &str) -> Result<String, Problem> {
+pub(crate) fn parse_name(text: &str) -> Result<String, Problem> {
     if is_name(text) {
         return Ok(text.to_owned());
     }
-    let better: String = text.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let better: String = text
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
     let better = better.trim_matches('-');
     let help = is_name(better).then(|| format!("`{better}` would do"));
-    Err(problem(Code::BadName, format!("invalid name {}", quoted(text)), NAME).help(help))
+    Err(scalar_problem(
+        Code::BadName,
+        format!("invalid name {}", quote_text(text)),
+        EXPECTED_NAME,
+    )
+    .with_help(help))
 }
 
 /// `all` has a meaning of its own, and what begins like an id of AWS is one.
 pub(crate) fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
         && !["sg-", "pl-"].iter().any(|prefix| text.starts_with(prefix))
         && text != "all"
 }
 
-pub(crate) fn choice(text: &str, what: &str, choices: &'static [Choice]) -> Read {
+pub(crate) fn parse_choice(text: &str, what: &str, choices: &'static [Choice]) -> ScalarResult {
     if let Some(choice) = choices.iter().find(|choice| choice.word == text) {
         return Ok(Value::Choice(choice.word));
     }
     let words = || choices.iter().map(|choice| choice.word);
-    let expected = format!("expected one of {}", listed(words(), "or"));
-    let message = format!("unknown {what} {}", quoted(text));
-    Err(problem(Code::UnknownValue, message, expected).help(did_you_mean(text, words())))
+    let expected = format!("expected one of {}", quote_list(words(), "or"));
+    let message = format!("unknown {what} {}", quote_text(text));
+    Err(scalar_problem(Code::UnknownValue, message, expected)
+        .with_help(did_you_mean(text, words())))
 }
 
 /// YAML 1.2 knows two words; the others are YAML 1.1.
-pub(crate) fn flag(text: &str) -> Read {
+pub(crate) fn parse_flag(text: &str) -> ScalarResult {
     let help = match text.to_ascii_lowercase().as_str() {
         "true" if text == "true" => return Ok(Value::Flag(true)),
         "false" if text == "false" => return Ok(Value::Flag(false)),
@@ -90,60 +117,96 @@ pub(crate) fn flag(text: &str) -> Read {
         "no" | "off" | "n" | "false" | "0" => Some("write `false`".to_owned()),
         _ => None,
     };
-    let message = format!("{} is neither true nor false", quoted(text));
-    Err(problem(Code::BadBoolean, message, "expected `true` or `false`").help(help))
+    let message = format!("{} is neither true nor false", quote_text(text));
+    Err(scalar_problem(Code::BadBoolean, message, "expected `true` or `false`").with_help(help))
 }
 
-pub(crate) fn count(text: &str) -> Read {
-    match decimal(text).and_then(|number| usize::try_from(number).ok()) {
+pub(crate) fn parse_count(text: &str) -> ScalarResult {
+    match parse_decimal(text).and_then(|number| usize::try_from(number).ok()) {
         Some(count) if count > 0 => Ok(Value::Count(count)),
         _ => {
             let help = (text == "0").then(|| "`mode: monitor` changes nothing at all".to_owned());
-            let message = format!("invalid number {}", quoted(text));
-            Err(problem(Code::BadNumber, message, "expected a whole number from 1").help(help))
+            let message = format!("invalid number {}", quote_text(text));
+            Err(
+                scalar_problem(Code::BadNumber, message, "expected a whole number from 1")
+                    .with_help(help),
+            )
         }
     }
 }
 
 /// A number as people write it: no sign, no leading zero, no other base.
-fn decimal(text: &str) -> Option<u32> {
+fn parse_decimal(text: &str) -> Option<u32> {
     let plain = text.chars().all(|c| c.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     plain.then(|| text.parse().ok()).flatten()
 }
 
-const PORTS: &str = "expected a port, a span such as 8000-8010, or `all`";
+const EXPECTED_PORTS: &str = "expected a port, a span such as 8000-8010, or `all`";
 
-pub(crate) fn ports(text: &str) -> Read {
+pub(crate) fn parse_ports(text: &str) -> ScalarResult {
     if text == "all" {
-        return Ok(Value::Ports(PortSpan::ALL));
+        return Ok(Value::Ports(PortRange::ALL));
     }
-    let (from, to) = text.split_once('-').map_or((text, text), |(from, to)| (from.trim(), to.trim()));
-    let invalid = || problem(Code::BadPort, format!("invalid port {}", quoted(text)), PORTS);
-    let (Some(first), Some(last)) = (decimal(from), decimal(to)) else {
-        return Err(invalid().help(port_help(text)));
+    let (from, to) = text
+        .split_once('-')
+        .map_or((text, text), |(from, to)| (from.trim(), to.trim()));
+    let invalid = || {
+        scalar_problem(
+            Code::BadPort,
+            format!("invalid port {}", quote_text(text)),
+            EXPECTED_PORTS,
+        )
+    };
+    let (Some(first), Some(last)) = (parse_decimal(from), parse_decimal(to)) else {
+        return Err(invalid().with_help(port_help(text)));
     };
     let (Ok(low), Ok(high)) = (u16::try_from(first), u16::try_from(last)) else {
-        let message = format!("port {} is out of range", quoted(text));
-        return Err(problem(Code::BadPort, message, "expected 0 to 65535"));
+        let message = format!("port {} is out of range", quote_text(text));
+        return Err(scalar_problem(
+            Code::BadPort,
+            message,
+            "expected 0 to 65535",
+        ));
     };
-    PortSpan::new(low, high).map(Value::Ports).ok_or_else(|| {
-        let message = format!("span {} is the wrong way round", quoted(text));
-        problem(Code::BadPort, message, PORTS).help(Some(format!("write `{high}-{low}`")))
+    PortRange::new(low, high).map(Value::Ports).ok_or_else(|| {
+        let message = format!("span {} is the wrong way round", quote_text(text));
+        scalar_problem(Code::BadPort, message, EXPECTED_PORTS)
+            .with_help(Some(format!("write `{high}-{low}`")))
     })
 }
 
 /// What people write for ports, and what they mean.
 pub(crate) fn port_help(text: &str) -> Option<String> {
-    let services =
-        [("ssh", 22), ("rdp", 3389), ("http", 80), ("https", 443), ("mysql", 3306), ("postgres", 5432), ("dns", 53)];
-    let service = services.iter().find(|(name, _)| text.eq_ignore_ascii_case(name));
+    let services = [
+        ("ssh", 22),
+        ("rdp", 3389),
+        ("http", 80),
+        ("https", 443),
+        ("mysql", 3306),
+        ("postgres", 5432),
+        ("dns", 53),
+    ];
+    let service = services
+        .iter()
+        .find(|(name, _)| text.eq_ignore_ascii_case(name));
     let zeros = text.trim_start_matches('0');
     if let Some((_, port)) = service {
-        Some(format!("write the number, `{port}`, or give it a name under `ports`"))
-    } else if text.starts_with('0') && decimal(zeros).is_some() {
-        Some(format!("write `{zeros}`: some readers take a leading zero for an octal number"))
-    } else if let Some((from, to)) = text.split_once([':', '…']).or_else(|| text.split_once("..")) {
-        Some(format!("a span has a dash: `{}-{}`", from.trim(), to.trim_matches(['.', ' ', '='])))
+        Some(format!(
+            "write the number, `{port}`, or give it a name under `ports`"
+        ))
+    } else if text.starts_with('0') && parse_decimal(zeros).is_some() {
+        Some(format!(
+            "write `{zeros}`: some readers take a leading zero for an octal number"
+        ))
+    } else if let Some((from, to)) = text
+        .split_once([':', '…'])
+        .or_else(|| text.split_once(".."))
+    {
+        Some(format!(
+            "a span has a dash: `{}-{}`",
+            from.trim(),
+            to.trim_matches(['.', ' ', '='])
+        ))
     } else if matches!(text, "*" | "any" | "-1" | "ALL") {
         Some("write `all`".to_owned())
     } else if text.contains([',', ' ', '/']) {
@@ -153,20 +216,27 @@ pub(crate) fn port_help(text: &str) -> Option<String> {
     }
 }
 
-const PROTOCOL: &str = "expected `tcp`, `udp`, `icmp`, `icmpv6`, `all` or a number from 0 to 255";
+const EXPECTED_PROTOCOL: &str =
+    "expected `tcp`, `udp`, `icmp`, `icmpv6`, `all` or a number from 0 to 255";
 
-pub(crate) fn protocol(text: &str) -> Read {
+pub(crate) fn parse_protocol(text: &str) -> ScalarResult {
     text.parse::<Protocol>().map(Value::Protocol).map_err(|_| {
         let known = ["tcp", "udp", "icmp", "icmpv6", "all"];
-        let message = format!("unknown protocol {}", quoted(text));
-        problem(Code::BadProtocol, message, PROTOCOL).help(did_you_mean(text, known))
+        let message = format!("unknown protocol {}", quote_text(text));
+        scalar_problem(Code::BadProtocol, message, EXPECTED_PROTOCOL)
+            .with_help(did_you_mean(text, known))
     })
 }
 
-pub(crate) fn protocol_number(text: &str) -> Read {
+pub(crate) fn parse_protocol_number(text: &str) -> ScalarResult {
     let refused = |help: Option<String>| {
         let expected = "expected a number from 0 to 255 that has no key of its own, or `all`";
-        Err(problem(Code::BadProtocol, format!("{} is no other protocol", quoted(text)), expected).help(help))
+        Err(scalar_problem(
+            Code::BadProtocol,
+            format!("{} is no other protocol", quote_text(text)),
+            expected,
+        )
+        .with_help(help))
     };
     match text.parse::<Protocol>() {
         Ok(Protocol::All) if text == "all" => Ok(Value::Protocol(Protocol::All)),
@@ -178,34 +248,62 @@ pub(crate) fn protocol_number(text: &str) -> Read {
     }
 }
 
-const SOURCE: &str = "expected a CIDR, `pl-...` or `sg-...`";
+const EXPECTED_SOURCE: &str = "expected a CIDR, `pl-...` or `sg-...`";
 
-pub(crate) fn source(text: &str) -> Read {
-    let (owner, id) = text.split_once('/').map_or((None, text), |(owner, id)| (Some(owner), id));
+pub(crate) fn parse_source(text: &str) -> ScalarResult {
+    let (owner, id) = text
+        .split_once('/')
+        .map_or((None, text), |(owner, id)| (Some(owner), id));
     if id.starts_with("sg-") {
-        aws_id(id, AwsId::Group)?;
-        owner.map(|owner| aws_id(owner, AwsId::Account)).transpose()?;
+        parse_aws_id(id, AwsId::Group)?;
+        owner
+            .map(|owner| parse_aws_id(owner, AwsId::Account))
+            .transpose()?;
         let owner_id = owner.map(str::to_owned);
-        return Ok(Value::Source(Source::Group(GroupSource { group_id: id.to_owned(), owner_id })));
+        return Ok(Value::Source(Source::Group(GroupSource {
+            group_id: id.to_owned(),
+            owner_id,
+        })));
     }
     if text.starts_with("pl-") {
         return if is_hex_id(text, "pl-") {
             Ok(Value::Source(Source::PrefixList(text.to_owned())))
         } else {
             let expected = "expected `pl-` and 8 to 17 hexadecimal digits";
-            Err(problem(Code::BadAwsId, format!("invalid prefix list id {}", quoted(text)), expected))
+            Err(scalar_problem(
+                Code::BadAwsId,
+                format!("invalid prefix list id {}", quote_text(text)),
+                expected,
+            ))
         };
     }
-    Source::cidr(text).map(Value::Source).map_err(|_| {
-        let code = if text.contains(['/', '.', ':']) { Code::BadCidr } else { Code::BadSource };
-        let what = if code == Code::BadCidr { "CIDR" } else { "source" };
-        problem(code, format!("invalid {what} {}", quoted(text)), SOURCE).help(source_help(text))
+    Source::from_cidr(text).map(Value::Source).map_err(|_| {
+        let code = if text.contains(['/', '.', ':']) {
+            Code::BadCidr
+        } else {
+            Code::BadSource
+        };
+        let what = if code == Code::BadCidr {
+            "CIDR"
+        } else {
+            "source"
+        };
+        scalar_problem(
+            code,
+            format!("invalid {what} {}", quote_text(text)),
+            EXPECTED_SOURCE,
+        )
+        .with_help(source_help(text))
     })
 }
 
 fn source_help(text: &str) -> Option<String> {
     let small = text.to_ascii_lowercase();
-    if small != text && ["sg-", "pl-"].iter().any(|prefix| small.starts_with(prefix)) {
+    if small != text
+        && ["sg-", "pl-"]
+            .iter()
+            .any(|prefix| small.starts_with(prefix))
+    {
         return Some(format!("ids are written small: `{small}`"));
     }
     let (address, prefix) = text.split_once('/')?;
@@ -222,7 +320,8 @@ fn source_help(text: &str) -> Option<String> {
 
 fn is_hex_id(text: &str, prefix: &str) -> bool {
     text.strip_prefix(prefix).is_some_and(|digits| {
-        (8..=17).contains(&digits.len()) && digits.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'))
+        (8..=17).contains(&digits.len())
+            && digits.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'))
     })
 }
 
@@ -231,79 +330,139 @@ fn is_region(text: &str) -> bool {
     let word = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase());
     match parts.as_slice() {
         [words @ .., number] if (2..=3).contains(&words.len()) => {
-            words.iter().all(|part| word(part)) && decimal(number).is_some_and(|number| number < 100)
+            words.iter().all(|part| word(part))
+                && parse_decimal(number).is_some_and(|number| number < 100)
         }
         _ => false,
     }
 }
 
-pub(crate) fn aws_id(text: &str, id: AwsId) -> Read {
+pub(crate) fn parse_aws_id(text: &str, id: AwsId) -> ScalarResult {
     let (sound, what, expected) = match id {
         AwsId::Account => {
             let sound = text.len() == 12 && text.chars().all(|c| c.is_ascii_digit());
             (sound, "account id", "expected 12 digits")
         }
-        AwsId::Region => (is_region(text), "region", "expected a region such as eu-west-1"),
-        AwsId::Vpc => (is_hex_id(text, "vpc-"), "VPC id", "expected `vpc-` and 8 to 17 hexadecimal digits"),
-        AwsId::Group => (is_hex_id(text, "sg-"), "group id", "expected `sg-` and 8 to 17 hexadecimal digits"),
+        AwsId::Region => (
+            is_region(text),
+            "region",
+            "expected a region such as eu-west-1",
+        ),
+        AwsId::Vpc => (
+            is_hex_id(text, "vpc-"),
+            "VPC id",
+            "expected `vpc-` and 8 to 17 hexadecimal digits",
+        ),
+        AwsId::Group => (
+            is_hex_id(text, "sg-"),
+            "group id",
+            "expected `sg-` and 8 to 17 hexadecimal digits",
+        ),
     };
     if sound {
         return Ok(Value::Text(text.to_owned()));
     }
     let help = match id {
-        AwsId::Account => text.contains('-').then(|| format!("without dashes: \"{}\"", text.replace('-', ""))),
-        AwsId::Vpc | AwsId::Group if text.contains('*') => Some("patterns go under `names`".to_owned()),
-        AwsId::Group if !text.starts_with("sg-") => Some("names of groups go under `names`".to_owned()),
+        AwsId::Account => text
+            .contains('-')
+            .then(|| format!("without dashes: \"{}\"", text.replace('-', ""))),
+        AwsId::Vpc | AwsId::Group if text.contains('*') => {
+            Some("patterns go under `names`".to_owned())
+        }
+        AwsId::Group if !text.starts_with("sg-") => {
+            Some("names of groups go under `names`".to_owned())
+        }
         AwsId::Region | AwsId::Vpc | AwsId::Group => None,
     };
-    Err(problem(Code::BadAwsId, format!("invalid {what} {}", quoted(text)), expected).help(help))
+    Err(scalar_problem(
+        Code::BadAwsId,
+        format!("invalid {what} {}", quote_text(text)),
+        expected,
+    )
+    .with_help(help))
 }
 
 /// What EC2 allows in the name of a group and in a description, and our wildcards.
-fn in_ec2_text(c: char) -> bool {
+fn is_ec2_text_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || " ._-:/()#,@[]+=&;{}!$*?".contains(c)
 }
 
-pub(crate) fn pattern(text: &str, subject: Subject) -> Read {
+pub(crate) fn parse_pattern(text: &str, subject: PatternSubject) -> ScalarResult {
     let expected = "expected a text in which `*` is any text and `?` any one character";
-    if text.is_empty() && subject != Subject::Tag {
-        return Err(problem(Code::BadPattern, "empty pattern".to_owned(), expected));
+    if text.is_empty() && subject != PatternSubject::Tag {
+        return Err(scalar_problem(
+            Code::BadPattern,
+            "empty pattern".to_owned(),
+            expected,
+        ));
     }
     let (what, wrong) = match subject {
-        Subject::GroupName => ("the name of a group", text.chars().find(|c| !in_ec2_text(*c))),
-        Subject::Description => ("a description", text.chars().find(|c| !in_ec2_text(*c))),
-        Subject::Principal => ("an ARN", text.chars().find(|c| c.is_whitespace() || c.is_control())),
-        Subject::Tag => ("a tag", text.chars().find(|c| c.is_control())),
+        PatternSubject::GroupName => (
+            "the name of a group",
+            text.chars().find(|c| !is_ec2_text_char(*c)),
+        ),
+        PatternSubject::Description => (
+            "a description",
+            text.chars().find(|c| !is_ec2_text_char(*c)),
+        ),
+        PatternSubject::Principal => (
+            "an ARN",
+            text.chars().find(|c| c.is_whitespace() || c.is_control()),
+        ),
+        PatternSubject::Tag => ("a tag", text.chars().find(|c| c.is_control())),
     };
-    let Some(wrong) = wrong else { return Ok(Value::Text(text.to_owned())) };
-    let help = ['^', '|', '\\'].contains(&wrong).then(|| "a pattern is no regular expression".to_owned());
-    let message = format!("pattern {} can never match: {what} has no {}", quoted(text), quoted(&wrong.to_string()));
-    Err(problem(Code::BadPattern, message, expected).help(help))
+    let Some(wrong) = wrong else {
+        return Ok(Value::Text(text.to_owned()));
+    };
+    let help = ['^', '|', '\\']
+        .contains(&wrong)
+        .then(|| "a pattern is no regular expression".to_owned());
+    let message = format!(
+        "pattern {} can never match: {what} has no {}",
+        quote_text(text),
+        quote_text(&wrong.to_string())
+    );
+    Err(scalar_problem(Code::BadPattern, message, expected).with_help(help))
 }
 
 /// A day, to its end in UTC, or a moment.
-pub(crate) fn moment(text: &str) -> Read {
+pub(crate) fn parse_timestamp(text: &str) -> ScalarResult {
     let expected = "expected a day such as 2027-03-31, or a time such as 2027-03-31T18:00:00Z";
     let invalid = |help: &str| {
         let help = (!help.is_empty()).then(|| help.to_owned());
-        Err(problem(Code::BadDate, format!("invalid date {}", quoted(text)), expected).help(help))
+        Err(scalar_problem(
+            Code::BadDate,
+            format!("invalid date {}", quote_text(text)),
+            expected,
+        )
+        .with_help(help))
     };
     let is_day = text.len() == 10
-        && text.chars().zip("dddd-dd-dd".chars()).all(
-            |(c, form)| {
-                if form == 'd' { c.is_ascii_digit() } else { c == form }
-            },
-        );
+        && text.chars().zip("dddd-dd-dd".chars()).all(|(c, form)| {
+            if form == 'd' {
+                c.is_ascii_digit()
+            } else {
+                c == form
+            }
+        });
     if is_day {
-        let end = text.parse::<Date>().and_then(Date::tomorrow).and_then(|day| day.to_zoned(TimeZone::UTC));
-        return end.map_or_else(|_| invalid("there is no such day"), |end| Ok(Value::Moment(end.timestamp())));
+        let end = text
+            .parse::<Date>()
+            .and_then(Date::tomorrow)
+            .and_then(|day| day.to_zoned(TimeZone::UTC));
+        return end.map_or_else(
+            |_| invalid("there is no such day"),
+            |end| Ok(Value::Timestamp(end.timestamp())),
+        );
     }
     match text.parse::<Timestamp>() {
-        Ok(moment) if moment.as_second() > 0 => Ok(Value::Moment(moment)),
+        Ok(moment) if moment.as_second() > 0 => Ok(Value::Timestamp(moment)),
         Ok(_) => invalid("it is before 1970"),
-        Err(_) if text.contains(':') && !text.ends_with(['Z', 'z']) => invalid("a time needs a zone: `Z` or `+01:00`"),
+        Err(_) if text.contains(':') && !text.ends_with(['Z', 'z']) => {
+            invalid("a time needs a zone: `Z` or `+01:00`")
+        }
         Err(_) if text.contains(['/', '.']) => invalid("write year, month and day: 2027-03-31"),
-        Err(_) if nearest(text, ["never", "none"]).is_some() => invalid("leave `expires` out"),
+        Err(_) if nearest_word(text, ["never", "none"]).is_some() => invalid("leave `expires` out"),
         Err(_) => invalid(""),
     }
 }

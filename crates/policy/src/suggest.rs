@@ -2,7 +2,10 @@
 
 /// The known word that somebody most likely meant, if any is near enough: a third of its letters may differ, but at
 /// least one.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest_word<'a>(
+    word: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     let plain = |text: &str| text.trim().to_lowercase().replace(['_', ' '], "-");
     let wanted = plain(word);
     known
@@ -14,8 +17,11 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 /// The same as a sentence of help.
-pub(crate) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    nearest(word, known).map(|known| format!("did you mean `{known}`?"))
+pub(crate) fn did_you_mean<'a>(
+    word: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    nearest_word(word, known).map(|known| format!("did you mean `{known}`?"))
 }
 
 #[cfg(test)]
@@ -25,11 +31,14 @@ mod tests {
     #[test]
     fn a_slip_is_understood_and_a_stranger_is_not() {
         let known = ["revoke", "restrict", "narrow", "notify", "off"];
-        assert_eq!(nearest("revok", known), Some("revoke"));
-        assert_eq!(nearest("Notfiy", known), Some("notify"));
-        assert_eq!(nearest("max-removals", ["max_removals"]), Some("max_removals"));
-        assert_eq!(nearest("delete", known), None);
-        assert_eq!(nearest("on", known), None);
-        assert_eq!(nearest("of", known), Some("off"));
+        assert_eq!(nearest_word("revok", known), Some("revoke"));
+        assert_eq!(nearest_word("Notfiy", known), Some("notify"));
+        assert_eq!(
+            nearest_word("max-removals", ["max_removals"]),
+            Some("max_removals")
+        );
+        assert_eq!(nearest_word("delete", known), None);
+        assert_eq!(nearest_word("on", known), None);
+        assert_eq!(nearest_word("of", known), Some("off"));
     }
 }

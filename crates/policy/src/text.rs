@@ -21,20 +21,24 @@ impl<T> Spanned<T> {
 }
 
 /// The most characters of somebody's text that a message repeats.
-const LONGEST: usize = 60;
+const MAX_QUOTED_CHARS: usize = 60;
 
 /// Somebody's text for a message: in backticks, on one line, not too long, and unable to play with a terminal.
-pub(crate) fn quoted(text: &str) -> String {
-    let mut shown: String = text.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().nth(LONGEST).is_some() {
+pub(crate) fn quote_text(text: &str) -> String {
+    let mut shown: String = text
+        .chars()
+        .take(MAX_QUOTED_CHARS)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if text.chars().nth(MAX_QUOTED_CHARS).is_some() {
         shown.push('…');
     }
     format!("`{shown}`")
 }
 
 /// Words in backticks, parted by commas and a last word: "`a`, `b` or `c`".
-pub(crate) fn listed<'a>(words: impl IntoIterator<Item = &'a str>, last: &str) -> String {
-    let words: Vec<_> = words.into_iter().map(quoted).collect();
+pub(crate) fn quote_list<'a>(words: impl IntoIterator<Item = &'a str>, last: &str) -> String {
+    let words: Vec<_> = words.into_iter().map(quote_text).collect();
     match words.as_slice() {
         [] => String::new(),
         [one] => one.clone(),
@@ -46,7 +50,11 @@ pub(crate) fn listed<'a>(words: impl IntoIterator<Item = &'a str>, last: &str) -
 pub(crate) fn line_and_column(text: &str, at: usize) -> (usize, usize) {
     let before = text.get(..at).unwrap_or(text);
     let line = before.matches('\n').count().saturating_add(1);
-    let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()).saturating_add(1);
+    let column = before
+        .rsplit('\n')
+        .next()
+        .map_or(0, |line| line.chars().count())
+        .saturating_add(1);
     (line, column)
 }
 
@@ -56,9 +64,12 @@ mod tests {
 
     #[test]
     fn somebodys_text_is_short_and_tame() {
-        assert_eq!(quoted("a\u{1b}[31m\nb"), "`a [31m b`");
-        assert_eq!(quoted(&"x".repeat(61)), format!("`{}…`", "x".repeat(60)));
-        assert_eq!(listed(["a", "b", "c"], "or"), "`a`, `b` or `c`");
+        assert_eq!(quote_text("a\u{1b}[31m\nb"), "`a [31m b`");
+        assert_eq!(
+            quote_text(&"x".repeat(61)),
+            format!("`{}…`", "x".repeat(60))
+        );
+        assert_eq!(quote_list(["a", "b", "c"], "or"), "`a`, `b` or `c`");
     }
 
     #[test]

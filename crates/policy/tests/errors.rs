@@ -1,11 +1,14 @@
 //! Everything that can be wrong with a policy file, and how it is told.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail loudly, and its helpers too")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may fail loudly, and its helpers too"
+)]
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use portcullis_policy::{Code, check, parse};
+use portcullis_policy::{Code, lint_policy, parse_policy};
 
 /// A policy of the baseline with more lines.
 const BASE: &str = "version: 1\nextends: baseline\n";
@@ -14,16 +17,18 @@ const BASE: &str = "version: 1\nextends: baseline\n";
 const RULE: &str = "version: 1\nrules:\n  - id: mine\n    forbids: something\n    severity: low\n    action: notify\n";
 
 /// An exception that is whole but for its last lines.
-const EXCEPTION: &str =
-    "version: 1\nextends: baseline\nexceptions:\n  - id: mine\n    reason: because\n    owner: me\n";
+const EXCEPTION: &str = "version: 1\nextends: baseline\nexceptions:\n  - id: mine\n    reason: because\n    owner: me\n";
 
 /// What is told about a text: errors, or warnings in November 2026.
 fn told(text: &str) -> (String, BTreeSet<&'static str>) {
-    let found = match parse("policy.yaml", text) {
-        Ok(loaded) => check(&loaded, "2026-11-21T00:00:00Z".parse().unwrap()),
+    let found = match parse_policy("policy.yaml", text) {
+        Ok(loaded) => lint_policy(&loaded, "2026-11-21T00:00:00Z".parse().unwrap()),
         Err(wrong) => wrong,
     };
-    (found.to_string(), found.iter().map(|one| one.code().code()).collect())
+    (
+        found.to_string(),
+        found.iter().map(|one| one.code().code()).collect(),
+    )
 }
 
 /// The rendered text of each case, parted by rulers.
@@ -68,10 +73,19 @@ fn not_yaml() -> Vec<String> {
 }
 
 fn too_complex() -> Vec<String> {
-    let bomb: String = (0..12).fold("version: 1\na0: &a0 [x, x, x, x, x, x, x, x]\n".to_owned(), |text, n| {
-        format!("{text}b{n}: &a{n} [{}]\n", vec![format!("*a{n}"); 8].join(", "))
-    });
-    vec![bomb, format!("version: {}1{}\n", "[".repeat(60), "]".repeat(60))]
+    let bomb: String = (0..12).fold(
+        "version: 1\na0: &a0 [x, x, x, x, x, x, x, x]\n".to_owned(),
+        |text, n| {
+            format!(
+                "{text}b{n}: &a{n} [{}]\n",
+                vec![format!("*a{n}"); 8].join(", ")
+            )
+        },
+    );
+    vec![
+        bomb,
+        format!("version: {}1{}\n", "[".repeat(60), "]".repeat(60)),
+    ]
 }
 
 fn top_level() -> Vec<String> {
@@ -160,9 +174,11 @@ fn ports() -> Vec<String> {
         "{ 22: 23 }",
         "[]",
     ];
-    let begin =
-        "version: 1\nextends: baseline\nports: { web: [80, \"443\"] }\nrules:\n  - id: uncommon-ports\n    ports: ";
-    after(begin, &ports).into_iter().map(|text| text + "\n").collect()
+    let begin = "version: 1\nextends: baseline\nports: { web: [80, \"443\"] }\nrules:\n  - id: uncommon-ports\n    ports: ";
+    after(begin, &ports)
+        .into_iter()
+        .map(|text| text + "\n")
+        .collect()
 }
 
 fn trusted() -> Vec<String> {
@@ -188,7 +204,10 @@ fn trusted() -> Vec<String> {
     ];
     let begin = "version: 1\nextends: baseline\ntrusted: { offices: [203.0.113.0/24] }\nrules:\n  \
                  - id: restricted-common-ports\n    action: restrict\n    trusted: ";
-    let mut cases: Vec<_> = after(begin, &sources).into_iter().map(|text| text + "\n").collect();
+    let mut cases: Vec<_> = after(begin, &sources)
+        .into_iter()
+        .map(|text| text + "\n")
+        .collect();
     cases.extend(after(
         BASE,
         &[
@@ -266,7 +285,9 @@ fn others() -> Vec<String> {
             "overrides: [{ scope: { regions: eu-west-1 }, rules: {} }]\n",
         ],
     );
-    cases.push(format!("{RULE}    check: open-ports-except\n    ports: all\n"));
+    cases.push(format!(
+        "{RULE}    check: open-ports-except\n    ports: all\n"
+    ));
     cases.push(format!("{RULE}    check: open-except\n    protocol: all\n"));
     cases
 }
@@ -313,9 +334,23 @@ fn guardrails_and_overrides() {
 
 #[test]
 fn every_code_is_shown_by_some_case() {
-    let cases = [not_yaml(), too_complex(), top_level(), rules(), ports(), trusted(), exceptions(), others()].concat();
+    let cases = [
+        not_yaml(),
+        too_complex(),
+        top_level(),
+        rules(),
+        ports(),
+        trusted(),
+        exceptions(),
+        others(),
+    ]
+    .concat();
     let shown: BTreeSet<_> = cases.iter().flat_map(|case| told(case).1).collect();
-    let missing: Vec<_> = Code::ALL.iter().map(|code| code.code()).filter(|code| !shown.contains(code)).collect();
+    let missing: Vec<_> = Code::ALL
+        .iter()
+        .map(|code| code.code())
+        .filter(|code| !shown.contains(code))
+        .collect();
     assert_eq!(missing, Vec::<&str>::new());
 }
 
@@ -329,9 +364,12 @@ fn all_mistakes_are_told_at_once_in_the_order_of_the_text() {
 
 #[test]
 fn one_line_each_for_a_log() {
-    let wrong =
-        parse("ssm:/portcullis/policy", "version: 1\nextends: baseline\nmode: enforse\nexeptions: []\n").unwrap_err();
-    let lines: Vec<_> = wrong.lines().collect();
+    let wrong = parse_policy(
+        "ssm:/portcullis/policy",
+        "version: 1\nextends: baseline\nmode: enforse\nexeptions: []\n",
+    )
+    .unwrap_err();
+    let lines: Vec<_> = wrong.log_lines().collect();
     assert_eq!(
         lines,
         [
@@ -339,6 +377,12 @@ fn one_line_each_for_a_log() {
             "ssm:/portcullis/policy:4:1: unknown key `exeptions` in a policy: did you mean `exceptions`?",
         ]
     );
-    assert_eq!(wrong.iter().map(|one| wrong.position(one)).collect::<Vec<_>>(), [(3, 7), (4, 1)]);
-    assert!(wrong.styled().contains("\u{1b}["));
+    assert_eq!(
+        wrong
+            .iter()
+            .map(|one| wrong.position(one))
+            .collect::<Vec<_>>(),
+        [(3, 7), (4, 1)]
+    );
+    assert!(wrong.render_colored().contains("\u{1b}["));
 }

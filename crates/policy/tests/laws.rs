@@ -1,17 +1,21 @@
 //! What holds for every text and every policy.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail loudly, and its helpers too")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may fail loudly, and its helpers too"
+)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use portcullis_policy::{PRESETS, check, parse, show};
+use portcullis_policy::{PRESETS, lint_policy, parse_policy, render_policy};
 use portcullis_rules::check::Check;
-use portcullis_rules::policy::{Change, Override};
+use portcullis_rules::policy::{Override, RuleOverride};
 use portcullis_rules::source::GroupSource;
 use portcullis_rules::traffic::ProtocolSet;
 use portcullis_rules::{
-    Action, Exception, Glob, Guardrails, Policy, PortSet, PortSpan, Rule, Scope, Severity, Source, TrafficSet,
+    Action, Exception, Glob, Guardrails, Policy, PolicyRule, PortRange, PortSet, Scope, Severity,
+    Source, TrafficSet,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -62,12 +66,16 @@ fn words() -> impl Strategy<Value = String> {
         "a, b",
         "\u{0}",
     ]);
-    prop_oneof![hard.prop_map(str::to_owned), "\\PC{1,12}"].prop_filter("blank", |text| !text.trim().is_empty())
+    prop_oneof![hard.prop_map(str::to_owned), "\\PC{1,12}"]
+        .prop_filter("blank", |text| !text.trim().is_empty())
 }
 
 fn port_set() -> impl Strategy<Value = PortSet> {
     vec((any::<u16>(), 0..2000_u16), 1..4).prop_map(|spans| {
-        spans.into_iter().filter_map(|(from, length)| PortSpan::new(from, from.saturating_add(length))).collect()
+        spans
+            .into_iter()
+            .filter_map(|(from, length)| PortRange::new(from, from.saturating_add(length)))
+            .collect()
     })
 }
 
@@ -81,15 +89,35 @@ fn traffic() -> impl Strategy<Value = TrafficSet> {
         Just(ProtocolSet::all()),
         vec(any::<u8>(), 0..3).prop_map(ProtocolSet::from_iter),
     ];
-    (any_ports(), any_ports(), any::<bool>(), any::<bool>(), others, any::<bool>()).prop_map(
-        |(tcp, udp, icmp, icmpv6, others, same)| {
-            if same { TrafficSet::ports(tcp) } else { TrafficSet { tcp, udp, icmp, icmpv6, others } }
-        },
+    (
+        any_ports(),
+        any_ports(),
+        any::<bool>(),
+        any::<bool>(),
+        others,
+        any::<bool>(),
     )
+        .prop_map(|(tcp, udp, icmp, icmpv6, others, same)| {
+            if same {
+                TrafficSet::tcp_and_udp(tcp)
+            } else {
+                TrafficSet {
+                    tcp,
+                    udp,
+                    icmp,
+                    icmpv6,
+                    other_protocols: others,
+                }
+            }
+        })
 }
 
 fn a_check() -> impl Strategy<Value = Check> {
-    let ports = traffic().prop_map(|set| TrafficSet { tcp: set.tcp, udp: set.udp, ..TrafficSet::default() });
+    let ports = traffic().prop_map(|set| TrafficSet {
+        tcp: set.tcp,
+        udp: set.udp,
+        ..TrafficSet::default()
+    });
     prop_oneof![
         Just(Check::AllTraffic),
         ports.prop_map(Check::OpenPorts),
@@ -104,13 +132,19 @@ fn a_check() -> impl Strategy<Value = Check> {
 fn source() -> impl Strategy<Value = Source> {
     let hex = "[0-9a-f]{17}";
     let text = prop_oneof![
-        (any::<u32>(), 9..=32_u8).prop_map(|(ip, prefix)| format!("{}/{prefix}", std::net::Ipv4Addr::from(ip))),
-        (any::<u128>(), 17..=128_u8).prop_map(|(ip, prefix)| format!("{}/{prefix}", std::net::Ipv6Addr::from(ip))),
+        (any::<u32>(), 9..=32_u8)
+            .prop_map(|(ip, prefix)| format!("{}/{prefix}", std::net::Ipv4Addr::from(ip))),
+        (any::<u128>(), 17..=128_u8)
+            .prop_map(|(ip, prefix)| format!("{}/{prefix}", std::net::Ipv6Addr::from(ip))),
         hex.prop_map(|id| format!("pl-{id}")),
         hex.prop_map(|id| format!("sg-{id}")),
     ];
-    let foreign = ("[0-9]{12}", hex)
-        .prop_map(|(owner, id)| Source::Group(GroupSource { group_id: format!("sg-{id}"), owner_id: Some(owner) }));
+    let foreign = ("[0-9]{12}", hex).prop_map(|(owner, id)| {
+        Source::Group(GroupSource {
+            group_id: format!("sg-{id}"),
+            owner_id: Some(owner),
+        })
+    });
     prop_oneof![4 => text.prop_map(|text| text.parse().unwrap()), 1 => foreign]
 }
 
@@ -128,26 +162,35 @@ fn name_glob() -> impl Strategy<Value = Glob> {
 
 fn tags() -> impl Strategy<Value = BTreeMap<String, Glob>> {
     let value = "[ -~äß]{0,8}".prop_map(|text| Glob::new(&text));
-    btree_map("[ -~äß]{1,8}".prop_filter("null", |key| !["~", "<<"].contains(&key.trim())), value, 0..3)
+    btree_map(
+        "[ -~äß]{1,8}".prop_filter("null", |key| !["~", "<<"].contains(&key.trim())),
+        value,
+        0..3,
+    )
 }
 
 fn scope() -> impl Strategy<Value = Scope> {
     (
         vec("[0-9]{12}", 0..2),
-        vec(select(vec!["eu-west-1".to_owned(), "us-gov-west-1".to_owned()]), 0..2),
+        vec(
+            select(vec!["eu-west-1".to_owned(), "us-gov-west-1".to_owned()]),
+            0..2,
+        ),
         vec("vpc-[0-9a-f]{8}", 0..2),
         vec("sg-[0-9a-f]{17}", 0..2),
         vec(name_glob(), 0..3),
         tags(),
     )
-        .prop_map(|(accounts, regions, vpcs, group_ids, group_names, group_tags)| Scope {
-            accounts,
-            regions,
-            vpcs,
-            group_ids,
-            group_names,
-            group_tags,
-        })
+        .prop_map(
+            |(accounts, regions, vpcs, group_ids, group_names, group_tags)| Scope {
+                accounts,
+                regions,
+                vpcs,
+                group_ids,
+                group_names,
+                group_tags,
+            },
+        )
 }
 
 fn somewhere() -> impl Strategy<Value = Scope> {
@@ -155,39 +198,84 @@ fn somewhere() -> impl Strategy<Value = Scope> {
 }
 
 fn severity() -> impl Strategy<Value = Severity> {
-    select(vec![Severity::Low, Severity::Medium, Severity::High, Severity::Critical])
+    select(vec![
+        Severity::Low,
+        Severity::Medium,
+        Severity::High,
+        Severity::Critical,
+    ])
 }
 
 fn action() -> impl Strategy<Value = Action> {
-    select(vec![Action::Off, Action::Notify, Action::Narrow, Action::Restrict, Action::Revoke])
+    select(vec![
+        Action::Off,
+        Action::Notify,
+        Action::Narrow,
+        Action::Restrict,
+        Action::Revoke,
+    ])
 }
 
-fn rule() -> impl Strategy<Value = Rule> {
-    (id(), words(), a_check(), severity(), action(), vec(words(), 0..3), scope(), sources()).prop_map(
-        |(id, forbids, check, severity, action, references, scope, trusted)| Rule {
-            id,
-            forbids,
-            check,
-            severity,
-            action,
-            references,
-            scope,
-            trusted,
-        },
+fn rule() -> impl Strategy<Value = PolicyRule> {
+    (
+        id(),
+        words(),
+        a_check(),
+        severity(),
+        action(),
+        vec(words(), 0..3),
+        scope(),
+        sources(),
     )
+        .prop_map(
+            |(id, forbids, check, severity, action, references, scope, trusted)| PolicyRule {
+                id,
+                forbids,
+                check,
+                severity,
+                action,
+                references,
+                scope,
+                trusted,
+            },
+        )
 }
 
 fn exception(rules: &[String]) -> impl Strategy<Value = Exception> + use<> {
-    let expires = of((1_000_000_000..4_000_000_000_i64, any::<bool>()).prop_map(|(second, day)| {
-        let second = if day { second.div_euclid(86_400).saturating_mul(86_400) } else { second };
-        jiff::Timestamp::from_second(second).unwrap()
-    }));
-    let frees =
-        prop_oneof![Just(TrafficSet::everything()), traffic().prop_filter("nothing", |traffic| !traffic.is_empty())];
-    let principals = vec("arn:[a-z0-9:*/?-]{1,20}".prop_map(|text| Glob::new(&text)), 0..3);
+    let expires = of((1_000_000_000..4_000_000_000_i64, any::<bool>()).prop_map(
+        |(second, day)| {
+            let second = if day {
+                second.div_euclid(86_400).saturating_mul(86_400)
+            } else {
+                second
+            };
+            jiff::Timestamp::from_second(second).unwrap()
+        },
+    ));
+    let frees = prop_oneof![
+        Just(TrafficSet::all()),
+        traffic().prop_filter("nothing", |traffic| !traffic.is_empty())
+    ];
+    let principals = vec(
+        "arn:[a-z0-9:*/?-]{1,20}".prop_map(|text| Glob::new(&text)),
+        0..3,
+    );
     (
-        (id(), words(), words(), expires, proptest::sample::subsequence(rules.to_vec(), 0..=rules.len())),
-        (scope(), tags(), vec(name_glob(), 0..2), principals, frees, prop_oneof![Just(Vec::new()), sources()]),
+        (
+            id(),
+            words(),
+            words(),
+            expires,
+            proptest::sample::subsequence(rules.to_vec(), 0..=rules.len()),
+        ),
+        (
+            scope(),
+            tags(),
+            vec(name_glob(), 0..2),
+            principals,
+            frees,
+            prop_oneof![Just(Vec::new()), sources()],
+        ),
     )
         .prop_map(|((id, reason, owner, expires, rules), rest)| {
             let (scope, rule_tags, descriptions, principals, traffic, sources) = rest;
@@ -209,50 +297,85 @@ fn exception(rules: &[String]) -> impl Strategy<Value = Exception> + use<> {
 
 fn overriding(rules: Vec<String>) -> impl Strategy<Value = Override> {
     let change = (of(severity()), of(action()))
-        .prop_filter("nothing", |(severity, action)| severity.is_some() || action.is_some())
-        .prop_map(|(severity, action)| Change { severity, action });
-    (somewhere(), btree_map(select(rules), change, 1..3)).prop_map(|(scope, changes)| Override { scope, changes })
+        .prop_filter("nothing", |(severity, action)| {
+            severity.is_some() || action.is_some()
+        })
+        .prop_map(|(severity, action)| RuleOverride { severity, action });
+    (somewhere(), btree_map(select(rules), change, 1..3)).prop_map(|(scope, changes)| Override {
+        scope,
+        rule_overrides: changes,
+    })
 }
 
 fn guardrails() -> impl Strategy<Value = Guardrails> {
-    let principals = vec("arn:[a-z0-9:*/?-]{1,20}".prop_map(|text| Glob::new(&text)), 0..3);
-    (vec(somewhere(), 0..3), of(1..1000_usize), any::<bool>(), any::<bool>(), principals).prop_map(
-        |(protected, max_removals, spare_service_managed, spare_load_balancers, spare_principals)| Guardrails {
-            protected,
-            max_removals,
-            spare_service_managed,
-            spare_load_balancers,
-            spare_principals,
-        },
+    let principals = vec(
+        "arn:[a-z0-9:*/?-]{1,20}".prop_map(|text| Glob::new(&text)),
+        0..3,
+    );
+    (
+        vec(somewhere(), 0..3),
+        of(1..1000_usize),
+        any::<bool>(),
+        any::<bool>(),
+        principals,
     )
+        .prop_map(
+            |(
+                protected,
+                max_removals,
+                spare_service_managed,
+                spare_load_balancers,
+                spare_principals,
+            )| Guardrails {
+                protected,
+                max_removals,
+                notify_only_service_managed: spare_service_managed,
+                notify_only_load_balancers: spare_load_balancers,
+                notify_only_principals: spare_principals,
+            },
+        )
 }
 
 /// Things with ids, each once.
 fn unique<T>(items: Vec<T>, id: impl Fn(&T) -> String) -> Vec<Arc<T>> {
     let mut seen = std::collections::BTreeSet::new();
-    items.into_iter().filter(|item| seen.insert(id(item))).map(Arc::new).collect()
+    items
+        .into_iter()
+        .filter(|item| seen.insert(id(item)))
+        .map(Arc::new)
+        .collect()
 }
 
 fn policy() -> impl Strategy<Value = Policy> {
     vec(rule(), 1..4)
         .prop_flat_map(|rules| {
             let ids: Vec<_> = rules.iter().map(|rule| rule.id.clone()).collect();
-            let rest = (vec(exception(&ids), 0..3), vec(overriding(ids), 0..3), guardrails());
+            let rest = (
+                vec(exception(&ids), 0..3),
+                vec(overriding(ids), 0..3),
+                guardrails(),
+            );
             (words(), any::<bool>(), Just(rules), rest)
         })
-        .prop_map(|(name, monitor, rules, (exceptions, overrides, guardrails))| Policy {
-            name,
-            monitor,
-            rules: unique(rules, |rule| rule.id.clone()),
-            exceptions: unique(exceptions, |one| one.id.clone()),
-            overrides,
-            guardrails,
-        })
+        .prop_map(
+            |(name, monitor, rules, (exceptions, overrides, guardrails))| Policy {
+                name,
+                monitor,
+                rules: unique(rules, |rule| rule.id.clone()),
+                exceptions: unique(exceptions, |one| one.id.clone()),
+                overrides,
+                guardrails,
+            },
+        )
 }
 
 /// A sound text with a piece of it taken away, doubled, or replaced by something else.
 fn mutilated() -> impl Strategy<Value = String> {
-    let texts: Vec<&str> = PRESETS.iter().map(|preset| preset.text).chain([EVERYTHING, README]).collect();
+    let texts: Vec<&str> = PRESETS
+        .iter()
+        .map(|preset| preset.text)
+        .chain([EVERYTHING, README])
+        .collect();
     let piece = select(vec![
         "",
         " ",
@@ -290,30 +413,38 @@ fn mutilated() -> impl Strategy<Value = String> {
         "22",
         "0.0.0.0/0",
     ]);
-    (select(texts), vec((any::<prop::sample::Index>(), 0..40_usize, piece), 1..5)).prop_map(|(text, cuts)| {
-        let mut characters: Vec<char> = text.chars().collect();
-        for (place, length, piece) in cuts {
-            let start = place.index(characters.len().saturating_add(1));
-            let end = start.saturating_add(length).min(characters.len());
-            characters.splice(start..end, piece.chars());
-        }
-        characters.into_iter().collect()
-    })
+    (
+        select(texts),
+        vec((any::<prop::sample::Index>(), 0..40_usize, piece), 1..5),
+    )
+        .prop_map(|(text, cuts)| {
+            let mut characters: Vec<char> = text.chars().collect();
+            for (place, length, piece) in cuts {
+                let start = place.index(characters.len().saturating_add(1));
+                let end = start.saturating_add(length).min(characters.len());
+                characters.splice(start..end, piece.chars());
+            }
+            characters.into_iter().collect()
+        })
 }
 
 /// Reading ends, without a panic; what is told can be shown; what is sound survives being shown.
 fn survives(text: &str) -> Result<(), TestCaseError> {
-    match parse("policy.yaml", text) {
+    match parse_policy("policy.yaml", text) {
         Ok(loaded) => {
-            let shown = show(&loaded.policy);
-            let again =
-                parse("policy.yaml", &shown).map_err(|wrong| TestCaseError::fail(format!("{wrong}\n{shown}")))?;
+            let shown = render_policy(&loaded.policy);
+            let again = parse_policy("policy.yaml", &shown)
+                .map_err(|wrong| TestCaseError::fail(format!("{wrong}\n{shown}")))?;
             prop_assert_eq!(again.policy, loaded.policy.clone());
-            prop_assert!(check(&loaded, jiff::Timestamp::UNIX_EPOCH).only_warnings());
+            prop_assert!(lint_policy(&loaded, jiff::Timestamp::UNIX_EPOCH).only_warnings());
         }
         Err(wrong) => {
             prop_assert!(!wrong.is_empty() && !wrong.only_warnings());
-            prop_assert!(wrong.to_string().len() > 20 && wrong.styled().len() > 20 && wrong.lines().count() > 0);
+            prop_assert!(
+                wrong.to_string().len() > 20
+                    && wrong.render_colored().len() > 20
+                    && wrong.log_lines().count() > 0
+            );
         }
     }
     Ok(())
@@ -324,8 +455,8 @@ proptest! {
 
     #[test]
     fn what_is_shown_reads_back_as_the_same(policy in policy()) {
-        let shown = show(&policy);
-        let loaded = parse("policy.yaml", &shown).map_err(|wrong| TestCaseError::fail(format!("{wrong}\n{shown}")))?;
+        let shown = render_policy(&policy);
+        let loaded = parse_policy("policy.yaml", &shown).map_err(|wrong| TestCaseError::fail(format!("{wrong}\n{shown}")))?;
         prop_assert_eq!(loaded.policy, policy, "{}", shown);
     }
 

@@ -1,10 +1,13 @@
 //! Large policies.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail loudly, and its helpers too")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may fail loudly, and its helpers too"
+)]
 
 use std::fmt::Write as _;
 
-use portcullis_policy::{check, parse, show};
+use portcullis_policy::{lint_policy, parse_policy, render_policy};
 
 /// A policy with this many exceptions, none covering another.
 fn large(count: u32) -> String {
@@ -25,17 +28,27 @@ fn large(count: u32) -> String {
 
 #[test]
 fn a_thousand_exceptions_are_read_and_shown() {
-    let loaded = parse("policy.yaml", &large(1000)).unwrap();
+    let loaded = parse_policy("policy.yaml", &large(1000)).unwrap();
     assert_eq!(loaded.policy.exceptions.len(), 1000);
-    assert!(check(&loaded, "2026-11-21T00:00:00Z".parse().unwrap()).is_empty());
-    let shown = show(&loaded.policy);
-    assert_eq!(parse("policy.yaml", &shown).unwrap().policy.exceptions, loaded.policy.exceptions);
+    assert!(lint_policy(&loaded, "2026-11-21T00:00:00Z".parse().unwrap()).is_empty());
+    let shown = render_policy(&loaded.policy);
+    assert_eq!(
+        parse_policy("policy.yaml", &shown)
+            .unwrap()
+            .policy
+            .exceptions,
+        loaded.policy.exceptions
+    );
 }
 
 #[test]
 fn a_thousand_mistakes_are_told() {
-    let wrong = parse("policy.yaml", &large(1000).replace("tcp", "tpc")).unwrap_err();
+    let wrong = parse_policy("policy.yaml", &large(1000).replace("tcp", "tpc")).unwrap_err();
     assert_eq!(wrong.len(), 1000);
-    assert!(wrong.to_string().ends_with("did you mean `tcp`?\n\nand 800 more"));
-    assert_eq!(wrong.lines().count(), 1000);
+    assert!(
+        wrong
+            .to_string()
+            .ends_with("did you mean `tcp`?\n\nand 800 more")
+    );
+    assert_eq!(wrong.log_lines().count(), 1000);
 }

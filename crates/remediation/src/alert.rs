@@ -4,22 +4,22 @@
 //! [`clean`]. All of it is bounded, because SNS takes 256 KiB and no more.
 
 mod attributes;
-mod chat;
-pub mod clean;
 mod digest;
 mod email;
-mod kept;
 mod link;
-mod page;
-mod story;
+mod phrases;
+mod plain_text;
+mod replacements;
+pub mod sanitize;
+mod slack;
 mod subject;
-mod words;
+mod summary;
 
 use serde_json::json;
 
-use crate::report::{Report, wire};
-pub use digest::digest;
-use story::Story;
+use crate::report::{GroupReport, json};
+pub use digest::compose_digest;
+use summary::AlertSummary;
 
 /// How many bytes each wording may take as a string inside JSON. The message holds the e-mail twice, the chat
 /// notification once and the report twice: 216 KiB, and SNS takes 256 KiB with the attributes.
@@ -45,30 +45,35 @@ pub struct Alert {
 impl Alert {
     /// The body of an SNS publish with `MessageStructure` `json`: one text for each protocol. All values are strings,
     /// because SNS ignores a key whose value is not.
-    pub fn message(&self) -> String {
+    pub fn sns_message(&self) -> String {
         let (text, chat, report) = (&self.email, &self.chat, &self.report);
-        json!({"default": text, "email": text, "https": chat, "lambda": report, "sqs": report}).to_string()
+        json!({"default": text, "email": text, "https": chat, "lambda": report, "sqs": report})
+            .to_string()
     }
 }
 
 /// Puts a report into words.
-pub fn compose(report: &Report) -> Alert {
-    let story = Story::of(report);
+pub fn compose_alert(report: &GroupReport) -> Alert {
+    let story = AlertSummary::from_report(report);
     Alert {
-        subject: subject::compose(&story),
-        email: within(EMAIL_BUDGET, &[30, 20, 10, 5, 1, 0], |most| email::compose(&story, most)),
-        chat: within(CHAT_BUDGET, &[10, 5, 1, 0], |most| chat::compose(&story, most)),
-        report: wire::to_json_within(report, REPORT_BUDGET),
-        attributes: attributes::compose(report),
+        subject: subject::compose_subject(&story),
+        email: fit_to_budget(EMAIL_BUDGET, &[30, 20, 10, 5, 1, 0], |most| {
+            email::compose_email(&story, most)
+        }),
+        chat: fit_to_budget(CHAT_BUDGET, &[10, 5, 1, 0], |most| {
+            slack::compose_chat(&story, most)
+        }),
+        report: json::to_json_within(report, REPORT_BUDGET),
+        attributes: attributes::compose_attributes(report),
     }
 }
 
 /// The first text that fits, of those with ever shorter lists; the last one is small whatever the report holds.
-fn within(budget: usize, lists: &[usize], compose: impl Fn(usize) -> String) -> String {
+fn fit_to_budget(budget: usize, lists: &[usize], compose: impl Fn(usize) -> String) -> String {
     let mut text = String::new();
     for &most in lists {
         text = compose(most);
-        if wire::escaped_len(&text) <= budget {
+        if json::escaped_len(&text) <= budget {
             break;
         }
     }

@@ -5,21 +5,22 @@
 //! [`mod@sweep`] does the same for every group of a region. The outside is reached through the traits of [`ports`] alone.
 
 pub mod alert;
-pub mod intake;
-pub mod ports;
-pub mod remediate;
+pub mod event;
+pub mod remediator;
 pub mod report;
-pub mod sweep;
+pub mod services;
+pub mod sweeper;
 
 #[cfg(test)]
 mod schema;
 
 pub use alert::Alert;
-pub use intake::{Change, Intake, IntakeError, Origin, Target, intake};
-pub use ports::{
-    AuthorizeIngress, ChangeIngress, Clock, ErrorKind, GroupPage, GroupRef, ListGroups, Mode, PortError, ReadGroups,
-    RevokeIngress, Revoked, Snapshot, Tell, turn,
+pub use event::{DecodeError, DecodedEvent, GroupChange, Origin, Target, decode_event};
+pub use remediator::{EventOutcome, Limits, RemediationError, Remediator, Services};
+pub use report::{GroupOutcome, GroupReport};
+pub use services::{
+    AlertPublisher, AuthorizeIngress, Clock, ErrorKind, GroupLister, GroupPage, GroupReader,
+    GroupRef, IngressEditor, Mode, RevokeIngress, RevokeResults, ServiceError, Snapshot,
+    next_page_checked,
 };
-pub use remediate::{Handled, Hands, Limits, RemediationError, Remediator};
-pub use report::{Outcome, Report};
-pub use sweep::{Errand, SweepError, Sweeper, Swept};
+pub use sweeper::{SweepError, SweepReport, SweepRequest, Sweeper};

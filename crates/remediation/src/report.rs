@@ -1,26 +1,28 @@
 //! What happened to one security group because of one event: the facts, before they are put into words.
 
-pub mod wire;
+pub mod json;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
-use portcullis_rules::plan::{Addition, Loss, Order, Refusal};
-use portcullis_rules::{Finding, IngressRule, Judgement, Plan, Policy, Removal, SecurityGroup, Severity};
+use portcullis_rules::plan::{Addition, ApplyOrder, Refusal, SkippedAddition};
+use portcullis_rules::{
+    Evaluation, Finding, IngressRule, Plan, Policy, Removal, SecurityGroup, Severity,
+};
 
-use crate::intake::{Change, Origin};
-use crate::ports::{GroupRef, Mode, PortError};
+use crate::event::{GroupChange, Origin};
+use crate::services::{GroupRef, Mode, ServiceError};
 
 /// How it ended. The order is that of concern: the greatest of several groups stands for an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Outcome {
+pub enum GroupOutcome {
     /// Nothing was found.
     Clean,
     /// The group does not exist any more.
-    Vanished,
+    GroupDeleted,
     /// Something was found that the policy only wants told.
-    Noticed,
+    Reported,
     /// All that the policy forbids was removed, and a second look found none of it left.
     Closed,
     /// Monitor mode: this is what would have been removed.
@@ -28,25 +30,25 @@ pub enum Outcome {
     /// The policy demands something that was refused, with the reason.
     Refused,
     /// Some of what the policy forbids is still there: a call failed, or it came back faster than it was removed.
-    Incomplete,
+    NotClosed,
 }
 
-impl Outcome {
+impl GroupOutcome {
     /// Stable kebab-case name, also the message attribute for filter policies.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Clean => "clean",
-            Self::Vanished => "vanished",
-            Self::Noticed => "noticed",
+            Self::GroupDeleted => "vanished",
+            Self::Reported => "noticed",
             Self::Closed => "closed",
             Self::WouldClose => "would-close",
             Self::Refused => "refused",
-            Self::Incomplete => "incomplete",
+            Self::NotClosed => "incomplete",
         }
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for GroupOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -54,27 +56,27 @@ impl fmt::Display for Outcome {
 
 /// A box that was to go and did not, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct FailedRemoval {
     /// The box.
     pub ingress: IngressRule,
     /// What the call said.
-    pub error: PortError,
+    pub error: ServiceError,
 }
 
 /// A box that was to take the place of one that went and could not be added, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unkept {
+pub struct FailedAddition {
     /// The addition.
     pub addition: Addition,
     /// What the call said.
-    pub error: PortError,
+    pub error: ServiceError,
 }
 
 /// Everything about one group and one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
+pub struct GroupReport {
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: GroupOutcome,
     /// Whether the group could be changed.
     pub mode: Mode,
     /// The name of the policy.
@@ -82,7 +84,7 @@ pub struct Report {
     /// The event: who, when, from where.
     pub origin: Origin,
     /// How the event named the group.
-    pub named: GroupRef,
+    pub group_ref: GroupRef,
     /// The group as it was read first; only its id or name is known when it had vanished.
     pub group: SecurityGroup,
     /// What the policy found, over all rounds, each box and rule once.
@@ -92,13 +94,13 @@ pub struct Report {
     /// What was put in the place of what was removed; in monitor mode and in an offline plan, what would be.
     pub added: Vec<Addition>,
     /// What could not be kept or opened again, as the plan foresaw.
-    pub losses: Vec<Loss>,
+    pub skipped_additions: Vec<SkippedAddition>,
     /// What could not be added although it was planned: the call failed.
-    pub unkept: Vec<Unkept>,
+    pub failed_additions: Vec<FailedAddition>,
     /// Whether what was removed went before what was put in its place came.
-    pub order: Order,
+    pub order: ApplyOrder,
     /// What could not be removed.
-    pub failures: Vec<Failure>,
+    pub failed_removals: Vec<FailedRemoval>,
     /// What was not done on purpose.
     pub refusals: Vec<Refusal>,
     /// What the last look still found that an enforcing rule forbids.
@@ -112,44 +114,48 @@ pub struct Report {
     /// When the last look showed that nothing is left; `None` while something is, and in monitor mode.
     pub closed_at: Option<Timestamp>,
     /// The second look failed: what was removed is known, what is left is not.
-    pub unverified: Option<PortError>,
+    pub unverified: Option<ServiceError>,
 }
 
-impl Report {
+impl GroupReport {
     /// What would be reported if this plan were carried out: nothing has been changed.
-    pub fn planned(
+    pub fn from_plan(
         policy: &Policy,
-        change: &Change,
+        change: &GroupChange,
         named: &GroupRef,
         group: &SecurityGroup,
-        judgement: Judgement,
+        judgement: Evaluation,
         plan: Plan,
     ) -> Self {
         let findings = judgement.findings;
         let outcome = if !plan.removals.is_empty() {
-            Outcome::WouldClose
+            GroupOutcome::WouldClose
         } else if !plan.refusals.is_empty() {
-            Outcome::Refused
-        } else if findings.iter().any(|finding| finding.exempt.is_none()) {
-            Outcome::Noticed
+            GroupOutcome::Refused
+        } else if findings.iter().any(|finding| finding.exempted_by.is_none()) {
+            GroupOutcome::Reported
         } else {
-            Outcome::Clean
+            GroupOutcome::Clean
         };
         Self {
             outcome,
             mode: Mode::Monitor,
             policy: policy.name.clone(),
             origin: change.origin.clone(),
-            named: named.clone(),
+            group_ref: named.clone(),
             group: group.clone(),
-            remaining: findings.iter().filter(|finding| finding.enforces()).cloned().collect(),
+            remaining: findings
+                .iter()
+                .filter(|finding| finding.enforces())
+                .cloned()
+                .collect(),
             findings,
             removed: plan.removals,
             added: plan.additions,
-            losses: plan.losses,
-            unkept: Vec::new(),
+            skipped_additions: plan.skipped_additions,
+            failed_additions: Vec::new(),
             order: plan.order,
-            failures: Vec::new(),
+            failed_removals: Vec::new(),
             refusals: plan.refusals,
             unresolved_prefix_lists: judgement.unresolved_prefix_lists,
             expired_exceptions: judgement.exceptions_expired,
@@ -160,36 +166,62 @@ impl Report {
     }
 
     /// What an undo puts back: what was removed, but for what was put there only by us. Nothing in monitor mode.
-    pub fn to_restore(&self) -> impl Iterator<Item = &Removal> {
-        let removed = if self.mode == Mode::Enforce { self.removed.as_slice() } else { &[] };
-        removed.iter().filter(|removal| !self.added.iter().any(|addition| is_one(&addition.ingress, &removal.ingress)))
+    pub fn removals_to_restore(&self) -> impl Iterator<Item = &Removal> {
+        let removed = if self.mode == Mode::Enforce {
+            self.removed.as_slice()
+        } else {
+            &[]
+        };
+        removed.iter().filter(|removal| {
+            !self
+                .added
+                .iter()
+                .any(|addition| is_same_rule(&addition.ingress, &removal.ingress))
+        })
     }
 
     /// What an undo takes away: what was put in the place of what was removed and did not go again. Nothing in monitor
     /// mode.
-    pub fn to_retract(&self) -> impl Iterator<Item = &Addition> {
-        let added = if self.mode == Mode::Enforce { self.added.as_slice() } else { &[] };
-        added.iter().filter(|addition| !self.removed.iter().any(|removal| is_one(&addition.ingress, &removal.ingress)))
+    pub fn additions_to_remove(&self) -> impl Iterator<Item = &Addition> {
+        let added = if self.mode == Mode::Enforce {
+            self.added.as_slice()
+        } else {
+            &[]
+        };
+        added.iter().filter(|addition| {
+            !self
+                .removed
+                .iter()
+                .any(|removal| is_same_rule(&addition.ingress, &removal.ingress))
+        })
     }
 
     /// The worst severity found; `None` when nothing was.
-    pub fn severity(&self) -> Option<Severity> {
-        self.findings.iter().filter(|finding| finding.exempt.is_none()).map(|finding| finding.rule.severity).max()
+    pub fn max_severity(&self) -> Option<Severity> {
+        self.findings
+            .iter()
+            .filter(|finding| finding.exempted_by.is_none())
+            .map(|finding| finding.policy_rule.severity)
+            .max()
     }
 
     /// Whether people must be told: whenever anything was found or changed.
-    pub fn is_news(&self) -> bool {
-        !matches!(self.outcome, Outcome::Clean | Outcome::Vanished)
+    pub fn needs_alert(&self) -> bool {
+        !matches!(
+            self.outcome,
+            GroupOutcome::Clean | GroupOutcome::GroupDeleted
+        )
     }
 
     /// Seconds from the call that opened the group to the look that found it closed.
     pub fn exposure_seconds(&self) -> Option<i64> {
         let opened = self.origin.time?;
-        self.closed_at.map(|closed| closed.as_second().saturating_sub(opened.as_second()).max(0))
+        self.closed_at
+            .map(|closed| closed.as_second().saturating_sub(opened.as_second()).max(0))
     }
 }
 
 /// Whether both are the same box down to description and tags, whatever their ids.
-fn is_one(one: &IngressRule, other: &IngressRule) -> bool {
+fn is_same_rule(one: &IngressRule, other: &IngressRule) -> bool {
     one.same_content(other) && one.description == other.description && one.tags == other.tags
 }

@@ -1,19 +1,27 @@
 //! The sweep against the in-memory EC2: what it finds, what it closes, and that it never takes a part for the whole.
 
-#![expect(clippy::arithmetic_side_effects, clippy::unwrap_used, reason = "a test may fail loudly, and its helpers too")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::unwrap_used,
+    reason = "a test may fail loudly, and its helpers too"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use portcullis_remediation::ports::{ChangeIngress, Clock as _, ErrorKind};
-use portcullis_remediation::remediate::Limits;
-use portcullis_remediation::report::Outcome;
-use portcullis_remediation::sweep::{SweepError, Why};
-use portcullis_remediation::{Errand, Hands, Sweeper, Swept};
+use portcullis_remediation::remediator::Limits;
+use portcullis_remediation::report::GroupOutcome;
+use portcullis_remediation::services::{Clock as _, ErrorKind, IngressEditor};
+use portcullis_remediation::sweeper::{StopReason, SweepError};
+use portcullis_remediation::{Services, SweepReport, SweepRequest, Sweeper};
 use portcullis_rules::plan::Attachments;
-use portcullis_rules::{Exception, Guardrails, Policy, PrefixLists, Scope, SecurityGroup, TrafficSet, baseline};
-use portcullis_testkit::{FakeClock, FakeEc2, FakeList, FakeTell, Fault, group};
+use portcullis_rules::{
+    Exception, Guardrails, Policy, PrefixLists, Scope, SecurityGroup, TrafficSet, baseline,
+};
+use portcullis_testkit::{
+    FakeClock, FakeEc2, FakeGroupLister, FakePublisher, Fault, group_from_lines,
+};
 
 const OPEN: &[&str] = &["sgr-1 tcp 22 0.0.0.0/0", "sgr-2 tcp 443 0.0.0.0/0"];
 const CLEAN: &[&str] = &["sgr-1 tcp 443 0.0.0.0/0"];
@@ -34,24 +42,42 @@ fn listed(group: &SecurityGroup) -> SecurityGroup {
 
 struct Scene {
     ec2: Arc<FakeEc2>,
-    tell: Arc<FakeTell>,
+    tell: Arc<FakePublisher>,
     clock: Arc<FakeClock>,
-    list: FakeList,
+    list: FakeGroupLister,
     sweeper: Sweeper,
 }
 
 fn scene(remediates: bool, policy: Policy, pages: &[&[SecurityGroup]]) -> Scene {
-    let ec2 = Arc::new(FakeEc2::with(pages.iter().flat_map(|page| page.iter().cloned())));
-    let list = FakeList::with(pages.iter().map(|page| page.iter().map(listed).collect())).identifying(&ec2);
-    let (tell, clock) = (Arc::new(FakeTell::default()), Arc::new(FakeClock::at(noon())));
-    let changer: Arc<dyn ChangeIngress> = ec2.clone();
+    let ec2 = Arc::new(FakeEc2::with_groups(
+        pages.iter().flat_map(|page| page.iter().cloned()),
+    ));
+    let list =
+        FakeGroupLister::with_pages(pages.iter().map(|page| page.iter().map(listed).collect()))
+            .with_rule_ids_from(&ec2);
+    let (tell, clock) = (
+        Arc::new(FakePublisher::default()),
+        Arc::new(FakeClock::starting_at(noon())),
+    );
+    let changer: Arc<dyn IngressEditor> = ec2.clone();
     let changer = remediates.then_some(changer);
-    let hands = Hands { reader: ec2.clone(), changer, teller: tell.clone(), clock: clock.clone() };
-    Scene { ec2, tell, clock, list, sweeper: Sweeper::new(hands, policy, Limits::default()) }
+    let hands = Services {
+        reader: ec2.clone(),
+        editor: changer,
+        publisher: tell.clone(),
+        clock: clock.clone(),
+    };
+    Scene {
+        ec2,
+        tell,
+        clock,
+        list,
+        sweeper: Sweeper::new(hands, policy, Limits::default()),
+    }
 }
 
-fn errand(token: Option<&str>) -> Errand {
-    Errand {
+fn errand(token: Option<&str>) -> SweepRequest {
+    SweepRequest {
         id: "sweep-1".to_owned(),
         account: Some("111122223333".to_owned()),
         region: Some("eu-west-1".to_owned()),
@@ -61,19 +87,27 @@ fn errand(token: Option<&str>) -> Errand {
 }
 
 impl Scene {
-    async fn sweep(&self) -> Swept {
+    async fn sweep(&self) -> SweepReport {
         self.sweeper.sweep(&self.list, &errand(None)).await
     }
 
     fn subjects(&self) -> Vec<String> {
-        self.tell.told().into_iter().map(|alert| alert.subject).collect()
+        self.tell
+            .published_alerts()
+            .into_iter()
+            .map(|alert| alert.subject)
+            .collect()
     }
 }
 
 fn three_pages() -> [Vec<SecurityGroup>; 3] {
     let page = |number: usize| {
         let id = |place: usize| format!("sg-{number}{place}");
-        vec![group(&id(0), OPEN), group(&id(1), CLEAN), group(&id(2), OPEN)]
+        vec![
+            group_from_lines(&id(0), OPEN),
+            group_from_lines(&id(1), CLEAN),
+            group_from_lines(&id(2), OPEN),
+        ]
     };
     [page(0), page(1), page(2)]
 }
@@ -85,84 +119,153 @@ fn pages(pages: &[Vec<SecurityGroup>; 3]) -> [&[SecurityGroup]; 3] {
 #[tokio::test]
 async fn a_report_counts_everything_and_changes_nothing() {
     let all = three_pages();
-    let scene = scene(false, baseline::baseline(), &pages(&all));
+    let scene = scene(false, baseline::baseline_policy(), &pages(&all));
     let swept = scene.sweep().await;
-    assert_eq!((swept.groups, swept.affected(), swept.count(Outcome::WouldClose)), (9, 6, 6));
-    assert_eq!(swept.outcome(), Outcome::WouldClose);
+    assert_eq!(
+        (
+            swept.group_count,
+            swept.affected_groups(),
+            swept.groups_with_outcome(GroupOutcome::WouldClose)
+        ),
+        (9, 6, 6)
+    );
+    assert_eq!(swept.outcome(), GroupOutcome::WouldClose);
     assert_eq!(swept.errors(), []);
     assert_eq!(scene.ec2.calls(), []);
-    assert_eq!(scene.subjects(), ["SWEEP FOUND: 6 groups against the policy, worst high, eu-west-1, 111122223333"]);
-    assert_eq!(scene.list.asked(), [0, 1, 2]);
+    assert_eq!(
+        scene.subjects(),
+        ["SWEEP FOUND: 6 groups against the policy, worst high, eu-west-1, 111122223333"]
+    );
+    assert_eq!(scene.list.requested_pages(), [0, 1, 2]);
 }
 
 #[tokio::test]
 async fn nothing_found_is_nothing_told() {
-    let clean = [group("sg-1", CLEAN)];
-    let scene = scene(true, baseline::baseline(), &[&clean]);
+    let clean = [group_from_lines("sg-1", CLEAN)];
+    let scene = scene(true, baseline::baseline_policy(), &[&clean]);
     let swept = scene.sweep().await;
-    assert_eq!((swept.groups, swept.outcome()), (1, Outcome::Clean));
+    assert_eq!(
+        (swept.group_count, swept.outcome()),
+        (1, GroupOutcome::Clean)
+    );
     assert!(scene.subjects().is_empty() && scene.ec2.calls().is_empty());
 }
 
 #[tokio::test]
 async fn a_remediating_sweep_closes_group_by_group_and_sums_up() {
     let all = three_pages();
-    let scene = scene(true, baseline::baseline(), &pages(&all));
+    let scene = scene(true, baseline::baseline_policy(), &pages(&all));
     let swept = scene.sweep().await;
-    assert_eq!((swept.errors().len(), swept.count(Outcome::Closed)), (0, 6));
+    assert_eq!(
+        (
+            swept.errors().len(),
+            swept.groups_with_outcome(GroupOutcome::Closed)
+        ),
+        (0, 6)
+    );
     for open in ["sg-00", "sg-02", "sg-10", "sg-22"] {
-        assert_eq!(scene.ec2.rules(open), ["sgr-2 tcp 443 0.0.0.0/0"], "{open}");
+        assert_eq!(
+            scene.ec2.rule_lines(open),
+            ["sgr-2 tcp 443 0.0.0.0/0"],
+            "{open}"
+        );
     }
     let subjects = scene.subjects();
-    assert_eq!(subjects.iter().filter(|subject| subject.starts_with("CLOSED: ")).count(), 6);
-    assert!(subjects[6].starts_with("SWEEP CLOSED: 6 of 6 groups"), "{subjects:?}");
+    assert_eq!(
+        subjects
+            .iter()
+            .filter(|subject| subject.starts_with("CLOSED: "))
+            .count(),
+        6
+    );
+    assert!(
+        subjects[6].starts_with("SWEEP CLOSED: 6 of 6 groups"),
+        "{subjects:?}"
+    );
     // The listing is of before; the groups by themselves are not.
     let again = scene.sweep().await;
-    assert_eq!((again.outcome(), again.affected(), scene.tell.told().len()), (Outcome::Clean, 0, 7));
+    assert_eq!(
+        (
+            again.outcome(),
+            again.affected_groups(),
+            scene.tell.published_alerts().len()
+        ),
+        (GroupOutcome::Clean, 0, 7)
+    );
 }
 
 #[tokio::test]
 async fn the_next_page_is_read_meanwhile_and_no_more_than_two_are_held() {
     let all = three_pages();
-    let mut scene = scene(true, baseline::baseline(), &pages(&all));
-    scene.list = scene.list.watching(&scene.ec2);
+    let mut scene = scene(true, baseline::baseline_policy(), &pages(&all));
+    scene.list = scene.list.with_read_ahead_check(&scene.ec2);
     let swept = scene.sweep().await;
-    assert_eq!((swept.errors().len(), swept.groups, scene.list.greed()), (0, 9, 0));
+    assert_eq!(
+        (
+            swept.errors().len(),
+            swept.group_count,
+            scene.list.excess_pages()
+        ),
+        (0, 9, 0)
+    );
 }
 
 #[tokio::test]
 async fn a_page_that_fails_is_never_the_end() {
     let all = three_pages();
     for place in 0..3 {
-        let scene = scene(false, baseline::baseline(), &pages(&all));
-        scene.list.fail(place, ErrorKind::Throttled);
+        let scene = scene(false, baseline::baseline_policy(), &pages(&all));
+        scene.list.fail_page(place, ErrorKind::Throttled);
         let swept = scene.sweep().await;
         let token = (place > 0).then(|| format!("page-{place}"));
         let unfinished = swept.unfinished.clone().unwrap();
-        assert_eq!((swept.groups, &unfinished.token, swept.outcome()), (3 * place, &token, Outcome::Incomplete));
-        assert!(matches!(unfinished.why, Why::Unread(_)));
+        assert_eq!(
+            (swept.group_count, &unfinished.token, swept.outcome()),
+            (3 * place, &token, GroupOutcome::NotClosed)
+        );
+        assert!(matches!(unfinished.reason, StopReason::PageUnreadable(_)));
         assert_eq!(swept.errors()[0].code(), "sweep-unfinished");
-        assert!(scene.subjects()[0].starts_with("SWEEP UNFINISHED"), "{:?}", scene.subjects());
-        let rest = scene.sweeper.sweep(&scene.list, &errand(token.as_deref())).await;
-        assert_eq!((rest.groups, rest.errors().len()), (9 - 3 * place, 0));
+        assert!(
+            scene.subjects()[0].starts_with("SWEEP UNFINISHED"),
+            "{:?}",
+            scene.subjects()
+        );
+        let rest = scene
+            .sweeper
+            .sweep(&scene.list, &errand(token.as_deref()))
+            .await;
+        assert_eq!((rest.group_count, rest.errors().len()), (9 - 3 * place, 0));
     }
 }
 
 #[tokio::test]
 async fn a_token_that_means_nothing_is_an_error() {
-    let scene = scene(false, baseline::baseline(), &[]);
-    let swept = scene.sweeper.sweep(&scene.list, &errand(Some("stale"))).await;
+    let scene = scene(false, baseline::baseline_policy(), &[]);
+    let swept = scene
+        .sweeper
+        .sweep(&scene.list, &errand(Some("stale")))
+        .await;
     assert_eq!(swept.unfinished.unwrap().token.as_deref(), Some("stale"));
 }
 
 #[tokio::test]
 async fn when_time_runs_short_it_says_where_to_go_on() {
     let all = three_pages();
-    let scene = scene(false, baseline::baseline(), &pages(&all));
+    let scene = scene(false, baseline::baseline_policy(), &pages(&all));
     scene.clock.sleep(Duration::from_mins(10)).await;
-    let swept = scene.sweeper.sweep(&scene.list, &errand(Some("page-1"))).await;
+    let swept = scene
+        .sweeper
+        .sweep(&scene.list, &errand(Some("page-1")))
+        .await;
     let unfinished = swept.unfinished.clone().unwrap();
-    assert_eq!((unfinished.token.as_deref(), unfinished.why, swept.groups), (Some("page-1"), Why::Late, 0));
+    assert_eq!(
+        (
+            unfinished.token.as_deref(),
+            unfinished.reason,
+            swept.group_count
+        ),
+        (Some("page-1"), StopReason::DeadlineReached, 0)
+    );
     let error = swept.errors()[0].to_string();
     assert!(error.contains("{\"token\":\"page-1\"}"), "{error}");
     assert_eq!(scene.subjects().len(), 1);
@@ -171,58 +274,113 @@ async fn when_time_runs_short_it_says_where_to_go_on() {
 #[tokio::test]
 async fn time_that_runs_out_inside_a_page_has_the_page_judged_again() {
     let all = three_pages();
-    let scene = scene(true, baseline::baseline(), &pages(&all));
+    let scene = scene(true, baseline::baseline_policy(), &pages(&all));
     // The first group needs a pause between its rounds, and that is all the time there is.
-    scene.ec2.plan([Fault::RevokeLies]);
-    let short = Errand { deadline: noon() + Duration::from_millis(1), ..errand(None) };
+    scene.ec2.inject_faults([Fault::RevokeIgnored]);
+    let short = SweepRequest {
+        deadline: noon() + Duration::from_millis(1),
+        ..errand(None)
+    };
     let swept = scene.sweeper.sweep(&scene.list, &short).await;
-    assert_eq!((swept.groups, swept.unfinished.unwrap().token), (1, None));
-    assert_eq!(swept.worst[0].outcome, Outcome::Closed);
+    assert_eq!(
+        (swept.group_count, swept.unfinished.unwrap().token),
+        (1, None)
+    );
+    assert_eq!(swept.worst_groups[0].outcome, GroupOutcome::Closed);
 }
 
 #[tokio::test]
 async fn a_group_that_cannot_be_read_does_not_keep_the_others_open() {
-    let open = [group("sg-1", OPEN), group("sg-2", OPEN)];
-    let scene = scene(true, baseline::baseline(), &[&open]);
-    scene.ec2.plan([Fault::Read(ErrorKind::Denied)]);
+    let open = [
+        group_from_lines("sg-1", OPEN),
+        group_from_lines("sg-2", OPEN),
+    ];
+    let scene = scene(true, baseline::baseline_policy(), &[&open]);
+    scene.ec2.inject_faults([Fault::Read(ErrorKind::Denied)]);
     let swept = scene.sweep().await;
-    assert_eq!((swept.count(Outcome::Incomplete), swept.count(Outcome::Closed)), (1, 1));
-    assert!(matches!(&swept.errors()[..], [SweepError::Groups { count: 1, first }] if first.contains("sg-1")));
-    assert_eq!(swept.worst[0].id, "sg-1", "worst first");
-    assert!(scene.subjects().last().unwrap().starts_with("SWEEP NOT DONE: 1 of 2 groups failed"));
+    assert_eq!(
+        (
+            swept.groups_with_outcome(GroupOutcome::NotClosed),
+            swept.groups_with_outcome(GroupOutcome::Closed)
+        ),
+        (1, 1)
+    );
+    assert!(
+        matches!(&swept.errors()[..], [SweepError::GroupsNotClosed { count: 1, first_error }] if first_error.contains("sg-1"))
+    );
+    assert_eq!(swept.worst_groups[0].id, "sg-1", "worst first");
+    assert!(
+        scene
+            .subjects()
+            .last()
+            .unwrap()
+            .starts_with("SWEEP NOT DONE: 1 of 2 groups failed")
+    );
 }
 
 #[tokio::test]
 async fn what_was_closed_and_not_told_is_told_by_the_retry() {
-    let open = [group("sg-1", OPEN)];
-    let mut scene = scene(true, baseline::baseline(), &[&open]);
-    scene.tell.fail(2);
+    let open = [group_from_lines("sg-1", OPEN)];
+    let mut scene = scene(true, baseline::baseline_policy(), &[&open]);
+    scene.tell.fail_next(2);
     let swept = scene.sweep().await;
     let codes: Vec<_> = swept.errors().iter().map(SweepError::code).collect();
     assert_eq!(codes, ["group-not-closed", "alert-unsent"]);
-    assert_eq!(scene.ec2.rules("sg-1").len(), 1, "closing does not wait for telling");
-    scene.list = FakeList::with([vec![group("sg-1", CLEAN)]]);
+    assert_eq!(
+        scene.ec2.rule_lines("sg-1").len(),
+        1,
+        "closing does not wait for telling"
+    );
+    scene.list = FakeGroupLister::with_pages([vec![group_from_lines("sg-1", CLEAN)]]);
     assert_eq!(scene.sweep().await.errors(), []);
-    assert!(scene.subjects()[0].starts_with("CLOSED: "), "{:?}", scene.subjects());
+    assert!(
+        scene.subjects()[0].starts_with("CLOSED: "),
+        "{:?}",
+        scene.subjects()
+    );
     scene.sweep().await;
     assert_eq!(scene.subjects().len(), 1, "told once");
 }
 
 #[tokio::test]
 async fn what_a_guardrail_refuses_stands_in_the_digest_alone() {
-    let open = [group("sg-1", OPEN), group("sg-2", OPEN)];
-    let guardrails = Guardrails { spare_load_balancers: true, ..Guardrails::default() };
-    let scene = scene(true, Policy { guardrails, ..baseline::baseline() }, &[&open]);
-    scene.ec2.set_attachments(Attachments { load_balancer: true, ..Attachments::default() });
+    let open = [
+        group_from_lines("sg-1", OPEN),
+        group_from_lines("sg-2", OPEN),
+    ];
+    let guardrails = Guardrails {
+        notify_only_load_balancers: true,
+        ..Guardrails::default()
+    };
+    let scene = scene(
+        true,
+        Policy {
+            guardrails,
+            ..baseline::baseline_policy()
+        },
+        &[&open],
+    );
+    scene.ec2.set_attachments(Attachments {
+        load_balancer: true,
+        ..Attachments::default()
+    });
     let swept = scene.sweep().await;
-    assert_eq!((swept.count(Outcome::Refused), swept.errors().len()), (2, 0));
+    assert_eq!(
+        (
+            swept.groups_with_outcome(GroupOutcome::Refused),
+            swept.errors().len()
+        ),
+        (2, 0)
+    );
     assert_eq!(scene.subjects().len(), 1, "{:?}", scene.subjects());
 }
 
 #[tokio::test]
 async fn an_exception_by_tags_of_a_rule_holds_although_a_list_of_groups_has_none() {
-    let mut tagged = group("sg-1", OPEN);
-    tagged.rules[0].tags.insert("approved".to_owned(), "yes".to_owned());
+    let mut tagged = group_from_lines("sg-1", OPEN);
+    tagged.rules[0]
+        .tags
+        .insert("approved".to_owned(), "yes".to_owned());
     let exception = Exception {
         id: "approved".to_owned(),
         reason: "ticket".to_owned(),
@@ -233,24 +391,46 @@ async fn an_exception_by_tags_of_a_rule_holds_although_a_list_of_groups_has_none
         rule_tags: [("approved".to_owned(), portcullis_rules::Glob::new("yes"))].into(),
         descriptions: Vec::new(),
         principals: Vec::new(),
-        traffic: TrafficSet::everything(),
+        traffic: TrafficSet::all(),
         sources: Vec::new(),
     };
-    let policy = Policy { exceptions: vec![Arc::new(exception)], ..baseline::baseline() };
+    let policy = Policy {
+        exceptions: vec![Arc::new(exception)],
+        ..baseline::baseline_policy()
+    };
     for remediates in [false, true] {
         let scene = scene(remediates, policy.clone(), &[std::slice::from_ref(&tagged)]);
         let swept = scene.sweep().await;
-        assert_eq!((swept.affected(), swept.exempt, scene.subjects().len()), (0, 1, 0));
-        assert!(scene.ec2.calls().is_empty(), "no group is read by itself for its tags");
+        assert_eq!(
+            (
+                swept.affected_groups(),
+                swept.exempt,
+                scene.subjects().len()
+            ),
+            (0, 1, 0)
+        );
+        assert!(
+            scene.ec2.calls().is_empty(),
+            "no group is read by itself for its tags"
+        );
         scene.list.fail_rules(ErrorKind::Denied);
         let swept = scene.sweep().await;
         assert_eq!(
-            (swept.count(Outcome::Incomplete), swept.errors().len()),
+            (
+                swept.groups_with_outcome(GroupOutcome::NotClosed),
+                swept.errors().len()
+            ),
             (1, 1),
             "unknown is not exempt, nor closed"
         );
         assert!(scene.ec2.calls().is_empty());
-        assert!(swept.worst[0].error.as_ref().unwrap().starts_with("DescribeSecurityGroupRules failed"));
+        assert!(
+            swept.worst_groups[0]
+                .error
+                .as_ref()
+                .unwrap()
+                .starts_with("DescribeSecurityGroupRules failed")
+        );
     }
 }
 
@@ -258,36 +438,78 @@ async fn an_exception_by_tags_of_a_rule_holds_although_a_list_of_groups_has_none
 async fn a_group_that_nobody_understands_is_told_and_hides_no_other() {
     for remediates in [false, true] {
         let pages = three_pages();
-        let mut scene = scene(remediates, baseline::baseline(), &[&pages[0], &pages[1]]);
-        scene.list = scene.list.unreadable(0, group("sg-odd", &[]));
+        let mut scene = scene(
+            remediates,
+            baseline::baseline_policy(),
+            &[&pages[0], &pages[1]],
+        );
+        scene.list = scene
+            .list
+            .with_unreadable_group(0, group_from_lines("sg-odd", &[]));
         let swept = scene.sweep().await;
-        assert_eq!((swept.groups, swept.count(Outcome::Incomplete), swept.unfinished.is_none()), (7, 1, true));
-        let found = swept.count(Outcome::WouldClose) + swept.count(Outcome::Closed);
+        assert_eq!(
+            (
+                swept.group_count,
+                swept.groups_with_outcome(GroupOutcome::NotClosed),
+                swept.unfinished.is_none()
+            ),
+            (7, 1, true)
+        );
+        let found = swept.groups_with_outcome(GroupOutcome::WouldClose)
+            + swept.groups_with_outcome(GroupOutcome::Closed);
         assert_eq!(found, 4, "the groups beside it and on the next page");
         let errors: Vec<_> = swept.errors().iter().map(ToString::to_string).collect();
-        assert!(errors.len() == 1 && errors[0].contains("cannot be understood"), "{errors:?}");
-        assert!(swept.worst.iter().any(|note| note.id == "sg-odd"));
+        assert!(
+            errors.len() == 1 && errors[0].contains("cannot be understood"),
+            "{errors:?}"
+        );
+        assert!(swept.worst_groups.iter().any(|note| note.id == "sg-odd"));
     }
 }
 
 #[tokio::test]
 async fn a_prefix_list_is_judged_by_its_entries_and_a_missing_one_is_named() {
-    let open = [group("sg-1", &["tcp 22 pl-wide"]), group("sg-2", &["tcp 22 pl-gone"])];
-    let mut scene = scene(false, baseline::baseline(), &[&open]);
-    let mut lists = PrefixLists::none();
+    let open = [
+        group_from_lines("sg-1", &["tcp 22 pl-wide"]),
+        group_from_lines("sg-2", &["tcp 22 pl-gone"]),
+    ];
+    let mut scene = scene(false, baseline::baseline_policy(), &[&open]);
+    let mut lists = PrefixLists::empty();
     lists.insert("pl-wide", ["0.0.0.0/0".parse().unwrap()]);
-    scene.list = FakeList::with([open.to_vec()]).lists(lists);
+    scene.list = FakeGroupLister::with_pages([open.to_vec()]).with_prefix_lists(lists);
     let swept = scene.sweep().await;
-    assert_eq!((swept.affected(), swept.worst[0].id.as_str()), (1, "sg-1"));
-    assert_eq!(swept.unresolved_prefix_lists.into_iter().collect::<Vec<_>>(), ["pl-gone"]);
+    assert_eq!(
+        (swept.affected_groups(), swept.worst_groups[0].id.as_str()),
+        (1, "sg-1")
+    );
+    assert_eq!(
+        swept
+            .unresolved_prefix_lists
+            .into_iter()
+            .collect::<Vec<_>>(),
+        ["pl-gone"]
+    );
 }
 
 #[tokio::test]
 async fn of_thousands_of_groups_the_worst_are_named_and_all_are_counted() {
-    let many: Vec<_> = (0..5000).map(|number| group(&format!("sg-{number:04}"), OPEN)).collect();
-    let worst = group("sg-zzzz", &["all - 0.0.0.0/0"]);
-    let scene = scene(false, baseline::baseline(), &[&many, std::slice::from_ref(&worst)]);
+    let many: Vec<_> = (0..5000)
+        .map(|number| group_from_lines(&format!("sg-{number:04}"), OPEN))
+        .collect();
+    let worst = group_from_lines("sg-zzzz", &["all - 0.0.0.0/0"]);
+    let scene = scene(
+        false,
+        baseline::baseline_policy(),
+        &[&many, std::slice::from_ref(&worst)],
+    );
     let swept = scene.sweep().await;
-    assert_eq!((swept.affected(), swept.worst.len(), swept.worst[0].id.as_str()), (5001, 50, "sg-zzzz"));
-    assert!(scene.tell.told()[0].message().len() < 256 * 1024);
+    assert_eq!(
+        (
+            swept.affected_groups(),
+            swept.worst_groups.len(),
+            swept.worst_groups[0].id.as_str()
+        ),
+        (5001, 50, "sg-zzzz")
+    );
+    assert!(scene.tell.published_alerts()[0].sns_message().len() < 256 * 1024);
 }

@@ -4,19 +4,19 @@ use ipnet::IpNet;
 
 /// An IP address family. Openness is decided for each on its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Family {
+pub enum AddressFamily {
     /// IPv4.
     V4,
     /// IPv6.
     V6,
 }
 
-impl Family {
+impl AddressFamily {
     /// Both families.
     pub const BOTH: [Self; 2] = [Self::V4, Self::V6];
 
     /// The longest prefix that still counts as broad: /8 for IPv4, /16 for IPv6.
-    pub const fn broad_prefix(self) -> u8 {
+    pub const fn broad_prefix_len(self) -> u8 {
         match self {
             Self::V4 => 8,
             Self::V6 => 16,
@@ -27,15 +27,17 @@ impl Family {
     ///
     /// IPv4: all but the special-purpose blocks of the IANA registry that are not reachable from the internet.
     /// IPv6: `2000::/3`, all that is global unicast.
-    const fn public(self) -> &'static [(u128, u128)] {
+    const fn public_ranges(self) -> &'static [(u128, u128)] {
         match self {
             Self::V4 => &PUBLIC_V4,
             Self::V6 => &PUBLIC_V6,
         }
     }
 
-    fn public_size(self) -> u128 {
-        self.public().iter().fold(0, |sum, &(low, high)| sum.saturating_add(size(low, high)))
+    fn public_address_count(self) -> u128 {
+        self.public_ranges().iter().fold(0, |sum, &(low, high)| {
+            sum.saturating_add(address_count(low, high))
+        })
     }
 }
 
@@ -56,55 +58,71 @@ const PUBLIC_V4: [(u128, u128); 12] = [
 
 const PUBLIC_V6: [(u128, u128); 1] = [(0x2000 << 112, (0x4000 << 112) - 1)];
 
-const fn size(low: u128, high: u128) -> u128 {
+const fn address_count(low: u128, high: u128) -> u128 {
     high.saturating_sub(low).saturating_add(1)
 }
 
 /// A block of addresses as numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Block {
+pub struct AddressBlock {
     low: u128,
     high: u128,
-    prefix: u8,
-    family: Family,
+    prefix_len: u8,
+    family: AddressFamily,
 }
 
-impl Block {
+impl AddressBlock {
     /// The block that a CIDR names.
-    pub fn of(net: &IpNet) -> Self {
+    pub fn from_net(net: &IpNet) -> Self {
         let (low, high, family) = match net {
-            IpNet::V4(v4) => (u128::from(u32::from(v4.network())), u128::from(u32::from(v4.broadcast())), Family::V4),
-            IpNet::V6(v6) => (u128::from(v6.network()), u128::from(v6.broadcast()), Family::V6),
+            IpNet::V4(v4) => (
+                u128::from(u32::from(v4.network())),
+                u128::from(u32::from(v4.broadcast())),
+                AddressFamily::V4,
+            ),
+            IpNet::V6(v6) => (
+                u128::from(v6.network()),
+                u128::from(v6.broadcast()),
+                AddressFamily::V6,
+            ),
         };
-        Self { low, high, prefix: net.prefix_len(), family }
+        Self {
+            low,
+            high,
+            prefix_len: net.prefix_len(),
+            family,
+        }
     }
 
     /// The family of the block.
-    pub const fn family(self) -> Family {
+    pub const fn family(self) -> AddressFamily {
         self.family
     }
 
     /// Whether any of the block is public address space.
     pub fn touches_public(self) -> bool {
-        self.family.public().iter().any(|&(low, high)| self.low <= high && low <= self.high)
+        self.family
+            .public_ranges()
+            .iter()
+            .any(|&(low, high)| self.low <= high && low <= self.high)
     }
 
     /// Whether the block is a broad source: a prefix no longer than /8 (IPv4) or /16 (IPv6), touching public space.
     pub fn is_broad(self) -> bool {
-        self.prefix <= self.family.broad_prefix() && self.touches_public()
+        self.prefix_len <= self.family.broad_prefix_len() && self.touches_public()
     }
 }
 
 /// Whether blocks of one family together cover its whole public address space. Sorts the blocks.
-pub fn covers_public(family: Family, blocks: &mut [Block]) -> bool {
-    if blocks.iter().any(|block| block.prefix == 0) {
+pub fn covers_public(family: AddressFamily, blocks: &mut [AddressBlock]) -> bool {
+    if blocks.iter().any(|block| block.prefix_len == 0) {
         return true;
     }
     blocks.sort_unstable();
     let mut rest = blocks.iter();
     let mut reached: u128 = 0; // every address of the current span below this one is covered
     let mut pending = rest.next();
-    for &(low, high) in family.public() {
+    for &(low, high) in family.public_ranges() {
         reached = reached.max(low);
         while let Some(block) = pending.filter(|block| block.low <= reached) {
             reached = reached.max(block.high.saturating_add(1));
@@ -119,12 +137,15 @@ pub fn covers_public(family: Family, blocks: &mut [Block]) -> bool {
 
 /// Whether blocks could cover the public space of their family at all, by size alone: the quick answer for the
 /// common group, which is not open.
-pub fn could_cover_public(family: Family, blocks: impl Iterator<Item = Block>) -> bool {
+pub fn could_cover_public(
+    family: AddressFamily,
+    blocks: impl Iterator<Item = AddressBlock>,
+) -> bool {
     let mut total: u128 = 0;
     for block in blocks {
-        total = total.saturating_add(size(block.low, block.high));
+        total = total.saturating_add(address_count(block.low, block.high));
     }
-    total >= family.public_size()
+    total >= family.public_address_count()
 }
 
 #[cfg(test)]
@@ -150,14 +171,17 @@ mod tests {
         "240.0.0.0/4",
     ];
 
-    fn block(text: &str) -> Block {
-        Block::of(&parse_cidr(text).unwrap())
+    fn block(text: &str) -> AddressBlock {
+        AddressBlock::from_net(&parse_cidr(text).unwrap())
     }
 
     fn covers(texts: &[&str]) -> bool {
         let mut blocks: Vec<_> = texts.iter().map(|text| block(text)).collect();
         let family = blocks[0].family();
-        assert!(could_cover_public(family, blocks.iter().copied()) || !covers_public(family, &mut blocks));
+        assert!(
+            could_cover_public(family, blocks.iter().copied())
+                || !covers_public(family, &mut blocks)
+        );
         covers_public(family, &mut blocks)
     }
 
@@ -190,16 +214,38 @@ mod tests {
         assert!(!covers(&["0.0.0.0/1"]));
         assert!(!covers(&["8000::/1"]));
         assert!(!covers(&["2000::/4"]));
-        assert!(!covers(&["0.0.0.0/1", "128.0.0.0/2", "192.0.0.0/4"]), "208.0.0.0/4 is missing");
-        assert!(covers(&["0.0.0.0/1", "128.0.0.0/2", "192.0.0.0/3"]), "what is missing is not public");
+        assert!(
+            !covers(&["0.0.0.0/1", "128.0.0.0/2", "192.0.0.0/4"]),
+            "208.0.0.0/4 is missing"
+        );
+        assert!(
+            covers(&["0.0.0.0/1", "128.0.0.0/2", "192.0.0.0/3"]),
+            "what is missing is not public"
+        );
     }
 
     #[test]
     fn broad_is_short_and_touches_public_space() {
-        for text in ["0.0.0.0/0", "0.0.0.0/1", "52.0.0.0/8", "8.0.0.0/6", "::/0", "2000::/16", "2000::/3"] {
+        for text in [
+            "0.0.0.0/0",
+            "0.0.0.0/1",
+            "52.0.0.0/8",
+            "8.0.0.0/6",
+            "::/0",
+            "2000::/16",
+            "2000::/3",
+        ] {
             assert!(block(text).is_broad(), "{text}");
         }
-        for text in ["10.0.0.0/8", "52.0.0.0/9", "240.0.0.0/4", "127.0.0.0/8", "2600::/17", "fc00::/7", "8000::/1"] {
+        for text in [
+            "10.0.0.0/8",
+            "52.0.0.0/9",
+            "240.0.0.0/4",
+            "127.0.0.0/8",
+            "2600::/17",
+            "fc00::/7",
+            "8000::/1",
+        ] {
             assert!(!block(text).is_broad(), "{text}");
         }
     }
@@ -213,10 +259,10 @@ mod tests {
                 let net = nets.remove(at.checked_rem(nets.len()).unwrap());
                 nets.extend(net.subnets(net.prefix_len().saturating_add(1)).unwrap());
             }
-            let mut blocks: Vec<_> = nets.iter().map(Block::of).collect();
-            prop_assert!(covers_public(Family::V4, &mut blocks));
+            let mut blocks: Vec<_> = nets.iter().map(AddressBlock::from_net).collect();
+            prop_assert!(covers_public(AddressFamily::V4, &mut blocks));
             let removed = blocks.remove(gone.checked_rem(blocks.len()).unwrap());
-            prop_assert_eq!(covers_public(Family::V4, &mut blocks), !removed.touches_public());
+            prop_assert_eq!(covers_public(AddressFamily::V4, &mut blocks), !removed.touches_public());
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ports::PortSpan;
+use crate::ports::PortRange;
 use crate::protocol::Protocol;
 use crate::source::Source;
 
@@ -34,9 +34,9 @@ pub struct SecurityGroup {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Traffic {
     /// TCP to a span of ports.
-    Tcp(PortSpan),
+    Tcp(PortRange),
     /// UDP to a span of ports.
-    Udp(PortSpan),
+    Udp(PortRange),
     /// ICMP; the fields are type and code, never ports.
     Icmp,
     /// `ICMPv6`, likewise.
@@ -44,7 +44,7 @@ pub enum Traffic {
     /// Another protocol number, all of it.
     Other(u8),
     /// Every protocol and every port.
-    Everything,
+    All,
 }
 
 /// An ingress rule is one box: protocol, ports and ONE source. It is what EC2 calls a `SecurityGroupRule`; an
@@ -60,13 +60,13 @@ pub struct IngressRule {
     /// The rule's own tags.
     pub tags: Tags,
     protocol: Protocol,
-    written: WrittenPorts,
+    ec2_ports: Ec2Ports,
     traffic: Traffic,
 }
 
 /// The two port fields as EC2 has them: what a revoke by content must name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WrittenPorts {
+pub struct Ec2Ports {
     /// `FromPort`: first port, or the ICMP type.
     pub from: Option<i32>,
     /// `ToPort`: last port, or the ICMP code.
@@ -84,7 +84,7 @@ pub enum InvalidPorts {
     Reversed(u16, u16),
     /// Only one of the two fields is there.
     #[error("only one of `FromPort` and `ToPort` is given")]
-    Half,
+    MissingField,
 }
 
 impl IngressRule {
@@ -94,17 +94,25 @@ impl IngressRule {
     ///
     /// # Errors
     /// When the port fields of a TCP or UDP rule are no span of ports.
-    pub fn new(protocol: Protocol, ports: WrittenPorts, source: Source) -> Result<Self, InvalidPorts> {
+    pub fn new(protocol: Protocol, ports: Ec2Ports, source: Source) -> Result<Self, InvalidPorts> {
         let traffic = match protocol {
-            Protocol::Tcp => Traffic::Tcp(span(ports)?),
-            Protocol::Udp => Traffic::Udp(span(ports)?),
+            Protocol::Tcp => Traffic::Tcp(port_range_from_ec2(ports)?),
+            Protocol::Udp => Traffic::Udp(port_range_from_ec2(ports)?),
             Protocol::Icmp => Traffic::Icmp,
             Protocol::Icmpv6 => Traffic::Icmpv6,
             Protocol::Other(number) => Traffic::Other(number),
-            Protocol::All => Traffic::Everything,
+            Protocol::All => Traffic::All,
         };
         let (id, description, tags) = (None, None, Tags::new());
-        Ok(Self { id, source, description, tags, protocol, written: ports, traffic })
+        Ok(Self {
+            id,
+            source,
+            description,
+            tags,
+            protocol,
+            ec2_ports: ports,
+            traffic,
+        })
     }
 
     /// The protocol.
@@ -113,8 +121,8 @@ impl IngressRule {
     }
 
     /// The port fields as EC2 has them.
-    pub const fn written_ports(&self) -> WrittenPorts {
-        self.written
+    pub const fn ec2_ports(&self) -> Ec2Ports {
+        self.ec2_ports
     }
 
     /// What the rule admits.
@@ -123,21 +131,25 @@ impl IngressRule {
     }
 
     /// The span of ports, for TCP and UDP.
-    pub const fn span(&self) -> Option<PortSpan> {
+    pub const fn port_range(&self) -> Option<PortRange> {
         match self.traffic {
             Traffic::Tcp(span) | Traffic::Udp(span) => Some(span),
-            Traffic::Icmp | Traffic::Icmpv6 | Traffic::Other(_) | Traffic::Everything => None,
+            Traffic::Icmp | Traffic::Icmpv6 | Traffic::Other(_) | Traffic::All => None,
         }
     }
 
     /// The first and last port (ICMP: type and code); `None` where they mean nothing.
-    pub fn shown_ports(&self) -> (Option<i32>, Option<i32>) {
+    pub fn display_ports(&self) -> (Option<i32>, Option<i32>) {
         match self.traffic {
-            Traffic::Tcp(span) | Traffic::Udp(span) => (Some(span.from().into()), Some(span.to().into())),
-            Traffic::Icmp | Traffic::Icmpv6 => {
-                (Some(self.written.from.unwrap_or(-1)), Some(self.written.to.unwrap_or(-1)))
-            }
-            Traffic::Other(_) | Traffic::Everything => (None, None),
+            Traffic::Tcp(span) | Traffic::Udp(span) => (
+                Some(span.first_port().into()),
+                Some(span.last_port().into()),
+            ),
+            Traffic::Icmp | Traffic::Icmpv6 => (
+                Some(self.ec2_ports.from.unwrap_or(-1)),
+                Some(self.ec2_ports.to.unwrap_or(-1)),
+            ),
+            Traffic::Other(_) | Traffic::All => (None, None),
         }
     }
 
@@ -145,26 +157,30 @@ impl IngressRule {
     /// EC2 holds at most one rule of the same content in a group.
     pub fn same_content(&self, other: &Self) -> bool {
         self.protocol == other.protocol
-            && self.shown_ports() == other.shown_ports()
-            && self.source.is_same(&other.source)
+            && self.display_ports() == other.display_ports()
+            && self.source.same_source(&other.source)
     }
 
     /// The order of our reports: protocol, ports, source, as text.
     pub fn sort_key(&self) -> (String, (Option<i32>, Option<i32>), String) {
-        (self.protocol.to_string(), self.shown_ports(), self.source.to_string())
+        (
+            self.protocol.to_string(),
+            self.display_ports(),
+            self.source.to_string(),
+        )
     }
 }
 
-fn span(ports: WrittenPorts) -> Result<PortSpan, InvalidPorts> {
+fn port_range_from_ec2(ports: Ec2Ports) -> Result<PortRange, InvalidPorts> {
     let (from, to) = match (ports.from, ports.to) {
-        (None | Some(-1), None | Some(-1)) => return Ok(PortSpan::ALL),
-        (Some(from), Some(to)) => (port(from)?, port(to)?),
-        (Some(_), None) | (None, Some(_)) => return Err(InvalidPorts::Half),
+        (None | Some(-1), None | Some(-1)) => return Ok(PortRange::ALL),
+        (Some(from), Some(to)) => (checked_port(from)?, checked_port(to)?),
+        (Some(_), None) | (None, Some(_)) => return Err(InvalidPorts::MissingField),
     };
-    PortSpan::new(from, to).ok_or(InvalidPorts::Reversed(from, to))
+    PortRange::new(from, to).ok_or(InvalidPorts::Reversed(from, to))
 }
 
-fn port(number: i32) -> Result<u16, InvalidPorts> {
+fn checked_port(number: i32) -> Result<u16, InvalidPorts> {
     u16::try_from(number).map_err(|_| InvalidPorts::OutOfRange(number))
 }
 
@@ -186,40 +202,82 @@ pub(crate) mod tests {
         }
     }
 
-    fn traffic(protocol: Protocol, from: Option<i32>, to: Option<i32>) -> Result<Traffic, InvalidPorts> {
-        IngressRule::new(protocol, WrittenPorts { from, to }, Source::group("sg-1")).map(|rule| rule.traffic())
+    fn traffic(
+        protocol: Protocol,
+        from: Option<i32>,
+        to: Option<i32>,
+    ) -> Result<Traffic, InvalidPorts> {
+        IngressRule::new(
+            protocol,
+            Ec2Ports { from, to },
+            Source::from_group_id("sg-1"),
+        )
+        .map(|rule| rule.traffic())
     }
 
     #[test]
     fn tcp_and_udp_have_ports() {
-        let span = PortSpan::new(20, 25).unwrap();
-        assert_eq!(traffic(Protocol::Tcp, Some(20), Some(25)), Ok(Traffic::Tcp(span)));
-        assert_eq!(traffic(Protocol::Udp, Some(20), Some(25)), Ok(Traffic::Udp(span)));
-        assert_eq!(traffic(Protocol::Tcp, Some(0), Some(65535)), Ok(Traffic::Tcp(PortSpan::ALL)));
+        let span = PortRange::new(20, 25).unwrap();
+        assert_eq!(
+            traffic(Protocol::Tcp, Some(20), Some(25)),
+            Ok(Traffic::Tcp(span))
+        );
+        assert_eq!(
+            traffic(Protocol::Udp, Some(20), Some(25)),
+            Ok(Traffic::Udp(span))
+        );
+        assert_eq!(
+            traffic(Protocol::Tcp, Some(0), Some(65535)),
+            Ok(Traffic::Tcp(PortRange::ALL))
+        );
     }
 
     #[test]
     fn missing_ports_of_tcp_are_all_ports() {
-        assert_eq!(traffic(Protocol::Tcp, None, None), Ok(Traffic::Tcp(PortSpan::ALL)));
-        assert_eq!(traffic(Protocol::Udp, Some(-1), Some(-1)), Ok(Traffic::Udp(PortSpan::ALL)));
+        assert_eq!(
+            traffic(Protocol::Tcp, None, None),
+            Ok(Traffic::Tcp(PortRange::ALL))
+        );
+        assert_eq!(
+            traffic(Protocol::Udp, Some(-1), Some(-1)),
+            Ok(Traffic::Udp(PortRange::ALL))
+        );
     }
 
     #[test]
     fn ports_that_cannot_be_are_refused() {
-        assert_eq!(traffic(Protocol::Tcp, Some(65536), Some(65537)), Err(InvalidPorts::OutOfRange(65536)));
-        assert_eq!(traffic(Protocol::Tcp, Some(-1), Some(22)), Err(InvalidPorts::OutOfRange(-1)));
-        assert_eq!(traffic(Protocol::Udp, Some(25), Some(20)), Err(InvalidPorts::Reversed(25, 20)));
-        assert_eq!(traffic(Protocol::Tcp, Some(22), None), Err(InvalidPorts::Half));
+        assert_eq!(
+            traffic(Protocol::Tcp, Some(65536), Some(65537)),
+            Err(InvalidPorts::OutOfRange(65536))
+        );
+        assert_eq!(
+            traffic(Protocol::Tcp, Some(-1), Some(22)),
+            Err(InvalidPorts::OutOfRange(-1))
+        );
+        assert_eq!(
+            traffic(Protocol::Udp, Some(25), Some(20)),
+            Err(InvalidPorts::Reversed(25, 20))
+        );
+        assert_eq!(
+            traffic(Protocol::Tcp, Some(22), None),
+            Err(InvalidPorts::MissingField)
+        );
     }
 
     #[test]
     fn ports_of_other_protocols_mean_nothing() {
-        assert_eq!(traffic(Protocol::All, Some(0), Some(0)), Ok(Traffic::Everything));
-        assert_eq!(traffic(Protocol::Other(47), Some(22), Some(22)), Ok(Traffic::Other(47)));
-        assert_eq!(rule("-1 22 0.0.0.0/0").shown_ports(), (None, None));
-        assert_eq!(rule("47 22 0.0.0.0/0").span(), None);
-        assert_eq!(rule("icmp 8 0.0.0.0/0").shown_ports(), (Some(8), Some(8)));
-        assert_eq!(rule("icmp - 0.0.0.0/0").shown_ports(), (Some(-1), Some(-1)));
+        assert_eq!(traffic(Protocol::All, Some(0), Some(0)), Ok(Traffic::All));
+        assert_eq!(
+            traffic(Protocol::Other(47), Some(22), Some(22)),
+            Ok(Traffic::Other(47))
+        );
+        assert_eq!(rule("-1 22 0.0.0.0/0").display_ports(), (None, None));
+        assert_eq!(rule("47 22 0.0.0.0/0").port_range(), None);
+        assert_eq!(rule("icmp 8 0.0.0.0/0").display_ports(), (Some(8), Some(8)));
+        assert_eq!(
+            rule("icmp - 0.0.0.0/0").display_ports(),
+            (Some(-1), Some(-1))
+        );
     }
 
     #[test]
@@ -236,6 +294,9 @@ pub(crate) mod tests {
         if let Source::Group(group) = &mut peer.source {
             group.owner_id = Some("111122223333".into());
         }
-        assert!(peer.same_content(&rule("tcp 22 sg-1")), "the owner of a group is not always told");
+        assert!(
+            peer.same_content(&rule("tcp 22 sg-1")),
+            "the owner of a group is not always told"
+        );
     }
 }

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::group::{IngressRule, InvalidPorts, Traffic, WrittenPorts};
+use crate::group::{Ec2Ports, IngressRule, InvalidPorts, Traffic};
 use crate::protocol::{Protocol, UnknownProtocol};
 use crate::source::{InvalidCidr, Source};
 
@@ -14,7 +14,7 @@ use crate::source::{InvalidCidr, Source};
 pub enum InvalidRule {
     /// Not three words.
     #[error("expected `PROTOCOL PORTS SOURCE`, such as `tcp 22 0.0.0.0/0`, and found `{0}`")]
-    Shape(String),
+    Malformed(String),
     /// The protocol is unknown.
     #[error(transparent)]
     Protocol(#[from] UnknownProtocol),
@@ -23,7 +23,7 @@ pub enum InvalidRule {
     Ports(String),
     /// The ports are numbers that no rule can have.
     #[error(transparent)]
-    Span(#[from] InvalidPorts),
+    PortRange(#[from] InvalidPorts),
     /// The source is no CIDR, prefix list or group.
     #[error(transparent)]
     Source(#[from] InvalidCidr),
@@ -37,20 +37,28 @@ impl FromStr for IngressRule {
         let (Some(protocol), Some(ports), Some(source), None) =
             (words.next(), words.next(), words.next(), words.next())
         else {
-            return Err(InvalidRule::Shape(line.to_owned()));
+            return Err(InvalidRule::Malformed(line.to_owned()));
         };
-        Ok(Self::new(protocol.parse()?, written(ports)?, source.parse()?)?)
+        Ok(Self::new(
+            protocol.parse()?,
+            parse_ec2_ports(ports)?,
+            source.parse()?,
+        )?)
     }
 }
 
-fn written(ports: &str) -> Result<WrittenPorts, InvalidRule> {
-    let number = |text: &str| text.parse().map(Some).map_err(|_| InvalidRule::Ports(ports.to_owned()));
+fn parse_ec2_ports(ports: &str) -> Result<Ec2Ports, InvalidRule> {
+    let number = |text: &str| {
+        text.parse()
+            .map(Some)
+            .map_err(|_| InvalidRule::Ports(ports.to_owned()))
+    };
     let (from, to) = match ports.split_once(['-', '/']) {
         Some(("", "")) => (None, None),
         Some((from, to)) => (number(from)?, number(to)?),
         None => (number(ports)?, number(ports)?),
     };
-    Ok(WrittenPorts { from, to })
+    Ok(Ec2Ports { from, to })
 }
 
 impl FromStr for Source {
@@ -60,8 +68,8 @@ impl FromStr for Source {
     fn from_str(text: &str) -> Result<Self, InvalidCidr> {
         match text {
             list if list.starts_with("pl-") => Ok(Self::PrefixList(list.to_owned())),
-            group if group.starts_with("sg-") => Ok(Self::group(group)),
-            cidr => Self::cidr(cidr),
+            group if group.starts_with("sg-") => Ok(Self::from_group_id(group)),
+            cidr => Self::from_cidr(cidr),
         }
     }
 }
@@ -70,16 +78,16 @@ impl fmt::Display for IngressRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ports = match self.traffic() {
             Traffic::Tcp(span) | Traffic::Udp(span) => span.to_string(),
-            Traffic::Icmp | Traffic::Icmpv6 => icmp(self.written_ports()),
-            Traffic::Other(_) | Traffic::Everything => "-".to_owned(),
+            Traffic::Icmp | Traffic::Icmpv6 => format_icmp_type_code(self.ec2_ports()),
+            Traffic::Other(_) | Traffic::All => "-".to_owned(),
         };
         let protocol: Protocol = self.protocol();
         write!(f, "{protocol} {ports} {}", self.source)
     }
 }
 
-/// `TYPE/CODE`; `-` when every type is meant.
-fn icmp(written: WrittenPorts) -> String {
+/// `FINDING_TYPE/CODE`; `-` when every type is meant.
+fn format_icmp_type_code(written: Ec2Ports) -> String {
     match (written.from.unwrap_or(-1), written.to.unwrap_or(-1)) {
         (-1, _) => "-".to_owned(),
         (kind, code) => format!("{kind}/{code}"),
@@ -106,9 +114,18 @@ mod tests {
         ] {
             assert_eq!(rule(line).unwrap().to_string(), line);
         }
-        assert_eq!(rule("-1 - 1.2.3.4/0").unwrap().to_string(), "all - 0.0.0.0/0");
-        assert_eq!(rule("tcp - 0.0.0.0/0").unwrap().to_string(), "tcp 0-65535 0.0.0.0/0");
-        assert_eq!(rule("icmp 8/-1 10.0.0.0/8").unwrap().written_ports().to, Some(-1));
+        assert_eq!(
+            rule("-1 - 1.2.3.4/0").unwrap().to_string(),
+            "all - 0.0.0.0/0"
+        );
+        assert_eq!(
+            rule("tcp - 0.0.0.0/0").unwrap().to_string(),
+            "tcp 0-65535 0.0.0.0/0"
+        );
+        assert_eq!(
+            rule("icmp 8/-1 10.0.0.0/8").unwrap().ec2_ports().to,
+            Some(-1)
+        );
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Planning: from findings to what is removed, what is put in its place, and why something is not done.
 
-mod draft;
+mod builder;
 mod quota;
 
+use crate::evaluate::{Evaluation, Finding};
 use crate::group::{IngressRule, SecurityGroup};
-use crate::judge::{Finding, Judgement};
 use crate::policy::{Action, Policy};
-use crate::scope::{Context, any_glob};
+use crate::scope::{Context, matches_any_glob};
 use crate::source::PrefixLists;
 pub use quota::Quota;
 
@@ -20,11 +20,11 @@ pub struct Plan {
     /// The boxes that take their place. They never widen what the group admits.
     pub additions: Vec<Addition>,
     /// Which comes first.
-    pub order: Order,
+    pub order: ApplyOrder,
     /// What the policy demands and the plan does not do.
     pub refusals: Vec<Refusal>,
     /// What could not be kept or opened again.
-    pub losses: Vec<Loss>,
+    pub skipped_additions: Vec<SkippedAddition>,
 }
 
 impl Plan {
@@ -34,14 +34,22 @@ impl Plan {
     }
 
     /// The group as it will be.
-    pub fn applied(&self, group: &SecurityGroup) -> SecurityGroup {
-        let mut gone: Vec<&IngressRule> = self.removals.iter().map(|removal| &removal.ingress).collect();
+    pub fn apply_to(&self, group: &SecurityGroup) -> SecurityGroup {
+        let mut gone: Vec<&IngressRule> = self
+            .removals
+            .iter()
+            .map(|removal| &removal.ingress)
+            .collect();
         let mut after = group.clone();
         after.rules.retain(|rule| {
             let place = gone.iter().position(|removed| *removed == rule);
             place.map(|place| gone.swap_remove(place)).is_none()
         });
-        after.rules.extend(self.additions.iter().map(|addition| addition.ingress.clone()));
+        after.rules.extend(
+            self.additions
+                .iter()
+                .map(|addition| addition.ingress.clone()),
+        );
         after
     }
 }
@@ -52,7 +60,7 @@ pub struct Removal {
     /// The box.
     pub ingress: IngressRule,
     /// The ids of the enforcing rules that it breaks.
-    pub because: Vec<String>,
+    pub policy_rules: Vec<String>,
     /// The strongest of their actions.
     pub action: Action,
 }
@@ -65,7 +73,7 @@ pub struct Addition {
     /// What it is for.
     pub purpose: Purpose,
     /// The box in whose place it comes.
-    pub instead_of: IngressRule,
+    pub replaces: IngressRule,
 }
 
 /// What an added box is for.
@@ -79,7 +87,7 @@ pub enum Purpose {
 
 /// Which of additions and removals comes first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Order {
+pub enum ApplyOrder {
     /// Additions first, so that what stays allowed is never cut.
     #[default]
     AddFirst,
@@ -90,43 +98,53 @@ pub enum Order {
 
 /// Something that could not be kept or opened again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Loss {
+pub struct SkippedAddition {
     /// The box that is not added.
     pub ingress: IngressRule,
     /// Why.
-    pub reason: LossReason,
+    pub reason: SkipReason,
 }
 
 /// Why a box is not added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LossReason {
+pub enum SkipReason {
     /// The rules quota of the group has no room for it, even after the removals.
-    Quota,
+    RulesQuota,
     /// The trusted source is not inside the source that goes: adding it would widen what the group admits.
-    Outside,
+    TrustedSourceOutside,
     /// An enforcing rule forbids it to the trusted source, too.
-    Forbidden,
+    TrustedSourceForbidden,
 }
 
-impl LossReason {
+impl SkipReason {
     /// Every reason.
-    pub const ALL: [Self; 3] = [Self::Quota, Self::Outside, Self::Forbidden];
+    pub const ALL: [Self; 3] = [
+        Self::RulesQuota,
+        Self::TrustedSourceOutside,
+        Self::TrustedSourceForbidden,
+    ];
 
     /// Stable kebab-case code.
     pub const fn code(self) -> &'static str {
         match self {
-            Self::Quota => "rules-quota",
-            Self::Outside => "trusted-source-outside",
-            Self::Forbidden => "trusted-source-forbidden",
+            Self::RulesQuota => "rules-quota",
+            Self::TrustedSourceOutside => "trusted-source-outside",
+            Self::TrustedSourceForbidden => "trusted-source-forbidden",
         }
     }
 
     /// A sentence for people.
-    pub const fn sentence(self) -> &'static str {
+    pub const fn message(self) -> &'static str {
         match self {
-            Self::Quota => "The rules quota of the group has no room for it, even after the removal.",
-            Self::Outside => "The trusted source had no access before: adding it would open more than was open.",
-            Self::Forbidden => "The policy trusts the source and forbids it this access all the same.",
+            Self::RulesQuota => {
+                "The rules quota of the group has no room for it, even after the removal."
+            }
+            Self::TrustedSourceOutside => {
+                "The trusted source had no access before: adding it would open more than was open."
+            }
+            Self::TrustedSourceForbidden => {
+                "The policy trusts the source and forbids it this access all the same."
+            }
         }
     }
 }
@@ -148,7 +166,7 @@ pub enum RefusalReason {
     /// A guardrail protects the group.
     ProtectedGroup,
     /// A guardrail spares what this principal does.
-    SparedPrincipal,
+    NotifyOnlyPrincipal,
     /// A guardrail spares groups that AWS services made.
     ServiceManaged,
     /// A guardrail spares groups in front of load balancers.
@@ -156,7 +174,7 @@ pub enum RefusalReason {
     /// More boxes would go than the guardrail allows for one event.
     TooManyRemovals,
     /// The checker of plans objected: this is a defect of Portcullis.
-    Unsound,
+    FailedVerification,
 }
 
 impl RefusalReason {
@@ -164,11 +182,11 @@ impl RefusalReason {
     pub const ALL: [Self; 7] = [
         Self::ForeignGroup,
         Self::ProtectedGroup,
-        Self::SparedPrincipal,
+        Self::NotifyOnlyPrincipal,
         Self::ServiceManaged,
         Self::LoadBalancer,
         Self::TooManyRemovals,
-        Self::Unsound,
+        Self::FailedVerification,
     ];
 
     /// Stable kebab-case code.
@@ -176,28 +194,36 @@ impl RefusalReason {
         match self {
             Self::ForeignGroup => "foreign-group",
             Self::ProtectedGroup => "protected-group",
-            Self::SparedPrincipal => "spared-principal",
+            Self::NotifyOnlyPrincipal => "spared-principal",
             Self::ServiceManaged => "service-managed",
             Self::LoadBalancer => "load-balancer",
             Self::TooManyRemovals => "too-many-removals",
-            Self::Unsound => "unsound-plan",
+            Self::FailedVerification => "unsound-plan",
         }
     }
 
     /// A sentence for people.
-    pub const fn sentence(self) -> &'static str {
+    pub const fn message(self) -> &'static str {
         match self {
             Self::ForeignGroup => {
                 "The group belongs to another account, which alone may change it: install Portcullis there."
             }
-            Self::ProtectedGroup => "The policy protects this group: close it by hand, or lift the guardrail.",
-            Self::SparedPrincipal => "The policy spares changes by this principal: mend them where they are made.",
-            Self::ServiceManaged => "An AWS service made this group and would fight a change: mend it in the service.",
-            Self::LoadBalancer => "The group is in front of a load balancer, and the policy only wants that told.",
+            Self::ProtectedGroup => {
+                "The policy protects this group: close it by hand, or lift the guardrail."
+            }
+            Self::NotifyOnlyPrincipal => {
+                "The policy spares changes by this principal: mend them where they are made."
+            }
+            Self::ServiceManaged => {
+                "An AWS service made this group and would fight a change: mend it in the service."
+            }
+            Self::LoadBalancer => {
+                "The group is in front of a load balancer, and the policy only wants that told."
+            }
             Self::TooManyRemovals => {
                 "More rules would go than the policy allows at once, so none was touched: look at all of them."
             }
-            Self::Unsound => {
+            Self::FailedVerification => {
                 "The plan did not pass its own check, so nothing was touched: please report this as a defect."
             }
         }
@@ -215,7 +241,7 @@ pub struct Attachments {
 
 /// All that planning needs.
 #[derive(Debug, Clone, Copy)]
-pub struct Situation<'a> {
+pub struct PlanInput<'a> {
     /// The policy.
     pub policy: &'a Policy,
     /// The group as it is.
@@ -233,39 +259,59 @@ pub struct Situation<'a> {
 }
 
 /// Plans the remediation of a group that was judged.
-pub fn plan(situation: &Situation<'_>, judgement: &Judgement) -> Plan {
-    let mut plan = Plan { group_id: situation.group.id.clone(), ..Plan::default() };
-    if let Some(reason) = refused(situation) {
-        plan.refusals = refusals(judgement, reason);
+pub fn build_plan(situation: &PlanInput<'_>, judgement: &Evaluation) -> Plan {
+    let mut plan = Plan {
+        group_id: situation.group.id.clone(),
+        ..Plan::default()
+    };
+    if let Some(reason) = refusal_reason(situation) {
+        plan.refusals = refuse_enforced_findings(judgement, reason);
         return plan;
     }
-    let draft = draft::draft(situation, judgement);
-    if situation.policy.guardrails.max_removals.is_some_and(|most| draft.removals.len() > most) {
-        plan.refusals = refusals(judgement, RefusalReason::TooManyRemovals);
+    let draft = builder::draft_plan(situation, judgement);
+    if situation
+        .policy
+        .guardrails
+        .max_removals
+        .is_some_and(|most| draft.removals.len() > most)
+    {
+        plan.refusals = refuse_enforced_findings(judgement, RefusalReason::TooManyRemovals);
         return plan;
     }
     plan.removals = draft.removals;
     plan.additions = draft.additions;
-    plan.losses = draft.losses;
-    plan.order = quota::order(&plan, situation);
+    plan.skipped_additions = draft.skipped_additions;
+    plan.order = quota::choose_order(&plan, situation);
     plan
 }
 
 /// Why nothing may be done to the group, if so.
-fn refused(situation: &Situation<'_>) -> Option<RefusalReason> {
-    let Situation { policy, group, context, attachments, .. } = situation;
+fn refusal_reason(situation: &PlanInput<'_>) -> Option<RefusalReason> {
+    let PlanInput {
+        policy,
+        group,
+        context,
+        attachments,
+        ..
+    } = situation;
     let guardrails = &policy.guardrails;
-    let spared =
-        |who: &String| !guardrails.spare_principals.is_empty() && any_glob(&guardrails.spare_principals, Some(who));
+    let spared = |who: &String| {
+        !guardrails.notify_only_principals.is_empty()
+            && matches_any_glob(&guardrails.notify_only_principals, Some(who))
+    };
     if situation.foreign {
         Some(RefusalReason::ForeignGroup)
-    } else if guardrails.protected.iter().any(|scope| scope.holds(group, context)) {
+    } else if guardrails
+        .protected
+        .iter()
+        .any(|scope| scope.matches(group, context))
+    {
         Some(RefusalReason::ProtectedGroup)
     } else if context.principals.iter().any(spared) {
-        Some(RefusalReason::SparedPrincipal)
-    } else if guardrails.spare_service_managed && attachments.service_managed {
+        Some(RefusalReason::NotifyOnlyPrincipal)
+    } else if guardrails.notify_only_service_managed && attachments.service_managed {
         Some(RefusalReason::ServiceManaged)
-    } else if guardrails.spare_load_balancers && attachments.load_balancer {
+    } else if guardrails.notify_only_load_balancers && attachments.load_balancer {
         Some(RefusalReason::LoadBalancer)
     } else {
         None
@@ -273,11 +319,19 @@ fn refused(situation: &Situation<'_>) -> Option<RefusalReason> {
 }
 
 /// A refusal for each box that an enforcing rule forbids.
-pub fn refusals(judgement: &Judgement, reason: RefusalReason) -> Vec<Refusal> {
+pub fn refuse_enforced_findings(judgement: &Evaluation, reason: RefusalReason) -> Vec<Refusal> {
     let mut seen = std::collections::BTreeSet::new();
-    let enforced = judgement.findings.iter().filter(|finding: &&Finding| finding.enforces());
+    let enforced = judgement
+        .findings
+        .iter()
+        .filter(|finding: &&Finding| finding.enforces());
     let boxes = enforced.filter(|finding| seen.insert(finding.index));
-    boxes.map(|finding| Refusal { ingress: finding.ingress.clone(), reason }).collect()
+    boxes
+        .map(|finding| Refusal {
+            ingress: finding.ingress.clone(),
+            reason,
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ impl fmt::Display for Action {
 
 /// One rule of a policy: a check with its parameters, and what a breach of it means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
+pub struct PolicyRule {
     /// Stable kebab-case name, unique in the policy.
     pub id: String,
     /// What the rule forbids, in one line: "any port open to the world that is not a common service port".
@@ -97,7 +97,7 @@ pub struct Policy {
     /// Whether the author wants nothing changed, whatever the actions say.
     pub monitor: bool,
     /// The rules, in the order of reports.
-    pub rules: Vec<Arc<Rule>>,
+    pub rules: Vec<Arc<PolicyRule>>,
     /// What is allowed although a rule forbids it.
     pub exceptions: Vec<Arc<Exception>>,
     /// Other severities and actions somewhere; a later one wins over an earlier one.
@@ -112,12 +112,12 @@ pub struct Override {
     /// The groups.
     pub scope: Scope,
     /// What is other, by rule id.
-    pub changes: BTreeMap<String, Change>,
+    pub rule_overrides: BTreeMap<String, RuleOverride>,
 }
 
 /// What is other about a rule.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Change {
+pub struct RuleOverride {
     /// Another severity.
     pub severity: Option<Severity>,
     /// Another action.
@@ -132,41 +132,49 @@ pub struct Guardrails {
     /// The most boxes that may be removed for one event and group; beyond it none is.
     pub max_removals: Option<usize>,
     /// Groups that an AWS service made are only told about.
-    pub spare_service_managed: bool,
+    pub notify_only_service_managed: bool,
     /// Groups in front of a load balancer are only told about.
-    pub spare_load_balancers: bool,
+    pub notify_only_load_balancers: bool,
     /// Changes by these principals are only told about: a deployment pipeline.
-    pub spare_principals: Vec<Glob>,
+    pub notify_only_principals: Vec<Glob>,
 }
 
 impl Guardrails {
     /// Whether deciding needs to know what the group is attached to.
     pub fn needs_attachments(&self) -> bool {
-        self.spare_service_managed || self.spare_load_balancers
+        self.notify_only_service_managed || self.notify_only_load_balancers
     }
 }
 
 impl Policy {
     /// The rule with this id.
-    pub fn rule(&self, id: &str) -> Option<&Arc<Rule>> {
+    pub fn rule_by_id(&self, id: &str) -> Option<&Arc<PolicyRule>> {
         self.rules.iter().find(|rule| rule.id == id)
     }
 
     /// The rules that are judged for a group: in scope, not off, with the overrides that hold there.
-    pub fn rules_for(&self, group: &SecurityGroup, context: &Context) -> Vec<Arc<Rule>> {
-        let overrides: Vec<_> = self.overrides.iter().filter(|other| other.scope.holds(group, context)).collect();
+    pub fn rules_for(&self, group: &SecurityGroup, context: &Context) -> Vec<Arc<PolicyRule>> {
+        let overrides: Vec<_> = self
+            .overrides
+            .iter()
+            .filter(|other| other.scope.matches(group, context))
+            .collect();
         self.rules
             .iter()
-            .filter(|rule| rule.scope.holds(group, context))
-            .map(|rule| overrides.iter().fold(Arc::clone(rule), |rule, other| other.applied(rule)))
+            .filter(|rule| rule.scope.matches(group, context))
+            .map(|rule| {
+                overrides
+                    .iter()
+                    .fold(Arc::clone(rule), |rule, other| other.apply_to(rule))
+            })
             .filter(|rule| rule.action != Action::Off)
             .collect()
     }
 }
 
 impl Override {
-    fn applied(&self, mut rule: Arc<Rule>) -> Arc<Rule> {
-        if let Some(change) = self.changes.get(&rule.id) {
+    fn apply_to(&self, mut rule: Arc<PolicyRule>) -> Arc<PolicyRule> {
+        if let Some(change) = self.rule_overrides.get(&rule.id) {
             let changed = Arc::make_mut(&mut rule);
             changed.severity = change.severity.unwrap_or(changed.severity);
             changed.action = change.action.unwrap_or(changed.action);

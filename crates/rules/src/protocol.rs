@@ -36,7 +36,11 @@ impl Protocol {
 
     /// The spelling EC2 takes and gives: `-1` for all, names for tcp, udp, icmp and icmpv6, a number otherwise.
     pub fn as_ec2(self) -> String {
-        if self == Self::All { "-1".to_owned() } else { self.to_string() }
+        if self == Self::All {
+            "-1".to_owned()
+        } else {
+            self.to_string()
+        }
     }
 
     /// Whether the port fields of a rule with this protocol are ports.
@@ -77,7 +81,9 @@ impl FromStr for Protocol {
             "-1" | "all" => Some(Self::All),
             _ => None,
         };
-        named.or_else(|| text.parse().ok().map(Self::from_number)).ok_or_else(|| UnknownProtocol(text.to_owned()))
+        named
+            .or_else(|| text.parse().ok().map(Self::from_number))
+            .ok_or_else(|| UnknownProtocol(text.to_owned()))
     }
 }
 
@@ -107,7 +113,11 @@ mod tests {
     fn what_ec2_does_not_know_is_refused() {
         for text in ["", "tpc", "256", "-2", "6.0"] {
             let error = text.parse::<Protocol>().unwrap_err();
-            assert!(error.to_string().starts_with(&format!("unknown protocol `{text}`")));
+            assert!(
+                error
+                    .to_string()
+                    .starts_with(&format!("unknown protocol `{text}`"))
+            );
         }
     }
 

@@ -77,29 +77,31 @@ impl Scope {
     }
 
     /// Whether the group is in it.
-    pub fn holds(&self, group: &SecurityGroup, context: &Context) -> bool {
+    pub fn matches(&self, group: &SecurityGroup, context: &Context) -> bool {
         let account = context.account.as_ref().or(group.owner_id.as_ref());
-        one_of(&self.accounts, account)
-            && one_of(&self.regions, context.region.as_ref())
-            && one_of(&self.vpcs, group.vpc_id.as_ref())
-            && one_of(&self.group_ids, Some(&group.id))
-            && any_glob(&self.group_names, group.name.as_deref())
-            && tagged(&self.group_tags, &group.tags)
+        is_any_or_listed(&self.accounts, account)
+            && is_any_or_listed(&self.regions, context.region.as_ref())
+            && is_any_or_listed(&self.vpcs, group.vpc_id.as_ref())
+            && is_any_or_listed(&self.group_ids, Some(&group.id))
+            && matches_any_glob(&self.group_names, group.name.as_deref())
+            && matches_tags(&self.group_tags, &group.tags)
     }
 }
 
-fn one_of(wanted: &[String], known: Option<&String>) -> bool {
+fn is_any_or_listed(wanted: &[String], known: Option<&String>) -> bool {
     wanted.is_empty() || known.is_some_and(|known| wanted.contains(known))
 }
 
 /// Whether nothing is wanted, or the text is known and fits one of the globs.
-pub(crate) fn any_glob(wanted: &[Glob], known: Option<&str>) -> bool {
+pub(crate) fn matches_any_glob(wanted: &[Glob], known: Option<&str>) -> bool {
     wanted.is_empty() || known.is_some_and(|known| wanted.iter().any(|glob| glob.matches(known)))
 }
 
 /// Whether every wanted tag is there and fits.
-pub(crate) fn tagged(wanted: &BTreeMap<String, Glob>, tags: &Tags) -> bool {
-    wanted.iter().all(|(key, glob)| tags.get(key).is_some_and(|value| glob.matches(value)))
+pub(crate) fn matches_tags(wanted: &BTreeMap<String, Glob>, tags: &Tags) -> bool {
+    wanted
+        .iter()
+        .all(|(key, glob)| tags.get(key).is_some_and(|value| glob.matches(value)))
 }
 
 #[cfg(test)]
@@ -117,13 +119,17 @@ mod tests {
     }
 
     fn context() -> Context {
-        Context { account: Some("111122223333".into()), region: Some("eu-west-1".into()), ..Context::default() }
+        Context {
+            account: Some("111122223333".into()),
+            region: Some("eu-west-1".into()),
+            ..Context::default()
+        }
     }
 
     #[test]
     fn nothing_given_is_everywhere() {
         assert!(Scope::default().is_everywhere());
-        assert!(Scope::default().holds(&SecurityGroup::default(), &Context::default()));
+        assert!(Scope::default().matches(&SecurityGroup::default(), &Context::default()));
     }
 
     #[test]
@@ -136,33 +142,66 @@ mod tests {
             group_names: vec![Glob::new("db-*"), Glob::new("web-*")],
             group_tags: BTreeMap::from([("team".into(), Glob::new("ed?e"))]),
         };
-        assert!(fits.holds(&group(), &context()));
+        assert!(fits.matches(&group(), &context()));
         for off in [
-            Scope { accounts: vec!["0".into()], ..fits.clone() },
-            Scope { regions: vec!["eu-west-2".into()], ..fits.clone() },
-            Scope { vpcs: vec!["vpc-2".into()], ..fits.clone() },
-            Scope { group_ids: vec!["sg-2".into()], ..fits.clone() },
-            Scope { group_names: vec![Glob::new("db-*")], ..fits.clone() },
-            Scope { group_tags: BTreeMap::from([("team".into(), Glob::new("core"))]), ..fits.clone() },
-            Scope { group_tags: BTreeMap::from([("owner".into(), Glob::new("*"))]), ..fits.clone() },
+            Scope {
+                accounts: vec!["0".into()],
+                ..fits.clone()
+            },
+            Scope {
+                regions: vec!["eu-west-2".into()],
+                ..fits.clone()
+            },
+            Scope {
+                vpcs: vec!["vpc-2".into()],
+                ..fits.clone()
+            },
+            Scope {
+                group_ids: vec!["sg-2".into()],
+                ..fits.clone()
+            },
+            Scope {
+                group_names: vec![Glob::new("db-*")],
+                ..fits.clone()
+            },
+            Scope {
+                group_tags: BTreeMap::from([("team".into(), Glob::new("core"))]),
+                ..fits.clone()
+            },
+            Scope {
+                group_tags: BTreeMap::from([("owner".into(), Glob::new("*"))]),
+                ..fits.clone()
+            },
         ] {
-            assert!(!off.holds(&group(), &context()), "{off:?}");
+            assert!(!off.matches(&group(), &context()), "{off:?}");
         }
     }
 
     #[test]
     fn what_is_not_known_does_not_fit() {
-        let region = Scope { regions: vec!["eu-west-1".into()], ..Scope::default() };
-        assert!(!region.holds(&group(), &Context::default()));
-        let name = Scope { group_names: vec![Glob::new("*")], ..Scope::default() };
-        assert!(!name.holds(&SecurityGroup::default(), &context()));
+        let region = Scope {
+            regions: vec!["eu-west-1".into()],
+            ..Scope::default()
+        };
+        assert!(!region.matches(&group(), &Context::default()));
+        let name = Scope {
+            group_names: vec![Glob::new("*")],
+            ..Scope::default()
+        };
+        assert!(!name.matches(&SecurityGroup::default(), &context()));
     }
 
     #[test]
     fn the_owner_stands_for_the_account_when_that_is_not_known() {
-        let account = Scope { accounts: vec!["444455556666".into()], ..Scope::default() };
-        let owned = SecurityGroup { owner_id: Some("444455556666".into()), ..group() };
-        assert!(account.holds(&owned, &Context::default()));
-        assert!(!account.holds(&owned, &context()));
+        let account = Scope {
+            accounts: vec!["444455556666".into()],
+            ..Scope::default()
+        };
+        let owned = SecurityGroup {
+            owner_id: Some("444455556666".into()),
+            ..group()
+        };
+        assert!(account.matches(&owned, &Context::default()));
+        assert!(!account.matches(&owned, &context()));
     }
 }

@@ -31,12 +31,12 @@ impl Source {
     ///
     /// # Errors
     /// When the text is neither an IPv4 nor an IPv6 block.
-    pub fn cidr(text: &str) -> Result<Self, InvalidCidr> {
+    pub fn from_cidr(text: &str) -> Result<Self, InvalidCidr> {
         parse_cidr(text).map(Self::Cidr)
     }
 
     /// Whether both name the same source. The id of a group is enough: its owner is not always told.
-    pub fn is_same(&self, other: &Self) -> bool {
+    pub fn same_source(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Group(one), Self::Group(two)) => one.group_id == two.group_id,
             (one, two) => one == two,
@@ -44,8 +44,11 @@ impl Source {
     }
 
     /// Another security group of the same account.
-    pub fn group(group_id: impl Into<String>) -> Self {
-        Self::Group(GroupSource { group_id: group_id.into(), owner_id: None })
+    pub fn from_group_id(group_id: impl Into<String>) -> Self {
+        Self::Group(GroupSource {
+            group_id: group_id.into(),
+            owner_id: None,
+        })
     }
 }
 
@@ -84,7 +87,7 @@ pub struct PrefixLists(BTreeMap<String, Vec<IpNet>>);
 
 impl PrefixLists {
     /// No list known.
-    pub const fn none() -> Self {
+    pub const fn empty() -> Self {
         Self(BTreeMap::new())
     }
 
@@ -100,7 +103,7 @@ impl PrefixLists {
 
     /// The address blocks of a source: one for a CIDR, the entries of a prefix list, none for a group or for an
     /// unresolved list.
-    pub fn blocks<'a>(&'a self, source: &'a Source) -> &'a [IpNet] {
+    pub fn source_blocks<'a>(&'a self, source: &'a Source) -> &'a [IpNet] {
         match source {
             Source::Cidr(net) => std::slice::from_ref(net),
             Source::PrefixList(id) => self.entries(id).unwrap_or_default(),
@@ -111,7 +114,7 @@ impl PrefixLists {
 
 impl<I: Into<String>> FromIterator<(I, Vec<IpNet>)> for PrefixLists {
     fn from_iter<T: IntoIterator<Item = (I, Vec<IpNet>)>>(lists: T) -> Self {
-        let mut all = Self::none();
+        let mut all = Self::empty();
         for (id, entries) in lists {
             all.insert(id, entries);
         }
@@ -125,26 +128,58 @@ mod tests {
 
     #[test]
     fn host_bits_are_ignored() {
-        assert_eq!(Source::cidr("1.2.3.4/0").unwrap().to_string(), "0.0.0.0/0");
-        assert_eq!(Source::cidr("10.1.2.3/8").unwrap().to_string(), "10.0.0.0/8");
-        assert_eq!(Source::cidr("0::0/0").unwrap().to_string(), "::/0");
-        assert_eq!(Source::cidr("2001:DB8::1/32").unwrap().to_string(), "2001:db8::/32");
-        assert_eq!(Source::cidr("192.0.2.7").unwrap().to_string(), "192.0.2.7/32");
+        assert_eq!(
+            Source::from_cidr("1.2.3.4/0").unwrap().to_string(),
+            "0.0.0.0/0"
+        );
+        assert_eq!(
+            Source::from_cidr("10.1.2.3/8").unwrap().to_string(),
+            "10.0.0.0/8"
+        );
+        assert_eq!(Source::from_cidr("0::0/0").unwrap().to_string(), "::/0");
+        assert_eq!(
+            Source::from_cidr("2001:DB8::1/32").unwrap().to_string(),
+            "2001:db8::/32"
+        );
+        assert_eq!(
+            Source::from_cidr("192.0.2.7").unwrap().to_string(),
+            "192.0.2.7/32"
+        );
     }
 
     #[test]
     fn what_is_no_block_is_refused() {
         for text in ["", "1.2.3.4/33", "1.2.3/8", "::/129", "sg-1", "0.0.0.0/-1"] {
-            assert_eq!(Source::cidr(text), Err(InvalidCidr(text.to_owned())));
+            assert_eq!(Source::from_cidr(text), Err(InvalidCidr(text.to_owned())));
         }
     }
 
     #[test]
     fn only_addresses_have_blocks() {
-        let lists: PrefixLists = [("pl-1", vec![parse_cidr("192.0.2.0/24").unwrap()])].into_iter().collect();
-        assert_eq!(lists.blocks(&Source::cidr("0.0.0.0/1").unwrap()).len(), 1);
-        assert_eq!(lists.blocks(&Source::PrefixList("pl-1".into())).len(), 1);
-        assert!(lists.blocks(&Source::PrefixList("pl-2".into())).is_empty());
-        assert!(lists.blocks(&Source::group("sg-1")).is_empty());
+        let lists: PrefixLists = [("pl-1", vec![parse_cidr("192.0.2.0/24").unwrap()])]
+            .into_iter()
+            .collect();
+        assert_eq!(
+            lists
+                .source_blocks(&Source::from_cidr("0.0.0.0/1").unwrap())
+                .len(),
+            1
+        );
+        assert_eq!(
+            lists
+                .source_blocks(&Source::PrefixList("pl-1".into()))
+                .len(),
+            1
+        );
+        assert!(
+            lists
+                .source_blocks(&Source::PrefixList("pl-2".into()))
+                .is_empty()
+        );
+        assert!(
+            lists
+                .source_blocks(&Source::from_group_id("sg-1"))
+                .is_empty()
+        );
     }
 }

@@ -10,7 +10,7 @@ use crate::ports::PortSet;
 pub struct ProtocolSet([u64; 4]);
 
 /// The numbers that have names of their own in a security group: icmp, tcp, udp, icmpv6.
-const NAMED: [u8; 4] = [1, 6, 17, 58];
+const NAMED_PROTOCOLS: [u8; 4] = [1, 6, 17, 58];
 
 impl ProtocolSet {
     /// No protocol.
@@ -30,7 +30,9 @@ impl ProtocolSet {
 
     /// Whether the set holds this number.
     pub fn contains(self, number: u8) -> bool {
-        self.0.get(usize::from(number >> 6)).is_some_and(|word| word & (1 << (number & 63)) != 0)
+        self.0
+            .get(usize::from(number >> 6))
+            .is_some_and(|word| word & (1 << (number & 63)) != 0)
     }
 
     /// The numbers, ascending.
@@ -38,7 +40,7 @@ impl ProtocolSet {
         (0..=u8::MAX).filter(move |&number| self.contains(number))
     }
 
-    fn zip(self, other: Self, combine: impl Fn(u64, u64) -> u64) -> Self {
+    fn combine_words(self, other: Self, combine: impl Fn(u64, u64) -> u64) -> Self {
         let mut words = self.0;
         for (mine, theirs) in words.iter_mut().zip(other.0) {
             *mine = combine(*mine, theirs);
@@ -51,7 +53,10 @@ impl FromIterator<u8> for ProtocolSet {
     /// Numbers with names of their own are left out: they have places of their own in a [`TrafficSet`].
     fn from_iter<I: IntoIterator<Item = u8>>(numbers: I) -> Self {
         let mut set = Self::empty();
-        for number in numbers.into_iter().filter(|number| !NAMED.contains(number)) {
+        for number in numbers
+            .into_iter()
+            .filter(|number| !NAMED_PROTOCOLS.contains(number))
+        {
             if let Some(word) = set.0.get_mut(usize::from(number >> 6)) {
                 *word |= 1 << (number & 63);
             }
@@ -72,28 +77,44 @@ pub struct TrafficSet {
     /// `ICMPv6`, likewise.
     pub icmpv6: bool,
     /// Other protocol numbers.
-    pub others: ProtocolSet,
+    pub other_protocols: ProtocolSet,
 }
 
 impl TrafficSet {
     /// Every protocol and every port.
-    pub fn everything() -> Self {
-        Self { tcp: PortSet::all(), udp: PortSet::all(), icmp: true, icmpv6: true, others: ProtocolSet::all() }
+    pub fn all() -> Self {
+        Self {
+            tcp: PortSet::all(),
+            udp: PortSet::all(),
+            icmp: true,
+            icmpv6: true,
+            other_protocols: ProtocolSet::all(),
+        }
     }
 
     /// The same TCP and UDP ports.
-    pub fn ports(ports: PortSet) -> Self {
-        Self { tcp: ports.clone(), udp: ports, ..Self::default() }
+    pub fn tcp_and_udp(ports: PortSet) -> Self {
+        Self {
+            tcp: ports.clone(),
+            udp: ports,
+            ..Self::default()
+        }
     }
 
     /// Some TCP ports.
     pub fn tcp(ports: PortSet) -> Self {
-        Self { tcp: ports, ..Self::default() }
+        Self {
+            tcp: ports,
+            ..Self::default()
+        }
     }
 
     /// Some UDP ports.
     pub fn udp(ports: PortSet) -> Self {
-        Self { udp: ports, ..Self::default() }
+        Self {
+            udp: ports,
+            ..Self::default()
+        }
     }
 
     /// Whether there is no traffic in it.
@@ -109,7 +130,9 @@ impl TrafficSet {
             udp: self.udp.union(&other.udp),
             icmp: self.icmp || other.icmp,
             icmpv6: self.icmpv6 || other.icmpv6,
-            others: self.others.zip(other.others, |a, b| a | b),
+            other_protocols: self
+                .other_protocols
+                .combine_words(other.other_protocols, |a, b| a | b),
         }
     }
 
@@ -121,7 +144,9 @@ impl TrafficSet {
             udp: self.udp.intersection(&other.udp),
             icmp: self.icmp && other.icmp,
             icmpv6: self.icmpv6 && other.icmpv6,
-            others: self.others.zip(other.others, |a, b| a & b),
+            other_protocols: self
+                .other_protocols
+                .combine_words(other.other_protocols, |a, b| a & b),
         }
     }
 
@@ -133,18 +158,20 @@ impl TrafficSet {
             udp: self.udp.difference(&other.udp),
             icmp: self.icmp && !other.icmp,
             icmpv6: self.icmpv6 && !other.icmpv6,
-            others: self.others.zip(other.others, |a, b| a & !b),
+            other_protocols: self
+                .other_protocols
+                .combine_words(other.other_protocols, |a, b| a & !b),
         }
     }
 
     /// All but this.
     #[must_use]
     pub fn complement(&self) -> Self {
-        Self::everything().difference(self)
+        Self::all().difference(self)
     }
 
     fn has_more_than_ports(&self) -> bool {
-        self.icmp || self.icmpv6 || !self.others.is_empty()
+        self.icmp || self.icmpv6 || !self.other_protocols.is_empty()
     }
 }
 
@@ -153,10 +180,19 @@ impl From<Traffic> for TrafficSet {
         match traffic {
             Traffic::Tcp(span) => Self::tcp(span.into()),
             Traffic::Udp(span) => Self::udp(span.into()),
-            Traffic::Icmp => Self { icmp: true, ..Self::default() },
-            Traffic::Icmpv6 => Self { icmpv6: true, ..Self::default() },
-            Traffic::Other(number) => Self { others: ProtocolSet::from_iter([number]), ..Self::default() },
-            Traffic::Everything => Self::everything(),
+            Traffic::Icmp => Self {
+                icmp: true,
+                ..Self::default()
+            },
+            Traffic::Icmpv6 => Self {
+                icmpv6: true,
+                ..Self::default()
+            },
+            Traffic::Other(number) => Self {
+                other_protocols: ProtocolSet::from_iter([number]),
+                ..Self::default()
+            },
+            Traffic::All => Self::all(),
         }
     }
 }
@@ -167,41 +203,70 @@ impl fmt::Display for TrafficSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ports = self.tcp.union(&self.udp);
         let every = ports.is_empty() || (self.tcp.is_all() && self.udp.is_all());
-        if self.has_more_than_ports() && every { f.write_str("all") } else { write!(f, "{ports}") }
+        if self.has_more_than_ports() && every {
+            f.write_str("all")
+        } else {
+            write!(f, "{ports}")
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::PortSpan;
+    use crate::ports::PortRange;
 
     fn span(from: u16, to: u16) -> PortSet {
-        PortSpan::new(from, to).unwrap().into()
+        PortRange::new(from, to).unwrap().into()
     }
 
     #[test]
     fn named_protocols_are_no_others() {
         let all = ProtocolSet::all();
         assert_eq!(all.numbers().count(), 252);
-        assert!(!all.contains(6) && !all.contains(58) && all.contains(47) && all.contains(255) && all.contains(0));
-        assert_eq!(ProtocolSet::from_iter([47, 6, 255]).numbers().collect::<Vec<_>>(), [47, 255]);
+        assert!(
+            !all.contains(6)
+                && !all.contains(58)
+                && all.contains(47)
+                && all.contains(255)
+                && all.contains(0)
+        );
+        assert_eq!(
+            ProtocolSet::from_iter([47, 6, 255])
+                .numbers()
+                .collect::<Vec<_>>(),
+            [47, 255]
+        );
     }
 
     #[test]
     fn everything_less_a_part_and_the_part_again_is_everything() {
-        let part =
-            TrafficSet { tcp: span(22, 25), icmp: true, others: ProtocolSet::from_iter([47]), ..TrafficSet::default() };
-        assert_eq!(part.complement().union(&part), TrafficSet::everything());
+        let part = TrafficSet {
+            tcp: span(22, 25),
+            icmp: true,
+            other_protocols: ProtocolSet::from_iter([47]),
+            ..TrafficSet::default()
+        };
+        assert_eq!(part.complement().union(&part), TrafficSet::all());
         assert!(part.complement().intersection(&part).is_empty());
-        assert!(part.difference(&TrafficSet::everything()).is_empty());
+        assert!(part.difference(&TrafficSet::all()).is_empty());
     }
 
     #[test]
     fn it_reads_as_ports_or_all() {
-        assert_eq!(TrafficSet::tcp(span(22, 25)).union(&TrafficSet::udp(span(26, 26))).to_string(), "22-26");
-        assert_eq!(TrafficSet::everything().to_string(), "all");
+        assert_eq!(
+            TrafficSet::tcp(span(22, 25))
+                .union(&TrafficSet::udp(span(26, 26)))
+                .to_string(),
+            "22-26"
+        );
+        assert_eq!(TrafficSet::all().to_string(), "all");
         assert_eq!(TrafficSet::from(Traffic::Other(47)).to_string(), "all");
-        assert_eq!(TrafficSet::everything().difference(&TrafficSet::tcp(span(0, 79))).to_string(), "0-65535");
+        assert_eq!(
+            TrafficSet::all()
+                .difference(&TrafficSet::tcp(span(0, 79)))
+                .to_string(),
+            "0-65535"
+        );
     }
 }

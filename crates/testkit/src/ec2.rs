@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use portcullis_remediation::ports::{
-    AuthorizeIngress, Authorized, ErrorKind, GroupRef, PortError, ReadGroups, RevokeIngress, Revoked, Snapshot,
+use portcullis_remediation::services::{
+    AuthorizeIngress, AuthorizeResults, ErrorKind, GroupReader, GroupRef, RevokeIngress,
+    RevokeResults, ServiceError, Snapshot,
 };
 use portcullis_rules::plan::Attachments;
 use portcullis_rules::{IngressRule, PrefixLists, SecurityGroup, Source};
@@ -49,7 +50,7 @@ pub enum Fault {
     /// The next revoke fails for the boxes from this source and works for the others.
     RevokeFrom(Source, ErrorKind),
     /// The next revoke claims success and changes nothing.
-    RevokeLies,
+    RevokeIgnored,
     /// The next revoke works, and then this rule is added by somebody else.
     OpenedAfterRevoke(IngressRule),
     /// The next revoke works, and then the whole group is deleted.
@@ -57,45 +58,58 @@ pub enum Fault {
 }
 
 impl Fault {
-    fn is_of_read(&self) -> bool {
-        matches!(self, Self::Read(_) | Self::StaleRead | Self::OpenedAfterRead(_) | Self::ClosedAfterRead(_))
+    fn affects_read(&self) -> bool {
+        matches!(
+            self,
+            Self::Read(_) | Self::StaleRead | Self::OpenedAfterRead(_) | Self::ClosedAfterRead(_)
+        )
     }
 
-    fn is_of_revoke(&self) -> bool {
-        !self.is_of_read() && !self.is_of_authorize() && !matches!(self, Self::Attachments(_))
+    fn affects_revoke(&self) -> bool {
+        !self.affects_read() && !self.affects_authorize() && !matches!(self, Self::Attachments(_))
     }
 
-    fn is_of_authorize(&self) -> bool {
-        matches!(self, Self::Authorize(_) | Self::AuthorizeUnanswered | Self::AuthorizeFrom(..))
+    fn affects_authorize(&self) -> bool {
+        matches!(
+            self,
+            Self::Authorize(_) | Self::AuthorizeUnanswered | Self::AuthorizeFrom(..)
+        )
     }
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Ec2State {
     groups: BTreeMap<String, SecurityGroup>,
-    before: BTreeMap<String, SecurityGroup>,
-    lists: PrefixLists,
+    previous_groups: BTreeMap<String, SecurityGroup>,
+    prefix_lists: PrefixLists,
     attachments: Attachments,
     /// How many boxes a group may have for each family; a group as a source counts for both.
-    limit: Option<usize>,
+    rule_limit: Option<usize>,
     faults: VecDeque<Fault>,
     calls: Vec<Call>,
 }
 
 /// The fake. Shared through an `Arc`.
 #[derive(Debug, Default)]
-pub struct FakeEc2(Mutex<State>);
+pub struct FakeEc2(Mutex<Ec2State>);
 
 impl FakeEc2 {
     /// An EC2 with these groups.
-    pub fn with(groups: impl IntoIterator<Item = SecurityGroup>) -> Self {
-        let groups: BTreeMap<_, _> = groups.into_iter().map(|group| (group.id.clone(), group)).collect();
-        Self(Mutex::new(State { before: groups.clone(), groups, ..State::default() }))
+    pub fn with_groups(groups: impl IntoIterator<Item = SecurityGroup>) -> Self {
+        let groups: BTreeMap<_, _> = groups
+            .into_iter()
+            .map(|group| (group.id.clone(), group))
+            .collect();
+        Self(Mutex::new(Ec2State {
+            previous_groups: groups.clone(),
+            groups,
+            ..Ec2State::default()
+        }))
     }
 
     /// The entries of prefix lists.
-    pub fn set_lists(&self, lists: PrefixLists) {
-        self.state().lists = lists;
+    pub fn set_prefix_lists(&self, lists: PrefixLists) {
+        self.state().prefix_lists = lists;
     }
 
     /// What every group is attached to.
@@ -104,24 +118,32 @@ impl FakeEc2 {
     }
 
     /// How many rules each group may have, for IPv4 and for IPv6. Without it there is no limit.
-    pub fn set_limit(&self, limit: usize) {
-        self.state().limit = Some(limit);
+    pub fn set_rule_limit(&self, limit: usize) {
+        self.state().rule_limit = Some(limit);
     }
 
     /// The boxes of a group now, with all that they have.
-    pub fn boxes(&self, group: &str) -> Vec<IngressRule> {
-        self.state().groups.get(group).map(|group| group.rules.clone()).unwrap_or_default()
+    pub fn ingress_rules(&self, group: &str) -> Vec<IngressRule> {
+        self.state()
+            .groups
+            .get(group)
+            .map(|group| group.rules.clone())
+            .unwrap_or_default()
     }
 
     /// Plans a fault. Faults of one kind of call are used in the order they were planned.
-    pub fn plan(&self, faults: impl IntoIterator<Item = Fault>) {
+    pub fn inject_faults(&self, faults: impl IntoIterator<Item = Fault>) {
         self.state().faults.extend(faults);
     }
 
     /// The rules of a group now, as lines.
-    pub fn rules(&self, group: &str) -> Vec<String> {
+    pub fn rule_lines(&self, group: &str) -> Vec<String> {
         let state = self.state();
-        state.groups.get(group).map(|group| lines(&group.rules)).unwrap_or_default()
+        state
+            .groups
+            .get(group)
+            .map(|group| format_rule_lines(&group.rules))
+            .unwrap_or_default()
     }
 
     /// The calls so far.
@@ -130,41 +152,52 @@ impl FakeEc2 {
     }
 
     /// Somebody opens a group.
-    pub fn authorize(&self, group: &str, rule: IngressRule) {
+    pub fn add_rule(&self, group: &str, rule: IngressRule) {
         if let Some(group) = self.state().groups.get_mut(group) {
             group.rules.push(rule);
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Ec2State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl Ec2State {
     /// Takes the first planned fault of which this is true.
-    fn take(&mut self, fits: impl Fn(&Fault) -> bool) -> Option<Fault> {
+    fn take_fault(&mut self, fits: impl Fn(&Fault) -> bool) -> Option<Fault> {
         let place = self.faults.iter().position(fits)?;
         self.faults.remove(place)
     }
 
-    fn find(&self, named: &GroupRef) -> Option<&SecurityGroup> {
+    fn find_group(&self, named: &GroupRef) -> Option<&SecurityGroup> {
         match named {
             GroupRef::Id(id) => self.groups.get(id),
-            GroupRef::Name(name) => self.groups.values().find(|group| group.name.as_deref() == Some(name)),
+            GroupRef::Name(name) => self
+                .groups
+                .values()
+                .find(|group| group.name.as_deref() == Some(name)),
         }
     }
 
-    fn revoke_one(&mut self, id: &str, rule: &IngressRule, fault: Option<&Fault>) -> Result<(), PortError> {
+    fn revoke_one(
+        &mut self,
+        id: &str,
+        rule: &IngressRule,
+        fault: Option<&Fault>,
+    ) -> Result<(), ServiceError> {
         match fault {
             Some(Fault::Revoke(kind)) => return Err(revoke_error(*kind)),
             Some(Fault::RevokeFrom(source, kind)) if rule.source == *source => {
                 return Err(revoke_error(*kind));
             }
-            Some(Fault::RevokeLies) => return Ok(()),
+            Some(Fault::RevokeIgnored) => return Ok(()),
             _ => {}
         }
-        let group = self.groups.get_mut(id).ok_or_else(|| revoke_error(ErrorKind::GroupNotFound))?;
+        let group = self
+            .groups
+            .get_mut(id)
+            .ok_or_else(|| revoke_error(ErrorKind::GroupNotFound))?;
         let count = group.rules.len();
         group.rules.retain(|there| !there.same_content(rule));
         match fault {
@@ -174,18 +207,32 @@ impl State {
         }
     }
 
-    fn authorize_one(&mut self, id: &str, rule: &IngressRule, fault: Option<&Fault>) -> Result<(), PortError> {
+    fn authorize_one(
+        &mut self,
+        id: &str,
+        rule: &IngressRule,
+        fault: Option<&Fault>,
+    ) -> Result<(), ServiceError> {
         match fault {
             Some(Fault::Authorize(kind)) => return Err(authorize_error(*kind)),
-            Some(Fault::AuthorizeFrom(source, kind)) if rule.source == *source => return Err(authorize_error(*kind)),
+            Some(Fault::AuthorizeFrom(source, kind)) if rule.source == *source => {
+                return Err(authorize_error(*kind));
+            }
             _ => {}
         }
-        let limit = self.limit;
-        let group = self.groups.get_mut(id).ok_or_else(|| authorize_error(ErrorKind::GroupNotFound))?;
+        let limit = self.rule_limit;
+        let group = self
+            .groups
+            .get_mut(id)
+            .ok_or_else(|| authorize_error(ErrorKind::GroupNotFound))?;
         if !group.rules.iter().any(|there| there.same_content(rule)) {
-            let akin = group.rules.iter().filter(|there| shares_family(there, rule)).count();
+            let akin = group
+                .rules
+                .iter()
+                .filter(|there| shares_family(there, rule))
+                .count();
             if limit.is_some_and(|limit| akin >= limit) {
-                return Err(PortError::new(
+                return Err(ServiceError::new(
                     "AuthorizeSecurityGroupIngress",
                     ErrorKind::Other,
                     "RulesPerSecurityGroupLimitExceeded: The maximum number of rules per security group has been reached.",
@@ -195,7 +242,11 @@ impl State {
             added.id = Some(format!("sgr-new{}", group.rules.len()));
             group.rules.push(added);
         }
-        if fault == Some(&Fault::AuthorizeUnanswered) { Err(authorize_error(ErrorKind::NoAnswer)) } else { Ok(()) }
+        if fault == Some(&Fault::AuthorizeUnanswered) {
+            Err(authorize_error(ErrorKind::NoAnswer))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -206,57 +257,101 @@ fn shares_family(one: &IngressRule, other: &IngressRule) -> bool {
     }
 }
 
-fn authorize_error(kind: ErrorKind) -> PortError {
-    PortError::new("AuthorizeSecurityGroupIngress", kind, "injected")
+fn authorize_error(kind: ErrorKind) -> ServiceError {
+    ServiceError::new("AuthorizeSecurityGroupIngress", kind, "injected")
 }
 
-fn revoke_error(kind: ErrorKind) -> PortError {
-    PortError::new("RevokeSecurityGroupIngress", kind, "injected")
+fn revoke_error(kind: ErrorKind) -> ServiceError {
+    ServiceError::new("RevokeSecurityGroupIngress", kind, "injected")
 }
 
-fn lines(rules: &[IngressRule]) -> Vec<String> {
-    let line = |rule: &IngressRule| rule.id.as_ref().map_or(rule.to_string(), |id| format!("{id} {rule}"));
+fn format_rule_lines(rules: &[IngressRule]) -> Vec<String> {
+    let line = |rule: &IngressRule| {
+        rule.id
+            .as_ref()
+            .map_or(rule.to_string(), |id| format!("{id} {rule}"))
+    };
     rules.iter().map(line).collect()
 }
 
 #[async_trait]
-impl ReadGroups for FakeEc2 {
-    async fn group(&self, named: &GroupRef) -> Result<Snapshot, PortError> {
+impl GroupReader for FakeEc2 {
+    async fn read_group(&self, named: &GroupRef) -> Result<Snapshot, ServiceError> {
         let mut state = self.state();
         state.calls.push(Call::Read(named.to_string()));
-        let fault = state.take(Fault::is_of_read);
+        let fault = state.take_fault(Fault::affects_read);
         if let Some(Fault::Read(kind)) = fault {
-            return Err(PortError::new("DescribeSecurityGroups", kind, "injected"));
+            return Err(ServiceError::new(
+                "DescribeSecurityGroups",
+                kind,
+                "injected",
+            ));
         }
-        let not_found = || PortError::new("DescribeSecurityGroups", ErrorKind::GroupNotFound, named.to_string());
-        let id = state.find(named).map(|group| group.id.clone()).ok_or_else(not_found)?;
-        let from = if fault == Some(Fault::StaleRead) { &state.before } else { &state.groups };
+        let not_found = || {
+            ServiceError::new(
+                "DescribeSecurityGroups",
+                ErrorKind::GroupNotFound,
+                named.to_string(),
+            )
+        };
+        let id = state
+            .find_group(named)
+            .map(|group| group.id.clone())
+            .ok_or_else(not_found)?;
+        let from = if fault == Some(Fault::StaleRead) {
+            &state.previous_groups
+        } else {
+            &state.groups
+        };
         let group = from.get(&id).cloned().ok_or_else(not_found)?;
-        let snapshot = Snapshot { group, prefix_lists: state.lists.clone() };
+        let snapshot = Snapshot {
+            group,
+            prefix_lists: state.prefix_lists.clone(),
+        };
         if let Some(now) = state.groups.get_mut(&id) {
             match fault {
                 Some(Fault::OpenedAfterRead(rule)) => now.rules.push(rule),
-                Some(Fault::ClosedAfterRead(rule)) => now.rules.retain(|there| !there.same_content(&rule)),
+                Some(Fault::ClosedAfterRead(rule)) => {
+                    now.rules.retain(|there| !there.same_content(&rule))
+                }
                 _ => {}
             }
         }
         Ok(snapshot)
     }
 
-    async fn groups_using(&self, prefix_list: &str) -> Result<Vec<String>, PortError> {
+    async fn groups_using_prefix_list(
+        &self,
+        prefix_list: &str,
+    ) -> Result<Vec<String>, ServiceError> {
         let uses = |rule: &IngressRule| rule.source == Source::PrefixList(prefix_list.to_owned());
         let mut state = self.state();
-        if let Some(Fault::Read(kind)) = state.take(|fault| matches!(fault, Fault::Read(_))) {
-            return Err(PortError::new("DescribeSecurityGroups", kind, "injected"));
+        if let Some(Fault::Read(kind)) = state.take_fault(|fault| matches!(fault, Fault::Read(_))) {
+            return Err(ServiceError::new(
+                "DescribeSecurityGroups",
+                kind,
+                "injected",
+            ));
         }
-        Ok(state.groups.values().filter(|group| group.rules.iter().any(uses)).map(|group| group.id.clone()).collect())
+        Ok(state
+            .groups
+            .values()
+            .filter(|group| group.rules.iter().any(uses))
+            .map(|group| group.id.clone())
+            .collect())
     }
 
-    async fn attachments(&self, group: &SecurityGroup) -> Result<Attachments, PortError> {
+    async fn read_attachments(&self, group: &SecurityGroup) -> Result<Attachments, ServiceError> {
         let mut state = self.state();
         state.calls.push(Call::Attachments(group.id.clone()));
-        if let Some(Fault::Attachments(kind)) = state.take(|fault| matches!(fault, Fault::Attachments(_))) {
-            return Err(PortError::new("DescribeNetworkInterfaces", kind, "injected"));
+        if let Some(Fault::Attachments(kind)) =
+            state.take_fault(|fault| matches!(fault, Fault::Attachments(_)))
+        {
+            return Err(ServiceError::new(
+                "DescribeNetworkInterfaces",
+                kind,
+                "injected",
+            ));
         }
         Ok(state.attachments)
     }
@@ -264,16 +359,24 @@ impl ReadGroups for FakeEc2 {
 
 #[async_trait]
 impl RevokeIngress for FakeEc2 {
-    async fn revoke(&self, group_id: &str, rules: &[IngressRule]) -> Revoked {
+    async fn revoke_rules(&self, group_id: &str, rules: &[IngressRule]) -> RevokeResults {
         let mut state = self.state();
-        state.calls.push(Call::Revoke(group_id.to_owned(), lines(rules)));
-        let fault = state.take(Fault::is_of_revoke);
-        state.before = state.groups.clone();
-        let answers = rules.iter().map(|rule| state.revoke_one(group_id, rule, fault.as_ref())).collect();
+        state
+            .calls
+            .push(Call::Revoke(group_id.to_owned(), format_rule_lines(rules)));
+        let fault = state.take_fault(Fault::affects_revoke);
+        state.previous_groups = state.groups.clone();
+        let answers = rules
+            .iter()
+            .map(|rule| state.revoke_one(group_id, rule, fault.as_ref()))
+            .collect();
         match fault {
             Some(Fault::DeletedAfterRevoke) => drop(state.groups.remove(group_id)),
             Some(Fault::OpenedAfterRevoke(rule)) => {
-                state.groups.entry(group_id.to_owned()).and_modify(|group| group.rules.push(rule));
+                state
+                    .groups
+                    .entry(group_id.to_owned())
+                    .and_modify(|group| group.rules.push(rule));
             }
             _ => {}
         }
@@ -283,11 +386,17 @@ impl RevokeIngress for FakeEc2 {
 
 #[async_trait]
 impl AuthorizeIngress for FakeEc2 {
-    async fn authorize(&self, group_id: &str, rules: &[IngressRule]) -> Authorized {
+    async fn authorize_rules(&self, group_id: &str, rules: &[IngressRule]) -> AuthorizeResults {
         let mut state = self.state();
-        state.calls.push(Call::Authorize(group_id.to_owned(), lines(rules)));
-        let fault = state.take(Fault::is_of_authorize);
-        state.before = state.groups.clone();
-        rules.iter().map(|rule| state.authorize_one(group_id, rule, fault.as_ref())).collect()
+        state.calls.push(Call::Authorize(
+            group_id.to_owned(),
+            format_rule_lines(rules),
+        ));
+        let fault = state.take_fault(Fault::affects_authorize);
+        state.previous_groups = state.groups.clone();
+        rules
+            .iter()
+            .map(|rule| state.authorize_one(group_id, rule, fault.as_ref()))
+            .collect()
     }
 }

@@ -6,36 +6,52 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use portcullis_remediation::Alert;
-use portcullis_remediation::ports::{Clock, ErrorKind, PortError, Tell};
+use portcullis_remediation::services::{AlertPublisher, Clock, ErrorKind, ServiceError};
 
 /// Keeps the alerts it is told, and fails as often as it is asked to.
 #[derive(Debug, Default)]
-pub struct FakeTell {
-    told: Mutex<Vec<Alert>>,
-    failures: Mutex<u32>,
+pub struct FakePublisher {
+    published: Mutex<Vec<Alert>>,
+    remaining_failures: Mutex<u32>,
 }
 
-impl FakeTell {
+impl FakePublisher {
     /// Fails the next `count` times.
-    pub fn fail(&self, count: u32) {
-        *self.failures.lock().unwrap_or_else(PoisonError::into_inner) = count;
+    pub fn fail_next(&self, count: u32) {
+        *self
+            .remaining_failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = count;
     }
 
     /// The alerts that were accepted.
-    pub fn told(&self) -> Vec<Alert> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn published_alerts(&self) -> Vec<Alert> {
+        self.published
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
 #[async_trait]
-impl Tell for FakeTell {
-    async fn tell(&self, alert: &Alert) -> Result<(), PortError> {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+impl AlertPublisher for FakePublisher {
+    async fn publish(&self, alert: &Alert) -> Result<(), ServiceError> {
+        let mut failures = self
+            .remaining_failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(left) = failures.checked_sub(1) {
             *failures = left;
-            return Err(PortError::new("Publish", ErrorKind::Throttled, "injected"));
+            return Err(ServiceError::new(
+                "Publish",
+                ErrorKind::Throttled,
+                "injected",
+            ));
         }
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).push(alert.clone());
+        self.published
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(alert.clone());
         Ok(())
     }
 }
@@ -46,13 +62,17 @@ pub struct FakeClock(Mutex<(Timestamp, Vec<Duration>)>);
 
 impl FakeClock {
     /// A clock at this time.
-    pub fn at(now: Timestamp) -> Self {
+    pub fn starting_at(now: Timestamp) -> Self {
         Self(Mutex::new((now, Vec::new())))
     }
 
     /// The sleeps so far.
-    pub fn sleeps(&self) -> Vec<Duration> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
+    pub fn recorded_sleeps(&self) -> Vec<Duration> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .1
+            .clone()
     }
 }
 

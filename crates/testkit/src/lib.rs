@@ -6,19 +6,19 @@ mod list;
 mod runtime_api;
 
 pub use ec2::{Call, FakeEc2, Fault};
-pub use fakes::{FakeClock, FakeTell};
-pub use list::FakeList;
+pub use fakes::{FakeClock, FakePublisher};
+pub use list::FakeGroupLister;
 pub use runtime_api::{Invocation, RuntimeApi};
 
-use portcullis_remediation::intake::{Change, Origin, Target};
-use portcullis_remediation::ports::GroupRef;
+use portcullis_remediation::event::{GroupChange, Origin, Target};
+use portcullis_remediation::services::GroupRef;
 use portcullis_rules::{IngressRule, SecurityGroup};
 
 /// A rule in a line, as [`portcullis_rules::notation`] has it, with an optional id in front: `sgr-1 tcp 22 0.0.0.0/0`.
 ///
 /// # Panics
 /// When the line is no rule.
-pub fn rule(line: &str) -> IngressRule {
+pub fn rule_from_line(line: &str) -> IngressRule {
     let (id, rest) = match line.split_once(' ') {
         Some((id, rest)) if id.starts_with("sgr-") => (Some(id.to_owned()), rest),
         _ => (None, line),
@@ -28,23 +28,23 @@ pub fn rule(line: &str) -> IngressRule {
             rule.id = id;
             rule
         }
-        Err(error) => fail(&format!("{line}: {error}")),
+        Err(error) => fail_test(&format!("{line}: {error}")),
     }
 }
 
 /// A group of such rules.
-pub fn group(id: &str, lines: &[&str]) -> SecurityGroup {
+pub fn group_from_lines(id: &str, lines: &[&str]) -> SecurityGroup {
     SecurityGroup {
         id: id.to_owned(),
         name: Some("web".to_owned()),
         vpc_id: Some("vpc-1".to_owned()),
-        rules: lines.iter().map(|line| rule(line)).collect(),
+        rules: lines.iter().map(|line| rule_from_line(line)).collect(),
         ..SecurityGroup::default()
     }
 }
 
 /// A change of this group by Alice, at noon of 21 November 2026, with an event id.
-pub fn change(group_id: &str, event_id: &str) -> Change {
+pub fn group_change(group_id: &str, event_id: &str) -> GroupChange {
     let origin = Origin {
         event_id: Some(event_id.to_owned()),
         event_name: "AuthorizeSecurityGroupIngress".to_owned(),
@@ -54,11 +54,18 @@ pub fn change(group_id: &str, event_id: &str) -> Change {
         ..Origin::default()
     };
     let target = Target::Groups(vec![GroupRef::Id(group_id.to_owned())]);
-    Change { origin, target, claims: Vec::new() }
+    GroupChange {
+        origin,
+        target,
+        claimed_rules: Vec::new(),
+    }
 }
 
 /// Test support may fail loudly: a wrong fixture is a wrong test.
-#[expect(clippy::panic, reason = "test support: a wrong fixture must fail the test that has it")]
-pub(crate) fn fail(message: &str) -> ! {
+#[expect(
+    clippy::panic,
+    reason = "test support: a wrong fixture must fail the test that has it"
+)]
+pub(crate) fn fail_test(message: &str) -> ! {
     panic!("{message}")
 }

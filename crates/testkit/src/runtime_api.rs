@@ -44,7 +44,7 @@ impl RuntimeApi {
         let address = listener.local_addr()?;
         let (events, queue) = channel();
         let (answer, answers) = channel();
-        thread::spawn(move || serve(&listener, queue, &answer));
+        thread::spawn(move || accept_connections(&listener, queue, &answer));
         let mut child = Command::new(binary)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -61,18 +61,27 @@ impl RuntimeApi {
         let log = Arc::new(Mutex::new(String::new()));
         let reader = child.stdout.take().map(|stdout| {
             let log = Arc::clone(&log);
-            thread::spawn(move || copy(stdout, &log))
+            thread::spawn(move || copy_log_lines(stdout, &log))
         });
-        Ok(Self { child, events, answers, log, reader })
+        Ok(Self {
+            child,
+            events,
+            answers,
+            log,
+            reader,
+        })
     }
 
     /// What the function has written to its log.
     pub fn log(&self) -> String {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Waits for the function to end by itself, and gives its exit code and its log. `None` when it goes on.
-    pub fn ended(&mut self, patience: Duration) -> Option<(Option<i32>, String)> {
+    pub fn wait_for_exit(&mut self, patience: Duration) -> Option<(Option<i32>, String)> {
         let end = Instant::now().checked_add(patience)?;
         while Instant::now() < end {
             if let Ok(Some(status)) = self.child.try_wait() {
@@ -101,7 +110,7 @@ impl Drop for RuntimeApi {
 }
 
 /// Copies the log, line by line, until the function ends.
-fn copy(stdout: ChildStdout, log: &Mutex<String>) {
+fn copy_log_lines(stdout: ChildStdout, log: &Mutex<String>) {
     for line in BufReader::new(stdout).lines().map_while(Result::ok) {
         let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
         log.push_str(&line);
@@ -110,22 +119,34 @@ fn copy(stdout: ChildStdout, log: &Mutex<String>) {
 }
 
 /// A thread for each connection: a client may keep several open.
-fn serve(listener: &TcpListener, queue: Receiver<String>, answer: &Sender<Invocation>) {
+fn accept_connections(
+    listener: &TcpListener,
+    queue: Receiver<String>,
+    answer: &Sender<Invocation>,
+) {
     let queue = Arc::new(Mutex::new(queue));
     for stream in listener.incoming().map_while(Result::ok) {
         let (queue, answer) = (Arc::clone(&queue), answer.clone());
-        thread::spawn(move || converse(stream, &queue, &answer));
+        thread::spawn(move || serve_connection(stream, &queue, &answer));
     }
 }
 
 /// Serves one connection until either side ends it.
-fn converse(stream: TcpStream, queue: &Mutex<Receiver<String>>, answer: &Sender<Invocation>) -> Option<()> {
+fn serve_connection(
+    stream: TcpStream,
+    queue: &Mutex<Receiver<String>>,
+    answer: &Sender<Invocation>,
+) -> Option<()> {
     let mut connection = BufReader::new(stream);
     loop {
-        let (path, body) = request(&mut connection).ok()??;
+        let (path, body) = read_request(&mut connection).ok()??;
         if path.ends_with("/invocation/next") {
-            let event = queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()?;
-            next(connection.get_mut(), &event).ok()?;
+            let event = queue
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .recv()
+                .ok()?;
+            send_next_event(connection.get_mut(), &event).ok()?;
             continue;
         }
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
@@ -133,13 +154,19 @@ fn converse(stream: TcpStream, queue: &Mutex<Receiver<String>>, answer: &Sender<
             Some("response") => Invocation::Response(body),
             _ => Invocation::Error(body),
         };
-        reply(connection.get_mut(), "202 Accepted", "", "{\"status\":\"OK\"}").ok()?;
+        write_response(
+            connection.get_mut(),
+            "202 Accepted",
+            "",
+            "{\"status\":\"OK\"}",
+        )
+        .ok()?;
         answer.send(said).ok()?;
     }
 }
 
 /// One HTTP request: path and body. `None` at the end of the connection.
-fn request(connection: &mut BufReader<TcpStream>) -> io::Result<Option<(String, Vec<u8>)>> {
+fn read_request(connection: &mut BufReader<TcpStream>) -> io::Result<Option<(String, Vec<u8>)>> {
     let mut line = String::new();
     if connection.read_line(&mut line)? == 0 {
         return Ok(None);
@@ -159,7 +186,7 @@ fn request(connection: &mut BufReader<TcpStream>) -> io::Result<Option<(String, 
     }
     let mut body = Vec::new();
     if chunked {
-        while let Some(mut chunk) = chunk(connection)? {
+        while let Some(mut chunk) = read_chunk(connection)? {
             body.append(&mut chunk);
         }
     } else {
@@ -170,7 +197,7 @@ fn request(connection: &mut BufReader<TcpStream>) -> io::Result<Option<(String, 
 }
 
 /// One chunk; `None` after the last.
-fn chunk(connection: &mut BufReader<TcpStream>) -> io::Result<Option<Vec<u8>>> {
+fn read_chunk(connection: &mut BufReader<TcpStream>) -> io::Result<Option<Vec<u8>>> {
     let mut line = String::new();
     connection.read_line(&mut line)?;
     let size = usize::from_str_radix(line.trim(), 16).unwrap_or(0);
@@ -180,8 +207,10 @@ fn chunk(connection: &mut BufReader<TcpStream>) -> io::Result<Option<Vec<u8>>> {
     Ok((size > 0).then_some(chunk))
 }
 
-fn next(stream: &mut TcpStream, event: &str) -> io::Result<()> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+fn send_next_event(stream: &mut TcpStream, event: &str) -> io::Result<()> {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let deadline = now.saturating_add(Duration::from_mins(1)).as_millis();
     let headers = format!(
         "Lambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n\
@@ -189,10 +218,15 @@ fn next(stream: &mut TcpStream, event: &str) -> io::Result<()> {
          Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:123456789012:function:remediator\r\n\
          Lambda-Runtime-Trace-Id: Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0\r\n"
     );
-    reply(stream, "200 OK", &headers, event)
+    write_response(stream, "200 OK", &headers, event)
 }
 
-fn reply(stream: &mut TcpStream, status: &str, headers: &str, body: &str) -> io::Result<()> {
+fn write_response(
+    stream: &mut TcpStream,
+    status: &str,
+    headers: &str,
+    body: &str,
+) -> io::Result<()> {
     let head = format!(
         "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{headers}\r\n",
         body.len()

@@ -6,5 +6,5 @@ pub mod policy;
 pub mod settings;
 
 pub use metrics::Metric;
-pub use policy::{UnusablePolicy, load};
-pub use settings::{InvalidSettings, PolicySource, Settings};
+pub use policy::{PolicyLoadError, load_policy};
+pub use settings::{PolicySource, Settings, SettingsError};

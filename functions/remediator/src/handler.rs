@@ -1,23 +1,28 @@
 //! One event: intake, remediation, one decision line, and the answer for Lambda.
 
 use lambda_runtime::Diagnostic;
-use portcullis_remediation::intake::{Ignored, Intake, IntakeError, Origin, intake_value};
-use portcullis_remediation::report::wire::SummaryV1;
-use portcullis_remediation::{Clock, Handled, Remediator};
+use portcullis_remediation::event::{
+    DecodeError, DecodedEvent, IgnoreReason, Origin, decode_event_value,
+};
+use portcullis_remediation::report::json::SummaryV1;
+use portcullis_remediation::{Clock, EventOutcome, Remediator};
 use serde_json::{Value, json};
 
-use crate::metrics::Metrics;
+use crate::metrics::EventMetrics;
 
 /// Why the event must come again: the type that alarms and the on-failure destination see, and the sentence.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct InvocationError {
     code: &'static str,
     message: String,
 }
 
-impl From<Failure> for Diagnostic {
-    fn from(failure: Failure) -> Self {
-        Self { error_type: format!("Portcullis.{}", failure.code), error_message: failure.message }
+impl From<InvocationError> for Diagnostic {
+    fn from(failure: InvocationError) -> Self {
+        Self {
+            error_type: format!("Portcullis.{}", failure.code),
+            error_message: failure.message,
+        }
     }
 }
 
@@ -25,30 +30,39 @@ impl From<Failure> for Diagnostic {
 ///
 /// # Errors
 /// When the event is not understood, or anything is left open, unread or unsaid.
-pub(crate) async fn handle(remediator: &Remediator, clock: &dyn Clock, event: &Value) -> Result<Value, Failure> {
+pub(crate) async fn handle_event(
+    remediator: &Remediator,
+    clock: &dyn Clock,
+    event: &Value,
+) -> Result<Value, InvocationError> {
     let mode = remediator.mode();
-    match intake_value(event) {
-        Ok(Intake::Change(change)) => {
-            let handled = remediator.handle(&change).await;
-            let answer = answer(&change.origin, &handled);
-            measure(clock, &Metrics::of(mode, &handled));
+    match decode_event_value(event) {
+        Ok(DecodedEvent::Change(change)) => {
+            let handled = remediator.handle_change(&change).await;
+            let answer = report_outcome(&change.origin, &handled);
+            write_event_metrics(clock, &EventMetrics::from_outcome(mode, &handled));
             answer
         }
-        Ok(Intake::Ignored { origin, reason }) => Ok(ignored(&origin, &reason)),
+        Ok(DecodedEvent::Ignored { origin, reason }) => Ok(report_ignored_event(&origin, &reason)),
         Err(error) => {
-            measure(clock, &Metrics::misunderstood(mode));
-            Err(misunderstood(&error))
+            write_event_metrics(clock, &EventMetrics::decode_failure(mode));
+            Err(report_decode_error(&error))
         }
     }
 }
 
-fn measure(clock: &dyn Clock, metrics: &Metrics) {
-    portcullis_function::metrics::write(&metrics.lines(clock.now()));
+fn write_event_metrics(clock: &dyn Clock, metrics: &EventMetrics) {
+    portcullis_function::metrics::write_metric_lines(&metrics.to_log_lines(clock.now()));
 }
 
-fn answer(origin: &Origin, handled: &Handled) -> Result<Value, Failure> {
+fn report_outcome(origin: &Origin, handled: &EventOutcome) -> Result<Value, InvocationError> {
     for report in &handled.reports {
-        let expired = report.expired_exceptions.iter().map(String::as_str).collect::<Vec<_>>().join(",");
+        let expired = report
+            .expired_exceptions
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(",");
         tracing::info!(
             event.id = origin.event_id,
             event.name = %origin.event_name,
@@ -69,24 +83,38 @@ fn answer(origin: &Origin, handled: &Handled) -> Result<Value, Failure> {
         );
     }
     let Some(first) = handled.errors.first() else {
-        return Ok(json!(SummaryV1::new(origin.event_id.as_deref(), &handled.reports)));
+        return Ok(json!(SummaryV1::new(
+            origin.event_id.as_deref(),
+            &handled.reports
+        )));
     };
-    let message = handled.errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    let message = handled
+        .errors
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ");
     tracing::error!(
         event.id = origin.event_id,
         code = first.code(),
         error = message,
         "not done: the event must come again"
     );
-    Err(Failure { code: first.code(), message })
+    Err(InvocationError {
+        code: first.code(),
+        message,
+    })
 }
 
-fn ignored(origin: &Origin, reason: &Ignored) -> Value {
+fn report_ignored_event(origin: &Origin, reason: &IgnoreReason) -> Value {
     tracing::info!(event.id = origin.event_id, event.name = %origin.event_name, %reason, "ignored");
     json!({ "version": 1, "outcome": "ignored", "event_id": origin.event_id, "reason": reason.to_string() })
 }
 
-fn misunderstood(error: &IntakeError) -> Failure {
+fn report_decode_error(error: &DecodeError) -> InvocationError {
     tracing::error!(code = "event-not-understood", %error, "not done: the event is not understood");
-    Failure { code: "event-not-understood", message: error.to_string() }
+    InvocationError {
+        code: "event-not-understood",
+        message: error.to_string(),
+    }
 }

@@ -7,15 +7,20 @@ use std::sync::Arc;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use portcullis_aws::{Aws, SystemClock};
-use portcullis_function::{Settings, load};
-use portcullis_remediation::remediate::Limits;
-use portcullis_remediation::{ChangeIngress, Hands, Mode, Remediator};
+use portcullis_function::{Settings, load_policy};
+use portcullis_remediation::remediator::Limits;
+use portcullis_remediation::{IngressEditor, Mode, Remediator, Services};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing_subscriber::fmt().json().flatten_event(true).with_target(false).with_current_span(false).init();
-    let remediator = match remediator().await {
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_target(false)
+        .with_current_span(false)
+        .init();
+    let remediator = match build_remediator().await {
         Ok(remediator) => remediator,
         Err(error) => {
             tracing::error!(%error, "refusing to start");
@@ -24,25 +29,28 @@ async fn main() -> Result<(), Error> {
     };
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
         let remediator = &remediator;
-        async move { handler::handle(remediator, &SystemClock, &event.payload).await }
+        async move { handler::handle_event(remediator, &SystemClock, &event.payload).await }
     }))
     .await
 }
 
 /// The composition. In monitor mode nothing that could change a group is built.
-async fn remediator() -> Result<Remediator, Error> {
-    let settings = Settings::read(|name| std::env::var(name).ok())?;
+async fn build_remediator() -> Result<Remediator, Error> {
+    let settings = Settings::from_env(|name| std::env::var(name).ok())?;
     let aws = Aws::connect().await?;
-    let (loaded, ()) = tokio::join!(load(&settings, |name| aws.parameter(name)), aws.pre_connect());
+    let (loaded, ()) = tokio::join!(
+        load_policy(&settings, |name| aws.read_parameter(name)),
+        aws.pre_connect()
+    );
     let (policy, mode) = loaded?;
-    let changer: Option<Arc<dyn ChangeIngress>> = match mode {
-        Mode::Enforce => Some(Arc::new(aws.changer())),
+    let changer: Option<Arc<dyn IngressEditor>> = match mode {
+        Mode::Enforce => Some(Arc::new(aws.ingress_editor())),
         Mode::Monitor => None,
     };
-    let hands = Hands {
-        reader: Arc::new(aws.reader()),
-        changer,
-        teller: Arc::new(aws.teller(settings.topic_arn)),
+    let hands = Services {
+        reader: Arc::new(aws.group_reader()),
+        editor: changer,
+        publisher: Arc::new(aws.alert_publisher(settings.topic_arn)),
         clock: Arc::new(SystemClock),
     };
     tracing::info!(policy = policy.name, source = %settings.policy, %mode, "ready");

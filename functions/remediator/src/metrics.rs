@@ -5,63 +5,87 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use portcullis_function::Metric;
-use portcullis_function::metrics::line;
-use portcullis_remediation::{Handled, Mode, RemediationError, Report};
+use portcullis_function::metrics::build_metric_line;
+use portcullis_remediation::{EventOutcome, GroupReport, Mode, RemediationError};
 use serde_json::Value;
 
 /// What one event adds to the metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Metrics {
+pub(crate) struct EventMetrics {
     mode: Mode,
-    openings: usize,
+    findings: usize,
     removed: usize,
     refusals: usize,
     failures: usize,
     unsent: usize,
     exposures: Vec<i64>,
-    rules: BTreeMap<String, OfRule>,
+    rules: BTreeMap<String, PolicyRuleCounts>,
 }
 
 /// What one rule of the policy had to do with it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct OfRule {
-    openings: usize,
+struct PolicyRuleCounts {
+    findings: usize,
     removed: usize,
 }
 
-impl Metrics {
+impl EventMetrics {
     /// The numbers of an event that was handled, however it ended.
-    pub(crate) fn of(mode: Mode, handled: &Handled) -> Self {
-        let is_unsent = |error: &&RemediationError| matches!(error, RemediationError::Untold { .. });
+    pub(crate) fn from_outcome(mode: Mode, handled: &EventOutcome) -> Self {
+        let is_unsent =
+            |error: &&RemediationError| matches!(error, RemediationError::AlertNotSent { .. });
         let unsent = handled.errors.iter().filter(is_unsent).count();
-        let mut metrics = Self { unsent, ..Self::failed(mode, handled.errors.len().saturating_sub(unsent)) };
+        let mut metrics = Self {
+            unsent,
+            ..Self::with_failures(mode, handled.errors.len().saturating_sub(unsent))
+        };
         for report in &handled.reports {
-            metrics.count(report);
+            metrics.add_report(report);
         }
         metrics
     }
 
     /// The numbers of an event that was not understood.
-    pub(crate) fn misunderstood(mode: Mode) -> Self {
-        Self::failed(mode, 1)
+    pub(crate) fn decode_failure(mode: Mode) -> Self {
+        Self::with_failures(mode, 1)
     }
 
-    fn failed(mode: Mode, failures: usize) -> Self {
+    fn with_failures(mode: Mode, failures: usize) -> Self {
         let (exposures, rules) = (Vec::new(), BTreeMap::new());
-        Self { mode, openings: 0, removed: 0, refusals: 0, failures, unsent: 0, exposures, rules }
+        Self {
+            mode,
+            findings: 0,
+            removed: 0,
+            refusals: 0,
+            failures,
+            unsent: 0,
+            exposures,
+            rules,
+        }
     }
 
-    fn count(&mut self, report: &Report) {
-        for finding in report.findings.iter().filter(|finding| finding.exempt.is_none()) {
-            self.openings = self.openings.saturating_add(1);
-            let rule = self.rules.entry(finding.rule.id.clone()).or_default();
-            rule.openings = rule.openings.saturating_add(1);
+    fn add_report(&mut self, report: &GroupReport) {
+        for finding in report
+            .findings
+            .iter()
+            .filter(|finding| finding.exempted_by.is_none())
+        {
+            self.findings = self.findings.saturating_add(1);
+            let rule = self
+                .rules
+                .entry(finding.policy_rule.id.clone())
+                .or_default();
+            rule.findings = rule.findings.saturating_add(1);
         }
         // In monitor mode the report says what would be removed: nothing was.
-        let removed = if report.mode == Mode::Enforce { report.removed.as_slice() } else { &[] };
+        let removed = if report.mode == Mode::Enforce {
+            report.removed.as_slice()
+        } else {
+            &[]
+        };
         for removal in removed {
             self.removed = self.removed.saturating_add(1);
-            for id in &removal.because {
+            for id in &removal.policy_rules {
                 let rule = self.rules.entry(id.clone()).or_default();
                 rule.removed = rule.removed.saturating_add(1);
             }
@@ -71,22 +95,29 @@ impl Metrics {
     }
 
     /// The log lines.
-    pub(crate) fn lines(&self, now: Timestamp) -> Vec<Value> {
+    pub(crate) fn to_log_lines(&self, now: Timestamp) -> Vec<Value> {
         let counts = [
-            Metric::count("OpeningsFound", self.openings),
+            Metric::count("OpeningsFound", self.findings),
             Metric::count("BoxesRemoved", self.removed),
             Metric::count("Refusals", self.refusals),
             Metric::count("Failures", self.failures),
             Metric::count("AlertsUnsent", self.unsent),
         ];
         let dimension = ("Mode", self.mode.as_str());
-        let mut exposures = Metric::each_of_seconds("ExposureSeconds", &self.exposures);
-        let whole = line(now, dimension, counts.into_iter().chain(exposures.next()).collect());
+        let mut exposures = Metric::seconds_in_batches("ExposureSeconds", &self.exposures);
+        let whole = build_metric_line(
+            now,
+            dimension,
+            counts.into_iter().chain(exposures.next()).collect(),
+        );
         // One change of a prefix list may close hundreds of groups.
-        let more = exposures.map(|some| line(now, dimension, vec![some]));
+        let more = exposures.map(|some| build_metric_line(now, dimension, vec![some]));
         let rules = self.rules.iter().map(|(id, rule)| {
-            let counts = [Metric::count("OpeningsFound", rule.openings), Metric::count("BoxesRemoved", rule.removed)];
-            line(now, ("Rule", id), counts.to_vec())
+            let counts = [
+                Metric::count("OpeningsFound", rule.findings),
+                Metric::count("BoxesRemoved", rule.removed),
+            ];
+            build_metric_line(now, ("Rule", id), counts.to_vec())
         });
         std::iter::once(whole).chain(more).chain(rules).collect()
     }
@@ -94,35 +125,64 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_remediation::{ErrorKind, PortError};
+    use portcullis_remediation::{ErrorKind, ServiceError};
 
     use super::*;
 
-    fn sample() -> Metrics {
+    fn sample() -> EventMetrics {
         let rules = [("all-traffic", 2, 1), ("uncommon-ports", 1, 1)];
-        let rules = rules.map(|(id, openings, removed)| (id.to_owned(), OfRule { openings, removed }));
+        let rules = rules.map(|(id, openings, removed)| {
+            (
+                id.to_owned(),
+                PolicyRuleCounts {
+                    findings: openings,
+                    removed,
+                },
+            )
+        });
         let rules = BTreeMap::from(rules);
-        Metrics { openings: 3, removed: 2, refusals: 1, unsent: 1, exposures: vec![7, 12], rules, ..untouched(2) }
+        EventMetrics {
+            findings: 3,
+            removed: 2,
+            refusals: 1,
+            unsent: 1,
+            exposures: vec![7, 12],
+            rules,
+            ..untouched(2)
+        }
     }
 
-    fn untouched(failures: usize) -> Metrics {
-        Metrics::failed(Mode::Enforce, failures)
+    fn untouched(failures: usize) -> EventMetrics {
+        EventMetrics::with_failures(Mode::Enforce, failures)
     }
 
     #[test]
     fn no_exposure_is_lost_however_many_there_are() {
         let exposures: Vec<i64> = (0..250).collect();
         let now = "2026-11-21T12:00:00Z".parse().unwrap();
-        let lines = Metrics { exposures: exposures.clone(), ..untouched(0) }.lines(now);
-        let told = lines.iter().flat_map(|line| line["ExposureSeconds"].as_array().into_iter().flatten());
-        assert_eq!(told.filter_map(Value::as_i64).collect::<Vec<_>>(), exposures);
+        let lines = EventMetrics {
+            exposures: exposures.clone(),
+            ..untouched(0)
+        }
+        .to_log_lines(now);
+        let told = lines
+            .iter()
+            .flat_map(|line| line["ExposureSeconds"].as_array().into_iter().flatten());
+        assert_eq!(
+            told.filter_map(Value::as_i64).collect::<Vec<_>>(),
+            exposures
+        );
         assert!(lines.iter().all(|line| line["Mode"] == "enforce"));
     }
 
     #[test]
     fn a_line_for_the_event_and_one_for_each_rule() {
         let now = "2026-11-21T12:00:00.123Z".parse().unwrap();
-        let lines: Vec<_> = sample().lines(now).iter().map(Value::to_string).collect();
+        let lines: Vec<_> = sample()
+            .to_log_lines(now)
+            .iter()
+            .map(Value::to_string)
+            .collect();
         assert_eq!(
             lines,
             [
@@ -155,17 +215,33 @@ mod tests {
 
     #[test]
     fn nothing_closed_has_no_exposure() {
-        let lines = Metrics::misunderstood(Mode::Monitor).lines(Timestamp::UNIX_EPOCH);
-        assert_eq!((lines.len(), lines[0].get("ExposureSeconds"), &lines[0]["Failures"]), (1, None, &Value::from(1)));
+        let lines = EventMetrics::decode_failure(Mode::Monitor).to_log_lines(Timestamp::UNIX_EPOCH);
+        assert_eq!(
+            (
+                lines.len(),
+                lines[0].get("ExposureSeconds"),
+                &lines[0]["Failures"]
+            ),
+            (1, None, &Value::from(1))
+        );
     }
 
     #[test]
     fn an_unsent_alert_is_counted_by_itself() {
-        let error = || PortError::new("Publish", ErrorKind::Denied, "no");
-        let unread = RemediationError::Unread { group: "sg-1".to_owned(), error: error() };
-        let untold = RemediationError::Untold { group: "sg-2".to_owned(), error: error() };
-        let handled = Handled { reports: Vec::new(), errors: vec![unread, untold] };
-        let metrics = Metrics::of(Mode::Enforce, &handled);
+        let error = || ServiceError::new("Publish", ErrorKind::Denied, "no");
+        let unread = RemediationError::GroupUnreadable {
+            group: "sg-1".to_owned(),
+            error: error(),
+        };
+        let untold = RemediationError::AlertNotSent {
+            group: "sg-2".to_owned(),
+            error: error(),
+        };
+        let handled = EventOutcome {
+            reports: Vec::new(),
+            errors: vec![unread, untold],
+        };
+        let metrics = EventMetrics::from_outcome(Mode::Enforce, &handled);
         assert_eq!((metrics.failures, metrics.unsent), (1, 1));
     }
 }

@@ -12,18 +12,20 @@ pub(crate) enum SweepAction {
 /// A setting without which the function refuses to start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("PORTCULLIS_SWEEP is `{0}`: expected `report` or `remediate`, or nothing for `report`")]
-pub(crate) struct InvalidAction(String);
+pub(crate) struct InvalidSweepAction(String);
 
 impl SweepAction {
     /// Reads the setting through a function that knows the environment. An empty value is an absent one.
     ///
     /// # Errors
     /// When it is neither.
-    pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidAction> {
+    pub(crate) fn from_env(
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, InvalidSweepAction> {
         match variable("PORTCULLIS_SWEEP").unwrap_or_default().trim() {
             "" | "report" => Ok(Self::Report),
             "remediate" => Ok(Self::Remediate),
-            other => Err(InvalidAction(other.to_owned())),
+            other => Err(InvalidSweepAction(other.to_owned())),
         }
     }
 
@@ -40,8 +42,12 @@ impl SweepAction {
 mod tests {
     use super::*;
 
-    fn read(value: Option<&str>) -> Result<SweepAction, InvalidAction> {
-        SweepAction::read(|name| value.filter(|_| name == "PORTCULLIS_SWEEP").map(str::to_owned))
+    fn read(value: Option<&str>) -> Result<SweepAction, InvalidSweepAction> {
+        SweepAction::from_env(|name| {
+            value
+                .filter(|_| name == "PORTCULLIS_SWEEP")
+                .map(str::to_owned)
+        })
     }
 
     #[test]
@@ -50,6 +56,9 @@ mod tests {
             assert_eq!(read(value), Ok(SweepAction::Report));
         }
         assert_eq!(read(Some("remediate")), Ok(SweepAction::Remediate));
-        assert_eq!(read(Some("Remediate")), Err(InvalidAction("Remediate".to_owned())));
+        assert_eq!(
+            read(Some("Remediate")),
+            Err(InvalidSweepAction("Remediate".to_owned()))
+        );
     }
 }

@@ -39,7 +39,11 @@ impl Scene {
         let first = Group::create(&aws.ec2(), "shop-0")?;
         let mut groups = vec![first];
         for number in 1..5 {
-            groups.push(Group::create_in(&aws.ec2(), &groups[0].vpc, &format!("shop-{number}"))?);
+            groups.push(Group::create_in(
+                &aws.ec2(),
+                &groups[0].vpc,
+                &format!("shop-{number}"),
+            )?);
         }
         for (number, group) in groups.iter().enumerate() {
             group.authorize(&json!([permission(443, "0.0.0.0/0")]))?;
@@ -59,12 +63,18 @@ impl Scene {
         ];
         let all = environment.iter().chain(settings).copied();
         let function = RuntimeApi::start(Path::new(env!("CARGO_BIN_EXE_sweeper")), all)?;
-        Ok(Self { aws, open: groups, function })
+        Ok(Self {
+            aws,
+            open: groups,
+            function,
+        })
     }
 
     fn sweep(&self) -> Result<Invocation> {
         let event = json!({"detail-type": "Scheduled Event", "source": "aws.events"});
-        self.function.invoke(&event.to_string(), PATIENCE).context("the function gave no answer")
+        self.function
+            .invoke(&event.to_string(), PATIENCE)
+            .context("the function gave no answer")
     }
 
     fn answer(&self) -> Result<Value> {
@@ -75,7 +85,12 @@ impl Scene {
     }
 
     fn subjects(&self) -> Result<Vec<String>> {
-        Ok(self.aws.inbox()?.into_iter().map(|message| message.subject).collect())
+        Ok(self
+            .aws
+            .inbox()?
+            .into_iter()
+            .map(|message| message.subject)
+            .collect())
     }
 
     fn rules(&self) -> Result<usize> {
@@ -84,17 +99,28 @@ impl Scene {
 
     /// Group and rule of the policy, as the offline audit finds them in what EC2 describes.
     fn audit(&self) -> Result<BTreeSet<(String, String)>> {
-        let groups = self.aws.ec2().call("describe_security_groups", &json!({}))?;
-        let directory = std::env::temp_dir().join(format!("portcullis-sweep-{}.json", std::process::id()));
+        let groups = self
+            .aws
+            .ec2()
+            .call("describe_security_groups", &json!({}))?;
+        let directory =
+            std::env::temp_dir().join(format!("portcullis-sweep-{}.json", std::process::id()));
         std::fs::write(&directory, groups.to_string())?;
         let mut command = Command::new(binary("portcullis")?);
-        command.args(["audit", "--format", "json", "--input"]).arg(&directory).stderr(Stdio::inherit());
+        command
+            .args(["audit", "--format", "json", "--input"])
+            .arg(&directory)
+            .stderr(Stdio::inherit());
         let output = command.output()?;
         std::fs::remove_file(&directory)?;
         let audit: Value = serde_json::from_slice(&output.stdout)?;
-        let text = |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
+        let text =
+            |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
         let findings = audit["findings"].as_array().context("no findings")?;
-        Ok(findings.iter().map(|finding| (text(finding, "group_id"), text(finding, "rule"))).collect())
+        Ok(findings
+            .iter()
+            .map(|finding| (text(finding, "group_id"), text(finding, "rule")))
+            .collect())
     }
 }
 
@@ -104,7 +130,10 @@ fn found(answer: &Value) -> BTreeSet<(String, String)> {
     let pairs = groups.flat_map(|group| {
         let rules = group["rules"].as_array().into_iter().flatten();
         rules.map(|rule| {
-            (group["group_id"].as_str().unwrap_or_default().to_owned(), rule.as_str().unwrap_or_default().to_owned())
+            (
+                group["group_id"].as_str().unwrap_or_default().to_owned(),
+                rule.as_str().unwrap_or_default().to_owned(),
+            )
         })
     });
     pairs.collect()
@@ -112,34 +141,64 @@ fn found(answer: &Value) -> BTreeSet<(String, String)> {
 
 #[test]
 fn a_report_finds_what_the_audit_finds_and_changes_nothing() -> Result<()> {
-    for settings in
-        [&[("PORTCULLIS_MODE", "enforce")][..], &[("PORTCULLIS_MODE", "monitor"), ("PORTCULLIS_SWEEP", "remediate")]]
-    {
+    for settings in [
+        &[("PORTCULLIS_MODE", "enforce")][..],
+        &[
+            ("PORTCULLIS_MODE", "monitor"),
+            ("PORTCULLIS_SWEEP", "remediate"),
+        ],
+    ] {
         let scene = Scene::new(settings)?;
         let answer = scene.answer()?;
         assert_eq!(found(&answer), scene.audit()?);
-        assert_eq!((&answer["outcome"], &answer["action"]), (&json!("would-close"), &json!("report")), "{answer}");
+        assert_eq!(
+            (&answer["outcome"], &answer["action"]),
+            (&json!("would-close"), &json!("report")),
+            "{answer}"
+        );
         assert_eq!(answer["outcomes"]["would-close"], 3);
         assert_eq!(scene.rules()?, 6);
         let subjects = scene.subjects()?;
-        ensure!(subjects.len() == 1 && subjects[0].starts_with("SWEEP FOUND: 3 groups"), "{subjects:?}");
+        ensure!(
+            subjects.len() == 1 && subjects[0].starts_with("SWEEP FOUND: 3 groups"),
+            "{subjects:?}"
+        );
         let calls = scene.aws.ec2().calls()?;
-        ensure!(calls.iter().all(|call| call.action == "DescribeSecurityGroups"), "{calls:?}");
+        ensure!(
+            calls
+                .iter()
+                .all(|call| call.action == "DescribeSecurityGroups"),
+            "{calls:?}"
+        );
     }
     Ok(())
 }
 
 #[test]
 fn a_remediating_sweep_closes_what_is_forbidden_and_nothing_else() -> Result<()> {
-    let scene = Scene::new(&[("PORTCULLIS_MODE", "enforce"), ("PORTCULLIS_SWEEP", "remediate")])?;
+    let scene = Scene::new(&[
+        ("PORTCULLIS_MODE", "enforce"),
+        ("PORTCULLIS_SWEEP", "remediate"),
+    ])?;
     let expected = scene.audit()?;
     let answer = scene.answer()?;
     assert_eq!(found(&answer), expected);
-    assert_eq!((&answer["outcome"], &answer["action"]), (&json!("closed"), &json!("remediate")), "{answer}");
+    assert_eq!(
+        (&answer["outcome"], &answer["action"]),
+        (&json!("closed"), &json!("remediate")),
+        "{answer}"
+    );
     assert_eq!(scene.rules()?, 3, "the innocent rules stay");
-    assert_eq!(scene.subjects()?.len(), 4, "one for each group, and the digest");
+    assert_eq!(
+        scene.subjects()?.len(),
+        4,
+        "one for each group, and the digest"
+    );
     let again = scene.answer()?;
-    assert_eq!((&again["outcome"], &again["counts"]["findings"]), (&json!("clean"), &json!(0)));
+    assert_eq!(
+        (&again["outcome"], &again["counts"]["findings"]),
+        (&json!("clean"), &json!(0))
+    );
     assert_eq!(scene.subjects()?.len(), 4, "nothing found, nothing told");
     Ok(())
 }
@@ -147,14 +206,36 @@ fn a_remediating_sweep_closes_what_is_forbidden_and_nothing_else() -> Result<()>
 #[test]
 fn a_page_that_fails_fails_the_sweep_and_is_told() -> Result<()> {
     let scene = Scene::new(&[])?;
-    scene.aws.ec2().fault(&Fault::new("DescribeSecurityGroups", "UnauthorizedOperation").status(403).times(9))?;
-    let Invocation::Error(error) = scene.sweep()? else { bail!("a success") };
+    scene.aws.ec2().fault(
+        &Fault::new("DescribeSecurityGroups", "UnauthorizedOperation")
+            .status(403)
+            .times(9),
+    )?;
+    let Invocation::Error(error) = scene.sweep()? else {
+        bail!("a success")
+    };
     assert_eq!(error["errorType"], "Portcullis.sweep-unfinished");
-    ensure!(error["errorMessage"].as_str().is_some_and(|text| text.contains("{\"token\":null}")), "{error}");
+    ensure!(
+        error["errorMessage"]
+            .as_str()
+            .is_some_and(|text| text.contains("{\"token\":null}")),
+        "{error}"
+    );
     let subjects = scene.subjects()?;
-    ensure!(subjects.len() == 1 && subjects[0].starts_with("SWEEP UNFINISHED"), "{subjects:?}");
+    ensure!(
+        subjects.len() == 1 && subjects[0].starts_with("SWEEP UNFINISHED"),
+        "{subjects:?}"
+    );
     scene.aws.ec2().reset()?;
-    scene.aws.ec2().fault(&Fault::new("DescribeSecurityGroups", "RequestLimitExceeded").status(503).times(2))?;
-    assert_eq!(scene.answer()?["outcome"], "would-close", "what is throttled for a moment is done all the same");
+    scene.aws.ec2().fault(
+        &Fault::new("DescribeSecurityGroups", "RequestLimitExceeded")
+            .status(503)
+            .times(2),
+    )?;
+    assert_eq!(
+        scene.answer()?["outcome"],
+        "would-close",
+        "what is throttled for a moment is done all the same"
+    );
     Ok(())
 }

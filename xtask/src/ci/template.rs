@@ -23,16 +23,28 @@ pub(super) fn check() -> Result<()> {
     let template = root.join("template.yaml");
 
     execute(
-        offline(python.module("samcli").args(["validate", "--lint", "--template-file"]).arg(&template))
-            .current_dir(&root),
+        offline(
+            python
+                .module("samcli")
+                .args(["validate", "--lint", "--template-file"])
+                .arg(&template),
+        )
+        .current_dir(&root),
     )?;
 
     // Stays where it is, because the complaints of cfn-lint are about its lines.
     let scratch = scratch(&root)?;
     let translated = scratch.join("template.cloudformation.json");
     let script = root.join("xtask/src/ci/translate.py");
-    execute(offline(python.command().arg(script).arg(&template).arg(&translated)))?;
-    execute(offline(python.command().args(["-c", CFN_LINT, "--"]).arg(&translated)))?;
+    execute(offline(
+        python.command().arg(script).arg(&template).arg(&translated),
+    ))?;
+    execute(offline(
+        python
+            .command()
+            .args(["-c", CFN_LINT, "--"])
+            .arg(&translated),
+    ))?;
     anstream::println!("template.yaml: cfn-lint has nothing to say about its translation");
     checkov::check(&translated, &scratch.join("checkov"))
 }
@@ -49,8 +61,12 @@ fn offline(command: &mut Command) -> &mut Command {
 
 /// A directory for what the checks make.
 fn scratch(root: &Path) -> Result<PathBuf> {
-    let metadata = MetadataCommand::new().manifest_path(root.join("Cargo.toml")).no_deps().exec()?;
+    let metadata = MetadataCommand::new()
+        .manifest_path(root.join("Cargo.toml"))
+        .no_deps()
+        .exec()?;
     let directory = metadata.target_directory.join("xtask").into_std_path_buf();
-    fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+    fs::create_dir_all(&directory)
+        .with_context(|| format!("cannot create {}", directory.display()))?;
     Ok(directory)
 }

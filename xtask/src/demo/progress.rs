@@ -31,18 +31,36 @@ pub(super) fn step<T>(title: &str, work: impl FnOnce() -> Result<T>) -> Result<T
         result
     });
     let seconds = start.elapsed().as_secs_f64();
-    let (style, mark) = if result.is_ok() { (GREEN, "✓") } else { (RED, "✗") };
-    writeln!(anstream::stderr(), "{style}{mark}{style:#} {title} {DIM}{seconds:.1} s{DIM:#}")?;
+    let (style, mark) = if result.is_ok() {
+        (GREEN, "✓")
+    } else {
+        (RED, "✗")
+    };
+    writeln!(
+        anstream::stderr(),
+        "{style}{mark}{style:#} {title} {DIM}{seconds:.1} s{DIM:#}"
+    )?;
     result
 }
 
 fn spin(title: &str, start: Instant, is_done: &mpsc::Receiver<()>) {
     let mut talk = anstream::stderr();
     for frame in FRAMES.iter().cycle() {
-        write!(talk, "\r{frame} {title} {DIM}{:.1} s{DIM:#}", start.elapsed().as_secs_f64()).ok();
+        write!(
+            talk,
+            "\r{frame} {title} {DIM}{:.1} s{DIM:#}",
+            start.elapsed().as_secs_f64()
+        )
+        .ok();
         talk.flush().ok();
         if is_done.recv_timeout(FRAME) == Err(RecvTimeoutError::Disconnected) {
-            write!(talk, "\r{:width$}\r", "", width = title.chars().count().saturating_add(16)).ok();
+            write!(
+                talk,
+                "\r{:width$}\r",
+                "",
+                width = title.chars().count().saturating_add(16)
+            )
+            .ok();
             return;
         }
     }

@@ -13,12 +13,20 @@ use super::{BOLD, DIM, Ending, GREEN, RED, check, slack};
 
 pub(super) fn header() {
     println!("{BOLD}Portcullis on a local AWS{BOLD:#}");
-    println!("{DIM}The real template.yaml and the real function. No account, nothing leaves this machine.{DIM:#}\n");
+    println!(
+        "{DIM}The real template.yaml and the real function. No account, nothing leaves this machine.{DIM:#}\n"
+    );
 }
 
 pub(super) fn everything(ending: &Ending, stack: &Stack, files: &[PathBuf]) {
-    println!("\nDeployed {} resources, triggered by the EventBridge rule on aws.ec2.", stack.resources.len());
-    title(&format!("{} ({}) as it was opened, + in one call", ending.story.group.name, ending.story.group.id));
+    println!(
+        "\nDeployed {} resources, triggered by the EventBridge rule on aws.ec2.",
+        stack.resources.len()
+    );
+    title(&format!(
+        "{} ({}) as it was opened, + in one call",
+        ending.story.group.name, ending.story.group.id
+    ));
     println!("{}", before(ending));
     title("And a moment later");
     println!("{}", coloured(&after(ending).to_string()));
@@ -37,12 +45,22 @@ fn title(text: &str) {
 
 fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED).set_header(head);
+    table
+        .load_style(presets::UTF8_FULL_CONDENSED)
+        .set_header(head);
     table
 }
 
 fn cells(row: &Row) -> Vec<String> {
-    [&row.id, &row.protocol, &row.ports, &row.source, &row.description].map(Clone::clone).to_vec()
+    [
+        &row.id,
+        &row.protocol,
+        &row.ports,
+        &row.source,
+        &row.description,
+    ]
+    .map(Clone::clone)
+    .to_vec()
 }
 
 fn before(ending: &Ending) -> Table {
@@ -55,7 +73,14 @@ fn before(ending: &Ending) -> Table {
 }
 
 fn after(ending: &Ending) -> Table {
-    let mut table = table(&["rule", "protocol", "ports", "source", "verdict", "because of"]);
+    let mut table = table(&[
+        "rule",
+        "protocol",
+        "ports",
+        "source",
+        "verdict",
+        "because of",
+    ]);
     let reasons = check::reasons(ending);
     let left: BTreeSet<String> = ending.after.iter().map(|rule| Row::of(rule).id).collect();
     for Entry { row, .. } in &ending.story.opened {
@@ -70,18 +95,26 @@ fn after(ending: &Ending) -> Table {
 }
 
 fn because(reasons: &BTreeMap<String, BTreeSet<String>>, id: &str) -> String {
-    reasons.get(id).map(|rules| rules.iter().cloned().collect::<Vec<_>>().join("\n")).unwrap_or_default()
+    reasons
+        .get(id)
+        .map(|rules| rules.iter().cloned().collect::<Vec<_>>().join("\n"))
+        .unwrap_or_default()
 }
 
 /// The verdicts in colour, put in after the widths are settled.
 fn coloured(table: &str) -> String {
     let removed = format!(" {RED}removed{RED:#} ");
-    table.replace(" removed ", &removed).replace(" kept ", &format!(" {GREEN}kept{GREEN:#} "))
+    table
+        .replace(" removed ", &removed)
+        .replace(" kept ", &format!(" {GREEN}kept{GREEN:#} "))
 }
 
 fn timing(ending: &Ending) {
-    let milliseconds =
-        |time: Option<Duration>| time.map_or("never".to_owned(), |time| format!("{} ms", time.as_millis()));
+    let milliseconds = |time: Option<Duration>| {
+        time.map_or("never".to_owned(), |time| {
+            format!("{} ms", time.as_millis())
+        })
+    };
     let closed = milliseconds(ending.closed_in);
     let told = milliseconds(ending.told_in);
     println!(
@@ -96,7 +129,10 @@ fn email(ending: &Ending) {
         println!("  none came");
         return;
     };
-    let head = ["From: Portcullis <no-reply@sns.amazonaws.com>".to_owned(), format!("To: {}", mail.endpoint)];
+    let head = [
+        "From: Portcullis <no-reply@sns.amazonaws.com>".to_owned(),
+        format!("To: {}", mail.endpoint),
+    ];
     let subject = format!("Subject: {BOLD}{}{BOLD:#}", mail.subject);
     let lines = head.into_iter().chain([subject, String::new()]);
     frame(lines.chain(mail.text.lines().map(str::to_owned)));
@@ -119,7 +155,8 @@ fn frame(lines: impl Iterator<Item = String>) {
 }
 
 pub(super) fn verdict(ending: &Ending, problems: &[String]) {
-    let (gone, kept): (Vec<_>, Vec<_>) = ending.story.opened.iter().partition(|entry| entry.offends);
+    let (gone, kept): (Vec<_>, Vec<_>) =
+        ending.story.opened.iter().partition(|entry| entry.offends);
     if problems.is_empty() {
         let (gone, kept) = (gone.len(), kept.len());
         println!(
@@ -147,10 +184,22 @@ pub(super) fn evidence(aws: &LocalAws, function: &str) {
 /// How to go on by hand.
 pub(super) fn hints(aws: &LocalAws, group: &str, entries: &Path) {
     title("It all still runs. In another terminal:");
-    println!("  export AWS_ENDPOINT_URL={} AWS_ENDPOINT_URL_EC2={}", aws.url(), aws.ec2().url());
-    println!("  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION={}", aws.region());
-    println!("  aws ec2 authorize-security-group-ingress --group-id {group} --protocol tcp --port 22 --cidr 0.0.0.0/0");
-    println!("  aws events put-events --entries file://{}", entries.display());
+    println!(
+        "  export AWS_ENDPOINT_URL={} AWS_ENDPOINT_URL_EC2={}",
+        aws.url(),
+        aws.ec2().url()
+    );
+    println!(
+        "  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION={}",
+        aws.region()
+    );
+    println!(
+        "  aws ec2 authorize-security-group-ingress --group-id {group} --protocol tcp --port 22 --cidr 0.0.0.0/0"
+    );
+    println!(
+        "  aws events put-events --entries file://{}",
+        entries.display()
+    );
     println!("  aws ec2 describe-security-group-rules --filters Name=group-id,Values={group}");
     println!("\nEnter or Ctrl-C ends it.");
 }

@@ -11,19 +11,36 @@ const STRUCK: Style = Style::new().strikethrough();
 
 /// The lines of the message.
 pub(super) fn lines(message: &Value) -> Vec<String> {
-    let text = |pointer| message.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let list = |pointer| message.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
+    let text = |pointer| {
+        message
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let list = |pointer| {
+        message
+            .pointer(pointer)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
     let mut lines = Vec::new();
     if !text("/content/title").is_empty() {
         lines.push(format!("{BOLD}{}{BOLD:#}", styled(text("/content/title"))));
     }
     lines.extend(text("/content/description").lines().map(styled));
-    let steps: Vec<String> = list("/content/nextSteps").filter_map(Value::as_str).map(styled).collect();
+    let steps: Vec<String> = list("/content/nextSteps")
+        .filter_map(Value::as_str)
+        .map(styled)
+        .collect();
     if !steps.is_empty() {
         lines.push(format!("{BOLD}Next steps{BOLD:#}"));
         lines.extend(steps.iter().map(|one| format!("  • {one}")));
     }
-    let keywords: Vec<String> = list("/content/keywords").filter_map(Value::as_str).map(styled).collect();
+    let keywords: Vec<String> = list("/content/keywords")
+        .filter_map(Value::as_str)
+        .map(styled)
+        .collect();
     if !keywords.is_empty() {
         lines.push(format!("{ITALIC}{}{ITALIC:#}", keywords.join("  ")));
     }
@@ -47,8 +64,9 @@ fn styled(text: &str) -> String {
 fn links(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
-    while let Some((before, (inside, after))) =
-        rest.split_once('<').and_then(|(before, after)| Some((before, after.split_once('>')?)))
+    while let Some((before, (inside, after))) = rest
+        .split_once('<')
+        .and_then(|(before, after)| Some((before, after.split_once('>')?)))
     {
         out.push_str(before);
         match inside.split_once('|') {
@@ -90,7 +108,10 @@ mod tests {
 
     #[test]
     fn marks_vanish_and_single_ones_stay() {
-        assert_eq!(plain("*2 rules* of `sg-1` closed"), "2 rules of `sg-1` closed");
+        assert_eq!(
+            plain("*2 rules* of `sg-1` closed"),
+            "2 rules of `sg-1` closed"
+        );
         assert_eq!(plain("5 * 3"), "5 * 3");
         assert_eq!(plain("*a* * b"), "a * b");
     }

@@ -17,7 +17,12 @@ struct Line {
 /// Before: what a decent group looks like.
 const BEFORE: [Line; 4] = [
     fine("tcp", Some((22, 22)), "10.0.0.0/8", "ssh from the offices"),
-    fine("tcp", Some((5432, 5432)), "GROUP", "database, for the web servers"),
+    fine(
+        "tcp",
+        Some((5432, 5432)),
+        "GROUP",
+        "database, for the web servers",
+    ),
     fine("tcp", Some((443, 443)), "LIST", "partners"),
     fine("icmp", Some((8, -1)), "0.0.0.0/0", "ping"),
 ];
@@ -29,7 +34,12 @@ const CHANGE: [Line; 7] = [
     bad("tcp", Some((8040, 8040)), "0.0.0.0/0", "new admin page"),
     bad("tcp", Some((8040, 8040)), "::/0", "new admin page"),
     bad("tcp", Some((3306, 3306)), "0.0.0.0/1", "not 0.0.0.0/0 :-)"),
-    bad("tcp", Some((3306, 3306)), "128.0.0.0/1", "not 0.0.0.0/0 :-)"),
+    bad(
+        "tcp",
+        Some((3306, 3306)),
+        "128.0.0.0/1",
+        "not 0.0.0.0/0 :-)",
+    ),
     bad("-1", None, "::/0", "debugging"),
 ];
 
@@ -39,7 +49,13 @@ const fn fine(
     source: &'static str,
     description: &'static str,
 ) -> Line {
-    Line { protocol, ports, source, description, offends: false }
+    Line {
+        protocol,
+        ports,
+        source,
+        description,
+        offends: false,
+    }
 }
 
 const fn bad(
@@ -48,7 +64,10 @@ const fn bad(
     source: &'static str,
     description: &'static str,
 ) -> Line {
-    Line { offends: true, ..fine(protocol, ports, source, description) }
+    Line {
+        offends: true,
+        ..fine(protocol, ports, source, description)
+    }
 }
 
 impl Line {
@@ -66,7 +85,10 @@ impl Line {
             fields.insert("ToPort".to_owned(), json!(to));
         }
         if let Some(fields) = permission.as_object_mut() {
-            fields.insert(list.to_owned(), json!([{key: source, "Description": self.description}]));
+            fields.insert(
+                list.to_owned(),
+                json!([{key: source, "Description": self.description}]),
+            );
         }
         permission
     }
@@ -88,12 +110,21 @@ impl Row {
         let text = |pointer: &str| rule.pointer(pointer).and_then(Value::as_str);
         let number = |field: &str| rule.get(field).and_then(Value::as_i64).unwrap_or(-1);
         let protocol = text("/IpProtocol").unwrap_or_default();
-        let sources = ["/CidrIpv4", "/CidrIpv6", "/PrefixListId", "/ReferencedGroupInfo/GroupId"];
+        let sources = [
+            "/CidrIpv4",
+            "/CidrIpv6",
+            "/PrefixListId",
+            "/ReferencedGroupInfo/GroupId",
+        ];
         Self {
             id: rule_id(rule),
             protocol: if protocol == "-1" { "all" } else { protocol }.to_owned(),
             ports: ports(protocol, number("FromPort"), number("ToPort")),
-            source: sources.into_iter().find_map(text).unwrap_or_default().to_owned(),
+            source: sources
+                .into_iter()
+                .find_map(text)
+                .unwrap_or_default()
+                .to_owned(),
             description: text("/Description").unwrap_or_default().to_owned(),
         }
     }
@@ -140,8 +171,16 @@ impl Story {
                 "Entries": [{"Cidr": "198.51.100.0/24"}, {"Cidr": "203.0.113.7/32"}],
             }),
         )?;
-        let list = list.pointer("/PrefixList/PrefixListId").and_then(Value::as_str).context("no prefix list")?;
-        let mut story = Self { helper, list: list.to_owned(), group, opened: Vec::new() };
+        let list = list
+            .pointer("/PrefixList/PrefixListId")
+            .and_then(Value::as_str)
+            .context("no prefix list")?;
+        let mut story = Self {
+            helper,
+            list: list.to_owned(),
+            group,
+            opened: Vec::new(),
+        };
         story.authorize(&BEFORE, false)?;
         Ok(story)
     }
@@ -149,15 +188,26 @@ impl Story {
     /// Opens the group and returns CloudTrail's record of it.
     pub(super) fn open(&mut self, aws: &LocalAws) -> Result<Value> {
         let (permissions, rules) = self.authorize(&CHANGE, true)?;
-        Ok(cloudtrail::authorize(aws, &self.group, &permissions, &rules))
+        Ok(cloudtrail::authorize(
+            aws,
+            &self.group,
+            &permissions,
+            &rules,
+        ))
     }
 
     fn authorize(&mut self, lines: &[Line], new: bool) -> Result<(Value, Vec<Value>)> {
-        let permissions: Value = lines.iter().map(|line| line.permission(&self.source(line))).collect();
+        let permissions: Value = lines
+            .iter()
+            .map(|line| line.permission(&self.source(line)))
+            .collect();
         let mut rules = self.group.authorize(&permissions)?;
         rules.sort_by_key(|rule| lines.iter().position(|line| self.is(line, rule)));
         for rule in &rules {
-            let line = lines.iter().find(|line| self.is(line, rule)).context("EC2 made a rule nobody asked for")?;
+            let line = lines
+                .iter()
+                .find(|line| self.is(line, rule))
+                .context("EC2 made a rule nobody asked for")?;
             let (row, offends) = (Row::of(rule), line.offends);
             self.opened.push(Entry { row, new, offends });
         }
@@ -165,7 +215,9 @@ impl Story {
     }
 
     fn source(&self, line: &Line) -> String {
-        line.source.replace("GROUP", &self.helper).replace("LIST", &self.list)
+        line.source
+            .replace("GROUP", &self.helper)
+            .replace("LIST", &self.list)
     }
 
     fn is(&self, line: &Line, rule: &Value) -> bool {
@@ -182,6 +234,9 @@ impl Story {
     /// Whether all offending rules are gone.
     pub(super) fn is_closed(&self) -> Result<bool> {
         let ids = self.group.rule_ids()?;
-        Ok(!self.opened.iter().any(|entry| entry.offends && ids.contains(&entry.row.id)))
+        Ok(!self
+            .opened
+            .iter()
+            .any(|entry| entry.offends && ids.contains(&entry.row.id)))
     }
 }

@@ -51,7 +51,9 @@ impl Request {
     /// The fields that begin so, as `rest=value`.
     pub(crate) fn below(&self, prefix: &str) -> Vec<String> {
         let fields = self.form.iter();
-        fields.filter_map(|(name, value)| Some(format!("{}={value}", name.strip_prefix(prefix)?))).collect()
+        fields
+            .filter_map(|(name, value)| Some(format!("{}={value}", name.strip_prefix(prefix)?)))
+            .collect()
     }
 }
 
@@ -112,7 +114,9 @@ impl Stub {
     /// The requests of one action.
     pub(crate) fn of(&self, action: &str) -> Vec<Request> {
         let requests = self.requests().into_iter();
-        requests.filter(|request| request.get("Action") == action).collect()
+        requests
+            .filter(|request| request.get("Action") == action)
+            .collect()
     }
 
     /// The most requests that were being answered at the same time.
@@ -160,9 +164,19 @@ fn answer(shared: &Shared, stream: &mut TcpStream, reply: Reply) -> bool {
         Reply::Answer(status, body) => send(stream, status, &body),
         Reply::After(action, body) => {
             let state = shared.state.lock().unwrap();
-            let is_alone = |state: &mut State| !state.seen.iter().any(|request| request.get("Action") == action);
+            let is_alone = |state: &mut State| {
+                !state
+                    .seen
+                    .iter()
+                    .any(|request| request.get("Action") == action)
+            };
             let limit = Duration::from_secs(3);
-            drop(shared.changed.wait_timeout_while(state, limit, is_alone).unwrap());
+            drop(
+                shared
+                    .changed
+                    .wait_timeout_while(state, limit, is_alone)
+                    .unwrap(),
+            );
             send(stream, 200, &body)
         }
         Reply::Slow(time, body) => {
@@ -188,7 +202,12 @@ fn answer(shared: &Shared, stream: &mut TcpStream, reply: Reply) -> bool {
 
 fn send(stream: &mut TcpStream, status: u16, body: &str) -> bool {
     let mut text = format!("HTTP/1.1 {status} Whatever\r\nx-amzn-requestid: r-42\r\n");
-    write!(text, "content-type: text/xml\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+    write!(
+        text,
+        "content-type: text/xml\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
     stream.write_all(text.as_bytes()).is_ok()
 }
 
@@ -208,13 +227,23 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     reader.read_exact(&mut body).ok()?;
     let body = String::from_utf8(body).unwrap();
     let mut form = form(&body);
-    let target = head.lines().find_map(|line| line.strip_prefix("x-amz-target: AmazonSSM."));
+    let target = head
+        .lines()
+        .find_map(|line| line.strip_prefix("x-amz-target: AmazonSSM."));
     form.extend(target.map(|action| ("Action".to_owned(), action.trim().to_owned())));
-    Some(Request { connection: 0, head, body, form })
+    Some(Request {
+        connection: 0,
+        head,
+        body,
+        form,
+    })
 }
 
 fn form(body: &str) -> BTreeMap<String, String> {
-    body.split('&').filter_map(|pair| pair.split_once('=')).map(|(name, value)| (decode(name), decode(value))).collect()
+    body.split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (decode(name), decode(value)))
+        .collect()
 }
 
 fn decode(text: &str) -> String {

@@ -1,8 +1,8 @@
 //! Adding rules.
 
-use portcullis_remediation::ports::Authorized;
+use portcullis_remediation::services::AuthorizeResults;
 use portcullis_remediation::{AuthorizeIngress as _, ErrorKind};
-use portcullis_rules::group::WrittenPorts;
+use portcullis_rules::group::Ec2Ports;
 use portcullis_rules::source::GroupSource;
 use portcullis_rules::{IngressRule, Source};
 
@@ -12,22 +12,28 @@ use crate::{ID, aws, kinds};
 const AUTHORIZE: &str = "AuthorizeSecurityGroupIngress";
 
 fn rule(protocol: &str, from: i32, to: i32, source: Source) -> IngressRule {
-    let ports = WrittenPorts { from: Some(from), to: Some(to) };
+    let ports = Ec2Ports {
+        from: Some(from),
+        to: Some(to),
+    };
     IngressRule::new(protocol.parse().unwrap(), ports, source).unwrap()
 }
 
 fn world(port: i32) -> IngressRule {
-    rule("tcp", port, port, Source::cidr("0.0.0.0/0").unwrap())
+    rule("tcp", port, port, Source::from_cidr("0.0.0.0/0").unwrap())
 }
 
 fn tagged(port: i32, tags: &[(&str, &str)]) -> IngressRule {
     let mut rule = world(port);
-    rule.tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    rule.tags = tags
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect();
     rule
 }
 
-async fn authorize(stub: &Stub, rules: &[IngressRule]) -> Authorized {
-    let authorized = aws(stub).changer().authorize(ID, rules).await;
+async fn authorize(stub: &Stub, rules: &[IngressRule]) -> AuthorizeResults {
+    let authorized = aws(stub).ingress_editor().authorize_rules(ID, rules).await;
     assert_eq!(authorized.len(), rules.len(), "an outcome for each box");
     authorized
 }
@@ -40,7 +46,9 @@ fn done() -> Reply {
 fn ports(stub: &Stub) -> Vec<Vec<String>> {
     let from = |request: &Request| {
         let fields = request.below("IpPermissions.").into_iter();
-        fields.filter_map(|field| Some(field.split_once(".FromPort=")?.1.to_owned())).collect()
+        fields
+            .filter_map(|field| Some(field.split_once(".FromPort=")?.1.to_owned()))
+            .collect()
     };
     let mut calls: Vec<Vec<String>> = stub.of(AUTHORIZE).iter().map(from).collect();
     calls.sort();
@@ -49,10 +57,13 @@ fn ports(stub: &Stub) -> Vec<Vec<String>> {
 
 #[tokio::test]
 async fn all_boxes_come_in_one_call_with_their_descriptions() {
-    let peer = GroupSource { group_id: "sg-2".to_owned(), owner_id: Some("210987654321".to_owned()) };
+    let peer = GroupSource {
+        group_id: "sg-2".to_owned(),
+        owner_id: Some("210987654321".to_owned()),
+    };
     let mut rules = [
-        rule("tcp", 80, 80, Source::cidr("0.0.0.0/0").unwrap()),
-        rule("udp", 53, 54, Source::cidr("2001:db8::/32").unwrap()),
+        rule("tcp", 80, 80, Source::from_cidr("0.0.0.0/0").unwrap()),
+        rule("udp", 53, 54, Source::from_cidr("2001:db8::/32").unwrap()),
         rule("-1", -1, -1, Source::PrefixList("pl-1".to_owned())),
         rule("icmp", 8, -1, Source::Group(peer)),
         world(443),
@@ -94,8 +105,16 @@ async fn all_boxes_come_in_one_call_with_their_descriptions() {
             "5.ToPort=443",
         ]
     );
-    let others: Vec<_> = requests[0].form.keys().filter(|key| !key.starts_with("IpPerm")).collect();
-    assert_eq!(others, ["Action", "GroupId", "Version"], "without tags nothing is tagged");
+    let others: Vec<_> = requests[0]
+        .form
+        .keys()
+        .filter(|key| !key.starts_with("IpPerm"))
+        .collect();
+    assert_eq!(
+        others,
+        ["Action", "GroupId", "Version"],
+        "without tags nothing is tagged"
+    );
 }
 
 #[tokio::test]
@@ -116,7 +135,11 @@ async fn boxes_with_the_same_tags_come_together() {
     let stub = Stub::start([(AUTHORIZE, done())]);
     assert_eq!(kinds(&authorize(&stub, &rules).await), [None; 4]);
     assert_eq!(ports(&stub), [vec!["1", "4"], vec!["2"], vec!["3"]]);
-    let both = stub.of(AUTHORIZE).into_iter().find(|request| request.get("IpPermissions.2.FromPort") == "4").unwrap();
+    let both = stub
+        .of(AUTHORIZE)
+        .into_iter()
+        .find(|request| request.get("IpPermissions.2.FromPort") == "4")
+        .unwrap();
     assert_eq!(
         both.below("TagSpecification."),
         [
@@ -131,7 +154,13 @@ async fn boxes_with_the_same_tags_come_together() {
 
 #[tokio::test]
 async fn tags_that_only_aws_may_set_are_left_out() {
-    let rules = [tagged(1, &[("aws:cloudformation:stack-name", "shop"), ("AWS:x", "")]), tagged(2, &[])];
+    let rules = [
+        tagged(
+            1,
+            &[("aws:cloudformation:stack-name", "shop"), ("AWS:x", "")],
+        ),
+        tagged(2, &[]),
+    ];
     let stub = Stub::start([(AUTHORIZE, done())]);
     assert_eq!(kinds(&authorize(&stub, &rules).await), [None; 2]);
     let requests = stub.requests();
@@ -159,18 +188,31 @@ async fn a_box_that_is_there_already_is_a_success() {
 /// Refuses every call with port 23 in it.
 fn refuse_telnet(request: &Request, code: &str) -> Reply {
     let fields = request.below("IpPermissions.");
-    if fields.iter().any(|field| field.ends_with("FromPort=23")) { refused(400, code) } else { done() }
+    if fields.iter().any(|field| field.ends_with("FromPort=23")) {
+        refused(400, code)
+    } else {
+        done()
+    }
 }
 
 #[tokio::test]
 async fn one_box_that_is_there_already_does_not_keep_the_others_from_coming() {
-    let stub =
-        Stub::start([(AUTHORIZE, Reply::Judge(|request| refuse_telnet(request, "InvalidPermission.Duplicate")))]);
-    let rules = [tagged(22, &[("team", "shop")]), tagged(23, &[("team", "shop")])];
+    let stub = Stub::start([(
+        AUTHORIZE,
+        Reply::Judge(|request| refuse_telnet(request, "InvalidPermission.Duplicate")),
+    )]);
+    let rules = [
+        tagged(22, &[("team", "shop")]),
+        tagged(23, &[("team", "shop")]),
+    ];
     assert_eq!(kinds(&authorize(&stub, &rules).await), [None; 2]);
     let requests = stub.of(AUTHORIZE);
     assert_eq!(requests.len(), 3, "both together, then each alone");
-    assert!(requests.iter().all(|request| request.get("TagSpecification.1.Tag.1.Value") == "shop"));
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.get("TagSpecification.1.Tag.1.Value") == "shop")
+    );
 }
 
 #[tokio::test]
@@ -188,32 +230,59 @@ async fn one_box_that_ec2_will_not_have_does_not_keep_the_others_from_coming() {
 
 #[tokio::test]
 async fn the_quota_is_named() {
-    let stub = Stub::start([(AUTHORIZE, refused(400, "RulesPerSecurityGroupLimitExceeded"))]);
+    let stub = Stub::start([(
+        AUTHORIZE,
+        refused(400, "RulesPerSecurityGroupLimitExceeded"),
+    )]);
     let authorized = authorize(&stub, &[world(22)]).await;
     let error = authorized[0].as_ref().unwrap_err();
     assert_eq!((error.operation, error.kind), (AUTHORIZE, ErrorKind::Other));
-    assert!(error.message.contains("RulesPerSecurityGroupLimitExceeded"), "{error}");
+    assert!(
+        error.message.contains("RulesPerSecurityGroupLimitExceeded"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn a_deleted_source_group_does_not_keep_the_others_from_coming() {
-    let stub = Stub::start([(AUTHORIZE, Reply::Judge(|request| refuse_telnet(request, "InvalidGroup.NotFound")))]);
-    let rules = [world(22), rule("tcp", 23, 23, Source::group("sg-gone"))];
-    assert_eq!(kinds(&authorize(&stub, &rules).await), [None, Some(ErrorKind::GroupNotFound)]);
+    let stub = Stub::start([(
+        AUTHORIZE,
+        Reply::Judge(|request| refuse_telnet(request, "InvalidGroup.NotFound")),
+    )]);
+    let rules = [
+        world(22),
+        rule("tcp", 23, 23, Source::from_group_id("sg-gone")),
+    ];
+    assert_eq!(
+        kinds(&authorize(&stub, &rules).await),
+        [None, Some(ErrorKind::GroupNotFound)]
+    );
 }
 
 #[tokio::test]
 async fn what_would_fail_for_each_box_is_not_tried_for_each() {
     for (reply, kind, calls) in [
         (refused(403, "UnauthorizedOperation"), ErrorKind::Denied, 1),
-        (refused(503, "RequestLimitExceeded"), ErrorKind::Throttled, 3),
-        (refused(400, "InvalidGroup.NotFound"), ErrorKind::GroupNotFound, 1),
+        (
+            refused(503, "RequestLimitExceeded"),
+            ErrorKind::Throttled,
+            3,
+        ),
+        (
+            refused(400, "InvalidGroup.NotFound"),
+            ErrorKind::GroupNotFound,
+            1,
+        ),
         (refused(400, "ExpiredToken"), ErrorKind::Other, 1),
         (refused(500, "InternalError"), ErrorKind::Other, 3),
         (Reply::Gone, ErrorKind::NoAnswer, 3),
         (ok(AUTHORIZE, "<return>false</return>"), ErrorKind::Other, 1),
         (ok(AUTHORIZE, ""), ErrorKind::Other, 1),
-        (Reply::Answer(200, "<Authorize".to_owned()), ErrorKind::Other, 1),
+        (
+            Reply::Answer(200, "<Authorize".to_owned()),
+            ErrorKind::Other,
+            1,
+        ),
     ] {
         let stub = Stub::start([(AUTHORIZE, reply.clone())]);
         let authorized = authorize(&stub, &[world(22), world(23)]).await;
@@ -224,7 +293,10 @@ async fn what_would_fail_for_each_box_is_not_tried_for_each() {
 
 #[tokio::test]
 async fn a_call_whose_answer_was_lost_is_a_success_when_it_comes_again() {
-    let stub = Stub::start([(AUTHORIZE, Reply::Gone), (AUTHORIZE, refused(400, "InvalidPermission.Duplicate"))]);
+    let stub = Stub::start([
+        (AUTHORIZE, Reply::Gone),
+        (AUTHORIZE, refused(400, "InvalidPermission.Duplicate")),
+    ]);
     assert_eq!(kinds(&authorize(&stub, &[world(80)]).await), [None]);
     assert_eq!(stub.requests().len(), 2);
 }
@@ -233,10 +305,22 @@ async fn a_call_whose_answer_was_lost_is_a_success_when_it_comes_again() {
 async fn outcomes_stand_in_the_order_of_the_boxes() {
     let refuse = |request: &Request| {
         let is_shop = request.get("TagSpecification.1.Tag.1.Value") == "shop";
-        if is_shop { refused(403, "UnauthorizedOperation") } else { done() }
+        if is_shop {
+            refused(403, "UnauthorizedOperation")
+        } else {
+            done()
+        }
     };
     let stub = Stub::start([(AUTHORIZE, Reply::Judge(refuse))]);
-    let rules = [tagged(1, &[("team", "shop")]), tagged(2, &[]), tagged(3, &[("team", "shop")]), tagged(4, &[])];
+    let rules = [
+        tagged(1, &[("team", "shop")]),
+        tagged(2, &[]),
+        tagged(3, &[("team", "shop")]),
+        tagged(4, &[]),
+    ];
     let denied = Some(ErrorKind::Denied);
-    assert_eq!(kinds(&authorize(&stub, &rules).await), [denied, None, denied, None]);
+    assert_eq!(
+        kinds(&authorize(&stub, &rules).await),
+        [denied, None, denied, None]
+    );
 }

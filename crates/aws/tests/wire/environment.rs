@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 use portcullis_aws::Aws;
-use portcullis_remediation::{Alert, ReadGroups as _, Tell as _};
+use portcullis_remediation::{Alert, AlertPublisher as _, GroupReader as _};
 
 use crate::stub::{Reply, Stub, ok};
 
@@ -37,7 +37,7 @@ async fn child() {
     };
     aws.pre_connect().await;
     eprintln!("region: {}", aws.region());
-    let read = aws.reader().groups_using("pl-1").await;
+    let read = aws.group_reader().groups_using_prefix_list("pl-1").await;
     eprintln!("read: {read:?}");
     let alert = Alert {
         subject: "s".to_owned(),
@@ -46,7 +46,10 @@ async fn child() {
         report: "r".to_owned(),
         attributes: vec![],
     };
-    let told = aws.teller("arn:aws:sns:eu-west-1:1:t").tell(&alert).await;
+    let told = aws
+        .alert_publisher("arn:aws:sns:eu-west-1:1:t")
+        .publish(&alert)
+        .await;
     eprintln!("told: {told:?}");
 }
 
@@ -54,7 +57,10 @@ fn services() -> (Stub, Stub) {
     let sns = "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishResult>\
                <MessageId>m-1</MessageId></PublishResult></PublishResponse>";
     (
-        Stub::start([("DescribeSecurityGroups", ok("DescribeSecurityGroups", "<securityGroupInfo/>"))]),
+        Stub::start([(
+            "DescribeSecurityGroups",
+            ok("DescribeSecurityGroups", "<securityGroupInfo/>"),
+        )]),
         Stub::start([("Publish", Reply::Answer(200, sns.to_owned()))]),
     )
 }
@@ -78,7 +84,10 @@ fn keys_region_and_endpoints_come_from_the_environment() {
         assert_eq!(requests.len(), 1);
         let head = &requests[0].head;
         assert!(head.contains("AKIDFROMENV/"), "{head}");
-        assert!(head.contains(&format!("/eu-west-1/{service}/aws4_request")), "{head}");
+        assert!(
+            head.contains(&format!("/eu-west-1/{service}/aws4_request")),
+            "{head}"
+        );
         assert!(head.contains("session-from-env"), "{head}");
     }
 }
@@ -106,8 +115,12 @@ fn keys_and_region_of_a_profile_are_found() {
 #[test]
 fn no_region_is_an_error() {
     // A variable that is set to nothing is not set.
-    let said =
-        run(&[("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b"), ("AWS_REGION", ""), ("AWS_CA_BUNDLE", "")]);
+    let said = run(&[
+        ("AWS_ACCESS_KEY_ID", "a"),
+        ("AWS_SECRET_ACCESS_KEY", "b"),
+        ("AWS_REGION", ""),
+        ("AWS_CA_BUNDLE", ""),
+    ]);
     assert!(said.contains("connect: no AWS region"), "{said}");
 }
 
@@ -115,7 +128,10 @@ fn no_region_is_an_error() {
 fn no_credentials_is_an_error_of_the_call() {
     let (ec2, _) = services();
     let said = run(&[("AWS_REGION", "eu-west-1"), ("AWS_ENDPOINT_URL", &ec2.url)]);
-    assert!(said.contains("kind: Other"), "the call did not happen: {said}");
+    assert!(
+        said.contains("kind: Other"),
+        "the call did not happen: {said}"
+    );
     assert!(!said.contains("NoAnswer"), "{said}");
     assert!(said.contains("no credentials found in chain"), "{said}");
     assert!(said.contains("told: Err("), "{said}");
@@ -124,6 +140,12 @@ fn no_credentials_is_an_error_of_the_call() {
 
 #[test]
 fn a_missing_bundle_is_an_error() {
-    let said = run(&[("AWS_REGION", "eu-west-1"), ("AWS_CA_BUNDLE", "/no/such.pem")]);
-    assert!(said.contains("connect: AWS_CA_BUNDLE names `/no/such.pem`"), "{said}");
+    let said = run(&[
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_CA_BUNDLE", "/no/such.pem"),
+    ]);
+    assert!(
+        said.contains("connect: AWS_CA_BUNDLE names `/no/such.pem`"),
+        "{said}"
+    );
 }

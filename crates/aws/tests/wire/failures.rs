@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis_aws::Timing;
-use portcullis_remediation::{ErrorKind, PortError, ReadGroups as _};
+use portcullis_remediation::{ErrorKind, GroupReader as _, ServiceError};
 
 use crate::stub::{Reply, Stub, ok, refused};
 use crate::{aws, aws_at, timing};
@@ -11,8 +11,11 @@ use crate::{aws, aws_at, timing};
 const GROUPS: &str = "DescribeSecurityGroups";
 
 /// A call that any of these answers may meet.
-async fn call(stub: &Stub) -> Result<Vec<String>, PortError> {
-    aws(stub).reader().groups_using("pl-1").await
+async fn call(stub: &Stub) -> Result<Vec<String>, ServiceError> {
+    aws(stub)
+        .group_reader()
+        .groups_using_prefix_list("pl-1")
+        .await
 }
 
 fn none() -> Reply {
@@ -21,7 +24,12 @@ fn none() -> Reply {
 
 /// One try of a tenth of a second.
 fn hurried() -> Timing {
-    Timing { read: Duration::from_millis(100), attempt: Duration::from_millis(100), attempts: 1, ..timing() }
+    Timing {
+        read_timeout: Duration::from_millis(100),
+        attempt_timeout: Duration::from_millis(100),
+        max_attempts: 1,
+        ..timing()
+    }
 }
 
 #[tokio::test]
@@ -39,7 +47,11 @@ async fn error_codes_decide_what_it_means() {
         (400, "InvalidGroup.NotFound", ErrorKind::GroupNotFound),
         (400, "InvalidGroupId.NotFound", ErrorKind::GroupNotFound),
         (400, "InvalidPermission.NotFound", ErrorKind::RuleNotFound),
-        (400, "InvalidSecurityGroupRuleId.NotFound", ErrorKind::RuleNotFound),
+        (
+            400,
+            "InvalidSecurityGroupRuleId.NotFound",
+            ErrorKind::RuleNotFound,
+        ),
         (400, "InvalidGroupId.Malformed", ErrorKind::Other),
         (412, "DryRunOperation", ErrorKind::Other),
         (500, "InternalError", ErrorKind::Other),
@@ -72,7 +84,10 @@ async fn an_answer_to_another_question_is_an_error() {
 
 #[tokio::test]
 async fn a_throttled_call_is_tried_again() {
-    let stub = Stub::start([(GROUPS, refused(503, "RequestLimitExceeded")), (GROUPS, none())]);
+    let stub = Stub::start([
+        (GROUPS, refused(503, "RequestLimitExceeded")),
+        (GROUPS, none()),
+    ]);
     assert_eq!(call(&stub).await, Ok(vec![]));
     assert_eq!(stub.requests().len(), 2);
 }
@@ -81,7 +96,10 @@ async fn a_throttled_call_is_tried_again() {
 async fn a_server_error_is_tried_again_and_a_refusal_is_not() {
     let stub = Stub::start([(GROUPS, refused(500, "InternalError")), (GROUPS, none())]);
     assert_eq!(call(&stub).await, Ok(vec![]));
-    let stub = Stub::start([(GROUPS, refused(403, "UnauthorizedOperation")), (GROUPS, none())]);
+    let stub = Stub::start([
+        (GROUPS, refused(403, "UnauthorizedOperation")),
+        (GROUPS, none()),
+    ]);
     assert!(call(&stub).await.is_err());
     assert_eq!(stub.requests().len(), 1);
 }
@@ -89,18 +107,26 @@ async fn a_server_error_is_tried_again_and_a_refusal_is_not() {
 #[tokio::test]
 async fn silence_is_no_answer() {
     let stub = Stub::start([(GROUPS, Reply::Silence)]);
-    let reader = aws_at(&stub.url, &hurried()).reader();
-    let error = reader.groups_using("pl-1").await.unwrap_err();
+    let reader = aws_at(&stub.url, &hurried()).group_reader();
+    let error = reader.groups_using_prefix_list("pl-1").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NoAnswer, "{error}");
-    assert_eq!(stub.requests().len(), 1, "as many attempts as were asked for");
+    assert_eq!(
+        stub.requests().len(),
+        1,
+        "as many attempts as were asked for"
+    );
 }
 
 #[tokio::test]
 async fn the_whole_call_is_bounded_too() {
     let stub = Stub::start([(GROUPS, Reply::Silence)]);
-    let timing = Timing { attempts: 1000, operation: Duration::from_millis(250), ..hurried() };
-    let reader = aws_at(&stub.url, &timing).reader();
-    let error = reader.groups_using("pl-1").await.unwrap_err();
+    let timing = Timing {
+        max_attempts: 1000,
+        operation_timeout: Duration::from_millis(250),
+        ..hurried()
+    };
+    let reader = aws_at(&stub.url, &timing).group_reader();
+    let error = reader.groups_using_prefix_list("pl-1").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NoAnswer, "{error}");
     assert!(stub.requests().len() < 10);
 }
@@ -122,18 +148,22 @@ async fn half_an_answer_is_no_answer() {
 
 #[tokio::test]
 async fn nobody_there_is_no_answer() {
-    let reader = aws_at("http://127.0.0.1:1", &timing()).reader();
-    let error = reader.groups_using("pl-1").await.unwrap_err();
+    let reader = aws_at("http://127.0.0.1:1", &timing()).group_reader();
+    let error = reader.groups_using_prefix_list("pl-1").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NoAnswer, "{error}");
 }
 
 #[tokio::test]
 async fn a_connection_that_dies_while_it_is_used_is_replaced() {
     let stub = Stub::start([(GROUPS, none()), (GROUPS, Reply::Gone), (GROUPS, none())]);
-    let reader = aws(&stub).reader();
-    assert_eq!(reader.groups_using("pl-1").await, Ok(vec![]));
-    assert_eq!(reader.groups_using("pl-1").await, Ok(vec![]));
-    let connections: Vec<_> = stub.requests().iter().map(|request| request.connection).collect();
+    let reader = aws(&stub).group_reader();
+    assert_eq!(reader.groups_using_prefix_list("pl-1").await, Ok(vec![]));
+    assert_eq!(reader.groups_using_prefix_list("pl-1").await, Ok(vec![]));
+    let connections: Vec<_> = stub
+        .requests()
+        .iter()
+        .map(|request| request.connection)
+        .collect();
     assert_eq!(connections, [0, 0, 1]);
 }
 
@@ -141,12 +171,16 @@ async fn a_connection_that_dies_while_it_is_used_is_replaced() {
 async fn a_pooled_connection_that_the_server_closed_is_replaced() {
     let gone = Reply::ThenGone(crate::stub::xml(GROUPS, "<securityGroupInfo/>"));
     let stub = Stub::start([(GROUPS, gone), (GROUPS, none())]);
-    let reader = aws(&stub).reader();
-    assert_eq!(reader.groups_using("pl-1").await, Ok(vec![]));
+    let reader = aws(&stub).group_reader();
+    assert_eq!(reader.groups_using_prefix_list("pl-1").await, Ok(vec![]));
     // As in a frozen sandbox: nobody looks at the socket while it is closed.
     std::thread::sleep(Duration::from_millis(100));
-    assert_eq!(reader.groups_using("pl-1").await, Ok(vec![]));
-    let connections: Vec<_> = stub.requests().iter().map(|request| request.connection).collect();
+    assert_eq!(reader.groups_using_prefix_list("pl-1").await, Ok(vec![]));
+    let connections: Vec<_> = stub
+        .requests()
+        .iter()
+        .map(|request| request.connection)
+        .collect();
     assert_eq!(connections, [0, 1]);
 }
 
@@ -155,7 +189,14 @@ async fn all_clients_share_one_pool() {
     let stub = Stub::start([(GROUPS, none())]);
     let aws = aws(&stub);
     for _ in 0..3 {
-        assert_eq!(aws.reader().groups_using("pl-1").await, Ok(vec![]));
+        assert_eq!(
+            aws.group_reader().groups_using_prefix_list("pl-1").await,
+            Ok(vec![])
+        );
     }
-    assert!(stub.requests().iter().all(|request| request.connection == 0));
+    assert!(
+        stub.requests()
+            .iter()
+            .all(|request| request.connection == 0)
+    );
 }

@@ -1,6 +1,10 @@
 //! The adapters against a server on a real socket: what is sent byte for byte, and what becomes of every answer.
 
-#![expect(clippy::arithmetic_side_effects, clippy::unwrap_used, reason = "a test may fail loudly, and its helpers too")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::unwrap_used,
+    reason = "a test may fail loudly, and its helpers too"
+)]
 
 #[path = "../stub/mod.rs"]
 mod stub;
@@ -20,7 +24,7 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use portcullis_aws::{Aws, Timing};
-use portcullis_remediation::{ErrorKind, PortError};
+use portcullis_remediation::{ErrorKind, ServiceError};
 use stub::Stub;
 
 /// The group of the tests.
@@ -28,17 +32,23 @@ const ID: &str = "sg-0123456789abcdef0";
 
 /// Patient, but without pauses worth mentioning.
 fn timing() -> Timing {
-    Timing { pause: Duration::from_millis(1), ..Timing::default() }
+    Timing {
+        initial_backoff: Duration::from_millis(1),
+        ..Timing::default()
+    }
 }
 
 fn aws_at(url: &str, timing: &Timing) -> Aws {
     let keys = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
-    Aws::at(url, keys, timing).unwrap()
+    Aws::connect_to_endpoint(url, keys, timing).unwrap()
 }
 
 /// What became of each box; `None` where all went well.
-fn kinds(outcomes: &[Result<(), PortError>]) -> Vec<Option<ErrorKind>> {
-    outcomes.iter().map(|outcome| outcome.as_ref().err().map(|error| error.kind)).collect()
+fn kinds(outcomes: &[Result<(), ServiceError>]) -> Vec<Option<ErrorKind>> {
+    outcomes
+        .iter()
+        .map(|outcome| outcome.as_ref().err().map(|error| error.kind))
+        .collect()
 }
 
 fn aws(stub: &Stub) -> Aws {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_remediation::{ErrorKind, GroupRef, PortError, ReadGroups as _, Snapshot};
+use portcullis_remediation::{ErrorKind, GroupReader as _, GroupRef, ServiceError, Snapshot};
 
 use crate::stub::{Reply, Stub, ok, refused, xml};
 use crate::{ID, aws};
@@ -21,7 +21,10 @@ fn group(id: &str, permissions: &str) -> String {
 }
 
 fn groups(items: &str) -> Reply {
-    ok(GROUPS, &format!("<securityGroupInfo>{items}</securityGroupInfo>"))
+    ok(
+        GROUPS,
+        &format!("<securityGroupInfo>{items}</securityGroupInfo>"),
+    )
 }
 
 /// A rule with this number as id, and its source as an element.
@@ -34,11 +37,21 @@ fn rule(number: u32, protocol: &str, port: i32, source: &str) -> String {
 }
 
 fn tcp(number: u32) -> String {
-    rule(number, "tcp", 22, &format!("<cidrIpv4>198.51.{number}.0/24</cidrIpv4>"))
+    rule(
+        number,
+        "tcp",
+        22,
+        &format!("<cidrIpv4>198.51.{number}.0/24</cidrIpv4>"),
+    )
 }
 
 fn from_list(number: u32) -> String {
-    rule(number, "tcp", 443, &format!("<prefixListId>pl-{number}</prefixListId>"))
+    rule(
+        number,
+        "tcp",
+        443,
+        &format!("<prefixListId>pl-{number}</prefixListId>"),
+    )
 }
 
 fn rules(items: &str) -> Reply {
@@ -53,20 +66,31 @@ fn rules_page(items: &str, next: &str) -> Reply {
 fn entries_page(cidrs: &[&str], next: &str) -> Reply {
     let items = cidrs.join("</cidr></item><item><cidr>");
     let items = format!("<item><cidr>{items}</cidr></item>");
-    ok(ENTRIES, &format!("<entrySet>{items}</entrySet><nextToken>{next}</nextToken>"))
+    ok(
+        ENTRIES,
+        &format!("<entrySet>{items}</entrySet><nextToken>{next}</nextToken>"),
+    )
 }
 
-async fn read(stub: &Stub) -> Result<Snapshot, PortError> {
-    aws(stub).reader().group(&GroupRef::Id(ID.to_owned())).await
+async fn read(stub: &Stub) -> Result<Snapshot, ServiceError> {
+    aws(stub)
+        .group_reader()
+        .read_group(&GroupRef::Id(ID.to_owned()))
+        .await
 }
 
-async fn read_named(stub: &Stub) -> Result<Snapshot, PortError> {
-    aws(stub).reader().group(&GroupRef::Name("web".to_owned())).await
+async fn read_named(stub: &Stub) -> Result<Snapshot, ServiceError> {
+    aws(stub)
+        .group_reader()
+        .read_group(&GroupRef::Name("web".to_owned()))
+        .await
 }
 
 fn rule_ids(snapshot: &Snapshot) -> Vec<&str> {
     let rules = snapshot.group.rules.iter();
-    rules.map(|rule| rule.id.as_deref().unwrap_or("none")).collect()
+    rules
+        .map(|rule| rule.id.as_deref().unwrap_or("none"))
+        .collect()
 }
 
 #[tokio::test]
@@ -75,7 +99,15 @@ async fn a_group_is_read_from_both_calls() {
                   <ipRanges><item><cidrIp>0.0.0.0/0</cidrIp><description>rdp</description></item></ipRanges></item>";
     let stub = Stub::start([
         (GROUPS, groups(&group(ID, unseen))),
-        (RULES, rules(&rule(1, "tcp", 22, "<cidrIpv6>::/0</cidrIpv6><description>ssh</description>"))),
+        (
+            RULES,
+            rules(&rule(
+                1,
+                "tcp",
+                22,
+                "<cidrIpv6>::/0</cidrIpv6><description>ssh</description>",
+            )),
+        ),
     ]);
     let snapshot = read(&stub).await.unwrap();
     let group = &snapshot.group;
@@ -149,7 +181,10 @@ async fn a_later_page_that_fails_is_an_error() {
 async fn egress_and_the_rules_of_other_groups_are_left_out() {
     let egress = tcp(2).replace("<isEgress>false", "<isEgress>true");
     let foreign = tcp(3).replace(ID, "sg-other");
-    let stub = Stub::start([(GROUPS, groups(&group(ID, ""))), (RULES, rules(&format!("{}{egress}{foreign}", tcp(1))))]);
+    let stub = Stub::start([
+        (GROUPS, groups(&group(ID, ""))),
+        (RULES, rules(&format!("{}{egress}{foreign}", tcp(1)))),
+    ]);
     assert_eq!(rule_ids(&read(&stub).await.unwrap()), ["sgr-1"]);
 }
 
@@ -188,8 +223,14 @@ async fn a_name_of_two_groups_is_an_error() {
 async fn a_group_that_is_not_there_is_told_as_such() {
     let gone = || refused(400, "InvalidGroup.NotFound");
     let stub = Stub::start([(GROUPS, gone()), (RULES, rules(""))]);
-    assert_eq!(read(&stub).await.unwrap_err().kind, ErrorKind::GroupNotFound);
-    assert_eq!(read_named(&stub).await.unwrap_err().kind, ErrorKind::GroupNotFound);
+    assert_eq!(
+        read(&stub).await.unwrap_err().kind,
+        ErrorKind::GroupNotFound
+    );
+    assert_eq!(
+        read_named(&stub).await.unwrap_err().kind,
+        ErrorKind::GroupNotFound
+    );
 }
 
 #[tokio::test]
@@ -232,7 +273,10 @@ fn with_lists<const N: usize>(lists: &[u32], replies: [Reply; N]) -> Stub {
 
 #[tokio::test]
 async fn all_pages_of_a_prefix_list_are_read() {
-    let pages = [entries_page(&["0.0.0.0/1"], "more"), entries_page(&["128.0.0.0/1"], "")];
+    let pages = [
+        entries_page(&["0.0.0.0/1"], "more"),
+        entries_page(&["128.0.0.0/1"], ""),
+    ];
     let stub = with_lists(&[1, 1], pages);
     let lists = read(&stub).await.unwrap().prefix_lists;
     let entries = lists.entries("pl-1").unwrap();
@@ -246,7 +290,10 @@ async fn all_pages_of_a_prefix_list_are_read() {
 
 #[tokio::test]
 async fn a_prefix_list_that_does_not_exist_is_unresolved() {
-    for code in ["InvalidPrefixListID.NotFound", "InvalidPrefixListId.NotFound"] {
+    for code in [
+        "InvalidPrefixListID.NotFound",
+        "InvalidPrefixListId.NotFound",
+    ] {
         let stub = with_lists(&[1], [refused(400, code)]);
         let snapshot = read(&stub).await.unwrap();
         assert_eq!(snapshot.prefix_lists.entries("pl-1"), None);
@@ -267,14 +314,21 @@ async fn a_prefix_list_that_cannot_be_read_is_an_error() {
 
 #[tokio::test]
 async fn few_prefix_lists_are_read_at_the_same_time() {
-    let body = xml(ENTRIES, "<entrySet><item><cidr>10.0.0.0/8</cidr></item></entrySet>");
+    let body = xml(
+        ENTRIES,
+        "<entrySet><item><cidr>10.0.0.0/8</cidr></item></entrySet>",
+    );
     let slow = Reply::Slow(Duration::from_millis(100), body);
     let stub = with_lists(&[1, 2, 3, 4, 5, 6, 7], [slow]);
     let lists = read(&stub).await.unwrap().prefix_lists;
     for number in 1..=7 {
         assert_eq!(lists.entries(&format!("pl-{number}")).unwrap().len(), 1);
     }
-    assert!((2..=4).contains(&stub.most_at_once()), "{}", stub.most_at_once());
+    assert!(
+        (2..=4).contains(&stub.most_at_once()),
+        "{}",
+        stub.most_at_once()
+    );
 }
 
 #[tokio::test]
@@ -284,10 +338,17 @@ async fn groups_that_use_a_prefix_list_are_found_on_all_pages() {
         ok(GROUPS, &format!("{info}<nextToken>{next}</nextToken>"))
     };
     let stub = Stub::start([(GROUPS, page("sg-2", "more")), (GROUPS, page("sg-1", ""))]);
-    let found = aws(&stub).reader().groups_using("pl-1").await.unwrap();
+    let found = aws(&stub)
+        .group_reader()
+        .groups_using_prefix_list("pl-1")
+        .await
+        .unwrap();
     assert_eq!(found, ["sg-1", "sg-2"]);
     let asked = stub.of(GROUPS);
-    assert_eq!(asked[0].get("Filter.1.Name"), "ip-permission.prefix-list-id");
+    assert_eq!(
+        asked[0].get("Filter.1.Name"),
+        "ip-permission.prefix-list-id"
+    );
     assert_eq!(asked[0].get("Filter.1.Value.1"), "pl-1");
     assert_eq!(asked[1].get("NextToken"), "more");
 }

@@ -1,7 +1,7 @@
 //! Removing rules.
 
-use portcullis_remediation::{ErrorKind, RevokeIngress as _, Revoked};
-use portcullis_rules::group::WrittenPorts;
+use portcullis_remediation::{ErrorKind, RevokeIngress as _, RevokeResults};
+use portcullis_rules::group::Ec2Ports;
 use portcullis_rules::source::GroupSource;
 use portcullis_rules::{IngressRule, Source};
 
@@ -11,7 +11,10 @@ use crate::{ID, aws, kinds};
 const REVOKE: &str = "RevokeSecurityGroupIngress";
 
 fn rule(protocol: &str, from: i32, to: i32, source: Source) -> IngressRule {
-    let ports = WrittenPorts { from: Some(from), to: Some(to) };
+    let ports = Ec2Ports {
+        from: Some(from),
+        to: Some(to),
+    };
     let mut rule = IngressRule::new(protocol.parse().unwrap(), ports, source).unwrap();
     rule.id = Some("sgr-1".to_owned());
     rule.description = Some("whatever".to_owned());
@@ -19,11 +22,11 @@ fn rule(protocol: &str, from: i32, to: i32, source: Source) -> IngressRule {
 }
 
 fn world(port: i32) -> IngressRule {
-    rule("tcp", port, port, Source::cidr("0.0.0.0/0").unwrap())
+    rule("tcp", port, port, Source::from_cidr("0.0.0.0/0").unwrap())
 }
 
-async fn revoke(stub: &Stub, rules: &[IngressRule]) -> Revoked {
-    let revoked = aws(stub).changer().revoke(ID, rules).await;
+async fn revoke(stub: &Stub, rules: &[IngressRule]) -> RevokeResults {
+    let revoked = aws(stub).ingress_editor().revoke_rules(ID, rules).await;
     assert_eq!(revoked.len(), rules.len(), "an outcome for each box");
     revoked
 }
@@ -42,10 +45,13 @@ fn unknown(port: i32) -> String {
 
 #[tokio::test]
 async fn all_boxes_go_in_one_call_by_content() {
-    let peer = GroupSource { group_id: "sg-2".to_owned(), owner_id: Some("210987654321".to_owned()) };
+    let peer = GroupSource {
+        group_id: "sg-2".to_owned(),
+        owner_id: Some("210987654321".to_owned()),
+    };
     let rules = [
-        rule("tcp", 20, 25, Source::cidr("1.2.3.4/0").unwrap()),
-        rule("-1", -1, -1, Source::cidr("::/0").unwrap()),
+        rule("tcp", 20, 25, Source::from_cidr("1.2.3.4/0").unwrap()),
+        rule("-1", -1, -1, Source::from_cidr("::/0").unwrap()),
         rule("icmp", 8, -1, Source::PrefixList("pl-1".to_owned())),
         rule("udp", 53, 53, Source::Group(peer)),
     ];
@@ -74,7 +80,11 @@ async fn all_boxes_go_in_one_call_by_content() {
             "4.ToPort=53",
         ]
     );
-    let others: Vec<_> = requests[0].form.keys().filter(|key| !key.starts_with("IpPerm")).collect();
+    let others: Vec<_> = requests[0]
+        .form
+        .keys()
+        .filter(|key| !key.starts_with("IpPerm"))
+        .collect();
     assert_eq!(others, ["Action", "GroupId", "Version"]);
 }
 
@@ -90,7 +100,11 @@ async fn many_boxes_go_in_few_calls() {
     let rules: Vec<_> = (1..=201).map(world).collect();
     let stub = Stub::start([(REVOKE, done())]);
     assert!(revoke(&stub, &rules).await.iter().all(Result::is_ok));
-    let sizes: Vec<_> = stub.of(REVOKE).iter().map(|request| request.below("IpPermissions.").len() / 4).collect();
+    let sizes: Vec<_> = stub
+        .of(REVOKE)
+        .iter()
+        .map(|request| request.below("IpPermissions.").len() / 4)
+        .collect();
     assert_eq!(sizes, [200, 1]);
 }
 
@@ -105,9 +119,13 @@ async fn what_ec2_did_not_know_was_not_there() {
 #[tokio::test]
 async fn an_answer_that_cannot_be_attributed_is_no_success() {
     let quic = unknown(23).replace(">6<", ">quic<");
-    for inside in
-        [unknown(99), quic, "<return>false</return>".to_owned(), String::new(), unknown(23).replace("true", "false")]
-    {
+    for inside in [
+        unknown(99),
+        quic,
+        "<return>false</return>".to_owned(),
+        String::new(),
+        unknown(23).replace("true", "false"),
+    ] {
         let stub = Stub::start([(REVOKE, ok(REVOKE, &inside))]);
         let revoked = revoke(&stub, &[world(22), world(23)]).await;
         assert_eq!(kinds(&revoked), [Some(ErrorKind::Other); 2], "{inside}");
@@ -126,12 +144,19 @@ async fn an_answer_that_cannot_be_read_is_no_success() {
 /// Refuses every call with port 23 in it.
 fn refuse_telnet(request: &Request, code: &str) -> Reply {
     let fields = request.below("IpPermissions.");
-    if fields.iter().any(|field| field.ends_with("FromPort=23")) { refused(400, code) } else { done() }
+    if fields.iter().any(|field| field.ends_with("FromPort=23")) {
+        refused(400, code)
+    } else {
+        done()
+    }
 }
 
 #[tokio::test]
 async fn one_missing_box_does_not_keep_the_others_open() {
-    let stub = Stub::start([(REVOKE, Reply::Judge(|request| refuse_telnet(request, "InvalidPermission.NotFound")))]);
+    let stub = Stub::start([(
+        REVOKE,
+        Reply::Judge(|request| refuse_telnet(request, "InvalidPermission.NotFound")),
+    )]);
     let revoked = revoke(&stub, &[world(22), world(23), world(24)]).await;
     assert_eq!(kinds(&revoked), [None, Some(ErrorKind::RuleNotFound), None]);
     let requests = stub.of(REVOKE);
@@ -141,15 +166,24 @@ async fn one_missing_box_does_not_keep_the_others_open() {
 
 #[tokio::test]
 async fn one_odd_box_does_not_keep_the_others_open() {
-    let stub = Stub::start([(REVOKE, Reply::Judge(|request| refuse_telnet(request, "InvalidParameterValue")))]);
+    let stub = Stub::start([(
+        REVOKE,
+        Reply::Judge(|request| refuse_telnet(request, "InvalidParameterValue")),
+    )]);
     let revoked = revoke(&stub, &[world(22), world(23)]).await;
     assert_eq!(kinds(&revoked), [None, Some(ErrorKind::Other)]);
 }
 
 #[tokio::test]
 async fn a_deleted_source_group_does_not_keep_the_others_open() {
-    let stub = Stub::start([(REVOKE, Reply::Judge(|request| refuse_telnet(request, "InvalidGroup.NotFound")))]);
-    let rules = [world(22), rule("tcp", 23, 23, Source::group("sg-gone"))];
+    let stub = Stub::start([(
+        REVOKE,
+        Reply::Judge(|request| refuse_telnet(request, "InvalidGroup.NotFound")),
+    )]);
+    let rules = [
+        world(22),
+        rule("tcp", 23, 23, Source::from_group_id("sg-gone")),
+    ];
     let revoked = revoke(&stub, &rules).await;
     assert_eq!(kinds(&revoked), [None, Some(ErrorKind::GroupNotFound)]);
 }
@@ -166,8 +200,16 @@ async fn a_single_box_is_not_tried_again() {
 async fn what_would_fail_for_each_box_is_not_tried_for_each() {
     for (reply, kind, calls) in [
         (refused(403, "UnauthorizedOperation"), ErrorKind::Denied, 1),
-        (refused(503, "RequestLimitExceeded"), ErrorKind::Throttled, 3),
-        (refused(400, "InvalidGroup.NotFound"), ErrorKind::GroupNotFound, 1),
+        (
+            refused(503, "RequestLimitExceeded"),
+            ErrorKind::Throttled,
+            3,
+        ),
+        (
+            refused(400, "InvalidGroup.NotFound"),
+            ErrorKind::GroupNotFound,
+            1,
+        ),
         (refused(412, "DryRunOperation"), ErrorKind::Other, 1),
         (refused(400, "ExpiredToken"), ErrorKind::Other, 1),
         (refused(500, "InternalError"), ErrorKind::Other, 3),

@@ -1,6 +1,6 @@
 //! Telling people.
 
-use portcullis_remediation::{Alert, ErrorKind, PortError, Tell as _};
+use portcullis_remediation::{Alert, AlertPublisher as _, ErrorKind, ServiceError};
 use serde_json::Value;
 
 use crate::aws;
@@ -15,7 +15,9 @@ fn alert() -> Alert {
         email: "Two lines\nand \"quotes\" & ümlauts".to_owned(),
         chat: r#"{"version":"1.0"}"#.to_owned(),
         report: r#"{"version":1,"groups":[]}"#.to_owned(),
-        attributes: attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+        attributes: attributes
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec(),
     }
 }
 
@@ -35,8 +37,8 @@ fn refused(status: u16, code: &str) -> Reply {
     Reply::Answer(status, body)
 }
 
-async fn tell(stub: &Stub) -> Result<(), PortError> {
-    aws(stub).teller(TOPIC).tell(&alert()).await
+async fn tell(stub: &Stub) -> Result<(), ServiceError> {
+    aws(stub).alert_publisher(TOPIC).publish(&alert()).await
 }
 
 #[tokio::test]

@@ -3,11 +3,11 @@
 use clap::{Args, Subcommand, ValueHint};
 use jiff::Timestamp;
 
-use super::{Format, moment};
+use super::{Format, parse_time};
 use crate::input::Input;
 use crate::policy::PolicyName;
 
-pub(super) const EXAMPLES: &str = "\
+pub(super) const POLICY_EXAMPLES: &str = "\
 Examples:
   portcullis policy check policy.yaml
   portcullis policy show preset:web-only
@@ -56,7 +56,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "REGION", requires = "input")]
     pub region: Option<String>,
     /// The time by which exceptions end, such as 2027-03-01T00:00:00Z; now, if it is not given
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub now: Option<Timestamp>,
     /// How to show what is found
     #[arg(long, value_enum, default_value_t)]
@@ -105,7 +105,7 @@ pub struct TestArgs {
     #[arg(long, value_name = "POLICY", value_hint = ValueHint::FilePath)]
     pub policy: Option<PolicyName>,
     /// The time by which exceptions end, for files that do not say; now, if it is not given
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub now: Option<Timestamp>,
     /// How to show the cases
     #[arg(long, value_enum, default_value_t)]

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use portcullis_remediation::PortError;
-use portcullis_remediation::report::wire::FindingV1;
+use portcullis_remediation::ServiceError;
+use portcullis_remediation::report::json::FindingV1;
 use serde::Serialize;
 
-use super::{Audit, Region};
+use super::{Audit, RegionSummary};
 use crate::describe::{GroupArn, Problem};
 
 /// The whole document.
@@ -20,7 +20,7 @@ pub struct AuditV1<'a> {
     rules: usize,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     regions: Vec<RegionV1<'a>>,
-    findings: Vec<PlacedV1<'a>>,
+    findings: Vec<LocatedFindingV1<'a>>,
     unresolved_prefix_lists: &'a BTreeSet<String>,
     errors: &'a [Problem],
 }
@@ -33,12 +33,12 @@ struct RegionV1<'a> {
     rules: usize,
     /// Whether all of its groups were judged.
     complete: bool,
-    errors: Vec<FailureV1<'a>>,
+    errors: Vec<RegionErrorV1<'a>>,
 }
 
 /// What could not be read.
 #[derive(Debug, Serialize)]
-struct FailureV1<'a> {
+struct RegionErrorV1<'a> {
     operation: &'a str,
     code: &'a str,
     message: &'a str,
@@ -46,15 +46,15 @@ struct FailureV1<'a> {
 
 /// A finding, and on the live account where it is.
 #[derive(Debug, Serialize)]
-struct PlacedV1<'a> {
+struct LocatedFindingV1<'a> {
     #[serde(flatten)]
-    place: Option<PlaceV1<'a>>,
+    location: Option<AccountRegionV1<'a>>,
     #[serde(flatten)]
     finding: FindingV1<'a>,
 }
 
 #[derive(Debug, Serialize)]
-struct PlaceV1<'a> {
+struct AccountRegionV1<'a> {
     account: Option<&'a str>,
     region: Option<&'a str>,
 }
@@ -62,10 +62,12 @@ struct PlaceV1<'a> {
 impl<'a> AuditV1<'a> {
     pub(super) fn new(audit: &'a Audit) -> Self {
         let is_live = !audit.regions.is_empty();
-        let findings = audit.all().map(|(group, finding)| PlacedV1 {
-            place: is_live.then(|| PlaceV1::new(audit.arns.get(&group.id))),
-            finding: FindingV1::new(group, finding),
-        });
+        let findings = audit
+            .iter_findings()
+            .map(|(group, finding)| LocatedFindingV1 {
+                location: is_live.then(|| AccountRegionV1::new(audit.arns.get(&group.id))),
+                finding: FindingV1::new(group, finding),
+            });
         Self {
             version: 1,
             groups: audit.groups,
@@ -78,26 +80,33 @@ impl<'a> AuditV1<'a> {
     }
 }
 
-impl<'a> PlaceV1<'a> {
+impl<'a> AccountRegionV1<'a> {
     fn new(arn: Option<&'a GroupArn>) -> Self {
-        Self { account: arn.map(|arn| arn.account.as_str()), region: arn.map(|arn| arn.region.as_str()) }
-    }
-}
-
-impl<'a> RegionV1<'a> {
-    fn new(region: &'a Region) -> Self {
         Self {
-            region: &region.name,
-            groups: region.groups,
-            rules: region.rules,
-            complete: region.is_whole(),
-            errors: region.errors().map(FailureV1::new).collect(),
+            account: arn.map(|arn| arn.account.as_str()),
+            region: arn.map(|arn| arn.region.as_str()),
         }
     }
 }
 
-impl<'a> FailureV1<'a> {
-    fn new(error: &'a PortError) -> Self {
-        Self { operation: error.operation, code: error.kind.code(), message: &error.message }
+impl<'a> RegionV1<'a> {
+    fn new(region: &'a RegionSummary) -> Self {
+        Self {
+            region: &region.name,
+            groups: region.groups,
+            rules: region.rules,
+            complete: region.is_complete(),
+            errors: region.errors().map(RegionErrorV1::new).collect(),
+        }
+    }
+}
+
+impl<'a> RegionErrorV1<'a> {
+    fn new(error: &'a ServiceError) -> Self {
+        Self {
+            operation: error.operation,
+            code: error.kind.code(),
+            message: &error.message,
+        }
     }
 }

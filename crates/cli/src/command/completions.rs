@@ -3,12 +3,16 @@
 use clap::CommandFactory as _;
 
 use crate::args::{Cli, CompletionsArgs};
-use crate::exit::Exit;
-use crate::output::Done;
+use crate::exit::ExitStatus;
+use crate::output::CommandOutput;
 
 /// Runs the command.
-pub fn run(args: &CompletionsArgs) -> Done {
+pub fn generate_completions(args: &CompletionsArgs) -> CommandOutput {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "portcullis", &mut script);
-    Done { data: String::from_utf8_lossy(&script).into_owned(), talk: Vec::new(), exit: Exit::Clean }
+    CommandOutput {
+        data: String::from_utf8_lossy(&script).into_owned(),
+        messages: Vec::new(),
+        exit: ExitStatus::Clean,
+    }
 }

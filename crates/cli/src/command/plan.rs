@@ -9,108 +9,143 @@ mod wire;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use portcullis_remediation::intake::{Change, IntakeError, Origin, Target};
-use portcullis_remediation::{Alert, GroupRef, Report, alert};
+use portcullis_remediation::event::{DecodeError, GroupChange, Origin, Target};
+use portcullis_remediation::{Alert, GroupRef, GroupReport, alert};
 use portcullis_rules::plan::Attachments;
-use portcullis_rules::{Finding, Policy, Quota, SecurityGroup, Situation, Source, decide};
+use portcullis_rules::{Finding, PlanInput, Policy, Quota, SecurityGroup, Source, decide};
 
 use events::{Events, History};
-use history::Missing;
+use history::MissingGroup;
 
-use super::{TOLD, groups, tell_expired, tell_problems, tell_unresolved};
+use super::{
+    MAX_LISTED_ERRORS, expired_exception_warnings, problem_messages, read_groups,
+    unresolved_lists_warning,
+};
 use crate::args::{Format, PlanArgs};
-use crate::describe::{Described, Problem};
+use crate::describe::{DescribedGroups, Problem};
 use crate::error::CliError;
-use crate::exit::Exit;
+use crate::exit::ExitStatus;
 use crate::input::Input;
-use crate::output::{Done, Label, Talk, clean, count, json};
+use crate::output::{
+    CommandOutput, Message, MessageLevel, format_count, sanitize_text, to_pretty_json,
+};
 
 /// What the Lambda would do for all events of a file.
 #[derive(Debug, Default)]
 struct Plans {
-    planned: Vec<Planned>,
-    ignored: Vec<Ignored>,
-    errors: Vec<Failed>,
+    planned: Vec<PlannedGroup>,
+    ignored: Vec<IgnoredEvent>,
+    errors: Vec<PlanFailure>,
     /// The groups of a history that are not among those of the input, and how many events are about each.
-    missing: BTreeMap<Missing, usize>,
+    missing_groups: BTreeMap<MissingGroup, usize>,
     /// What was read, when it is more than one event.
     history: Option<History>,
 }
 
 /// What it would do to one group because of one event.
 #[derive(Debug)]
-struct Planned {
-    report: Report,
+struct PlannedGroup {
+    report: GroupReport,
     /// What it would send; nothing when there is no news.
     message: Option<Alert>,
 }
 
 /// An event for which it would do nothing.
 #[derive(Debug)]
-struct Ignored {
+struct IgnoredEvent {
     origin: Option<Origin>,
     reason: String,
     /// A change of a prefix list that no group uses.
-    is_unused: bool,
+    is_unused_prefix_list: bool,
 }
 
 /// Something that could not be planned.
 #[derive(Debug)]
-struct Failed {
+struct PlanFailure {
     origin: Option<Origin>,
     group_id: Option<String>,
     /// The file it is in, when there are several.
     path: Option<String>,
     message: String,
     help: Option<&'static str>,
-    exit: Exit,
+    exit: ExitStatus,
 }
 
 /// Runs the command.
 ///
 /// # Errors
 /// When an input cannot be read, the policy does not hold, the event is not JSON, or the groups file tells of no groups.
-pub fn run(args: &PlanArgs, now: Timestamp) -> Result<Done, CliError> {
-    one_from_stdin(args)?;
+pub fn run_plan(args: &PlanArgs, now: Timestamp) -> Result<CommandOutput, CliError> {
+    ensure_single_stdin(args)?;
     let policy = args.policy.load()?.policy;
-    let events = events::read(args)?;
-    let described = groups(&args.input)?;
+    let events = events::read_events(args)?;
+    let described = read_groups(&args.input)?;
     let account = args.account.as_deref();
-    let planner = Planner { policy: &policy, described: &described, account, now: args.now, clock: now };
+    let planner = Planner {
+        policy: &policy,
+        described: &described,
+        account,
+        now: args.now,
+        fallback_time: now,
+    };
     let plans = planner.plan_all(events);
-    let mut talk = tell_errors(&plans);
-    talk.extend(plans.tell_missing());
-    talk.extend(tell_problems(&args.input.to_string(), &described.problems));
-    talk.extend(tell_expired(&policy, plans.planned.iter().flat_map(|planned| &planned.report.expired_exceptions)));
-    talk.extend(tell_policy(&policy));
+    let mut talk = plan_error_messages(&plans);
+    talk.extend(plans.missing_groups_message());
+    talk.extend(problem_messages(
+        &args.input.to_string(),
+        &described.problems,
+    ));
+    talk.extend(expired_exception_warnings(
+        &policy,
+        plans
+            .planned
+            .iter()
+            .flat_map(|planned| &planned.report.expired_exceptions),
+    ));
+    talk.extend(policy_notes(&policy));
     let data = match args.format {
-        Format::Json => json(&wire::PlansV1::new(&policy, &plans, &described.problems))?,
+        Format::Json => to_pretty_json(&wire::PlansV1::new(&policy, &plans, &described.problems))?,
         Format::Human => {
-            talk.extend(tell_unresolved(plans.unresolved()));
-            human::render(&plans)
+            talk.extend(unresolved_lists_warning(plans.unresolved_prefix_lists()));
+            human::render_plans(&plans)
         }
     };
-    let exit = plans.exit(&described.problems);
-    Ok(Done { data, talk, exit })
+    let exit = plans.exit_status(&described.problems);
+    Ok(CommandOutput {
+        data,
+        messages: talk,
+        exit,
+    })
 }
 
 /// What to do when a group is not there.
-const OUTPUT_OF: &str = "give the output of `aws ec2 describe-security-groups` of the event's account and region";
+const DESCRIBE_GROUPS_HELP: &str =
+    "give the output of `aws ec2 describe-security-groups` of the event's account and region";
 
 /// What to say about what could not be planned; of many things, about the first.
-fn tell_errors(plans: &Plans) -> Vec<Talk> {
-    let mut talk: Vec<_> = plans.errors.iter().take(TOLD).map(Failed::talk).collect();
-    let more = plans.errors.len().saturating_sub(TOLD);
+fn plan_error_messages(plans: &Plans) -> Vec<Message> {
+    let mut talk: Vec<_> = plans
+        .errors
+        .iter()
+        .take(MAX_LISTED_ERRORS)
+        .map(PlanFailure::to_message)
+        .collect();
+    let more = plans.errors.len().saturating_sub(MAX_LISTED_ERRORS);
     if more > 0 {
-        let message = format!("and {}", count(more, "more error"));
-        talk.push(Talk::new(Label::Error, message).with_help("`--format json` lists them all"));
+        let message = format!("and {}", format_count(more, "more error"));
+        talk.push(
+            Message::new(MessageLevel::Error, message).with_help("`--format json` lists them all"),
+        );
     }
     talk
 }
 
 /// At most one input can be the standard input.
-fn one_from_stdin(args: &PlanArgs) -> Result<(), CliError> {
-    let (event, input) = (args.events.contains(&Input::Stdin), args.input == Input::Stdin);
+fn ensure_single_stdin(args: &PlanArgs) -> Result<(), CliError> {
+    let (event, input) = (
+        args.events.contains(&Input::Stdin),
+        args.input == Input::Stdin,
+    );
     match (event, input, args.policy.is_stdin()) {
         (true, true, _) => Err(CliError::TwoFromStdin("the event", "the groups")),
         (true, _, true) => Err(CliError::TwoFromStdin("the policy", "the event")),
@@ -120,49 +155,68 @@ fn one_from_stdin(args: &PlanArgs) -> Result<(), CliError> {
 }
 
 /// What a reader of the plans must know of the policy.
-fn tell_policy(policy: &Policy) -> Vec<Talk> {
+fn policy_notes(policy: &Policy) -> Vec<Message> {
     let mut talk = Vec::new();
     if policy.monitor {
-        let message = format!("the mode of the policy `{}` is monitor: it tells this and changes nothing", policy.name);
-        talk.push(Talk::new(Label::Note, clean(&message)));
+        let message = format!(
+            "the mode of the policy `{}` is monitor: it tells this and changes nothing",
+            policy.name
+        );
+        talk.push(Message::new(MessageLevel::Note, sanitize_text(&message)));
     }
     if policy.guardrails.needs_attachments() {
-        let message =
-            "guardrails ask what a group is attached to, which a file does not tell: nothing is spared by them";
-        talk.push(Talk::new(Label::Note, message));
+        let message = "guardrails ask what a group is attached to, which a file does not tell: nothing is spared by them";
+        talk.push(Message::new(MessageLevel::Note, message));
     }
     talk
 }
 
 impl Plans {
-    fn exit(&self, problems: &[Problem]) -> Exit {
-        let enforced = |planned: &Planned| planned.report.findings.iter().any(Finding::enforces);
+    fn exit_status(&self, problems: &[Problem]) -> ExitStatus {
+        let enforced =
+            |planned: &PlannedGroup| planned.report.findings.iter().any(Finding::enforces);
         let failed = self.errors.iter().map(|error| error.exit).max();
         if let Some(exit) = failed {
             exit
-        } else if !problems.is_empty() || self.is_elsewhere() {
-            Exit::BadInput
+        } else if !problems.is_empty() || self.all_groups_missing() {
+            ExitStatus::BadInput
         } else if self.planned.iter().any(enforced) {
-            Exit::Findings
+            ExitStatus::Findings
         } else {
-            Exit::Clean
+            ExitStatus::Clean
         }
     }
 
-    fn unresolved(&self) -> std::collections::BTreeSet<&String> {
-        self.planned.iter().flat_map(|planned| &planned.report.unresolved_prefix_lists).collect()
+    fn unresolved_prefix_lists(&self) -> std::collections::BTreeSet<&String> {
+        self.planned
+            .iter()
+            .flat_map(|planned| &planned.report.unresolved_prefix_lists)
+            .collect()
     }
 }
 
-impl Failed {
+impl PlanFailure {
     fn new(message: String) -> Self {
-        Self { origin: None, group_id: None, path: None, message, help: None, exit: Exit::BadInput }
+        Self {
+            origin: None,
+            group_id: None,
+            path: None,
+            message,
+            help: None,
+            exit: ExitStatus::BadInput,
+        }
     }
 
-    fn talk(&self) -> Talk {
-        let path = self.path.as_ref().filter(|path| !self.message.contains(path.as_str()));
+    fn to_message(&self) -> Message {
+        let path = self
+            .path
+            .as_ref()
+            .filter(|path| !self.message.contains(path.as_str()));
         let path = path.map_or_else(String::new, |path| format!("{path}: "));
-        let talk = Talk::new(Label::Error, clean(&format!("{path}{}", self.message)));
+        let talk = Message::new(
+            MessageLevel::Error,
+            sanitize_text(&format!("{path}{}", self.message)),
+        );
         match self.help {
             Some(help) => talk.with_help(help),
             None => talk,
@@ -172,51 +226,75 @@ impl Failed {
 
 /// Why an event has no one group.
 #[derive(Debug)]
-enum NotOne {
-    Missing(String),
-    Several(String),
+enum GroupLookupError {
+    NotFound(String),
+    Ambiguous(String),
 }
 
 /// All that a plan depends on beside the event.
 #[derive(Debug)]
 struct Planner<'a> {
     policy: &'a Policy,
-    described: &'a Described,
+    described: &'a DescribedGroups,
     account: Option<&'a str>,
     /// The time that was asked for; else that of the event counts.
     now: Option<Timestamp>,
     /// The time, for events without one.
-    clock: Timestamp,
+    fallback_time: Timestamp,
 }
 
 impl Planner<'_> {
     fn plan_all(&self, events: Events) -> Plans {
-        let Events { changes, ignored, errors, history } = events;
-        let mut plans = Plans { ignored, errors, history, ..Plans::default() };
+        let Events {
+            changes,
+            ignored,
+            errors,
+            history,
+        } = events;
+        let mut plans = Plans {
+            ignored,
+            errors,
+            history,
+            ..Plans::default()
+        };
         for change in &changes {
             self.plan_change(change, &mut plans);
         }
         plans
     }
 
-    fn plan_change(&self, change: &Change, plans: &mut Plans) {
+    fn plan_change(&self, change: &GroupChange, plans: &mut Plans) {
         match &change.target {
             Target::Groups(named) => {
                 for named in named {
-                    match self.find(named) {
+                    match self.find_group(named) {
                         Ok(group) => plans.planned.push(self.plan_group(change, named, group)),
-                        Err(NotOne::Missing(_)) if plans.history.is_some() => plans.miss(change, named),
-                        Err(NotOne::Missing(message) | NotOne::Several(message)) => {
-                            plans.errors.push(not_found(change, named, message));
+                        Err(GroupLookupError::NotFound(_)) if plans.history.is_some() => {
+                            plans.record_missing_group(change, named)
+                        }
+                        Err(
+                            GroupLookupError::NotFound(message)
+                            | GroupLookupError::Ambiguous(message),
+                        ) => {
+                            plans.errors.push(group_not_found(change, named, message));
                         }
                     }
                 }
             }
             Target::PrefixList(list) => {
-                let users: Vec<_> = self.described.groups.iter().filter(|group| uses(group, list)).collect();
+                let users: Vec<_> = self
+                    .described
+                    .groups
+                    .iter()
+                    .filter(|group| references_prefix_list(group, list))
+                    .collect();
                 if users.is_empty() {
                     let reason = format!("no group of the input has an ingress rule from {list}");
-                    plans.ignored.push(Ignored { origin: Some(change.origin.clone()), reason, is_unused: true });
+                    plans.ignored.push(IgnoredEvent {
+                        origin: Some(change.origin.clone()),
+                        reason,
+                        is_unused_prefix_list: true,
+                    });
                 }
                 for group in users {
                     let named = GroupRef::Id(group.id.clone());
@@ -227,67 +305,121 @@ impl Planner<'_> {
     }
 
     /// The group that an event names.
-    fn find(&self, named: &GroupRef) -> Result<&SecurityGroup, NotOne> {
+    fn find_group(&self, named: &GroupRef) -> Result<&SecurityGroup, GroupLookupError> {
         let groups = &self.described.groups;
         let (mut found, shown) = match named {
-            GroupRef::Id(id) => (groups.iter().filter(|group| group.id == *id).collect::<Vec<_>>(), id),
-            GroupRef::Name(name) => (groups.iter().filter(|group| group.name.as_ref() == Some(name)).collect(), name),
+            GroupRef::Id(id) => (
+                groups
+                    .iter()
+                    .filter(|group| group.id == *id)
+                    .collect::<Vec<_>>(),
+                id,
+            ),
+            GroupRef::Name(name) => (
+                groups
+                    .iter()
+                    .filter(|group| group.name.as_ref() == Some(name))
+                    .collect(),
+                name,
+            ),
         };
         match (found.pop(), found.len()) {
             (Some(group), 0) => Ok(group),
             (None, _) => {
-                let message = format!("the event is about `{shown}`, which is not among the groups of the input");
-                Err(NotOne::Missing(message))
+                let message = format!(
+                    "the event is about `{shown}`, which is not among the groups of the input"
+                );
+                Err(GroupLookupError::NotFound(message))
             }
             (Some(last), _) => {
-                let ids: Vec<_> = found.iter().chain([&last]).map(|group| format!("`{}`", group.id)).collect();
+                let ids: Vec<_> = found
+                    .iter()
+                    .chain([&last])
+                    .map(|group| format!("`{}`", group.id))
+                    .collect();
                 let ids = ids.join(" and ");
-                Err(NotOne::Several(format!("the event names the group `{shown}`, which is the name of {ids}")))
+                Err(GroupLookupError::Ambiguous(format!(
+                    "the event names the group `{shown}`, which is the name of {ids}"
+                )))
             }
         }
     }
 
     /// As the Lambda decides: judged, then planned.
-    fn plan_group(&self, change: &Change, named: &GroupRef, group: &SecurityGroup) -> Planned {
-        let now = self.now.or(change.origin.time).unwrap_or(self.clock);
-        let decision = decide(&Situation {
+    fn plan_group(
+        &self,
+        change: &GroupChange,
+        named: &GroupRef,
+        group: &SecurityGroup,
+    ) -> PlannedGroup {
+        let now = self
+            .now
+            .or(change.origin.time)
+            .unwrap_or(self.fallback_time);
+        let decision = decide(&PlanInput {
             policy: self.policy,
             group,
             lists: &self.described.prefix_lists,
-            context: &change.origin.context(Some(now)),
-            foreign: self.account.zip(group.owner_id.as_deref()).is_some_and(|(ours, owner)| ours != owner),
+            context: &change.origin.evaluation_context(Some(now)),
+            foreign: self
+                .account
+                .zip(group.owner_id.as_deref())
+                .is_some_and(|(ours, owner)| ours != owner),
             attachments: Attachments::default(),
             quota: Quota::default(),
         });
-        let report = Report::planned(self.policy, change, named, group, decision.judgement, decision.plan);
-        let message = report.is_news().then(|| alert::compose(&report));
-        Planned { report, message }
+        let report = GroupReport::from_plan(
+            self.policy,
+            change,
+            named,
+            group,
+            decision.evaluation,
+            decision.plan,
+        );
+        let message = report.needs_alert().then(|| alert::compose_alert(&report));
+        PlannedGroup { report, message }
     }
 }
 
-fn uses(group: &SecurityGroup, list: &str) -> bool {
-    group.rules.iter().any(|rule| matches!(&rule.source, Source::PrefixList(id) if id == list))
+fn references_prefix_list(group: &SecurityGroup, list: &str) -> bool {
+    group
+        .rules
+        .iter()
+        .any(|rule| matches!(&rule.source, Source::PrefixList(id) if id == list))
 }
 
-fn not_found(change: &Change, named: &GroupRef, message: String) -> Failed {
+fn group_not_found(change: &GroupChange, named: &GroupRef, message: String) -> PlanFailure {
     let group_id = match named {
         GroupRef::Id(id) => Some(id.clone()),
         GroupRef::Name(_) => None,
     };
-    Failed { origin: Some(change.origin.clone()), group_id, help: Some(OUTPUT_OF), ..Failed::new(message) }
+    PlanFailure {
+        origin: Some(change.origin.clone()),
+        group_id,
+        help: Some(DESCRIBE_GROUPS_HELP),
+        ..PlanFailure::new(message)
+    }
 }
 
 /// An event that should name a group and cannot be understood.
-fn not_understood(error: &IntakeError) -> Failed {
+fn undecodable_event(error: &DecodeError) -> PlanFailure {
     let origin = match error {
-        IntakeError::NoGroup { event_name, event_id } | IntakeError::NoPrefixList { event_name, event_id } => {
-            Some(Origin {
-                event_name: event_name.clone(),
-                event_id: Some(event_id.clone()).filter(|id| !id.contains(' ')),
-                ..Origin::default()
-            })
+        DecodeError::MissingGroup {
+            event_name,
+            event_id,
         }
-        IntakeError::NotJson(_) | IntakeError::NotARecord(_) => None,
+        | DecodeError::MissingPrefixList {
+            event_name,
+            event_id,
+        } => Some(Origin {
+            event_name: event_name.clone(),
+            event_id: Some(event_id.clone()).filter(|id| !id.contains(' ')),
+            ..Origin::default()
+        }),
+        DecodeError::NotJson(_) | DecodeError::NotCloudTrailRecord(_) => None,
     };
-    Failed { origin, ..Failed::new(error.to_string()) }
+    PlanFailure {
+        origin,
+        ..PlanFailure::new(error.to_string())
+    }
 }

@@ -4,26 +4,33 @@ mod check;
 mod test;
 
 use jiff::Timestamp;
-use portcullis_policy::{schema, show};
+use portcullis_policy::{json_schema, render_policy};
 
 use crate::args::PolicyCommand;
 use crate::error::CliError;
-use crate::exit::Exit;
-use crate::output::Done;
+use crate::exit::ExitStatus;
+use crate::output::CommandOutput;
 
 /// Runs the command.
 ///
 /// # Errors
 /// When it cannot be carried out; a policy that does not hold is such an error.
-pub fn run(command: &PolicyCommand, now: Timestamp) -> Result<Done, CliError> {
+pub fn run_policy_command(
+    command: &PolicyCommand,
+    now: Timestamp,
+) -> Result<CommandOutput, CliError> {
     match command {
-        PolicyCommand::Check(args) => check::run(args, now),
-        PolicyCommand::Show(args) => Ok(data(show(&args.policy.load()?.policy))),
-        PolicyCommand::Schema => Ok(data(schema())),
-        PolicyCommand::Test(args) => test::run(args, now),
+        PolicyCommand::Check(args) => check::run_policy_check(args, now),
+        PolicyCommand::Show(args) => Ok(data_output(render_policy(&args.policy.load()?.policy))),
+        PolicyCommand::Schema => Ok(data_output(json_schema())),
+        PolicyCommand::Test(args) => test::run_policy_tests(args, now),
     }
 }
 
-const fn data(data: String) -> Done {
-    Done { data, talk: Vec::new(), exit: Exit::Clean }
+const fn data_output(data: String) -> CommandOutput {
+    CommandOutput {
+        data,
+        messages: Vec::new(),
+        exit: ExitStatus::Clean,
+    }
 }

@@ -2,15 +2,15 @@
 
 use std::fmt::Write as _;
 
-use portcullis_policy::{PRESETS, parse, show};
-use portcullis_rules::{Policy, Rule};
+use portcullis_policy::{PRESETS, parse_policy, render_policy};
+use portcullis_rules::{Policy, PolicyRule};
 use serde::Serialize;
 
 use crate::args::{Format, RulesArgs};
 use crate::error::CliError;
-use crate::exit::Exit;
-use crate::output::{BOLD, Done, Row, clean, json, table};
-use crate::yaml::nearest;
+use crate::exit::ExitStatus;
+use crate::output::{BOLD, CommandOutput, RowStyle, format_table, sanitize_text, to_pretty_json};
+use crate::yaml::nearest_word;
 
 macro_rules! pages {
     ($($id:literal),+ $(,)?) => {
@@ -19,7 +19,7 @@ macro_rules! pages {
 }
 
 /// A page for each rule of the presets, in their order.
-pub const PAGES: [(&str, &str); 9] = pages![
+pub const RULE_PAGES: [(&str, &str); 9] = pages![
     "all-traffic",
     "restricted-common-ports",
     "uncommon-ports",
@@ -34,11 +34,11 @@ pub const PAGES: [(&str, &str); 9] = pages![
 #[derive(Debug, Serialize)]
 struct RulesV1<'a> {
     version: u32,
-    rules: Vec<RuleV1<'a>>,
+    rules: Vec<PolicyRuleV1<'a>>,
 }
 
 #[derive(Debug, Serialize)]
-struct RuleV1<'a> {
+struct PolicyRuleV1<'a> {
     id: &'a str,
     forbids: &'a str,
     severity: String,
@@ -52,58 +52,94 @@ struct RuleV1<'a> {
 ///
 /// # Errors
 /// When the policy does not hold, or has no such rule.
-pub fn run(args: &RulesArgs) -> Result<Done, CliError> {
+pub fn run_rules(args: &RulesArgs) -> Result<CommandOutput, CliError> {
     let policy = args.policy.load()?.policy;
-    let asked = args.id.as_deref().map(|id| find(&policy, id)).transpose()?;
+    let asked = args
+        .id
+        .as_deref()
+        .map(|id| find_rule(&policy, id))
+        .transpose()?;
     let data = match (args.format, asked) {
-        (Format::Json, Some(rule)) => json(&RulesV1 { version: 1, rules: vec![wire(rule, page(&rule.id))] })?,
-        (Format::Json, None) => {
-            json(&RulesV1 { version: 1, rules: policy.rules.iter().map(|rule| wire(rule, None)).collect() })?
-        }
-        (Format::Human, Some(rule)) => style_headings(&explain(&policy, rule)),
-        (Format::Human, None) => list(&policy),
+        (Format::Json, Some(rule)) => to_pretty_json(&RulesV1 {
+            version: 1,
+            rules: vec![rule_report(rule, rule_page(&rule.id))],
+        })?,
+        (Format::Json, None) => to_pretty_json(&RulesV1 {
+            version: 1,
+            rules: policy
+                .rules
+                .iter()
+                .map(|rule| rule_report(rule, None))
+                .collect(),
+        })?,
+        (Format::Human, Some(rule)) => style_headings(&explain_rule(&policy, rule)),
+        (Format::Human, None) => rules_table(&policy),
     };
-    let (talk, exit) = (Vec::new(), Exit::Clean);
-    Ok(Done { data, talk, exit })
+    let (talk, exit) = (Vec::new(), ExitStatus::Clean);
+    Ok(CommandOutput {
+        data,
+        messages: talk,
+        exit,
+    })
 }
 
-fn find<'a>(policy: &'a Policy, id: &str) -> Result<&'a Rule, CliError> {
-    policy.rule(id).map(AsRef::as_ref).ok_or_else(|| {
-        let near = nearest(id, policy.rules.iter().map(|rule| rule.id.as_str())).map(str::to_owned);
-        CliError::UnknownRule { policy: clean(&policy.name), id: clean(id), near }
+fn find_rule<'a>(policy: &'a Policy, id: &str) -> Result<&'a PolicyRule, CliError> {
+    policy.rule_by_id(id).map(AsRef::as_ref).ok_or_else(|| {
+        let near =
+            nearest_word(id, policy.rules.iter().map(|rule| rule.id.as_str())).map(str::to_owned);
+        CliError::UnknownRule {
+            policy: sanitize_text(&policy.name),
+            id: sanitize_text(id),
+            near,
+        }
     })
 }
 
 /// The page about a rule, after the rule itself when that is not as the page has it.
-fn explain(policy: &Policy, rule: &Rule) -> String {
-    match page(&rule.id) {
-        Some(page) if is_of_a_preset(rule) => page.to_owned(),
-        Some(page) => format!("{}{page}", own(policy, rule)),
-        None => own(policy, rule),
+fn explain_rule(policy: &Policy, rule: &PolicyRule) -> String {
+    match rule_page(&rule.id) {
+        Some(page) if matches_preset(rule) => page.to_owned(),
+        Some(page) => format!("{}{page}", render_custom_rule(policy, rule)),
+        None => render_custom_rule(policy, rule),
     }
 }
 
 /// Whether the rule is as the first preset with a rule of this id has it, which is what the page is about.
-fn is_of_a_preset(rule: &Rule) -> bool {
-    let mut presets = PRESETS.iter().filter_map(|preset| parse(preset.name, preset.text).ok());
-    presets.find_map(|loaded| loaded.policy.rule(&rule.id).cloned()).is_some_and(|known| *known == *rule)
+fn matches_preset(rule: &PolicyRule) -> bool {
+    let mut presets = PRESETS
+        .iter()
+        .filter_map(|preset| parse_policy(preset.name, preset.text).ok());
+    presets
+        .find_map(|loaded| loaded.policy.rule_by_id(&rule.id).cloned())
+        .is_some_and(|known| *known == *rule)
 }
 
 /// A rule in the words of its policy.
-fn own(policy: &Policy, rule: &Rule) -> String {
-    let only = Policy { name: policy.name.clone(), rules: vec![rule.clone().into()], ..Policy::default() };
-    let shown = show(&only);
+fn render_custom_rule(policy: &Policy, rule: &PolicyRule) -> String {
+    let only = Policy {
+        name: policy.name.clone(),
+        rules: vec![rule.clone().into()],
+        ..Policy::default()
+    };
+    let shown = render_policy(&only);
     let yaml = shown.split_once("rules:\n").map_or("", |(_, yaml)| yaml);
-    format!("# {} in the policy `{}`\n\n```yaml\n{yaml}```\n\n", rule.id, clean(&policy.name))
+    format!(
+        "# {} in the policy `{}`\n\n```yaml\n{yaml}```\n\n",
+        rule.id,
+        sanitize_text(&policy.name)
+    )
 }
 
 /// The page about a rule.
-fn page(id: &str) -> Option<&'static str> {
-    PAGES.iter().find(|(known, _)| *known == id).map(|(_, page)| *page)
+fn rule_page(id: &str) -> Option<&'static str> {
+    RULE_PAGES
+        .iter()
+        .find(|(known, _)| *known == id)
+        .map(|(_, page)| *page)
 }
 
-fn wire<'a>(rule: &'a Rule, page: Option<&'static str>) -> RuleV1<'a> {
-    RuleV1 {
+fn rule_report<'a>(rule: &'a PolicyRule, page: Option<&'static str>) -> PolicyRuleV1<'a> {
+    PolicyRuleV1 {
         id: &rule.id,
         forbids: &rule.forbids,
         severity: rule.severity.to_string(),
@@ -113,13 +149,29 @@ fn wire<'a>(rule: &'a Rule, page: Option<&'static str>) -> RuleV1<'a> {
     }
 }
 
-fn list(policy: &Policy) -> String {
+fn rules_table(policy: &Policy) -> String {
     let rows = policy.rules.iter().map(|rule| {
-        let references = if rule.references.is_empty() { "-".to_owned() } else { clean(&rule.references.join(", ")) };
+        let references = if rule.references.is_empty() {
+            "-".to_owned()
+        } else {
+            sanitize_text(&rule.references.join(", "))
+        };
         let (severity, action) = (rule.severity.to_string(), rule.action.to_string());
-        (Row::Severity(rule.severity), [severity, rule.id.clone(), action, references, clean(&rule.forbids)])
+        (
+            RowStyle::Severity(rule.severity),
+            [
+                severity,
+                rule.id.clone(),
+                action,
+                references,
+                sanitize_text(&rule.forbids),
+            ],
+        )
     });
-    let mut text = table(["severity", "rule", "action", "references", "forbids"], rows);
+    let mut text = format_table(
+        ["severity", "rule", "action", "references", "forbids"],
+        rows,
+    );
     text.push_str("\n`portcullis rules ID` explains one.\n");
     text
 }

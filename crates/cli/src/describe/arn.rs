@@ -21,7 +21,11 @@ impl GroupArn {
             return None;
         };
         let is_ours = resource.strip_prefix("security-group/") == Some(group_id);
-        (is_ours && is_word(partition) && is_region(region) && is_account(account)).then(|| Self {
+        (is_ours
+            && is_lowercase_word(partition)
+            && is_region_name(region)
+            && is_account_id(account))
+        .then(|| Self {
             text: text.to_owned(),
             partition: partition.to_owned(),
             region: region.to_owned(),
@@ -31,7 +35,7 @@ impl GroupArn {
 
     /// The ARN of the group of this id there.
     pub fn new(region: &str, account: &str, group_id: &str) -> Self {
-        let partition = partition_of(region);
+        let partition = partition_for_region(region);
         Self {
             text: format!("arn:{partition}:ec2:{region}:{account}:security-group/{group_id}"),
             partition: partition.to_owned(),
@@ -42,7 +46,7 @@ impl GroupArn {
 }
 
 /// The partition of a region, by the beginning of its name.
-fn partition_of(region: &str) -> &'static str {
+fn partition_for_region(region: &str) -> &'static str {
     let known = [
         ("cn-", "aws-cn"),
         ("us-gov-", "aws-us-gov"),
@@ -52,21 +56,27 @@ fn partition_of(region: &str) -> &'static str {
         ("us-isof-", "aws-iso-f"),
         ("eusc-", "aws-eusc"),
     ];
-    known.into_iter().find(|(start, _)| region.starts_with(start)).map_or("aws", |(_, partition)| partition)
+    known
+        .into_iter()
+        .find(|(start, _)| region.starts_with(start))
+        .map_or("aws", |(_, partition)| partition)
 }
 
 /// Whether a text can be the id of an account.
-pub fn is_account(text: &str) -> bool {
+pub fn is_account_id(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Whether a text can be the name of a region.
-pub fn is_region(text: &str) -> bool {
-    text.len() <= 16 && text.contains('-') && is_word(text)
+pub fn is_region_name(text: &str) -> bool {
+    text.len() <= 16 && text.contains('-') && is_lowercase_word(text)
 }
 
-fn is_word(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+fn is_lowercase_word(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
 #[cfg(test)]
@@ -75,11 +85,17 @@ mod tests {
 
     #[test]
     fn an_arn_is_taken_apart_and_put_together() {
-        for (region, partition) in
-            [("eu-central-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("us-east-1", "aws")]
-        {
+        for (region, partition) in [
+            ("eu-central-1", "aws"),
+            ("cn-north-1", "aws-cn"),
+            ("us-gov-west-1", "aws-us-gov"),
+            ("us-east-1", "aws"),
+        ] {
             let arn = GroupArn::new(region, "111122223333", "sg-1");
-            assert_eq!(arn.text, format!("arn:{partition}:ec2:{region}:111122223333:security-group/sg-1"));
+            assert_eq!(
+                arn.text,
+                format!("arn:{partition}:ec2:{region}:111122223333:security-group/sg-1")
+            );
             assert_eq!(GroupArn::parse(&arn.text, "sg-1"), Some(arn));
         }
     }

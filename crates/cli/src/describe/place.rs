@@ -3,47 +3,56 @@
 use std::fmt;
 
 use super::Problem;
-use super::field::{Field, Shape};
+use super::field::{JsonField, JsonType};
 
 /// A place in the document. It is written out only when something is wrong there.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place<'a> {
-    parent: Option<&'a Place<'a>>,
-    step: Step,
+pub(super) struct JsonPath<'a> {
+    parent: Option<&'a JsonPath<'a>>,
+    segment: PathSegment,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Step {
+enum PathSegment {
     Key(&'static str),
-    Item(usize),
+    Index(usize),
 }
 
-impl<'a> Place<'a> {
+impl<'a> JsonPath<'a> {
     /// A key of the outermost object.
     pub(super) const fn root(key: &'static str) -> Self {
-        Self { parent: None, step: Step::Key(key) }
+        Self {
+            parent: None,
+            segment: PathSegment::Key(key),
+        }
     }
 
     /// A key of the object that is here.
-    pub(super) const fn key(&'a self, key: &'static str) -> Self {
-        Self { parent: Some(self), step: Step::Key(key) }
+    pub(super) const fn at_key(&'a self, key: &'static str) -> Self {
+        Self {
+            parent: Some(self),
+            segment: PathSegment::Key(key),
+        }
     }
 
     /// An item of the list that is here.
-    pub(super) const fn item(&'a self, index: usize) -> Self {
-        Self { parent: Some(self), step: Step::Item(index) }
+    pub(super) const fn at_index(&'a self, index: usize) -> Self {
+        Self {
+            parent: Some(self),
+            segment: PathSegment::Index(index),
+        }
     }
 }
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for JsonPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(parent) = self.parent {
             fmt::Display::fmt(parent, f)?;
         }
-        match self.step {
-            Step::Item(index) => write!(f, "[{index}]"),
-            Step::Key(key) if self.parent.is_some() => write!(f, ".{key}"),
-            Step::Key(key) => f.write_str(key),
+        match self.segment {
+            PathSegment::Index(index) => write!(f, "[{index}]"),
+            PathSegment::Key(key) if self.parent.is_some() => write!(f, ".{key}"),
+            PathSegment::Key(key) => f.write_str(key),
         }
     }
 }
@@ -57,13 +66,13 @@ pub(super) struct Unreadable;
 pub(super) struct Problems {
     /// The group that is being read, when known.
     pub(super) group_id: Option<String>,
-    list: Vec<Problem>,
+    found: Vec<Problem>,
 }
 
 impl Problems {
     /// Notes a problem.
-    pub(super) fn add(&mut self, place: Place<'_>, message: impl fmt::Display) -> Unreadable {
-        self.list.push(Problem {
+    pub(super) fn add(&mut self, place: JsonPath<'_>, message: impl fmt::Display) -> Unreadable {
+        self.found.push(Problem {
             group_id: self.group_id.clone(),
             path: place.to_string(),
             message: message.to_string(),
@@ -72,30 +81,41 @@ impl Problems {
     }
 
     /// A field that may be absent.
-    pub(super) fn optional<T: Shape>(&mut self, field: Field<T>, place: Place<'_>) -> Result<Option<T>, Unreadable> {
+    pub(super) fn read_optional<T: JsonType>(
+        &mut self,
+        field: JsonField<T>,
+        place: JsonPath<'_>,
+    ) -> Result<Option<T>, Unreadable> {
         match field {
-            Field::Is(value) => Ok(Some(value)),
-            Field::Absent => Ok(None),
-            Field::Other(found) => Err(self.add(place, format_args!("expected {}, found {found}", T::NAME))),
+            JsonField::Present(value) => Ok(Some(value)),
+            JsonField::Absent => Ok(None),
+            JsonField::WrongType(found) => {
+                Err(self.add(place, format_args!("expected {}, found {found}", T::NAME)))
+            }
         }
     }
 
     /// A field that must be there.
-    pub(super) fn required<T: Shape>(&mut self, field: Field<T>, place: Place<'_>) -> Result<T, Unreadable> {
-        self.optional(field, place)?.ok_or_else(|| self.add(place, format_args!("missing: expected {}", T::NAME)))
+    pub(super) fn read_required<T: JsonType>(
+        &mut self,
+        field: JsonField<T>,
+        place: JsonPath<'_>,
+    ) -> Result<T, Unreadable> {
+        self.read_optional(field, place)?
+            .ok_or_else(|| self.add(place, format_args!("missing: expected {}", T::NAME)))
     }
 
     /// The items of a list that may be absent, each with its index and still to be looked at.
-    pub(super) fn items<T: Shape>(
+    pub(super) fn read_items<T: JsonType>(
         &mut self,
-        field: Field<Vec<Field<T>>>,
-        place: Place<'_>,
-    ) -> impl Iterator<Item = (usize, Field<T>)> + use<T> {
-        let list = self.optional(field, place).ok().flatten();
+        field: JsonField<Vec<JsonField<T>>>,
+        place: JsonPath<'_>,
+    ) -> impl Iterator<Item = (usize, JsonField<T>)> + use<T> {
+        let list = self.read_optional(field, place).ok().flatten();
         list.into_iter().flatten().enumerate()
     }
 
-    pub(super) fn into_list(self) -> Vec<Problem> {
-        self.list
+    pub(super) fn into_vec(self) -> Vec<Problem> {
+        self.found
     }
 }

@@ -5,31 +5,46 @@ use portcullis_rules::{IngressRule, Source};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-fn read(document: &Value) -> Described {
-    decode(document.to_string().as_bytes()).unwrap()
+fn read(document: &Value) -> DescribedGroups {
+    decode_described_groups(document.to_string().as_bytes()).unwrap()
 }
 
 fn refused(text: &str) -> String {
-    decode(text.as_bytes()).unwrap_err().to_string()
+    decode_described_groups(text.as_bytes())
+        .unwrap_err()
+        .to_string()
 }
 
 /// Each box in a line: `sg-1 sgr-1 tcp 22-22 0.0.0.0/0 "description" tags`.
-fn lines(described: &Described) -> Vec<String> {
+fn lines(described: &DescribedGroups) -> Vec<String> {
     let dash = |text: Option<&String>| text.map_or("-".to_owned(), Clone::clone);
     let line = |group: &SecurityGroup, rule: &IngressRule| {
-        let ports = match rule.shown_ports() {
+        let ports = match rule.display_ports() {
             (Some(from), Some(to)) => format!("{from}-{to}"),
             _ => "-".to_owned(),
         };
-        let tags: Vec<_> = rule.tags.iter().map(|(key, value)| format!(" {key}={value}")).collect();
+        let tags: Vec<_> = rule
+            .tags
+            .iter()
+            .map(|(key, value)| format!(" {key}={value}"))
+            .collect();
         let (id, about) = (dash(rule.id.as_ref()), dash(rule.description.as_ref()));
-        format!("{} {id} {} {ports} {} {about}{}", group.id, rule.protocol(), rule.source, tags.concat())
+        format!(
+            "{} {id} {} {ports} {} {about}{}",
+            group.id,
+            rule.protocol(),
+            rule.source,
+            tags.concat()
+        )
     };
-    let boxes = described.groups.iter().flat_map(|group| group.rules.iter().map(move |rule| line(group, rule)));
+    let boxes = described
+        .groups
+        .iter()
+        .flat_map(|group| group.rules.iter().map(move |rule| line(group, rule)));
     boxes.collect()
 }
 
-fn problems(described: &Described) -> Vec<String> {
+fn problems(described: &DescribedGroups) -> Vec<String> {
     let line = |problem: &Problem| {
         let group = problem.group_id.as_deref().unwrap_or("-");
         format!("{group} {}: {}", problem.path, problem.message)
@@ -50,7 +65,9 @@ fn permission(protocol: &str, ports: Option<(i64, i64)>, cidrs: &[&str]) -> Valu
 fn rule(id: &str, group: &str, source: &Value) -> Value {
     let mut rule = json!({"SecurityGroupRuleId": id, "GroupId": group, "GroupOwnerId": "111122223333",
         "IsEgress": false, "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "Tags": []});
-    rule.as_object_mut().unwrap().extend(source.as_object().unwrap().clone());
+    rule.as_object_mut()
+        .unwrap()
+        .extend(source.as_object().unwrap().clone());
     rule
 }
 
@@ -84,7 +101,10 @@ fn a_permission_is_one_box_for_each_source() {
     assert_eq!(group.name.as_deref(), Some("web"));
     assert_eq!(group.vpc_id.as_deref(), Some("vpc-1"));
     assert_eq!(group.owner_id.as_deref(), Some("111122223333"));
-    assert_eq!(group.tags.iter().collect::<Vec<_>>(), [(&"team".to_owned(), &"core".to_owned())]);
+    assert_eq!(
+        group.tags.iter().collect::<Vec<_>>(),
+        [(&"team".to_owned(), &"core".to_owned())]
+    );
     assert_eq!(group.open_egress, Some(true));
     let owner = |rule: &IngressRule| match &rule.source {
         Source::Group(group) => group.owner_id.clone(),
@@ -96,14 +116,29 @@ fn a_permission_is_one_box_for_each_source() {
 #[test]
 fn egress_is_open_only_when_it_is_known_to_be() {
     let egress = |value: Value| {
-        let described = read(&json!({"SecurityGroups": [{"GroupId": "sg-1", "IpPermissionsEgress": value}]}));
-        assert_eq!(problems(&described), [""; 0], "egress is no business of ours");
+        let described =
+            read(&json!({"SecurityGroups": [{"GroupId": "sg-1", "IpPermissionsEgress": value}]}));
+        assert_eq!(
+            problems(&described),
+            [""; 0],
+            "egress is no business of ours"
+        );
         described.groups[0].open_egress
     };
     assert_eq!(egress(Value::Null), None);
     assert_eq!(egress(json!([])), Some(false));
-    assert_eq!(egress(json!([permission("tcp", Some((0, 65535)), &["0.0.0.0/0"])])), Some(false));
-    assert_eq!(egress(json!([permission("-1", None, &["10.0.0.0/8", "x", "0.0.0.0/0"])])), Some(true));
+    assert_eq!(
+        egress(json!([permission("tcp", Some((0, 65535)), &["0.0.0.0/0"])])),
+        Some(false)
+    );
+    assert_eq!(
+        egress(json!([permission(
+            "-1",
+            None,
+            &["10.0.0.0/8", "x", "0.0.0.0/0"]
+        )])),
+        Some(true)
+    );
     assert_eq!(egress(json!("nonsense")), Some(false));
 }
 
@@ -128,10 +163,21 @@ fn a_listed_rule_is_one_box_with_its_id() {
     ];
     assert_eq!(lines(&described), expected);
     assert_eq!(problems(&described), [""; 0]);
-    let ids: Vec<_> = described.groups.iter().map(|group| group.id.as_str()).collect();
-    assert_eq!(ids, ["sg-0", "sg-1", "sg-2"], "a group with egress rules alone is a group");
+    let ids: Vec<_> = described
+        .groups
+        .iter()
+        .map(|group| group.id.as_str())
+        .collect();
+    assert_eq!(
+        ids,
+        ["sg-0", "sg-1", "sg-2"],
+        "a group with egress rules alone is a group"
+    );
     let group = &described.groups[1];
-    assert_eq!((&group.name, &group.vpc_id, group.open_egress), (&None, &None, None));
+    assert_eq!(
+        (&group.name, &group.vpc_id, group.open_egress),
+        (&None, &None, None)
+    );
     assert_eq!(group.owner_id.as_deref(), Some("111122223333"));
 }
 
@@ -169,7 +215,10 @@ fn twins_of_one_listing_stay_apart() {
     assert_eq!(lines(&read(&json!({"SecurityGroups": groups}))).len(), 2);
     let one = rule("sgr-1", "sg-1", &json!({"CidrIpv4": "0.0.0.0/0"}));
     let both = read(&json!({"SecurityGroups": groups, "SecurityGroupRules": [one]}));
-    let expected = ["sg-1 sgr-1 tcp 22-22 0.0.0.0/0 -", "sg-1 - tcp 22-22 0.0.0.0/0 -"];
+    let expected = [
+        "sg-1 sgr-1 tcp 22-22 0.0.0.0/0 -",
+        "sg-1 - tcp 22-22 0.0.0.0/0 -",
+    ];
     assert_eq!(lines(&both), expected);
 }
 
@@ -177,7 +226,13 @@ fn twins_of_one_listing_stay_apart() {
 fn a_group_that_is_listed_twice_is_one_group() {
     let part = |cidr: &str| json!({"GroupId": "sg-1", "IpPermissions": [permission("tcp", Some((22, 22)), &[cidr])]});
     let described = read(&json!({"SecurityGroups": [part("0.0.0.0/1"), part("128.0.0.0/1")]}));
-    assert_eq!(lines(&described), ["sg-1 - tcp 22-22 0.0.0.0/1 -", "sg-1 - tcp 22-22 128.0.0.0/1 -"]);
+    assert_eq!(
+        lines(&described),
+        [
+            "sg-1 - tcp 22-22 0.0.0.0/1 -",
+            "sg-1 - tcp 22-22 128.0.0.0/1 -"
+        ]
+    );
     assert_eq!(described.groups.len(), 1);
 }
 
@@ -202,7 +257,10 @@ fn what_cannot_be_understood_does_not_hide_the_rest() {
         null,
         {"GroupId": "sg-2", "IpPermissions": "nonsense"},
     ]}));
-    let expected = ["sg-1 - tcp 22-22 10.0.0.0/8 -", "sg-1 - tcp 22-22 192.0.2.0/24 -"];
+    let expected = [
+        "sg-1 - tcp 22-22 10.0.0.0/8 -",
+        "sg-1 - tcp 22-22 192.0.2.0/24 -",
+    ];
     assert_eq!(lines(&described), expected);
     assert_eq!(described.groups.len(), 2);
     insta::assert_snapshot!(problems(&described).join("\n"));
@@ -230,8 +288,15 @@ fn listed_rules_that_cannot_be_understood_do_not_hide_the_rest() {
         with("SecurityGroupRuleId", json!(5)),
         with("IsEgress", Value::Null),
     ]}));
-    let expected = ["sg-1 - tcp 22-22 192.0.2.0/24 -", "sg-1 sgr-1 tcp 22-22 192.0.2.0/24 -"];
-    assert_eq!(lines(&described), expected, "a rule that does not say which way is taken for ingress");
+    let expected = [
+        "sg-1 - tcp 22-22 192.0.2.0/24 -",
+        "sg-1 sgr-1 tcp 22-22 192.0.2.0/24 -",
+    ];
+    assert_eq!(
+        lines(&described),
+        expected,
+        "a rule that does not say which way is taken for ingress"
+    );
     insta::assert_snapshot!(problems(&described).join("\n"));
 }
 
@@ -247,7 +312,10 @@ fn prefix_lists_are_known_by_their_entries() {
         "nonsense",
     ]}));
     let entries = |id: &str| described.prefix_lists.entries(id).map(<[_]>::len);
-    assert_eq!(["pl-1", "pl-2", "pl-3", "pl-4"].map(entries), [Some(3), Some(0), None, Some(1)]);
+    assert_eq!(
+        ["pl-1", "pl-2", "pl-3", "pl-4"].map(entries),
+        [Some(3), Some(0), None, Some(1)]
+    );
     insta::assert_snapshot!(problems(&described).join("\n"));
 }
 
@@ -281,25 +349,47 @@ fn written() -> impl Strategy<Value = (Value, Value)> {
     let protocol = prop::sample::select(&["tcp", "UDP", "6", "17", "icmp", "58", "-1", "47"][..]);
     let ports = (0..=65535_u16, 0..=65535_u16).prop_map(|(a, b)| (a.min(b), a.max(b)));
     let source = prop_oneof![
-        (any::<u32>(), 0..=32_u8).prop_map(|(ip, n)| ("v4", format!("{}/{n}", std::net::Ipv4Addr::from(ip)))),
-        (any::<u128>(), 0..=128_u8).prop_map(|(ip, n)| ("v6", format!("{}/{n}", std::net::Ipv6Addr::from(ip)))),
+        (any::<u32>(), 0..=32_u8)
+            .prop_map(|(ip, n)| ("v4", format!("{}/{n}", std::net::Ipv4Addr::from(ip)))),
+        (any::<u128>(), 0..=128_u8)
+            .prop_map(|(ip, n)| ("v6", format!("{}/{n}", std::net::Ipv6Addr::from(ip)))),
         (0..3).prop_map(|n| ("pl", format!("pl-{n}"))),
         (0..3).prop_map(|n| ("sg", format!("sg-{n}"))),
     ];
     let about = prop::option::of("[a-z]{0,4}");
     (protocol, ports, source, about).prop_map(|(protocol, (from, to), (kind, source), about)| {
         let (list, mut item, listed) = match kind {
-            "v4" => ("IpRanges", json!({"CidrIp": source}), json!({"CidrIpv4": source})),
-            "v6" => ("Ipv6Ranges", json!({"CidrIpv6": source}), json!({"CidrIpv6": source})),
-            "pl" => ("PrefixListIds", json!({"PrefixListId": source}), json!({"PrefixListId": source})),
+            "v4" => (
+                "IpRanges",
+                json!({"CidrIp": source}),
+                json!({"CidrIpv4": source}),
+            ),
+            "v6" => (
+                "Ipv6Ranges",
+                json!({"CidrIpv6": source}),
+                json!({"CidrIpv6": source}),
+            ),
+            "pl" => (
+                "PrefixListIds",
+                json!({"PrefixListId": source}),
+                json!({"PrefixListId": source}),
+            ),
             _ => {
                 let group = json!({"GroupId": source, "UserId": "1"});
-                ("UserIdGroupPairs", group.clone(), json!({"ReferencedGroupInfo": group}))
+                (
+                    "UserIdGroupPairs",
+                    group.clone(),
+                    json!({"ReferencedGroupInfo": group}),
+                )
             }
         };
         let mut rule = rule("sgr-1", "sg-1", &listed);
         let mut permission = json!({"FromPort": from, "ToPort": to, "IpProtocol": protocol});
-        for (key, value) in [("FromPort", from.into()), ("ToPort", to.into()), ("IpProtocol", json!(protocol))] {
+        for (key, value) in [
+            ("FromPort", from.into()),
+            ("ToPort", to.into()),
+            ("IpProtocol", json!(protocol)),
+        ] {
             rule[key] = value;
         }
         if let Some(about) = about {
@@ -333,6 +423,6 @@ proptest! {
     /// No bytes are a reason to panic.
     #[test]
     fn nothing_is_beyond_refusing(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = decode(&bytes);
+        let _ = decode_described_groups(&bytes);
     }
 }

@@ -4,18 +4,20 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use portcullis_remediation::{Clock, ErrorKind, GroupPage, ListGroups, PortError, turn};
-use portcullis_rules::{Context, Policy, SecurityGroup, judge};
+use portcullis_remediation::{
+    Clock, ErrorKind, GroupLister, GroupPage, ServiceError, next_page_checked,
+};
+use portcullis_rules::{Context, Policy, SecurityGroup, evaluate};
 
-use crate::audit::{Audit, Region};
-use crate::describe::{Described, GroupArn, Problem, is_account};
+use crate::audit::{Audit, RegionSummary};
+use crate::describe::{DescribedGroups, GroupArn, Problem, is_account_id};
 
 /// The first pause after a call that the client has given up on; it doubles from one to the next.
-const PAUSE: Duration = Duration::from_secs(2);
+const FIRST_RETRY_DELAY: Duration = Duration::from_secs(2);
 
 /// What is judged, by what, and when.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct RegionTarget<'a> {
     /// The region.
     pub(super) name: &'a str,
     pub(super) policy: &'a Policy,
@@ -25,46 +27,61 @@ pub(super) struct Place<'a> {
 /// Reads and judges the groups of a region. `seen` is told of each page.
 ///
 /// What was read before a failure stands; the failure stands with the region.
-pub(super) async fn audit(
-    lister: &dyn ListGroups,
+pub(super) async fn audit_region(
+    lister: &dyn GroupLister,
     clock: &dyn Clock,
-    place: &Place<'_>,
+    place: &RegionTarget<'_>,
     seen: &(dyn Fn(&Audit) + Sync),
 ) -> Audit {
-    let mut walk = Walk { lister, clock, audit: Audit::begin(place.policy), unnamed: None };
-    let unread = walk.pages(place, seen).await.err();
-    let Walk { mut audit, unnamed, .. } = walk;
-    audit.regions.push(Region {
+    let mut walk = RegionAuditor {
+        lister,
+        clock,
+        audit: Audit::new(place.policy),
+        rule_ids_error: None,
+    };
+    let listing_error = walk.audit_pages(place, seen).await.err();
+    let RegionAuditor {
+        mut audit,
+        rule_ids_error,
+        ..
+    } = walk;
+    audit.regions.push(RegionSummary {
         name: place.name.to_owned(),
         groups: audit.groups,
         rules: audit.rules,
-        unread_groups: audit.problems.len(),
-        unread,
-        unnamed,
+        unreadable_groups: audit.problems.len(),
+        listing_error,
+        rule_ids_error,
     });
     audit
 }
 
 /// On the way through the pages.
-struct Walk<'a> {
-    lister: &'a dyn ListGroups,
+struct RegionAuditor<'a> {
+    lister: &'a dyn GroupLister,
     clock: &'a dyn Clock,
     audit: Audit,
     /// Why the rules of some groups have no ids.
-    unnamed: Option<PortError>,
+    rule_ids_error: Option<ServiceError>,
 }
 
-impl Walk<'_> {
-    async fn pages(&mut self, place: &Place<'_>, seen: &(dyn Fn(&Audit) + Sync)) -> Result<(), PortError> {
+impl RegionAuditor<'_> {
+    async fn audit_pages(
+        &mut self,
+        place: &RegionTarget<'_>,
+        seen: &(dyn Fn(&Audit) + Sync),
+    ) -> Result<(), ServiceError> {
         let mut token: Option<String> = None;
         let mut tokens = BTreeSet::new();
         loop {
-            let mut page =
-                patiently(self.clock, async || turn(self.lister, token.as_deref(), &mut tokens).await).await?;
-            let next = page.next.take();
-            let judged = self.page(place, page).await;
+            let mut page = call_with_retries(self.clock, async || {
+                next_page_checked(self.lister, token.as_deref(), &mut tokens).await
+            })
+            .await?;
+            let next = page.next_token.take();
+            let judged = self.audit_page(place, page).await;
             seen(&judged);
-            self.audit.absorb(judged);
+            self.audit.merge(judged);
             match next {
                 None => return Ok(()),
                 Some(next) => token = Some(next),
@@ -74,62 +91,105 @@ impl Walk<'_> {
 
     /// Judges a page. Groups with findings are judged once more with what a listing does not know of their rules: ids,
     /// and tags that an exception may ask for.
-    async fn page(&mut self, place: &Place<'_>, page: GroupPage) -> Audit {
-        let context = place.context();
-        let GroupPage { groups, prefix_lists, unread, next: _ } = page;
+    async fn audit_page(&mut self, place: &RegionTarget<'_>, page: GroupPage) -> Audit {
+        let context = place.evaluation_context();
+        let GroupPage {
+            groups,
+            prefix_lists,
+            unreadable_groups,
+            next_token: _,
+        } = page;
         let is_bad = |group: &SecurityGroup| {
-            let context = Context { account: group.owner_id.clone(), ..context.clone() };
-            !judge(place.policy, group, &prefix_lists, &context).findings.is_empty()
+            let context = Context {
+                account: group.owner_id.clone(),
+                ..context.clone()
+            };
+            !evaluate(place.policy, group, &prefix_lists, &context)
+                .findings
+                .is_empty()
         };
         let (bad, mut groups): (Vec<_>, Vec<_>) = groups.into_iter().partition(is_bad);
-        let arns = bad.iter().filter_map(|group| Some((group.id.clone(), place.arn(group)?))).collect();
-        groups.extend(self.identified(bad).await);
-        let problems = unread.iter().map(|(group, error)| place.problem(group, error)).collect();
-        Audit::of(place.policy, Described { groups, arns, prefix_lists, problems }, &context)
+        let arns = bad
+            .iter()
+            .filter_map(|group| Some((group.id.clone(), place.group_arn(group)?)))
+            .collect();
+        groups.extend(self.add_rule_ids(bad).await);
+        let problems = unreadable_groups
+            .iter()
+            .map(|(group, error)| place.unreadable_group(group, error))
+            .collect();
+        Audit::from_groups(
+            place.policy,
+            DescribedGroups {
+                groups,
+                arns,
+                prefix_lists,
+                problems,
+            },
+            &context,
+        )
     }
 
     /// The groups with the ids of their rules; as they are, where these cannot be read: without tags too much is found,
     /// never too little. Who may not read them is not asked again.
-    async fn identified(&mut self, groups: Vec<SecurityGroup>) -> Vec<SecurityGroup> {
-        let is_denied = self.unnamed.as_ref().is_some_and(|error| error.kind == ErrorKind::Denied);
+    async fn add_rule_ids(&mut self, groups: Vec<SecurityGroup>) -> Vec<SecurityGroup> {
+        let is_denied = self
+            .rule_ids_error
+            .as_ref()
+            .is_some_and(|error| error.kind == ErrorKind::Denied);
         if groups.is_empty() || is_denied {
             return groups;
         }
-        match patiently(self.clock, async || self.lister.identified(groups.clone()).await).await {
+        match call_with_retries(self.clock, async || {
+            self.lister.with_rule_ids(groups.clone()).await
+        })
+        .await
+        {
             Ok(identified) => identified,
             Err(error) => {
-                self.unnamed = Some(error);
+                self.rule_ids_error = Some(error);
                 groups
             }
         }
     }
 }
 
-impl Place<'_> {
-    fn context(&self) -> Context {
-        Context { now: Some(self.now), region: Some(self.name.to_owned()), ..Context::default() }
+impl RegionTarget<'_> {
+    fn evaluation_context(&self) -> Context {
+        Context {
+            now: Some(self.now),
+            region: Some(self.name.to_owned()),
+            ..Context::default()
+        }
     }
 
-    fn problem(&self, group: &SecurityGroup, error: &PortError) -> Problem {
-        Problem { group_id: Some(group.id.clone()), path: self.name.to_owned(), message: error.to_string() }
+    fn unreadable_group(&self, group: &SecurityGroup, error: &ServiceError) -> Problem {
+        Problem {
+            group_id: Some(group.id.clone()),
+            path: self.name.to_owned(),
+            message: error.to_string(),
+        }
     }
 
-    fn arn(&self, group: &SecurityGroup) -> Option<GroupArn> {
-        let owner = group.owner_id.as_ref().filter(|owner| is_account(owner))?;
+    fn group_arn(&self, group: &SecurityGroup) -> Option<GroupArn> {
+        let owner = group
+            .owner_id
+            .as_ref()
+            .filter(|owner| is_account_id(owner))?;
         Some(GroupArn::new(self.name, owner, &group.id))
     }
 }
 
 /// A call, again and again while EC2 is busy, and once more when it was silent. The client has tried a few times by
 /// itself each time.
-pub(super) async fn patiently<T>(
+pub(super) async fn call_with_retries<T>(
     clock: &dyn Clock,
-    mut call: impl AsyncFnMut() -> Result<T, PortError>,
-) -> Result<T, PortError> {
-    let (mut pause, mut pauses) = (PAUSE, 0);
+    mut call: impl AsyncFnMut() -> Result<T, ServiceError>,
+) -> Result<T, ServiceError> {
+    let (mut pause, mut pauses) = (FIRST_RETRY_DELAY, 0);
     loop {
         match call().await {
-            Err(error) if pauses < most_pauses(error.kind) => clock.sleep(pause).await,
+            Err(error) if pauses < max_retries(error.kind) => clock.sleep(pause).await,
             answer => return answer,
         }
         pauses = pauses.saturating_add(1);
@@ -139,11 +199,14 @@ pub(super) async fn patiently<T>(
 
 /// EC2's buckets of requests fill up again within seconds (EC2 API Reference, "Request throttling"), unless somebody else
 /// keeps them empty. Silence is more often a wrong name or no way than an accident.
-const fn most_pauses(kind: ErrorKind) -> u32 {
+const fn max_retries(kind: ErrorKind) -> u32 {
     match kind {
         ErrorKind::Throttled => 4,
         ErrorKind::NoAnswer => 1,
-        ErrorKind::Denied | ErrorKind::GroupNotFound | ErrorKind::RuleNotFound | ErrorKind::Other => 0,
+        ErrorKind::Denied
+        | ErrorKind::GroupNotFound
+        | ErrorKind::RuleNotFound
+        | ErrorKind::Other => 0,
     }
 }
 

@@ -16,55 +16,74 @@ pub struct Span {
 
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistake {
-    at: Span,
+pub struct YamlDiagnostic {
+    span: Span,
     message: String,
     label: String,
     help: Option<String>,
 }
 
-impl Mistake {
+impl YamlDiagnostic {
     /// A mistake at this place.
     pub fn new(at: Span, message: impl Into<String>) -> Self {
-        Self { at, message: message.into(), label: String::new(), help: None }
+        Self {
+            span: at,
+            message: message.into(),
+            label: String::new(),
+            help: None,
+        }
     }
 
     /// What is written under the text: what was expected.
     #[must_use]
-    pub fn label(self, label: impl Into<String>) -> Self {
-        Self { label: label.into(), ..self }
+    pub fn with_label(self, label: impl Into<String>) -> Self {
+        Self {
+            label: label.into(),
+            ..self
+        }
     }
 
     /// What to do about it.
     #[must_use]
-    pub fn help(self, help: impl Into<String>) -> Self {
-        Self { help: Some(help.into()), ..self }
+    pub fn with_help(self, help: impl Into<String>) -> Self {
+        Self {
+            help: Some(help.into()),
+            ..self
+        }
     }
 }
 
 /// Everything that is wrong with a text, in its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistakes {
+pub struct YamlDiagnostics {
     name: String,
     text: String,
-    all: Vec<Mistake>,
+    diagnostics: Vec<YamlDiagnostic>,
 }
 
-impl Mistakes {
+impl YamlDiagnostics {
     /// The mistakes of a text, which is told under this name.
-    pub fn new(name: impl Into<String>, text: impl Into<String>, mut all: Vec<Mistake>) -> Self {
-        all.sort_by_key(|mistake| mistake.at);
-        Self { name: name.into(), text: text.into(), all }
+    pub fn new(
+        name: impl Into<String>,
+        text: impl Into<String>,
+        mut all: Vec<YamlDiagnostic>,
+    ) -> Self {
+        all.sort_by_key(|mistake| mistake.span);
+        Self {
+            name: name.into(),
+            text: text.into(),
+            diagnostics: all,
+        }
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.all.len()
+        self.diagnostics.len()
     }
 
     /// Whether nothing is wrong.
     pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
+        self.diagnostics.is_empty()
     }
 
     /// Each with the text it is about, with colours for a terminal.
@@ -74,25 +93,33 @@ impl Mistakes {
 
     fn render(&self, renderer: &Renderer) -> String {
         let renderer = renderer.clone().decor_style(DecorStyle::Ascii);
-        let render = |mistake: &Mistake| {
+        let render = |mistake: &YamlDiagnostic| {
             let mut group = Group::with_title(Level::ERROR.primary_title(&*mistake.message));
             if !self.text.trim().is_empty() {
-                let mut here = AnnotationKind::Primary.span(mistake.at.start..mistake.at.end);
+                let mut here = AnnotationKind::Primary.span(mistake.span.start..mistake.span.end);
                 if !mistake.label.is_empty() {
                     here = here.label(&*mistake.label);
                 }
-                group = group.element(Snippet::source(&*self.text).path(&*self.name).annotation(here));
+                group = group.element(
+                    Snippet::source(&*self.text)
+                        .path(&*self.name)
+                        .annotation(here),
+                );
             }
             if let Some(help) = &mistake.help {
                 group = group.element(Level::HELP.message(&**help));
             }
             renderer.render(&[group])
         };
-        self.all.iter().map(render).collect::<Vec<_>>().join("\n\n")
+        self.diagnostics
+            .iter()
+            .map(render)
+            .collect::<Vec<_>>()
+            .join("\n\n")
     }
 }
 
-impl fmt::Display for Mistakes {
+impl fmt::Display for YamlDiagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.render(&Renderer::plain()))
     }

@@ -25,7 +25,10 @@ const SPECIAL: [&str; 14] = [
 pub(super) fn public_blocks() -> Vec<String> {
     let firsts = LANDMARKS.0.iter().map(|special| special.last + 1);
     let lasts = LANDMARKS.0.iter().skip(1).map(|special| special.first - 1);
-    firsts.zip(lasts).flat_map(|(first, last)| blocks(first, last)).collect()
+    firsts
+        .zip(lasts)
+        .flat_map(|(first, last)| blocks(first, last))
+        .collect()
 }
 
 /// The IPv4 addresses from the first to the last, in as few blocks as possible.
@@ -37,7 +40,10 @@ pub(super) fn blocks(mut first: u128, last: u128) -> Vec<String> {
             first.is_multiple_of(size) && first + size - 1 <= last
         };
         let length = (0..=32).find(fits).unwrap();
-        blocks.push(format!("{}/{length}", std::net::Ipv4Addr::from(u32::try_from(first).unwrap())));
+        blocks.push(format!(
+            "{}/{length}",
+            std::net::Ipv4Addr::from(u32::try_from(first).unwrap())
+        ));
         first += 1 << (32 - length);
     }
     blocks
@@ -60,33 +66,60 @@ pub(super) fn range(cidr: &str) -> Range {
         IpAddr::V6(v6) => (u128::from(v6), 128, true),
     };
     let free = width - length;
-    let host = if free == 128 { u128::MAX } else { (1 << free) - 1 };
-    Range { first: number & !host, last: number | host, length, v6 }
+    let host = if free == 128 {
+        u128::MAX
+    } else {
+        (1 << free) - 1
+    };
+    Range {
+        first: number & !host,
+        last: number | host,
+        length,
+        v6,
+    }
 }
 
 pub(super) fn canonical(source: &str) -> String {
     if !source.contains('/') {
         return source.to_owned();
     }
-    let Range { first, length, v6, .. } = range(source);
-    let address = if v6 { IpAddr::V6(first.into()) } else { IpAddr::V4(u32::try_from(first).unwrap().into()) };
+    let Range {
+        first, length, v6, ..
+    } = range(source);
+    let address = if v6 {
+        IpAddr::V6(first.into())
+    } else {
+        IpAddr::V4(u32::try_from(first).unwrap().into())
+    };
     format!("{address}/{length}")
 }
 
 /// The special IPv4 blocks and all of public IPv6.
-pub(super) static LANDMARKS: LazyLock<(Vec<Range>, Range)> =
-    LazyLock::new(|| (SPECIAL.iter().map(|cidr| range(cidr)).collect(), range("2000::/3")));
+pub(super) static LANDMARKS: LazyLock<(Vec<Range>, Range)> = LazyLock::new(|| {
+    (
+        SPECIAL.iter().map(|cidr| range(cidr)).collect(),
+        range("2000::/3"),
+    )
+});
 
 pub(super) fn is_public(address: u128, v6: bool) -> bool {
     let (special, global) = &*LANDMARKS;
     let within = |block: &Range| block.first <= address && address <= block.last;
-    if v6 { within(global) } else { !special.iter().any(within) }
+    if v6 {
+        within(global)
+    } else {
+        !special.iter().any(within)
+    }
 }
 
 /// An address of every stretch in which neither publicness nor membership of any block can change.
 fn samples(blocks: &[Range], v6: bool) -> BTreeSet<u128> {
     let (special, global) = &*LANDMARKS;
-    let landmarks = if v6 { std::slice::from_ref(global) } else { special };
+    let landmarks = if v6 {
+        std::slice::from_ref(global)
+    } else {
+        special
+    };
     let mut samples = BTreeSet::from([0]);
     for block in landmarks.iter().chain(blocks) {
         samples.insert(block.first);
@@ -100,13 +133,17 @@ pub(super) fn covers(blocks: &[Range], v6: bool) -> bool {
     samples(blocks, v6)
         .into_iter()
         .filter(|&address| is_public(address, v6))
-        .all(|address| blocks.iter().any(|block| block.first <= address && address <= block.last))
+        .all(|address| {
+            blocks
+                .iter()
+                .any(|block| block.first <= address && address <= block.last)
+        })
 }
 
 pub(super) fn touches_public(block: Range) -> bool {
-    samples(&[block], block.v6)
-        .into_iter()
-        .any(|address| block.first <= address && address <= block.last && is_public(address, block.v6))
+    samples(&[block], block.v6).into_iter().any(|address| {
+        block.first <= address && address <= block.last && is_public(address, block.v6)
+    })
 }
 
 pub(super) fn is_broad(block: Range) -> bool {

@@ -1,56 +1,86 @@
 //! The only links of a message: to groups in the AWS console.
 
-use crate::report::Report;
+use crate::report::GroupReport;
 
 /// The group's page in the console of its partition; `None` when the region or the id are not known for certain.
-pub(super) fn console(report: &Report) -> Option<String> {
-    group(report.origin.region.as_deref()?, &report.group.id)
+pub(super) fn console_url(report: &GroupReport) -> Option<String> {
+    group_console_url(report.origin.region.as_deref()?, &report.group.id)
 }
 
 /// The page of a group.
-pub(super) fn group(region: &str, id: &str) -> Option<String> {
-    let is_id = id.starts_with("sg-") && is_plain(id);
-    if is_id { page(region, &format!("SecurityGroup:groupId={id}")) } else { None }
+pub(super) fn group_console_url(region: &str, id: &str) -> Option<String> {
+    let is_id = id.starts_with("sg-") && is_plain_identifier(id);
+    if is_id {
+        console_page_url(region, &format!("SecurityGroup:groupId={id}"))
+    } else {
+        None
+    }
 }
 
 /// The page of all groups of a region.
-pub(super) fn groups(region: &str) -> Option<String> {
-    page(region, "SecurityGroups:")
+pub(super) fn groups_console_url(region: &str) -> Option<String> {
+    console_page_url(region, "SecurityGroups:")
 }
 
-fn page(region: &str, what: &str) -> Option<String> {
-    let host = partition(region).host;
-    is_plain(region).then(|| format!("https://{region}.{host}/ec2/home?region={region}#{what}"))
+fn console_page_url(region: &str, what: &str) -> Option<String> {
+    let host = region_partition(region).console_host;
+    is_plain_identifier(region)
+        .then(|| format!("https://{region}.{host}/ec2/home?region={region}#{what}"))
 }
 
 /// The group's ARN.
-pub(super) fn arn(report: &Report) -> Option<String> {
-    let region = report.origin.region.as_deref().filter(|region| is_plain(region))?;
-    let owner = report.group.owner_id.as_deref().or(report.origin.account.as_deref());
-    let account = owner.filter(|account| is_plain(account))?;
-    let id = Some(report.group.id.as_str()).filter(|id| id.starts_with("sg-") && is_plain(id))?;
-    Some(format!("arn:{}:ec2:{region}:{account}:security-group/{id}", partition(region).name))
+pub(super) fn group_arn(report: &GroupReport) -> Option<String> {
+    let region = report
+        .origin
+        .region
+        .as_deref()
+        .filter(|region| is_plain_identifier(region))?;
+    let owner = report
+        .group
+        .owner_id
+        .as_deref()
+        .or(report.origin.account.as_deref());
+    let account = owner.filter(|account| is_plain_identifier(account))?;
+    let id = Some(report.group.id.as_str())
+        .filter(|id| id.starts_with("sg-") && is_plain_identifier(id))?;
+    Some(format!(
+        "arn:{}:ec2:{region}:{account}:security-group/{id}",
+        region_partition(region).name
+    ))
 }
 
 struct Partition {
     name: &'static str,
-    host: &'static str,
+    console_host: &'static str,
 }
 
 /// The partition of a region: its name in ARNs, and the host of its console.
-fn partition(region: &str) -> Partition {
+fn region_partition(region: &str) -> Partition {
     if region.starts_with("cn-") {
-        Partition { name: "aws-cn", host: "console.amazonaws.cn" }
+        Partition {
+            name: "aws-cn",
+            console_host: "console.amazonaws.cn",
+        }
     } else if region.starts_with("us-gov-") {
-        Partition { name: "aws-us-gov", host: "console.amazonaws-us-gov.com" }
+        Partition {
+            name: "aws-us-gov",
+            console_host: "console.amazonaws-us-gov.com",
+        }
     } else {
-        Partition { name: "aws", host: "console.aws.amazon.com" }
+        Partition {
+            name: "aws",
+            console_host: "console.aws.amazon.com",
+        }
     }
 }
 
 /// Letters, digits and dashes, and not too many.
-fn is_plain(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+fn is_plain_identifier(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 64
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 #[cfg(test)]
@@ -60,31 +90,49 @@ mod tests {
 
     #[test]
     fn every_partition_has_its_host() {
-        let mut report = samples::closed();
+        let mut report = samples::closed_report();
         let mut at = |region: &str| {
             report.origin.region = Some(region.to_owned());
-            console(&report).zip(arn(&report))
+            console_url(&report).zip(group_arn(&report))
         };
         let (link, arn) = at("eu-west-1").unwrap();
         assert_eq!(
             link,
             "https://eu-west-1.console.aws.amazon.com/ec2/home?region=eu-west-1#SecurityGroup:groupId=sg-0123456789abcdef0"
         );
-        assert_eq!(arn, "arn:aws:ec2:eu-west-1:111122223333:security-group/sg-0123456789abcdef0");
-        assert!(at("cn-north-1").unwrap().0.starts_with("https://cn-north-1.console.amazonaws.cn/ec2/"));
-        assert!(at("us-gov-west-1").unwrap().0.starts_with("https://us-gov-west-1.console.amazonaws-us-gov.com/ec2/"));
-        assert!(at("us-gov-west-1").unwrap().1.starts_with("arn:aws-us-gov:ec2:"));
+        assert_eq!(
+            arn,
+            "arn:aws:ec2:eu-west-1:111122223333:security-group/sg-0123456789abcdef0"
+        );
+        assert!(
+            at("cn-north-1")
+                .unwrap()
+                .0
+                .starts_with("https://cn-north-1.console.amazonaws.cn/ec2/")
+        );
+        assert!(
+            at("us-gov-west-1")
+                .unwrap()
+                .0
+                .starts_with("https://us-gov-west-1.console.amazonaws-us-gov.com/ec2/")
+        );
+        assert!(
+            at("us-gov-west-1")
+                .unwrap()
+                .1
+                .starts_with("arn:aws-us-gov:ec2:")
+        );
     }
 
     #[test]
     fn there_is_no_link_to_what_is_not_known() {
-        let mut report = samples::closed();
+        let mut report = samples::closed_report();
         report.origin.region = Some("evil.example/#".to_owned());
-        assert_eq!(console(&report), None);
+        assert_eq!(console_url(&report), None);
         report.origin.region = None;
-        assert_eq!(console(&report), None);
-        report = samples::closed();
+        assert_eq!(console_url(&report), None);
+        report = samples::closed_report();
         report.group.id = String::new();
-        assert_eq!(console(&report), None);
+        assert_eq!(console_url(&report), None);
     }
 }

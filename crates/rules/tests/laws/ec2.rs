@@ -1,12 +1,12 @@
 //! A model of what EC2 does with the rules of one group: refuses twins, what is not there, and what is beyond the
 //! quota. It numbers the rules it creates. It shares no code with the engine.
 
-use portcullis_rules::plan::Order;
+use portcullis_rules::plan::ApplyOrder;
 use portcullis_rules::{IngressRule, Plan, PrefixLists, Protocol, Quota, SecurityGroup, Source};
 
 /// What EC2 tells two rules apart by.
 pub(crate) fn content(rule: &IngressRule) -> String {
-    let ports = rule.written_ports();
+    let ports = rule.ec2_ports();
     let (from, to) = (ports.from.unwrap_or(-1), ports.to.unwrap_or(-1));
     let ports = match rule.protocol() {
         Protocol::All | Protocol::Other(_) => String::new(),
@@ -38,7 +38,12 @@ pub(crate) struct Ec2<'a> {
 
 impl<'a> Ec2<'a> {
     pub(crate) fn new(group: &SecurityGroup, quota: Quota, lists: &'a PrefixLists) -> Self {
-        Self { group: group.clone(), quota, lists, created: 0 }
+        Self {
+            group: group.clone(),
+            quota,
+            lists,
+            created: 0,
+        }
     }
 
     pub(crate) fn authorize(&mut self, rule: &IngressRule) -> Result<(), Refused> {
@@ -47,7 +52,12 @@ impl<'a> Ec2<'a> {
             return Err(Refused::Duplicate(new));
         }
         for (v6, most) in [(false, self.quota.v4), (true, self.quota.v6)] {
-            let used: usize = self.group.rules.iter().map(|there| self.weight(there, v6)).sum();
+            let used: usize = self
+                .group
+                .rules
+                .iter()
+                .map(|there| self.weight(there, v6))
+                .sum();
             let more = self.weight(rule, v6);
             if more > 0 && used + more > most {
                 return Err(Refused::LimitExceeded(new));
@@ -62,18 +72,29 @@ impl<'a> Ec2<'a> {
 
     pub(crate) fn revoke(&mut self, rule: &IngressRule) -> Result<(), Refused> {
         let old = content(rule);
-        let place = self.group.rules.iter().position(|there| content(there) == old).ok_or(Refused::NotFound(old))?;
+        let place = self
+            .group
+            .rules
+            .iter()
+            .position(|there| content(there) == old)
+            .ok_or(Refused::NotFound(old))?;
         self.group.rules.remove(place);
         Ok(())
     }
 
     pub(crate) fn carry_out(&mut self, plan: &Plan) -> Result<(), Refused> {
-        if plan.order == Order::AddFirst {
-            plan.additions.iter().try_for_each(|addition| self.authorize(&addition.ingress))?;
+        if plan.order == ApplyOrder::AddFirst {
+            plan.additions
+                .iter()
+                .try_for_each(|addition| self.authorize(&addition.ingress))?;
         }
-        plan.removals.iter().try_for_each(|removal| self.revoke(&removal.ingress))?;
-        if plan.order == Order::RemoveFirst {
-            plan.additions.iter().try_for_each(|addition| self.authorize(&addition.ingress))?;
+        plan.removals
+            .iter()
+            .try_for_each(|removal| self.revoke(&removal.ingress))?;
+        if plan.order == ApplyOrder::RemoveFirst {
+            plan.additions
+                .iter()
+                .try_for_each(|addition| self.authorize(&addition.ingress))?;
         }
         Ok(())
     }
@@ -85,7 +106,12 @@ impl<'a> Ec2<'a> {
             Source::Group(_) => 1,
             Source::PrefixList(id) => {
                 let entries = self.lists.entries(id).unwrap_or_default();
-                let of = |v6: bool| entries.iter().filter(|net| net.addr().is_ipv6() == v6).count();
+                let of = |v6: bool| {
+                    entries
+                        .iter()
+                        .filter(|net| net.addr().is_ipv6() == v6)
+                        .count()
+                };
                 if entries.is_empty() && !v6 { 1 } else { of(v6) }
             }
         }

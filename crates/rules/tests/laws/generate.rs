@@ -6,14 +6,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use portcullis_rules::check::Check;
-use portcullis_rules::group::WrittenPorts;
+use portcullis_rules::group::Ec2Ports;
 use portcullis_rules::plan::Attachments;
-use portcullis_rules::policy::{Change, Override};
+use portcullis_rules::policy::{Override, RuleOverride};
 use portcullis_rules::source::{GroupSource, parse_cidr};
 use portcullis_rules::traffic::ProtocolSet;
 use portcullis_rules::{
-    Action, Context, Exception, Glob, Guardrails, IngressRule, Judgement, Plan, Policy, PortSet, PortSpan, PrefixLists,
-    Quota, Rule, Scope, SecurityGroup, Severity, Situation, Source, TrafficSet, judge, plan,
+    Action, Context, Evaluation, Exception, Glob, Guardrails, IngressRule, Plan, PlanInput, Policy,
+    PolicyRule, PortRange, PortSet, PrefixLists, Quota, Scope, SecurityGroup, Severity, Source,
+    TrafficSet, build_plan, evaluate,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -60,20 +61,43 @@ pub(crate) const CIDRS: [&str; 25] = [
 pub(crate) fn lists() -> PrefixLists {
     let cidr = |text: &&str| parse_cidr(text).unwrap();
     let known = [
-        ("pl-halves", ["0.0.0.0/1", "128.0.0.0/1"].iter().map(cidr).collect()),
-        ("pl-office", ["198.51.100.0/24", "8.8.8.0/24", "2001:db8::/32"].iter().map(cidr).collect()),
-        ("pl-mixed", ["::/0", "10.0.0.0/8"].iter().map(cidr).collect()),
+        (
+            "pl-halves",
+            ["0.0.0.0/1", "128.0.0.0/1"].iter().map(cidr).collect(),
+        ),
+        (
+            "pl-office",
+            ["198.51.100.0/24", "8.8.8.0/24", "2001:db8::/32"]
+                .iter()
+                .map(cidr)
+                .collect(),
+        ),
+        (
+            "pl-mixed",
+            ["::/0", "10.0.0.0/8"].iter().map(cidr).collect(),
+        ),
         ("pl-world", ["0.0.0.0/0", "::/0"].iter().map(cidr).collect()),
         // The world without a broad block.
         ("pl-low", cidr(&"0.0.0.0/1").subnets(9).unwrap().collect()),
-        ("pl-high", cidr(&"128.0.0.0/1").subnets(9).unwrap().collect()),
+        (
+            "pl-high",
+            cidr(&"128.0.0.0/1").subnets(9).unwrap().collect(),
+        ),
         ("pl-empty", Vec::new()),
     ];
     known.into_iter().collect()
 }
 
-const LISTS: [&str; 8] =
-    ["pl-halves", "pl-office", "pl-mixed", "pl-world", "pl-low", "pl-high", "pl-unknown", "pl-empty"];
+const LISTS: [&str; 8] = [
+    "pl-halves",
+    "pl-office",
+    "pl-mixed",
+    "pl-world",
+    "pl-low",
+    "pl-high",
+    "pl-unknown",
+    "pl-empty",
+];
 
 /// Everything that planning looks at.
 #[derive(Clone)]
@@ -86,12 +110,12 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    pub(crate) fn judge(&self) -> Judgement {
-        judge(&self.policy, &self.group, &self.lists, &self.context)
+    pub(crate) fn judge(&self) -> Evaluation {
+        evaluate(&self.policy, &self.group, &self.lists, &self.context)
     }
 
     pub(crate) fn plan(&self) -> Plan {
-        let situation = Situation {
+        let situation = PlanInput {
             policy: &self.policy,
             group: &self.group,
             lists: &self.lists,
@@ -100,12 +124,15 @@ impl Case {
             attachments: Attachments::default(),
             quota: self.quota,
         };
-        plan(&situation, &self.judge())
+        build_plan(&situation, &self.judge())
     }
 
     /// The same case with another group.
     pub(crate) fn with(&self, group: SecurityGroup) -> Self {
-        Self { group, ..self.clone() }
+        Self {
+            group,
+            ..self.clone()
+        }
     }
 }
 
@@ -113,11 +140,19 @@ impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "quota {}/{}", self.quota.v4, self.quota.v6)?;
         for rule in &self.group.rules {
-            writeln!(f, "  box   {rule} {:?} {:?} {:?}", rule.id, rule.description, rule.tags)?;
+            writeln!(
+                f,
+                "  box   {rule} {:?} {:?} {:?}",
+                rule.id, rule.description, rule.tags
+            )?;
         }
         for rule in &self.policy.rules {
             let trusted: Vec<_> = rule.trusted.iter().map(ToString::to_string).collect();
-            writeln!(f, "  rule  {} {} {:?} trusts {trusted:?}", rule.id, rule.action, rule.check)?;
+            writeln!(
+                f,
+                "  rule  {} {} {:?} trusts {trusted:?}",
+                rule.id, rule.action, rule.check
+            )?;
         }
         for exception in &self.policy.exceptions {
             writeln!(f, "  except {exception:?}")?;
@@ -129,12 +164,16 @@ impl fmt::Debug for Case {
     }
 }
 
-fn span() -> impl Strategy<Value = PortSpan> {
-    (select(&PORTS), select(&PORTS)).prop_map(|(a, b)| PortSpan::new(a.min(b), a.max(b)).unwrap())
+fn span() -> impl Strategy<Value = PortRange> {
+    (select(&PORTS), select(&PORTS)).prop_map(|(a, b)| PortRange::new(a.min(b), a.max(b)).unwrap())
 }
 
 fn ports() -> impl Strategy<Value = PortSet> {
-    vec(prop_oneof![span(), select(&PORTS).prop_map(PortSpan::single)], 0..4).prop_map(PortSet::from_iter)
+    vec(
+        prop_oneof![span(), select(&PORTS).prop_map(PortRange::single)],
+        0..4,
+    )
+    .prop_map(PortSet::from_iter)
 }
 
 fn traffic() -> impl Strategy<Value = TrafficSet> {
@@ -144,57 +183,72 @@ fn traffic() -> impl Strategy<Value = TrafficSet> {
         vec(select(&NUMBERS), 1..3).prop_map(ProtocolSet::from_iter),
     ];
     prop_oneof![
-        3 => ports().prop_map(TrafficSet::ports),
-        1 => Just(TrafficSet::ports(PortSet::all())),
+        3 => ports().prop_map(TrafficSet::tcp_and_udp),
+        1 => Just(TrafficSet::tcp_and_udp(PortSet::all())),
         1 => ports().prop_map(TrafficSet::tcp),
         2 => (ports(), ports(), any::<bool>(), any::<bool>(), others)
-            .prop_map(|(tcp, udp, icmp, icmpv6, others)| TrafficSet { tcp, udp, icmp, icmpv6, others }),
-        1 => Just(TrafficSet::everything()),
+            .prop_map(|(tcp, udp, icmp, icmpv6, others)| TrafficSet { tcp, udp, icmp, icmpv6, other_protocols: others }),
+        1 => Just(TrafficSet::all()),
     ]
 }
 
 fn source() -> impl Strategy<Value = Source> {
     let group = |owner: Option<&str>| {
-        Source::Group(GroupSource { group_id: "sg-a".to_owned(), owner_id: owner.map(str::to_owned) })
+        Source::Group(GroupSource {
+            group_id: "sg-a".to_owned(),
+            owner_id: owner.map(str::to_owned),
+        })
     };
     prop_oneof![
-        12 => select(&CIDRS).prop_map(|text| Source::cidr(text).unwrap()),
+        12 => select(&CIDRS).prop_map(|text| Source::from_cidr(text).unwrap()),
         3 => select(&LISTS).prop_map(|id| Source::PrefixList(id.to_owned())),
         1 => Just(group(None)),
         1 => Just(group(Some("111122223333"))),
-        1 => Just(Source::group("sg-b")),
+        1 => Just(Source::from_group_id("sg-b")),
     ]
 }
 
 /// Protocol and port fields as EC2 would show them.
-fn service() -> impl Strategy<Value = (&'static str, WrittenPorts)> {
-    let written = |from: i32, to: i32| WrittenPorts { from: Some(from), to: Some(to) };
+fn service() -> impl Strategy<Value = (&'static str, Ec2Ports)> {
+    let written = |from: i32, to: i32| Ec2Ports {
+        from: Some(from),
+        to: Some(to),
+    };
     let ports = prop_oneof![
         2 => span(),
-        2 => select(&PORTS).prop_map(PortSpan::single),
-        1 => Just(PortSpan::new(8080, 8090).unwrap()),
+        2 => select(&PORTS).prop_map(PortRange::single),
+        1 => Just(PortRange::new(8080, 8090).unwrap()),
     ];
-    let ports = ports.prop_map(move |span| written(span.from().into(), span.to().into()));
-    let icmp = select(vec![written(-1, -1), written(8, -1), written(8, 0), written(3, 4)]);
+    let ports =
+        ports.prop_map(move |span| written(span.first_port().into(), span.last_port().into()));
+    let icmp = select(vec![
+        written(-1, -1),
+        written(8, -1),
+        written(8, 0),
+        written(3, 4),
+    ]);
     prop_oneof![
         8 => ports.clone().prop_map(|ports| ("tcp", ports)),
         3 => ports.prop_map(|ports| ("udp", ports)),
         1 => icmp.prop_map(|ports| ("icmp", ports)),
         1 => Just(("icmpv6", written(-1, -1))),
-        1 => select(vec!["47", "50"]).prop_map(|number| (number, WrittenPorts::default())),
-        3 => Just(("-1", WrittenPorts::default())),
+        1 => select(vec!["47", "50"]).prop_map(|number| (number, Ec2Ports::default())),
+        3 => Just(("-1", Ec2Ports::default())),
     ]
 }
 
 fn ingress() -> impl Strategy<Value = IngressRule> {
     let description = option::of(select(vec!["vendor", "web"]));
     let ticket = option::weighted(0.3, select(vec!["SEC-1", "SEC-2"]));
-    (service(), source(), description, ticket).prop_map(|((protocol, ports), source, description, ticket)| {
-        let mut rule = IngressRule::new(protocol.parse().unwrap(), ports, source).unwrap();
-        rule.description = description.map(str::to_owned);
-        rule.tags.extend(ticket.map(|ticket| ("ticket".to_owned(), ticket.to_owned())));
-        rule
-    })
+    (service(), source(), description, ticket).prop_map(
+        |((protocol, ports), source, description, ticket)| {
+            let mut rule = IngressRule::new(protocol.parse().unwrap(), ports, source).unwrap();
+            rule.description = description.map(str::to_owned);
+            rule.tags
+                .extend(ticket.map(|ticket| ("ticket".to_owned(), ticket.to_owned())));
+            rule
+        },
+    )
 }
 
 /// Sources that have something to do with each other.
@@ -213,16 +267,20 @@ const TOGETHER: [&[&str]; 10] = [
 
 /// Rules from such sources, for two services.
 fn together() -> impl Strategy<Value = Vec<IngressRule>> {
-    (select(&TOGETHER), vec(ingress(), 2), vec(any::<bool>(), 4)).prop_map(|(sources, services, second)| {
-        let rule = |(source, second): (&&str, bool)| {
-            let like = &services[usize::from(second)];
-            let mut rule = IngressRule::new(like.protocol(), like.written_ports(), source.parse().unwrap()).unwrap();
-            rule.description.clone_from(&like.description);
-            rule.tags.clone_from(&like.tags);
-            rule
-        };
-        sources.iter().zip(second).map(rule).collect()
-    })
+    (select(&TOGETHER), vec(ingress(), 2), vec(any::<bool>(), 4)).prop_map(
+        |(sources, services, second)| {
+            let rule = |(source, second): (&&str, bool)| {
+                let like = &services[usize::from(second)];
+                let mut rule =
+                    IngressRule::new(like.protocol(), like.ec2_ports(), source.parse().unwrap())
+                        .unwrap();
+                rule.description.clone_from(&like.description);
+                rule.tags.clone_from(&like.tags);
+                rule
+            };
+            sources.iter().zip(second).map(rule).collect()
+        },
+    )
 }
 
 pub(crate) fn group() -> impl Strategy<Value = SecurityGroup> {
@@ -231,10 +289,17 @@ pub(crate) fn group() -> impl Strategy<Value = SecurityGroup> {
         1 => vec(ingress(), 0..7),
     ];
     rules.prop_map(|rules| {
-        let mut group = SecurityGroup { id: GROUP.to_owned(), ..SecurityGroup::default() };
+        let mut group = SecurityGroup {
+            id: GROUP.to_owned(),
+            ..SecurityGroup::default()
+        };
         for mut rule in rules {
             // EC2 holds one rule of a content.
-            if !group.rules.iter().any(|there| crate::ec2::content(there) == crate::ec2::content(&rule)) {
+            if !group
+                .rules
+                .iter()
+                .any(|there| crate::ec2::content(there) == crate::ec2::content(&rule))
+            {
                 rule.id = Some(format!("sgr-{}", group.rules.len()));
                 group.rules.push(rule);
             }
@@ -256,27 +321,42 @@ fn check() -> impl Strategy<Value = Check> {
 }
 
 fn scope() -> impl Strategy<Value = Scope> {
-    let ids = |ids: &[&str]| Scope { group_ids: ids.iter().map(|&id| id.to_owned()).collect(), ..Scope::default() };
+    let ids = |ids: &[&str]| Scope {
+        group_ids: ids.iter().map(|&id| id.to_owned()).collect(),
+        ..Scope::default()
+    };
     prop_oneof![12 => Just(Scope::default()), 1 => Just(ids(&[GROUP])), 1 => Just(ids(&["sg-other"]))]
 }
 
-fn rule(actions: &'static [Action]) -> impl Strategy<Value = Rule> {
-    (check(), select(actions), vec(source(), 0..4), scope()).prop_map(|(check, action, trusted, scope)| Rule {
-        id: String::new(),
-        forbids: String::new(),
-        check,
-        severity: Severity::High,
-        action,
-        references: Vec::new(),
-        scope,
-        trusted,
-    })
+fn rule(actions: &'static [Action]) -> impl Strategy<Value = PolicyRule> {
+    (check(), select(actions), vec(source(), 0..4), scope()).prop_map(
+        |(check, action, trusted, scope)| PolicyRule {
+            id: String::new(),
+            forbids: String::new(),
+            check,
+            severity: Severity::High,
+            action,
+            references: Vec::new(),
+            scope,
+            trusted,
+        },
+    )
 }
 
 fn exception() -> impl Strategy<Value = Exception> {
-    let about = (vec(select(vec!["r0".to_owned(), "r1".to_owned()]), 0..2), vec(source(), 0..3), scope());
-    let written = (option::weighted(0.2, Just("vendor")), option::weighted(0.2, Just("SEC-*")));
-    let expires = option::weighted(0.5, select(vec!["2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"]));
+    let about = (
+        vec(select(vec!["r0".to_owned(), "r1".to_owned()]), 0..2),
+        vec(source(), 0..3),
+        scope(),
+    );
+    let written = (
+        option::weighted(0.2, Just("vendor")),
+        option::weighted(0.2, Just("SEC-*")),
+    );
+    let expires = option::weighted(
+        0.5,
+        select(vec!["2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"]),
+    );
     (traffic(), about, written, expires).prop_map(
         |(traffic, (rules, sources, scope), (description, ticket), expires)| Exception {
             id: String::new(),
@@ -285,7 +365,10 @@ fn exception() -> impl Strategy<Value = Exception> {
             expires: expires.map(|text| text.parse().unwrap()),
             rules,
             scope,
-            rule_tags: ticket.map(|glob| ("ticket".to_owned(), Glob::new(glob))).into_iter().collect(),
+            rule_tags: ticket
+                .map(|glob| ("ticket".to_owned(), Glob::new(glob)))
+                .into_iter()
+                .collect(),
             descriptions: description.map(Glob::new).into_iter().collect(),
             principals: Vec::new(),
             traffic,
@@ -295,19 +378,43 @@ fn exception() -> impl Strategy<Value = Exception> {
 }
 
 fn other(actions: &'static [Action]) -> impl Strategy<Value = Override> {
-    let change = select(actions).prop_map(|action| Change { severity: None, action: Some(action) });
-    (scope(), select(vec!["r0".to_owned(), "r1".to_owned()]), change)
-        .prop_map(|(scope, id, change)| Override { scope, changes: BTreeMap::from([(id, change)]) })
+    let change = select(actions).prop_map(|action| RuleOverride {
+        severity: None,
+        action: Some(action),
+    });
+    (
+        scope(),
+        select(vec!["r0".to_owned(), "r1".to_owned()]),
+        change,
+    )
+        .prop_map(|(scope, id, change)| Override {
+            scope,
+            rule_overrides: BTreeMap::from([(id, change)]),
+        })
 }
 
-pub(crate) const ALL_ACTIONS: &[Action] =
-    &[Action::Narrow, Action::Restrict, Action::Revoke, Action::Narrow, Action::Restrict, Action::Notify, Action::Off];
+pub(crate) const ALL_ACTIONS: &[Action] = &[
+    Action::Narrow,
+    Action::Restrict,
+    Action::Revoke,
+    Action::Narrow,
+    Action::Restrict,
+    Action::Notify,
+    Action::Off,
+];
 
 pub(crate) fn policy(actions: &'static [Action]) -> impl Strategy<Value = Policy> {
-    let guardrails =
-        option::weighted(0.1, 0..4_usize).prop_map(|max_removals| Guardrails { max_removals, ..Guardrails::default() });
-    (vec(rule(actions), 1..5), vec(exception(), 0..3), vec(other(actions), 0..2), guardrails).prop_map(
-        |(mut rules, mut exceptions, overrides, guardrails)| {
+    let guardrails = option::weighted(0.1, 0..4_usize).prop_map(|max_removals| Guardrails {
+        max_removals,
+        ..Guardrails::default()
+    });
+    (
+        vec(rule(actions), 1..5),
+        vec(exception(), 0..3),
+        vec(other(actions), 0..2),
+        guardrails,
+    )
+        .prop_map(|(mut rules, mut exceptions, overrides, guardrails)| {
             for (number, rule) in rules.iter_mut().enumerate() {
                 rule.id = format!("r{number}");
             }
@@ -322,8 +429,7 @@ pub(crate) fn policy(actions: &'static [Action]) -> impl Strategy<Value = Policy
                 guardrails,
                 ..Policy::default()
             }
-        },
-    )
+        })
 }
 
 fn quota() -> impl Strategy<Value = Quota> {
@@ -335,13 +441,26 @@ fn quota() -> impl Strategy<Value = Quota> {
 }
 
 /// Room for everything.
-pub(crate) const ROOM: Quota = Quota { v4: 10_000_000, v6: 10_000_000 };
+pub(crate) const ROOM: Quota = Quota {
+    v4: 10_000_000,
+    v6: 10_000_000,
+};
 
 pub(crate) fn case(actions: &'static [Action]) -> impl Strategy<Value = Case> {
-    (group(), policy(actions), quota()).prop_map(|(group, policy, quota)| case_of(group, policy, quota))
+    (group(), policy(actions), quota())
+        .prop_map(|(group, policy, quota)| case_of(group, policy, quota))
 }
 
 pub(crate) fn case_of(group: SecurityGroup, policy: Policy, quota: Quota) -> Case {
-    let context = Context { now: "2026-06-01T00:00:00Z".parse().ok(), ..Context::default() };
-    Case { group, policy, lists: lists(), context, quota }
+    let context = Context {
+        now: "2026-06-01T00:00:00Z".parse().ok(),
+        ..Context::default()
+    };
+    Case {
+        group,
+        policy,
+        lists: lists(),
+        context,
+        quota,
+    }
 }

@@ -16,9 +16,9 @@ mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_rules::baseline::baseline;
-use portcullis_rules::plan::{LossReason, Order, Purpose};
-use portcullis_rules::{Action, Finding, IngressRule, Plan, SecurityGroup, Source, inspect};
+use portcullis_rules::baseline::baseline_policy;
+use portcullis_rules::plan::{ApplyOrder, Purpose, SkipReason};
+use portcullis_rules::{Action, Finding, IngressRule, Plan, SecurityGroup, Source, verify_plan};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{FileFailurePersistence, TestRunner};
@@ -59,17 +59,28 @@ fn is_trusted_group(rule: &IngressRule, case: &Case) -> bool {
 /// The group after EC2 has carried out the plan.
 fn carried_out(case: &Case, plan: &Plan) -> Result<SecurityGroup, TestCaseError> {
     let mut ec2 = Ec2::new(&case.group, case.quota, &case.lists);
-    ec2.carry_out(plan).map_err(|error| TestCaseError::fail(format!("EC2 refuses: {error:?}\n{plan:#?}")))?;
+    ec2.carry_out(plan)
+        .map_err(|error| TestCaseError::fail(format!("EC2 refuses: {error:?}\n{plan:#?}")))?;
     Ok(ec2.group)
 }
 
 /// A plan without its order.
-fn as_sets(plan: &Plan) -> (Vec<String>, Order) {
-    let removals = plan.removals.iter().map(|it| format!("- {:?} {:?} {}", it.ingress, it.because, it.action));
+fn as_sets(plan: &Plan) -> (Vec<String>, ApplyOrder) {
+    let removals = plan
+        .removals
+        .iter()
+        .map(|it| format!("- {:?} {:?} {}", it.ingress, it.policy_rules, it.action));
     let additions = plan.additions.iter().map(|it| format!("+ {it:?}"));
-    let losses = plan.losses.iter().map(|it| format!("lost {it:?}"));
+    let losses = plan
+        .skipped_additions
+        .iter()
+        .map(|it| format!("lost {it:?}"));
     let refusals = plan.refusals.iter().map(|it| format!("refused {it:?}"));
-    let mut all: Vec<_> = removals.chain(additions).chain(losses).chain(refusals).collect();
+    let mut all: Vec<_> = removals
+        .chain(additions)
+        .chain(losses)
+        .chain(refusals)
+        .collect();
     all.sort();
     (all, plan.order)
 }
@@ -79,11 +90,11 @@ fn found(case: &Case, group: &SecurityGroup) -> BTreeSet<Broken> {
     let findings = case.with(group.clone()).judge().findings;
     let broken = |finding: Finding| Broken {
         place: finding.index,
-        rule: finding.rule.id.clone(),
-        action: finding.rule.action,
-        trusted: finding.rule.trusted.clone(),
+        rule: finding.policy_rule.id.clone(),
+        action: finding.policy_rule.action,
+        trusted: finding.policy_rule.trusted.clone(),
         packets: oracle::packets_in(&finding.offending).and(WORLD.packets_of(&finding.ingress)),
-        exempt: finding.exempt.is_some(),
+        exempt: finding.exempted_by.is_some(),
     };
     findings.into_iter().map(broken).collect()
 }
@@ -98,24 +109,51 @@ fn the_cases_are_worth_looking_at() {
         let case = case(ALL_ACTIONS).new_tree(&mut runner).unwrap().current();
         let plan = case.plan();
         let judgement = case.judge();
-        let purpose = |purpose| plan.additions.iter().any(|addition| addition.purpose == purpose);
-        let lost = |reason| plan.losses.iter().any(|loss| loss.reason == reason);
+        let purpose = |purpose| {
+            plan.additions
+                .iter()
+                .any(|addition| addition.purpose == purpose)
+        };
+        let lost = |reason| {
+            plan.skipped_additions
+                .iter()
+                .any(|loss| loss.reason == reason)
+        };
         let before = oracle::judge(&case, &case.group.rules);
         let enforced = |rule: &IngressRule| {
-            before.iter().any(|it| !it.exempt && it.action.enforces() && case.group.rules[it.place] == *rule)
+            before
+                .iter()
+                .any(|it| !it.exempt && it.action.enforces() && case.group.rules[it.place] == *rule)
         };
         for (what, is) in [
             ("removes", !plan.is_empty()),
             ("keeps a part", purpose(Purpose::Keep)),
             ("opens to a trusted source", purpose(Purpose::Trust)),
-            ("removes first", plan.order == Order::RemoveFirst),
-            ("loses to the quota", lost(LossReason::Quota)),
-            ("loses what is outside", lost(LossReason::Outside)),
-            ("loses what is forbidden to the trusted", lost(LossReason::Forbidden)),
+            ("removes first", plan.order == ApplyOrder::RemoveFirst),
+            ("loses to the quota", lost(SkipReason::RulesQuota)),
+            (
+                "loses what is outside",
+                lost(SkipReason::TrustedSourceOutside),
+            ),
+            (
+                "loses what is forbidden to the trusted",
+                lost(SkipReason::TrustedSourceForbidden),
+            ),
             ("refuses", !plan.refusals.is_empty()),
-            ("cascades", plan.removals.iter().any(|removal| !enforced(&removal.ingress))),
-            ("is excepted in part or whole", !judgement.exceptions_used.is_empty()),
-            ("names an exception that has ended", !judgement.exceptions_expired.is_empty()),
+            (
+                "cascades",
+                plan.removals
+                    .iter()
+                    .any(|removal| !enforced(&removal.ingress)),
+            ),
+            (
+                "is excepted in part or whole",
+                !judgement.exceptions_used.is_empty(),
+            ),
+            (
+                "names an exception that has ended",
+                !judgement.exceptions_expired.is_empty(),
+            ),
             ("settles", oracle::settle(&case).is_some()),
         ] {
             *seen.entry(what).or_default() += u32::from(is);
@@ -132,7 +170,7 @@ proptest! {
 
     #[test]
     fn judging_the_baseline_is_what_section_1_says(group in group()) {
-        let case = case_of(group, baseline(), ROOM);
+        let case = case_of(group, baseline_policy(), ROOM);
         prop_assert_eq!(found(&case, &case.group), oracle::judge(&case, &case.group.rules));
     }
 
@@ -145,7 +183,7 @@ proptest! {
     fn ec2_takes_every_plan_and_the_group_is_then_as_planned(case in case(ALL_ACTIONS)) {
         let plan = case.plan();
         let after = carried_out(&case, &plan)?;
-        prop_assert_eq!(written_all(&after.rules), written_all(&plan.applied(&case.group).rules));
+        prop_assert_eq!(written_all(&after.rules), written_all(&plan.apply_to(&case.group).rules));
     }
 
     #[test]
@@ -162,13 +200,13 @@ proptest! {
         let case = Case { quota: ROOM, ..case };
         let plan = case.plan();
         prop_assume!(plan.refusals.is_empty());
-        prop_assert!(plan.losses.iter().all(|loss| loss.reason != LossReason::Quota), "{:?}", plan.losses);
+        prop_assert!(plan.skipped_additions.iter().all(|loss| loss.reason != SkipReason::RulesQuota), "{:?}", plan.skipped_additions);
         if let Some(wanted) = oracle::settle(&case) {
-            let (wanted_reach, reach) = (WORLD.reach(&wanted), WORLD.reach(&plan.applied(&case.group).rules));
+            let (wanted_reach, reach) = (WORLD.reach(&wanted), WORLD.reach(&plan.apply_to(&case.group).rules));
             prop_assert_eq!(WORLD.beyond(&reach, &wanted_reach), Vec::<String>::new(), "too much stays");
             prop_assert_eq!(WORLD.beyond(&wanted_reach, &reach), Vec::<String>::new(), "too much goes");
             let ids = |rules: &[IngressRule]| rules.iter().filter_map(|rule| rule.id.clone()).collect::<BTreeSet<_>>();
-            prop_assert_eq!(ids(&plan.applied(&case.group).rules), ids(&wanted));
+            prop_assert_eq!(ids(&plan.apply_to(&case.group).rules), ids(&wanted));
         }
     }
 
@@ -177,7 +215,7 @@ proptest! {
         let case = Case { quota: ROOM, ..case };
         let plan = case.plan();
         prop_assume!(plan.refusals.is_empty());
-        prop_assert_eq!(&plan.losses, &Vec::new());
+        prop_assert_eq!(&plan.skipped_additions, &Vec::new());
         let mut rest = Vec::new();
         let judged = oracle::judge(&case, &case.group.rules);
         for (place, rule) in case.group.rules.iter().enumerate() {
@@ -185,13 +223,13 @@ proptest! {
             let forbidden = forbidden.fold(world::Bits::default(), |all, it| all.or(it.packets));
             rest.push((WORLD.packets_of(rule).minus(forbidden), WORLD.origins_of(&rule.source)));
         }
-        let after = plan.applied(&case.group).rules;
+        let after = plan.apply_to(&case.group).rules;
         let reach = WORLD.reach(&after);
         let once = WORLD.reach_of(&rest);
         prop_assert_eq!(WORLD.beyond(&reach, &once), Vec::<String>::new());
         // More goes only where closing one rule makes another offend.
         if plan.removals.iter().all(|it| judged.iter().any(|broken| !broken.exempt && broken.action.enforces()
-            && case.group.rules[broken.place] == it.ingress && it.because.contains(&broken.rule)))
+            && case.group.rules[broken.place] == it.ingress && it.policy_rules.contains(&broken.rule)))
             && oracle::settles_at_once(&case) {
             prop_assert_eq!(WORLD.beyond(&once, &reach), Vec::<String>::new());
         }
@@ -205,7 +243,7 @@ proptest! {
         if plan.refusals.is_empty() {
             prop_assert_eq!(left, Vec::new());
             let again = case.with(after).plan();
-            prop_assert!(again.is_empty() && again.additions.is_empty() && again.losses.is_empty(), "{:?}", again);
+            prop_assert!(again.is_empty() && again.additions.is_empty() && again.skipped_additions.is_empty(), "{:?}", again);
         } else {
             prop_assert!(plan.is_empty() && plan.additions.is_empty(), "acts and refuses");
             prop_assert_eq!(after, case.group);
@@ -241,7 +279,7 @@ proptest! {
     #[test]
     fn what_takes_the_place_of_a_rule_has_its_description_and_tags(case in case(ALL_ACTIONS)) {
         for addition in &case.plan().additions {
-            let (new, old) = (&addition.ingress, &addition.instead_of);
+            let (new, old) = (&addition.ingress, &addition.replaces);
             prop_assert_eq!((&new.id, &new.description, &new.tags), (&None, &old.description, &old.tags));
             prop_assert!(addition.purpose == Purpose::Trust || new.source == old.source, "{:?}", addition);
             prop_assert!(case.group.rules.contains(old));
@@ -251,14 +289,14 @@ proptest! {
     #[test]
     fn the_checker_accepts_every_plan(case in case(ALL_ACTIONS)) {
         let plan = case.plan();
-        prop_assert_eq!(inspect(&case.policy, &case.group, &case.lists, &case.context, &plan), Vec::new());
+        prop_assert_eq!(verify_plan(&case.policy, &case.group, &case.lists, &case.context, &plan), Vec::new());
     }
 
     #[test]
     fn the_checker_rejects_every_mutant((case, pick) in (case(ALL_ACTIONS), any::<prop::sample::Index>())) {
         let plan = case.plan();
         for (what, mutant) in mutants::of(&case, &plan, pick) {
-            let objections = inspect(&case.policy, &case.group, &case.lists, &case.context, &mutant);
+            let objections = verify_plan(&case.policy, &case.group, &case.lists, &case.context, &mutant);
             prop_assert!(!objections.is_empty(), "{}: {:?}", what, mutant);
         }
     }

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 use portcullis_rules::check::Check;
-use portcullis_rules::group::WrittenPorts;
+use portcullis_rules::group::Ec2Ports;
 use portcullis_rules::{
-    Action, Exception, IngressRule, Policy, PrefixLists, Protocol, Rule, Scope, Source, TrafficSet,
+    Action, Exception, IngressRule, Policy, PolicyRule, PrefixLists, Protocol, Scope, Source,
+    TrafficSet,
 };
 
 use crate::ec2::content;
@@ -49,12 +50,19 @@ fn part(rule: &IngressRule, lists: &PrefixLists) -> Part {
     let origins = WORLD.origins_of(&rule.source);
     let everything = rule.protocol() == Protocol::All;
     let packets = WORLD.packets_of(rule);
-    let mut part = Part { everything, packets, origins, public: [false; 2], broad: [false; 2] };
+    let mut part = Part {
+        everything,
+        packets,
+        origins,
+        public: [false; 2],
+        broad: [false; 2],
+    };
     for net in entries(&rule.source, lists) {
         let v6 = usize::from(net.addr().is_ipv6());
         let longest = if v6 == 1 { 16 } else { 8 };
         part.public[v6] |= !origins.and(WORLD.public[v6]).is_empty();
-        part.broad[v6] |= net.prefix_len() <= longest && !WORLD.inside(&net).and(WORLD.public[v6]).is_empty();
+        part.broad[v6] |=
+            net.prefix_len() <= longest && !WORLD.inside(&net).and(WORLD.public[v6]).is_empty();
     }
     part
 }
@@ -62,7 +70,11 @@ fn part(rule: &IngressRule, lists: &PrefixLists) -> Part {
 /// Whether a box takes part in an opening for a packet.
 fn takes_part(own: &Part, parts: &[&Part], packet: usize) -> bool {
     (0..2).any(|family| {
-        let members = || parts.iter().filter(|part| part.packets.has(packet) && part.public[family]);
+        let members = || {
+            parts
+                .iter()
+                .filter(|part| part.packets.has(packet) && part.public[family])
+        };
         let all = members().fold(Bits::default(), |all, member| all.or(member.origins));
         let open = WORLD.public[family].all_in(all);
         let any_broad = members().any(|member| member.broad[family]);
@@ -72,7 +84,7 @@ fn takes_part(own: &Part, parts: &[&Part], packet: usize) -> bool {
 
 /// The packet that decides whether a box without ports is open as a whole: one that no narrower box lets in.
 fn whole_packet(rule: &IngressRule) -> Option<Packet> {
-    let written = rule.written_ports();
+    let written = rule.ec2_ports();
     let message = match (written.from.unwrap_or(-1), written.to.unwrap_or(-1)) {
         (-1, _) => (13, 5),
         (kind, -1) => (kind, 7),
@@ -95,13 +107,26 @@ fn place_of(packet: Packet) -> Option<usize> {
 /// The packets of a set of traffic of the engine.
 pub(crate) fn packets_in(traffic: &TrafficSet) -> Bits {
     let holds = |packet: Packet| match packet {
-        Packet::Tcp(low, high) => traffic.tcp.spans().iter().any(|span| span.from() <= low && high <= span.to()),
-        Packet::Udp(low, high) => traffic.udp.spans().iter().any(|span| span.from() <= low && high <= span.to()),
+        Packet::Tcp(low, high) => traffic
+            .tcp
+            .ranges()
+            .iter()
+            .any(|span| span.first_port() <= low && high <= span.last_port()),
+        Packet::Udp(low, high) => traffic
+            .udp
+            .ranges()
+            .iter()
+            .any(|span| span.first_port() <= low && high <= span.last_port()),
         Packet::Icmp(..) => traffic.icmp,
         Packet::Icmpv6(..) => traffic.icmpv6,
-        Packet::Other(number) => traffic.others.numbers().any(|other| other == number),
+        Packet::Other(number) => traffic
+            .other_protocols
+            .numbers()
+            .any(|other| other == number),
     };
-    (0..WORLD.packets.len()).filter(|&place| holds(WORLD.packets[place])).collect()
+    (0..WORLD.packets.len())
+        .filter(|&place| holds(WORLD.packets[place]))
+        .collect()
 }
 
 /// How many different ports the packets are for.
@@ -116,7 +141,10 @@ fn count_ports(packets: Bits) -> u32 {
             Packet::Icmp(..) | Packet::Icmpv6(..) | Packet::Other(_) => None,
         })
         .collect();
-    ports.iter().map(|(low, high)| u32::from(high - low) + 1).sum()
+    ports
+        .iter()
+        .map(|(low, high)| u32::from(high - low) + 1)
+        .sum()
 }
 
 fn offending(check: &Check, rule: &IngressRule, own: &Part, parts: &[Part]) -> Bits {
@@ -127,8 +155,13 @@ fn offending(check: &Check, rule: &IngressRule, own: &Part, parts: &[Part]) -> B
         .filter(|&place| has_ports(WORLD.packets[place]) && takes_part(own, &together, place))
         .collect();
     // `-1` is open when boxes of `-1` make it so; every other protocol is open with the help of `-1`, too.
-    let alike: Vec<&Part> = parts.iter().filter(|part| part.everything || !own.everything).collect();
-    let whole = whole_packet(rule).and_then(place_of).is_some_and(|packet| takes_part(own, &alike, packet));
+    let alike: Vec<&Part> = parts
+        .iter()
+        .filter(|part| part.everything || !own.everything)
+        .collect();
+    let whole = whole_packet(rule)
+        .and_then(place_of)
+        .is_some_and(|packet| takes_part(own, &alike, packet));
     let everything = own.everything;
     let either = |yes: bool, packets: Bits| if yes { packets } else { Bits::default() };
     let not_open = match rule.protocol() {
@@ -146,7 +179,9 @@ fn offending(check: &Check, rule: &IngressRule, own: &Part, parts: &[Part]) -> B
             either(blocks && count_ports(all) > 1, not_open)
         }
         Check::BroadSource => either(own.broad[0] || own.broad[1], not_open),
-        Check::OtherProtocols => either(matches!(rule.protocol(), Protocol::Other(_)) && whole, all),
+        Check::OtherProtocols => {
+            either(matches!(rule.protocol(), Protocol::Other(_)) && whole, all)
+        }
     }
 }
 
@@ -155,12 +190,20 @@ fn in_scope(scope: &Scope) -> bool {
 }
 
 /// The rules that hold for the group, with their actions there.
-fn rules_in_force(policy: &Policy) -> Vec<(&Rule, Action)> {
+fn rules_in_force(policy: &Policy) -> Vec<(&PolicyRule, Action)> {
     let mut found = Vec::new();
     for rule in policy.rules.iter().filter(|rule| in_scope(&rule.scope)) {
         let mut action = rule.action;
-        for other in policy.overrides.iter().filter(|other| in_scope(&other.scope)) {
-            action = other.changes.get(&rule.id).and_then(|change| change.action).unwrap_or(action);
+        for other in policy
+            .overrides
+            .iter()
+            .filter(|other| in_scope(&other.scope))
+        {
+            action = other
+                .rule_overrides
+                .get(&rule.id)
+                .and_then(|change| change.action)
+                .unwrap_or(action);
         }
         if action != Action::Off {
             found.push((&**rule, action));
@@ -179,7 +222,10 @@ fn lies_in(inner: &Source, outer: &Source, lists: &PrefixLists) -> bool {
             && inner.broadcast() <= outer.broadcast()
     };
     name(inner) == name(outer)
-        || !blocks.is_empty() && blocks.iter().all(|inner| around.iter().any(|outer| holds(outer, inner)))
+        || !blocks.is_empty()
+            && blocks
+                .iter()
+                .all(|inner| around.iter().any(|outer| holds(outer, inner)))
 }
 
 fn name(source: &Source) -> String {
@@ -187,8 +233,11 @@ fn name(source: &Source) -> String {
 }
 
 fn frees(exception: &Exception, rule: &str, ingress: &IngressRule, case: &Case) -> bool {
-    let live = exception.expires.is_none_or(|end| case.context.now.unwrap() < end);
-    let described = exception.descriptions.is_empty() || ingress.description.as_deref() == Some("vendor");
+    let live = exception
+        .expires
+        .is_none_or(|end| case.context.now.unwrap() < end);
+    let described =
+        exception.descriptions.is_empty() || ingress.description.as_deref() == Some("vendor");
     let tagged = exception.rule_tags.is_empty() || ingress.tags.contains_key("ticket");
     let from = |allowed: &Source| lies_in(&ingress.source, allowed, &case.lists);
     live && described
@@ -205,13 +254,26 @@ pub(crate) fn judge(case: &Case, rules: &[IngressRule]) -> BTreeSet<Broken> {
     for (place, (ingress, own)) in rules.iter().zip(&parts).enumerate() {
         for (rule, action) in rules_in_force(&case.policy) {
             let all = offending(&rule.check, ingress, own, &parts);
-            let freed = case.policy.exceptions.iter().filter(|exception| frees(exception, &rule.id, ingress, case));
-            let freed = freed.fold(Bits::default(), |all, exception| all.or(packets_in(&exception.traffic)));
+            let freed = case
+                .policy
+                .exceptions
+                .iter()
+                .filter(|exception| frees(exception, &rule.id, ingress, case));
+            let freed = freed.fold(Bits::default(), |all, exception| {
+                all.or(packets_in(&exception.traffic))
+            });
             let left = all.minus(freed);
             if !all.is_empty() {
                 let (exempt, packets) = (left.is_empty(), if left.is_empty() { all } else { left });
                 let (rule, trusted) = (rule.id.clone(), rule.trusted.clone());
-                found.insert(Broken { place, rule, action, trusted, packets, exempt });
+                found.insert(Broken {
+                    place,
+                    rule,
+                    action,
+                    trusted,
+                    packets,
+                    exempt,
+                });
             }
         }
     }
@@ -231,11 +293,21 @@ pub(crate) fn settle(case: &Case) -> Option<Vec<IngressRule>> {
 }
 
 fn settle_in(case: &Case, cuts: usize) -> Option<Vec<IngressRule>> {
-    let mut boxes: Vec<_> = case.group.rules.iter().map(|rule| Planned { rule: rule.clone(), trust: false }).collect();
+    let mut boxes: Vec<_> = case
+        .group
+        .rules
+        .iter()
+        .map(|rule| Planned {
+            rule: rule.clone(),
+            trust: false,
+        })
+        .collect();
     for _ in 0..=cuts {
         let rules: Vec<_> = boxes.iter().map(|planned| planned.rule.clone()).collect();
         let mut by_box: BTreeMap<usize, Vec<Broken>> = BTreeMap::new();
-        for broken in judge(case, &rules).into_iter().filter(|broken| !broken.exempt && broken.action > Action::Notify)
+        for broken in judge(case, &rules)
+            .into_iter()
+            .filter(|broken| !broken.exempt && broken.action > Action::Notify)
         {
             by_box.entry(broken.place).or_default().push(broken);
         }
@@ -254,7 +326,10 @@ fn settle_in(case: &Case, cuts: usize) -> Option<Vec<IngressRule>> {
             }
         }
         for planned in new {
-            if !next.iter().any(|there: &Planned| content(&there.rule) == content(&planned.rule)) {
+            if !next
+                .iter()
+                .any(|there: &Planned| content(&there.rule) == content(&planned.rule))
+            {
                 next.push(planned);
             }
         }
@@ -273,14 +348,22 @@ fn instead(gone: &Planned, broken: &[Broken], lists: &PrefixLists) -> Vec<Planne
     if broken.iter().any(|broken| broken.action == Action::Revoke) {
         return Vec::new();
     }
-    let cut = broken.iter().fold(Bits::default(), |all, broken| all.or(broken.packets));
+    let cut = broken
+        .iter()
+        .fold(Bits::default(), |all, broken| all.or(broken.packets));
     let kept = WORLD.packets_of(&gone.rule).minus(cut);
     let mut boxes: Vec<_> = split(&gone.rule, kept, &gone.rule.source)
         .into_iter()
-        .map(|rule| Planned { rule, trust: gone.trust })
+        .map(|rule| Planned {
+            rule,
+            trust: gone.trust,
+        })
         .collect();
     let mut opened: BTreeMap<&Source, Bits> = BTreeMap::new();
-    for broken in broken.iter().filter(|broken| broken.action == Action::Restrict) {
+    for broken in broken
+        .iter()
+        .filter(|broken| broken.action == Action::Restrict)
+    {
         for trusted in &broken.trusted {
             if matches!(trusted, Source::Group(_)) || lies_in(trusted, &gone.rule.source, lists) {
                 let packets = opened.entry(trusted).or_default();
@@ -289,7 +372,11 @@ fn instead(gone: &Planned, broken: &[Broken], lists: &PrefixLists) -> Vec<Planne
         }
     }
     for (trusted, packets) in opened {
-        boxes.extend(split(&gone.rule, packets, trusted).into_iter().map(|rule| Planned { rule, trust: true }));
+        boxes.extend(
+            split(&gone.rule, packets, trusted)
+                .into_iter()
+                .map(|rule| Planned { rule, trust: true }),
+        );
     }
     boxes.retain(|planned| content(&planned.rule) != content(&gone.rule));
     boxes
@@ -297,24 +384,40 @@ fn instead(gone: &Planned, broken: &[Broken], lists: &PrefixLists) -> Vec<Planne
 
 /// Boxes for packets: neighbouring stretches of ports are one.
 fn split(gone: &IngressRule, packets: Bits, source: &Source) -> Vec<IngressRule> {
-    let written = |from: i32, to: i32| WrittenPorts { from: Some(from), to: Some(to) };
-    let mut boxes: Vec<(Protocol, WrittenPorts)> = Vec::new();
+    let written = |from: i32, to: i32| Ec2Ports {
+        from: Some(from),
+        to: Some(to),
+    };
+    let mut boxes: Vec<(Protocol, Ec2Ports)> = Vec::new();
     if packets == (0..WORLD.packets.len()).collect() {
-        boxes.push((Protocol::All, WrittenPorts::default()));
+        boxes.push((Protocol::All, Ec2Ports::default()));
     } else {
-        for (_, packet) in WORLD.packets.iter().enumerate().filter(|(place, _)| packets.has(*place)) {
+        for (_, packet) in WORLD
+            .packets
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| packets.has(*place))
+        {
             let (protocol, ports) = match *packet {
                 Packet::Tcp(low, high) => (Protocol::Tcp, written(low.into(), high.into())),
                 Packet::Udp(low, high) => (Protocol::Udp, written(low.into(), high.into())),
-                Packet::Icmp(..) if gone.protocol() == Protocol::Icmp => (Protocol::Icmp, gone.written_ports()),
-                Packet::Icmpv6(..) if gone.protocol() == Protocol::Icmpv6 => (Protocol::Icmpv6, gone.written_ports()),
+                Packet::Icmp(..) if gone.protocol() == Protocol::Icmp => {
+                    (Protocol::Icmp, gone.ec2_ports())
+                }
+                Packet::Icmpv6(..) if gone.protocol() == Protocol::Icmpv6 => {
+                    (Protocol::Icmpv6, gone.ec2_ports())
+                }
                 Packet::Icmp(..) => (Protocol::Icmp, written(-1, -1)),
                 Packet::Icmpv6(..) => (Protocol::Icmpv6, written(-1, -1)),
-                Packet::Other(number) => (Protocol::Other(number), WrittenPorts::default()),
+                Packet::Other(number) => (Protocol::Other(number), Ec2Ports::default()),
             };
             match boxes.last_mut() {
-                Some((before, span)) if *before == protocol && !protocol.has_ports() => *span = ports,
-                Some((before, span)) if *before == protocol && span.to.map(|to| to + 1) == ports.from => {
+                Some((before, span)) if *before == protocol && !protocol.has_ports() => {
+                    *span = ports
+                }
+                Some((before, span))
+                    if *before == protocol && span.to.map(|to| to + 1) == ports.from =>
+                {
                     span.to = ports.to;
                 }
                 _ => boxes.push((protocol, ports)),

@@ -107,7 +107,11 @@ pub(crate) fn ends(net: &IpNet) -> (bool, u128, u128) {
         std::net::IpAddr::V4(v4) => u128::from(u32::from(v4)),
         std::net::IpAddr::V6(v6) => u128::from(v6),
     };
-    (net.addr().is_ipv6(), number(net.network()), number(net.broadcast()))
+    (
+        net.addr().is_ipv6(),
+        number(net.network()),
+        number(net.broadcast()),
+    )
 }
 
 fn cidr(text: &str) -> IpNet {
@@ -117,16 +121,39 @@ fn cidr(text: &str) -> IpNet {
 impl World {
     fn new() -> Self {
         let lists = lists();
-        let mut blocks: Vec<IpNet> = CIDRS.iter().chain(&SPECIAL).map(|text| cidr(text)).collect();
-        let known = ["pl-halves", "pl-office", "pl-mixed", "pl-world", "pl-low", "pl-high"];
+        let mut blocks: Vec<IpNet> = CIDRS
+            .iter()
+            .chain(&SPECIAL)
+            .map(|text| cidr(text))
+            .collect();
+        let known = [
+            "pl-halves",
+            "pl-office",
+            "pl-mixed",
+            "pl-world",
+            "pl-low",
+            "pl-high",
+        ];
         blocks.extend(known.iter().flat_map(|id| lists.entries(id).unwrap()));
         let mut starts = BTreeSet::from([(false, 0), (true, 0)]);
         for (v6, low, high) in blocks.iter().map(ends) {
             starts.insert((v6, low));
-            starts.extend(high.checked_add(1).filter(|&next| v6 || next < 1 << 32).map(|next| (v6, next)));
+            starts.extend(
+                high.checked_add(1)
+                    .filter(|&next| v6 || next < 1 << 32)
+                    .map(|next| (v6, next)),
+            );
         }
-        let mut origins: Vec<_> =
-            starts.iter().map(|&(v6, start)| if v6 { Origin::V6(start) } else { Origin::V4(start) }).collect();
+        let mut origins: Vec<_> = starts
+            .iter()
+            .map(|&(v6, start)| {
+                if v6 {
+                    Origin::V6(start)
+                } else {
+                    Origin::V4(start)
+                }
+            })
+            .collect();
         origins.extend(["sg-a", "sg-b", "pl-unknown"].map(|name| Origin::Named(name.to_owned())));
         let mut world = Self {
             packets: packets(),
@@ -139,22 +166,46 @@ impl World {
             world.places(|origin| matches!(origin, Origin::V4(_))),
             world.places(|origin| matches!(origin, Origin::V6(_))),
         ];
-        let special = SPECIAL.iter().fold(Bits::default(), |all, text| all.or(world.inside(&cidr(text))));
-        world.public = [world.family[0].minus(special), world.inside(&cidr("2000::/3"))];
+        let special = SPECIAL.iter().fold(Bits::default(), |all, text| {
+            all.or(world.inside(&cidr(text)))
+        });
+        world.public = [
+            world.family[0].minus(special),
+            world.inside(&cidr("2000::/3")),
+        ];
         world.from = world.known_sources(&lists);
         world
     }
 
     fn known_sources(&self, lists: &PrefixLists) -> BTreeMap<Source, Bits> {
-        let all =
-            |id: &str| lists.entries(id).unwrap().iter().fold(Bits::default(), |all, net| all.or(self.inside(net)));
-        let listed = ["pl-halves", "pl-office", "pl-mixed", "pl-world", "pl-low", "pl-high", "pl-empty"];
-        let cidrs = CIDRS.iter().map(|text| (Source::Cidr(cidr(text)), self.inside(&cidr(text))));
-        cidrs.chain(listed.map(|id| (Source::PrefixList(id.to_owned()), all(id)))).collect()
+        let all = |id: &str| {
+            lists
+                .entries(id)
+                .unwrap()
+                .iter()
+                .fold(Bits::default(), |all, net| all.or(self.inside(net)))
+        };
+        let listed = [
+            "pl-halves",
+            "pl-office",
+            "pl-mixed",
+            "pl-world",
+            "pl-low",
+            "pl-high",
+            "pl-empty",
+        ];
+        let cidrs = CIDRS
+            .iter()
+            .map(|text| (Source::Cidr(cidr(text)), self.inside(&cidr(text))));
+        cidrs
+            .chain(listed.map(|id| (Source::PrefixList(id.to_owned()), all(id))))
+            .collect()
     }
 
     fn places(&self, wanted: impl Fn(&Origin) -> bool) -> Bits {
-        (0..self.origins.len()).filter(|&place| wanted(&self.origins[place])).collect()
+        (0..self.origins.len())
+            .filter(|&place| wanted(&self.origins[place]))
+            .collect()
     }
 
     /// The origins in a block.
@@ -173,17 +224,25 @@ impl World {
             Source::Group(group) => group.group_id.clone(),
             Source::Cidr(_) | Source::PrefixList(_) => source.to_string(),
         };
-        self.from.get(source).copied().unwrap_or_else(|| self.places(|origin| *origin == Origin::Named(name.clone())))
+        self.from
+            .get(source)
+            .copied()
+            .unwrap_or_else(|| self.places(|origin| *origin == Origin::Named(name.clone())))
     }
 
     /// The packets that a rule lets in.
     pub(crate) fn packets_of(&self, rule: &IngressRule) -> Bits {
-        (0..self.packets.len()).filter(|&place| lets_in(rule, self.packets[place])).collect()
+        (0..self.packets.len())
+            .filter(|&place| lets_in(rule, self.packets[place]))
+            .collect()
     }
 
     /// Who gets in with each packet. ICMP is spoken over IPv4 only, ICMPv6 over IPv6 only.
     pub(crate) fn reach(&self, rules: &[IngressRule]) -> Vec<Bits> {
-        let parts: Vec<_> = rules.iter().map(|rule| (self.packets_of(rule), self.origins_of(&rule.source))).collect();
+        let parts: Vec<_> = rules
+            .iter()
+            .map(|rule| (self.packets_of(rule), self.origins_of(&rule.source)))
+            .collect();
         self.reach_of(&parts)
     }
 
@@ -191,7 +250,12 @@ impl World {
     pub(crate) fn reach_of(&self, parts: &[(Bits, Bits)]) -> Vec<Bits> {
         let mut reach = vec![Bits::default(); self.packets.len()];
         for (packets, origins) in parts {
-            for (place, packet) in self.packets.iter().enumerate().filter(|(place, _)| packets.has(*place)) {
+            for (place, packet) in self
+                .packets
+                .iter()
+                .enumerate()
+                .filter(|(place, _)| packets.has(*place))
+            {
                 let silent = match packet {
                     Packet::Icmp(..) => self.family[1],
                     Packet::Icmpv6(..) => self.family[0],
@@ -216,11 +280,20 @@ impl World {
 }
 
 fn packets() -> Vec<Packet> {
-    let ends = PORTS.iter().chain(&COMMON_SERVICE_PORTS).chain(&RESTRICTED_COMMON_PORTS);
-    let starts: BTreeSet<u32> = ends.flat_map(|&port| [u32::from(port), u32::from(port) + 1]).chain([0]).collect();
+    let ends = PORTS
+        .iter()
+        .chain(&COMMON_SERVICE_PORTS)
+        .chain(&RESTRICTED_COMMON_PORTS);
+    let starts: BTreeSet<u32> = ends
+        .flat_map(|&port| [u32::from(port), u32::from(port) + 1])
+        .chain([0])
+        .collect();
     let starts: Vec<u32> = starts.into_iter().collect();
     let port = |number: u32| u16::try_from(number).unwrap();
-    let stretches: Vec<_> = starts.windows(2).map(|pair| (port(pair[0]), port(pair[1] - 1))).collect();
+    let stretches: Vec<_> = starts
+        .windows(2)
+        .map(|pair| (port(pair[0]), port(pair[1] - 1)))
+        .collect();
     assert_eq!(stretches.last(), Some(&(65535, 65535)));
     let tcp = stretches.iter().map(|&(from, to)| Packet::Tcp(from, to));
     let udp = stretches.iter().map(|&(from, to)| Packet::Udp(from, to));
@@ -235,16 +308,18 @@ fn packets() -> Vec<Packet> {
 
 /// Whether a rule lets a packet in, from the fields as EC2 has them.
 fn lets_in(rule: &IngressRule, packet: Packet) -> bool {
-    let written = rule.written_ports();
+    let written = rule.ec2_ports();
     let (from, to) = (written.from.unwrap_or(-1), written.to.unwrap_or(-1));
-    let ports = |low: u16, high: u16| from == -1 || (from <= i32::from(low) && i32::from(high) <= to);
+    let ports =
+        |low: u16, high: u16| from == -1 || (from <= i32::from(low) && i32::from(high) <= to);
     let message = |kind: i32, code: i32| from == -1 || (from == kind && (to == -1 || to == code));
     match (rule.protocol(), packet) {
         (Protocol::All, _) => true,
-        (Protocol::Tcp, Packet::Tcp(low, high)) | (Protocol::Udp, Packet::Udp(low, high)) => ports(low, high),
-        (Protocol::Icmp, Packet::Icmp(kind, code)) | (Protocol::Icmpv6, Packet::Icmpv6(kind, code)) => {
-            message(kind, code)
+        (Protocol::Tcp, Packet::Tcp(low, high)) | (Protocol::Udp, Packet::Udp(low, high)) => {
+            ports(low, high)
         }
+        (Protocol::Icmp, Packet::Icmp(kind, code))
+        | (Protocol::Icmpv6, Packet::Icmpv6(kind, code)) => message(kind, code),
         (Protocol::Other(mine), Packet::Other(number)) => mine == number,
         _ => false,
     }

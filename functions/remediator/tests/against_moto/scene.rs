@@ -36,11 +36,16 @@ impl Scene {
         let topic = ("PORTCULLIS_TOPIC_ARN", topic.as_str());
         let all: Vec<_> = settings.iter().copied().chain([topic]).collect();
         let function = start(&aws, &all)?;
-        Ok(Self { aws, group, function })
+        Ok(Self {
+            aws,
+            group,
+            function,
+        })
     }
 
     pub(crate) fn make_topic(&self) -> Result<()> {
-        self.aws.call("sns", "create_topic", &json!({"Name": "alerts"}))?;
+        self.aws
+            .call("sns", "create_topic", &json!({"Name": "alerts"}))?;
         Ok(self.aws.subscribe(&topic(&self.aws), "sqs", "")?)
     }
 
@@ -48,7 +53,9 @@ impl Scene {
     pub(crate) fn open(&self, sources: &[(&str, u16, &str)]) -> Result<Vec<String>> {
         let mut ids = Vec::new();
         for (protocol, port, source) in sources {
-            let rules = self.group.authorize(&json!([permission(protocol, *port, source)]))?;
+            let rules = self
+                .group
+                .authorize(&json!([permission(protocol, *port, source)]))?;
             ids.extend(rules.iter().map(portcullis_e2e::rule_id));
         }
         Ok(ids)
@@ -56,13 +63,17 @@ impl Scene {
 
     pub(crate) fn invoke(&self, event: &str) -> Result<Invocation> {
         let event = event_about(&self.group.id, event);
-        self.function.invoke(&event.to_string(), PATIENCE).context("the function gave no answer")
+        self.function
+            .invoke(&event.to_string(), PATIENCE)
+            .context("the function gave no answer")
     }
 
     /// The outcome of an invocation that must succeed.
     pub(crate) fn outcome(&self, event: &str) -> Result<String> {
         match self.invoke(event)? {
-            Invocation::Response(answer) => Ok(answer["outcome"].as_str().unwrap_or_default().to_owned()),
+            Invocation::Response(answer) => {
+                Ok(answer["outcome"].as_str().unwrap_or_default().to_owned())
+            }
             Invocation::Error(error) => bail!("{error}"),
         }
     }
@@ -70,7 +81,9 @@ impl Scene {
     /// The code of an invocation that must fail.
     pub(crate) fn failure(&self, event: &str) -> Result<String> {
         match self.invoke(event)? {
-            Invocation::Error(error) => Ok(error["errorType"].as_str().unwrap_or_default().to_owned()),
+            Invocation::Error(error) => {
+                Ok(error["errorType"].as_str().unwrap_or_default().to_owned())
+            }
             Invocation::Response(answer) => bail!("{answer}"),
         }
     }
@@ -94,7 +107,10 @@ pub(crate) fn start(aws: &LocalAws, settings: &[(&str, &str)]) -> Result<Runtime
         ("AWS_SECRET_ACCESS_KEY", "test"),
     ];
     let all = environment.iter().chain(settings).copied();
-    Ok(RuntimeApi::start(Path::new(env!("CARGO_BIN_EXE_remediator")), all)?)
+    Ok(RuntimeApi::start(
+        Path::new(env!("CARGO_BIN_EXE_remediator")),
+        all,
+    )?)
 }
 
 pub(crate) fn permission(protocol: &str, port: u16, source: &str) -> Value {
@@ -104,8 +120,12 @@ pub(crate) fn permission(protocol: &str, port: u16, source: &str) -> Value {
         permission["ToPort"] = port.into();
     }
     match source {
-        group if group.starts_with("sg-") => permission["UserIdGroupPairs"] = json!([{"GroupId": group}]),
-        list if list.starts_with("pl-") => permission["PrefixListIds"] = json!([{"PrefixListId": list}]),
+        group if group.starts_with("sg-") => {
+            permission["UserIdGroupPairs"] = json!([{"GroupId": group}])
+        }
+        list if list.starts_with("pl-") => {
+            permission["PrefixListIds"] = json!([{"PrefixListId": list}])
+        }
         v6 if v6.contains(':') => permission["Ipv6Ranges"] = json!([{"CidrIpv6": v6}]),
         v4 => permission["IpRanges"] = json!([{"CidrIp": v4, "Description": "a test's"}]),
     }

@@ -12,11 +12,16 @@ use jiff::Timestamp;
 use portcullis_rules::{Context, Finding, SecurityGroup, Severity};
 
 use super::details::GroupDetails;
-use super::export::{Exported, TYPE, bounded, description, export, recommendation, title};
+use super::export::{
+    ExportedFinding, FINDING_TYPE, export_findings, finding_description, finding_recommendation,
+    finding_title, truncate_text,
+};
 use crate::audit::Audit;
 use crate::describe::GroupArn;
 use crate::error::CliError;
-use wire::{Asff, Compliance, Details, ProviderFields, Resource, SeverityJson};
+use wire::{
+    AsffCompliance, AsffFinding, AsffResource, AsffSeverity, ProviderFields, ResourceDetails,
+};
 
 /// The limits of the format, in characters. We count bytes, of which there are never fewer.
 mod limit {
@@ -33,74 +38,135 @@ mod limit {
 ///
 /// # Errors
 /// When the account or the region of a group with findings is not known.
-pub(super) fn findings<'a>(audit: &'a Audit, context: &Context, now: Timestamp) -> Result<Vec<Asff<'a>>, CliError> {
-    export(audit, context, |exported| asff(audit, exported, now))
+pub(super) fn export_asff<'a>(
+    audit: &'a Audit,
+    context: &Context,
+    now: Timestamp,
+) -> Result<Vec<AsffFinding<'a>>, CliError> {
+    export_findings(audit, context, |exported| {
+        asff_finding(audit, exported, now)
+    })
 }
 
-fn asff<'a>(audit: &'a Audit, exported: Exported<'a>, now: Timestamp) -> Asff<'a> {
-    let Exported { id, group, arn, finding } = exported;
-    let GroupArn { partition, region, account, .. } = &arn;
-    let exempt = finding.exempt.is_some();
-    let requirements = finding.rule.references.iter().take(limit::REQUIREMENTS).map(String::as_str);
-    Asff {
+fn asff_finding<'a>(
+    audit: &'a Audit,
+    exported: ExportedFinding<'a>,
+    now: Timestamp,
+) -> AsffFinding<'a> {
+    let ExportedFinding {
+        id,
+        group,
+        arn,
+        finding,
+    } = exported;
+    let GroupArn {
+        partition,
+        region,
+        account,
+        ..
+    } = &arn;
+    let exempt = finding.exempted_by.is_some();
+    let requirements = finding
+        .policy_rule
+        .references
+        .iter()
+        .take(limit::REQUIREMENTS)
+        .map(String::as_str);
+    AsffFinding {
         schema_version: "2018-10-08",
         id,
-        product_arn: format!("arn:{partition}:securityhub:{region}:{account}:product/{account}/default"),
+        product_arn: format!(
+            "arn:{partition}:securityhub:{region}:{account}:product/{account}/default"
+        ),
         product_name: "Portcullis",
         company_name: "Portcullis",
         region: region.clone(),
-        generator_id: bounded(&format!("portcullis/{}", finding.rule.id), limit::GENERATOR_ID),
+        generator_id: truncate_text(
+            &format!("portcullis/{}", finding.policy_rule.id),
+            limit::GENERATOR_ID,
+        ),
         aws_account_id: account.clone(),
-        types: [TYPE],
+        types: [FINDING_TYPE],
         created_at: now.to_string(),
         updated_at: now.to_string(),
-        severity: severity(finding),
-        finding_provider_fields: ProviderFields { severity: severity(finding), types: [TYPE] },
-        title: bounded(&title(group, finding), limit::TITLE),
-        description: bounded(&description(audit, finding), limit::DESCRIPTION),
-        remediation: wire::remediation(bounded(&recommendation(group, finding), limit::RECOMMENDATION)),
+        severity: asff_severity(finding),
+        finding_provider_fields: ProviderFields {
+            severity: asff_severity(finding),
+            types: [FINDING_TYPE],
+        },
+        title: truncate_text(&finding_title(group, finding), limit::TITLE),
+        description: truncate_text(&finding_description(audit, finding), limit::DESCRIPTION),
+        remediation: wire::asff_remediation(truncate_text(
+            &finding_recommendation(group, finding),
+            limit::RECOMMENDATION,
+        )),
         product_fields: product_fields(audit, finding),
-        resources: [resource(group, &arn, finding)],
-        compliance: Compliance {
+        resources: [asff_resource(group, &arn, finding)],
+        compliance: AsffCompliance {
             status: if exempt { "WARNING" } else { "FAILED" },
             related_requirements: requirements.collect(),
         },
-        workflow: wire::NEW,
+        workflow: wire::NEW_WORKFLOW,
         record_state: if exempt { "ARCHIVED" } else { "ACTIVE" },
     }
 }
 
-fn severity(finding: &Finding) -> SeverityJson {
-    let label = match finding.rule.severity {
+fn asff_severity(finding: &Finding) -> AsffSeverity {
+    let label = match finding.policy_rule.severity {
         Severity::Low => "LOW",
         Severity::Medium => "MEDIUM",
         Severity::High => "HIGH",
         Severity::Critical => "CRITICAL",
     };
-    SeverityJson { label, original: finding.rule.severity.to_string() }
+    AsffSeverity {
+        label,
+        original: finding.policy_rule.severity.to_string(),
+    }
 }
 
 /// What the format has no place for.
 fn product_fields(audit: &Audit, finding: &Finding) -> BTreeMap<&'static str, String> {
     let fields = [
         ("portcullis/policy", Some(audit.policy.clone())),
-        ("portcullis/rule", Some(finding.rule.id.clone())),
-        ("portcullis/action", Some(finding.rule.action.to_string())),
-        ("portcullis/offending_ports", Some(finding.offending.to_string())),
-        ("portcullis/security_group_rule_id", finding.ingress.id.clone()),
-        ("portcullis/exempt", finding.exempt.clone()),
+        ("portcullis/rule", Some(finding.policy_rule.id.clone())),
+        (
+            "portcullis/action",
+            Some(finding.policy_rule.action.to_string()),
+        ),
+        (
+            "portcullis/offending_ports",
+            Some(finding.offending.to_string()),
+        ),
+        (
+            "portcullis/security_group_rule_id",
+            finding.ingress.id.clone(),
+        ),
+        ("portcullis/exempt", finding.exempted_by.clone()),
     ];
-    let told = fields.into_iter().filter_map(|(key, value)| Some((key, bounded(&value?, limit::PRODUCT_FIELD))));
+    let told = fields
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, truncate_text(&value?, limit::PRODUCT_FIELD))));
     told.filter(|(_, value)| !value.trim().is_empty()).collect()
 }
 
-fn resource<'a>(group: &'a SecurityGroup, arn: &GroupArn, finding: &Finding) -> Resource<'a> {
-    Resource {
+fn asff_resource<'a>(
+    group: &'a SecurityGroup,
+    arn: &GroupArn,
+    finding: &Finding,
+) -> AsffResource<'a> {
+    AsffResource {
         kind: "AwsEc2SecurityGroup",
         id: arn.text.clone(),
-        partition: wire::partition(&arn.partition),
+        partition: wire::asff_partition(&arn.partition),
         region: arn.region.clone(),
-        tags: group.tags.iter().take(limit::TAGS).map(|(key, value)| (key.as_str(), value.as_str())).collect(),
-        details: Details { group: GroupDetails::new(group, arn, finding) },
+        tags: group
+            .tags
+            .iter()
+            .take(limit::TAGS)
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect(),
+        details: ResourceDetails {
+            group: GroupDetails::new(group, arn, finding),
+        },
     }
 }

@@ -4,21 +4,45 @@ use portcullis_rules::SecurityGroup;
 
 /// Tags by which people say whose something is, the most telling first; written in any case, with `-`, `_` or nothing
 /// between the words.
-const TAGS: [&str; 8] = ["owner", "contact", "owneremail", "team", "squad", "createdby", "creator", "maintainer"];
+const OWNER_TAGS: [&str; 8] = [
+    "owner",
+    "contact",
+    "owneremail",
+    "team",
+    "squad",
+    "createdby",
+    "creator",
+    "maintainer",
+];
 
 /// The tag that `CloudFormation` puts on what it makes.
-const STACK: &str = "aws:cloudformation:stack-name";
+const STACK_TAG: &str = "aws:cloudformation:stack-name";
 
 /// The owner by the group's tags, else the stack that made it.
-pub(super) fn whom(group: &SecurityGroup) -> Option<String> {
-    let tagged =
-        |wanted: &&str| group.tags.iter().find(|(key, value)| plain(key) == **wanted && !value.trim().is_empty());
-    let owner = TAGS.iter().find_map(tagged).map(|(_, value)| value.trim().to_owned());
-    owner.or_else(|| group.tags.get(STACK).map(|stack| format!("stack {stack}")))
+pub(super) fn group_owner(group: &SecurityGroup) -> Option<String> {
+    let tagged = |wanted: &&str| {
+        group
+            .tags
+            .iter()
+            .find(|(key, value)| normalize_tag_key(key) == **wanted && !value.trim().is_empty())
+    };
+    let owner = OWNER_TAGS
+        .iter()
+        .find_map(tagged)
+        .map(|(_, value)| value.trim().to_owned());
+    owner.or_else(|| {
+        group
+            .tags
+            .get(STACK_TAG)
+            .map(|stack| format!("stack {stack}"))
+    })
 }
 
-fn plain(key: &str) -> String {
-    key.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).flat_map(char::to_lowercase).collect()
+fn normalize_tag_key(key: &str) -> String {
+    key.chars()
+        .filter(|c| !matches!(c, '-' | '_' | ' '))
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 #[cfg(test)]
@@ -28,8 +52,14 @@ mod tests {
     use super::*;
 
     fn whom_of(tags: &[(&str, &str)]) -> Option<String> {
-        let tags: BTreeMap<_, _> = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        whom(&SecurityGroup { tags, ..SecurityGroup::default() })
+        let tags: BTreeMap<_, _> = tags
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        group_owner(&SecurityGroup {
+            tags,
+            ..SecurityGroup::default()
+        })
     }
 
     #[test]
@@ -39,8 +69,14 @@ mod tests {
             (&[("Name", "web")][..], None),
             (&[stack], Some("stack shop")),
             (&[stack, ("Team", "edge")], Some("edge")),
-            (&[("Team", "edge"), ("OWNER", "alice@example.com")], Some("alice@example.com")),
-            (&[("Owner", " "), ("created-by", "terraform")], Some("terraform")),
+            (
+                &[("Team", "edge"), ("OWNER", "alice@example.com")],
+                Some("alice@example.com"),
+            ),
+            (
+                &[("Owner", " "), ("created-by", "terraform")],
+                Some("terraform"),
+            ),
             (&[("Owner_Email", "a@example.com")], Some("a@example.com")),
         ] {
             assert_eq!(whom_of(tags).as_deref(), whom, "{tags:?}");

@@ -11,44 +11,65 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use portcullis_rules::{Context, Finding, SecurityGroup, Severity};
 
-use super::details::{GroupDetails, told};
-use super::export::{Exported, TYPE, description, export, recommendation, title};
+use super::details::{GroupDetails, non_blank_text};
+use super::export::{
+    ExportedFinding, FINDING_TYPE, export_findings, finding_description, finding_recommendation,
+    finding_title,
+};
 use crate::audit::Audit;
 use crate::describe::GroupArn;
 use crate::error::CliError;
-use wire::{Compliance, Enumerated, FindingInfo, Metadata, Ocsf, Product, Remediation, Resource, Tag};
+use wire::{
+    Compliance, Enumerated, FindingInfo, Metadata, OcsfFinding, Product, Remediation, Resource, Tag,
+};
 
 /// The version of the schema: that of Security Hub (AWS Security Hub User Guide, "Security Hub and the Open
 /// Cybersecurity Schema Framework").
-const VERSION: &str = "1.6.0";
+const SCHEMA_VERSION: &str = "1.6.0";
 
 /// The name and maker of the product that found it.
-const PRODUCT: &str = "Portcullis";
+const PRODUCT_NAME: &str = "Portcullis";
 
 /// What a reader needs to know about the rules of groups.
-const REFERENCE: &str = "https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html";
+const REFERENCE_URL: &str =
+    "https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html";
 
 /// The confidence of a rule that reads the configuration itself and guesses nothing.
-const CERTAIN: Enumerated = Enumerated(3, "High");
+const CONFIDENCE_HIGH: Enumerated = Enumerated(3, "High");
 
 /// The role of the resource that was judged.
-const TARGET: Enumerated = Enumerated(1, "Target");
+const ROLE_TARGET: Enumerated = Enumerated(1, "Target");
 
 /// The result of the check. Exempt or not: the exception is about the finding, the requirement is not met.
-const FAIL: Enumerated = Enumerated(3, "Fail");
+const COMPLIANCE_FAIL: Enumerated = Enumerated(3, "Fail");
 
 /// The findings of an audit, each (group, content of an ingress rule, rule of the policy) once.
 ///
 /// # Errors
 /// When the account or the region of a group with findings is not known.
-pub(super) fn findings<'a>(audit: &'a Audit, context: &Context, now: Timestamp) -> Result<Vec<Ocsf<'a>>, CliError> {
-    export(audit, context, |exported| ocsf(audit, exported, now))
+pub(super) fn export_ocsf<'a>(
+    audit: &'a Audit,
+    context: &Context,
+    now: Timestamp,
+) -> Result<Vec<OcsfFinding<'a>>, CliError> {
+    export_findings(audit, context, |exported| {
+        ocsf_finding(audit, exported, now)
+    })
 }
 
-fn ocsf<'a>(audit: &'a Audit, exported: Exported<'a>, now: Timestamp) -> Ocsf<'a> {
-    let Exported { id, group, arn, finding } = exported;
-    let (severity, status) = (severity(finding), status(finding));
-    Ocsf {
+fn ocsf_finding<'a>(
+    audit: &'a Audit,
+    exported: ExportedFinding<'a>,
+    now: Timestamp,
+) -> OcsfFinding<'a> {
+    let ExportedFinding {
+        id,
+        group,
+        arn,
+        finding,
+    } = exported;
+    let (severity, status) = (ocsf_severity(finding), finding_status(finding));
+    OcsfFinding {
         category_uid: 2,
         category_name: "Findings",
         class_uid: 2003,
@@ -64,22 +85,28 @@ fn ocsf<'a>(audit: &'a Audit, exported: Exported<'a>, now: Timestamp) -> Ocsf<'a
         severity: severity.1,
         status_id: status.0,
         status: status.1,
-        status_detail: finding.exempt.as_ref().map(|exception| format!("the exception {exception} allows it")),
-        confidence_id: CERTAIN.0,
-        confidence: CERTAIN.1,
-        message: title(group, finding),
-        metadata: metadata(),
-        cloud: wire::cloud(&arn.account, &arn.region),
+        status_detail: finding
+            .exempted_by
+            .as_ref()
+            .map(|exception| format!("the exception {exception} allows it")),
+        confidence_id: CONFIDENCE_HIGH.0,
+        confidence: CONFIDENCE_HIGH.1,
+        message: finding_title(group, finding),
+        metadata: product_metadata(),
+        cloud: wire::aws_cloud(&arn.account, &arn.region),
         finding_info: finding_info(audit, group, id, finding, now),
-        compliance: compliance(audit, finding),
-        resources: [resource(group, &arn, finding)],
-        remediation: Remediation { desc: recommendation(group, finding), references: [REFERENCE] },
-        unmapped: unmapped(finding),
+        compliance: compliance_result(audit, finding),
+        resources: [ocsf_resource(group, &arn, finding)],
+        remediation: Remediation {
+            desc: finding_recommendation(group, finding),
+            references: [REFERENCE_URL],
+        },
+        unmapped: unmapped_fields(finding),
     }
 }
 
-fn severity(finding: &Finding) -> Enumerated {
-    match finding.rule.severity {
+fn ocsf_severity(finding: &Finding) -> Enumerated {
+    match finding.policy_rule.severity {
         Severity::Low => Enumerated(2, "Low"),
         Severity::Medium => Enumerated(3, "Medium"),
         Severity::High => Enumerated(4, "High"),
@@ -87,15 +114,24 @@ fn severity(finding: &Finding) -> Enumerated {
     }
 }
 
-fn status(finding: &Finding) -> Enumerated {
-    if finding.exempt.is_some() { Enumerated(3, "Suppressed") } else { Enumerated(1, "New") }
+fn finding_status(finding: &Finding) -> Enumerated {
+    if finding.exempted_by.is_some() {
+        Enumerated(3, "Suppressed")
+    } else {
+        Enumerated(1, "New")
+    }
 }
 
-fn metadata() -> Metadata {
+fn product_metadata() -> Metadata {
     Metadata {
-        version: VERSION,
+        version: SCHEMA_VERSION,
         profiles: ["cloud", "datetime"],
-        product: Product { uid: "portcullis", name: PRODUCT, vendor_name: PRODUCT, version: env!("CARGO_PKG_VERSION") },
+        product: Product {
+            uid: "portcullis",
+            name: PRODUCT_NAME,
+            vendor_name: PRODUCT_NAME,
+            version: env!("CARGO_PKG_VERSION"),
+        },
     }
 }
 
@@ -109,10 +145,10 @@ fn finding_info<'a>(
     let (time, text) = (now.as_millisecond(), now.to_string());
     FindingInfo {
         uid: id,
-        title: title(group, finding),
-        desc: description(audit, finding),
-        types: [TYPE],
-        analytic: wire::analytic(&finding.rule.id),
+        title: finding_title(group, finding),
+        desc: finding_description(audit, finding),
+        types: [FINDING_TYPE],
+        analytic: wire::rule_analytic(&finding.policy_rule.id),
         created_time: time,
         created_time_dt: text.clone(),
         modified_time: time,
@@ -123,41 +159,47 @@ fn finding_info<'a>(
 }
 
 /// The policy is the standard that was evaluated, its rule the control, and what the rule answers are the requirements.
-fn compliance<'a>(audit: &Audit, finding: &'a Finding) -> Compliance<'a> {
+fn compliance_result<'a>(audit: &Audit, finding: &'a Finding) -> Compliance<'a> {
     Compliance {
         standards: [format!("portcullis/{}", audit.policy)],
-        control: &finding.rule.id,
-        desc: &finding.rule.forbids,
-        requirements: &finding.rule.references,
-        status_id: FAIL.0,
-        status: FAIL.1,
+        control: &finding.policy_rule.id,
+        desc: &finding.policy_rule.forbids,
+        requirements: &finding.policy_rule.references,
+        status_id: COMPLIANCE_FAIL.0,
+        status: COMPLIANCE_FAIL.1,
     }
 }
 
-fn resource<'a>(group: &'a SecurityGroup, arn: &GroupArn, finding: &Finding) -> Resource<'a> {
+fn ocsf_resource<'a>(group: &'a SecurityGroup, arn: &GroupArn, finding: &Finding) -> Resource<'a> {
     Resource {
         uid: arn.text.clone(),
         uid_alt: &group.id,
-        name: told(group.name.as_ref()),
+        name: non_blank_text(group.name.as_ref()),
         kind: "AWS::EC2::SecurityGroup",
-        role_id: TARGET.0,
-        role: TARGET.1,
+        role_id: ROLE_TARGET.0,
+        role: ROLE_TARGET.1,
         cloud_partition: arn.partition.clone(),
         region: arn.region.clone(),
-        owner: wire::owner(&arn.account),
-        tags: group.tags.iter().map(|(name, value)| Tag { name, value }).collect(),
+        owner: wire::account_owner(&arn.account),
+        tags: group
+            .tags
+            .iter()
+            .map(|(name, value)| Tag { name, value })
+            .collect(),
         data: GroupDetails::new(group, arn, finding),
     }
 }
 
 /// What the schema has no place for.
-fn unmapped(finding: &Finding) -> BTreeMap<&'static str, String> {
+fn unmapped_fields(finding: &Finding) -> BTreeMap<&'static str, String> {
     let fields = [
-        ("action", Some(finding.rule.action.to_string())),
+        ("action", Some(finding.policy_rule.action.to_string())),
         ("offending_ports", Some(finding.offending.to_string())),
         ("security_group_rule_id", finding.ingress.id.clone()),
-        ("exempt", finding.exempt.clone()),
+        ("exempt", finding.exempted_by.clone()),
     ];
-    let told = fields.into_iter().filter_map(|(key, value)| Some((key, value?)));
+    let told = fields
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, value?)));
     told.filter(|(_, value)| !value.trim().is_empty()).collect()
 }

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use portcullis_remediation::intake::{Change, Ignored as Why, Intake, intake_value};
+use portcullis_remediation::event::{DecodedEvent, GroupChange, IgnoreReason, decode_event_value};
 use serde_json::Value;
 
-use super::files::{self, Files};
-use super::{Failed, Ignored, not_understood};
+use super::files::{self, EventFiles};
+use super::{IgnoredEvent, PlanFailure, undecodable_event};
 use crate::args::PlanArgs;
-use crate::describe::DecodeError;
+use crate::describe::DocumentError;
 use crate::error::CliError;
 use crate::input::Input;
 
@@ -16,10 +16,10 @@ use crate::input::Input;
 #[derive(Debug, Default)]
 pub(super) struct Events {
     /// In the order in which they happened; those without a time last.
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Vec<GroupChange>,
     /// Events that need no look. With several files they are counted only: most of a log is about other things.
-    pub(super) ignored: Vec<Ignored>,
-    pub(super) errors: Vec<Failed>,
+    pub(super) ignored: Vec<IgnoredEvent>,
+    pub(super) errors: Vec<PlanFailure>,
     /// What was read, when it is more than one event.
     pub(super) history: Option<History>,
 }
@@ -37,34 +37,34 @@ pub(super) struct History {
 ///
 /// # Errors
 /// When a path cannot be read, or the only file is not JSON.
-pub(super) fn read(args: &PlanArgs) -> Result<Events, CliError> {
-    let mut reader = Reader::default();
-    match files::expand(&args.events, &args.input)? {
-        Files::One(input) => {
-            let (records, is_log) = records(&input)?;
-            reader.take(records, None);
+pub(super) fn read_events(args: &PlanArgs) -> Result<Events, CliError> {
+    let mut reader = EventReader::default();
+    match files::expand_paths(&args.events, &args.input)? {
+        EventFiles::One(input) => {
+            let (records, is_log) = read_records(&input)?;
+            reader.add_records(records, None);
             reader.is_log = is_log;
         }
-        Files::Many { inputs, unreadable } => {
+        EventFiles::Many { inputs, unreadable } => {
             reader.is_log = true;
-            reader.is_many = true;
-            reader.found.errors.extend(unreadable);
+            reader.has_many_files = true;
+            reader.events.errors.extend(unreadable);
             for input in inputs {
-                match records(&input) {
-                    Ok((records, _)) => reader.take(records, Some(&input)),
-                    Err(error) => reader.found.errors.push(failed_file(&input, &error)),
+                match read_records(&input) {
+                    Ok((records, _)) => reader.add_records(records, Some(&input)),
+                    Err(error) => reader.events.errors.push(file_failure(&input, &error)),
                 }
             }
         }
     }
-    Ok(reader.finish())
+    Ok(reader.into_events())
 }
 
 /// The records of a CloudTrail log file, or the one event that the file is; and which of the two it is.
-fn records(input: &Input) -> Result<(Vec<Value>, bool), CliError> {
-    let mut event: Value = serde_json::from_slice(&input.read()?).map_err(|error| {
-        let (name, source) = (input.to_string(), DecodeError::not_json(&error));
-        CliError::Event { name, source }
+fn read_records(input: &Input) -> Result<(Vec<Value>, bool), CliError> {
+    let mut event: Value = serde_json::from_slice(&input.read_bytes()?).map_err(|error| {
+        let (name, source) = (input.to_string(), DocumentError::from_json_error(&error));
+        CliError::InvalidEvent { name, source }
     })?;
     match event.get_mut("Records").map(Value::take) {
         Some(Value::Array(records)) => Ok((records, true)),
@@ -73,80 +73,92 @@ fn records(input: &Input) -> Result<(Vec<Value>, bool), CliError> {
 }
 
 /// A file among others that cannot be read does not stop the rest.
-fn failed_file(input: &Input, error: &CliError) -> Failed {
-    Failed { exit: error.exit(), path: Some(input.title()), ..Failed::new(error.to_string()) }
+fn file_failure(input: &Input, error: &CliError) -> PlanFailure {
+    PlanFailure {
+        exit: error.exit_status(),
+        path: Some(input.display_name()),
+        ..PlanFailure::new(error.to_string())
+    }
 }
 
 #[derive(Debug, Default)]
-struct Reader {
-    found: Events,
+struct EventReader {
+    events: Events,
     history: History,
     /// The ids of the changes, of which a log may hold copies.
-    ids: HashSet<String>,
+    seen_event_ids: HashSet<String>,
     is_log: bool,
-    is_many: bool,
+    has_many_files: bool,
 }
 
-impl Reader {
-    fn take(&mut self, records: Vec<Value>, file: Option<&Input>) {
+impl EventReader {
+    fn add_records(&mut self, records: Vec<Value>, file: Option<&Input>) {
         self.history.files = self.history.files.saturating_add(1);
         self.history.events = self.history.events.saturating_add(records.len());
         if records.is_empty() && file.is_none() {
-            self.found.ignored.push(Ignored {
+            self.events.ignored.push(IgnoredEvent {
                 origin: None,
                 reason: "the log file holds no records".to_owned(),
-                is_unused: false,
+                is_unused_prefix_list: false,
             });
         }
         for record in records {
-            match intake_value(&record) {
-                Ok(Intake::Change(change)) => self.change(*change),
-                Ok(Intake::Ignored { origin, reason }) => {
-                    self.history.count(word(&reason));
-                    if !self.is_many {
-                        self.found.ignored.push(Ignored {
+            match decode_event_value(&record) {
+                Ok(DecodedEvent::Change(change)) => self.add_change(*change),
+                Ok(DecodedEvent::Ignored { origin, reason }) => {
+                    self.history.record_ignored(ignore_reason_label(&reason));
+                    if !self.has_many_files {
+                        self.events.ignored.push(IgnoredEvent {
                             origin: Some(*origin),
                             reason: reason.to_string(),
-                            is_unused: false,
+                            is_unused_prefix_list: false,
                         });
                     }
                 }
                 Err(error) => {
-                    let path = file.map(Input::title);
-                    self.found.errors.push(Failed { path, ..not_understood(&error) });
+                    let path = file.map(Input::display_name);
+                    self.events.errors.push(PlanFailure {
+                        path,
+                        ..undecodable_event(&error)
+                    });
                 }
             }
         }
     }
 
-    fn change(&mut self, change: Change) {
+    fn add_change(&mut self, change: GroupChange) {
         let id = change.origin.event_id.clone();
-        if id.is_some_and(|id| !self.ids.insert(id)) {
-            self.history.count("a copy of an event that was read before");
+        if id.is_some_and(|id| !self.seen_event_ids.insert(id)) {
+            self.history
+                .record_ignored("a copy of an event that was read before");
         } else {
-            self.found.changes.push(change);
+            self.events.changes.push(change);
         }
     }
 
-    fn finish(self) -> Events {
-        let mut found = self.found;
-        found.changes.sort_by_key(|change| (change.origin.time.is_none(), change.origin.time));
+    fn into_events(self) -> Events {
+        let mut found = self.events;
+        found
+            .changes
+            .sort_by_key(|change| (change.origin.time.is_none(), change.origin.time));
         found.history = self.is_log.then_some(self.history);
         found
     }
 }
 
 impl History {
-    fn count(&mut self, why: &'static str) {
+    fn record_ignored(&mut self, why: &'static str) {
         let count = self.ignored.entry(why).or_default();
         *count = count.saturating_add(1);
     }
 }
 
 /// Why events need no look, in as few words as there are reasons.
-const fn word(why: &Why) -> &'static str {
+const fn ignore_reason_label(why: &IgnoreReason) -> &'static str {
     match why {
-        Why::Failed(_) => "the call failed, so it changed nothing",
-        Why::OtherCall(_) => "the call cannot open a security group to incoming traffic",
+        IgnoreReason::CallFailed(_) => "the call failed, so it changed nothing",
+        IgnoreReason::UnrelatedCall(_) => {
+            "the call cannot open a security group to incoming traffic"
+        }
     }
 }

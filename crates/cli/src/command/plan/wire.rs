@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use portcullis_remediation::intake::{Actor, Origin};
-use portcullis_remediation::report::wire::{FindingV1, RuleV1};
+use portcullis_remediation::event::{Actor, Origin};
+use portcullis_remediation::report::json::{FindingV1, SecurityGroupRuleV1};
 use portcullis_remediation::{GroupRef, Mode};
-use portcullis_rules::plan::{Addition, Loss, Order, Purpose, Refusal};
+use portcullis_rules::plan::{Addition, ApplyOrder, Purpose, Refusal, SkippedAddition};
 use portcullis_rules::{Policy, Removal};
 use serde::Serialize;
 
 use super::events::History;
-use super::history::Missing;
-use super::{Failed, Ignored, Planned, Plans};
+use super::history::MissingGroup;
+use super::{IgnoredEvent, PlanFailure, PlannedGroup, Plans};
 use crate::describe::Problem;
 
 #[derive(Debug, Serialize)]
@@ -20,16 +20,16 @@ pub(super) struct PlansV1<'a> {
     policy: &'a str,
     mode: &'static str,
     plans: Vec<PlanV1<'a>>,
-    ignored: Vec<IgnoredV1<'a>>,
-    missing: Vec<MissingV1<'a>>,
+    ignored: Vec<IgnoredEventV1<'a>>,
+    missing: Vec<MissingGroupV1<'a>>,
     /// Null for a single event.
     history: Option<HistoryV1>,
-    errors: Vec<ErrorV1<'a>>,
+    errors: Vec<PlanErrorV1<'a>>,
 }
 
 /// A group of a history that is not in the input.
 #[derive(Debug, Serialize)]
-struct MissingV1<'a> {
+struct MissingGroupV1<'a> {
     group_id: Option<&'a str>,
     group_name: Option<&'a str>,
     account: Option<&'a str>,
@@ -41,12 +41,12 @@ struct MissingV1<'a> {
 struct HistoryV1 {
     files: usize,
     events: usize,
-    ignored: Vec<ReasonV1>,
+    ignored: Vec<IgnoreReasonV1>,
     outcomes: BTreeMap<&'static str, usize>,
 }
 
 #[derive(Debug, Serialize)]
-struct ReasonV1 {
+struct IgnoreReasonV1 {
     reason: &'static str,
     events: usize,
 }
@@ -62,11 +62,11 @@ struct PlanV1<'a> {
     additions: Vec<AdditionV1<'a>>,
     /// Which comes first; null when there is nothing to add.
     order: Option<&'static str>,
-    losses: Vec<RefusalV1<'a>>,
+    skipped_additions: Vec<RefusalV1<'a>>,
     refusals: Vec<RefusalV1<'a>>,
     unresolved_prefix_lists: Vec<&'a str>,
     expired_exceptions: Vec<&'a str>,
-    message: Option<MessageV1<'a>>,
+    message: Option<AlertV1<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -90,42 +90,42 @@ struct ActorV1<'a> {
 #[derive(Debug, Serialize)]
 struct RemovalV1<'a> {
     #[serde(flatten)]
-    rule: RuleV1<'a>,
-    because: &'a [String],
+    rule: SecurityGroupRuleV1<'a>,
+    policy_rules: &'a [String],
     action: String,
 }
 
 #[derive(Debug, Serialize)]
 struct AdditionV1<'a> {
     #[serde(flatten)]
-    rule: RuleV1<'a>,
+    rule: SecurityGroupRuleV1<'a>,
     purpose: &'static str,
-    instead_of: RuleV1<'a>,
+    replaces: SecurityGroupRuleV1<'a>,
 }
 
 /// A rule that is not removed, or not added, and why.
 #[derive(Debug, Serialize)]
 struct RefusalV1<'a> {
     #[serde(flatten)]
-    rule: RuleV1<'a>,
+    rule: SecurityGroupRuleV1<'a>,
     code: &'static str,
-    sentence: &'static str,
+    message: &'static str,
 }
 
 #[derive(Debug, Serialize)]
-struct MessageV1<'a> {
+struct AlertV1<'a> {
     subject: &'a str,
     text: &'a str,
 }
 
 #[derive(Debug, Serialize)]
-struct IgnoredV1<'a> {
+struct IgnoredEventV1<'a> {
     event: Option<EventV1<'a>>,
     reason: &'a str,
 }
 
 #[derive(Debug, Serialize)]
-struct ErrorV1<'a> {
+struct PlanErrorV1<'a> {
     event: Option<EventV1<'a>>,
     group_id: Option<&'a str>,
     path: Option<&'a str>,
@@ -134,40 +134,71 @@ struct ErrorV1<'a> {
 
 impl<'a> PlansV1<'a> {
     pub(super) fn new(policy: &'a Policy, plans: &'a Plans, problems: &'a [Problem]) -> Self {
-        let errors = plans.errors.iter().map(ErrorV1::new);
+        let errors = plans.errors.iter().map(PlanErrorV1::new);
         Self {
             version: 1,
             policy: &policy.name,
-            mode: if policy.monitor { Mode::Monitor } else { Mode::Enforce }.as_str(),
+            mode: if policy.monitor {
+                Mode::Monitor
+            } else {
+                Mode::Enforce
+            }
+            .as_str(),
             plans: plans.planned.iter().map(PlanV1::new).collect(),
-            ignored: plans.ignored.iter().map(IgnoredV1::new).collect(),
-            missing: plans.missing.iter().map(|(missing, events)| MissingV1::new(missing, *events)).collect(),
-            history: plans.history.as_ref().map(|history| HistoryV1::new(history, plans)),
-            errors: errors.chain(problems.iter().map(ErrorV1::of_input)).collect(),
+            ignored: plans.ignored.iter().map(IgnoredEventV1::new).collect(),
+            missing: plans
+                .missing_groups
+                .iter()
+                .map(|(missing, events)| MissingGroupV1::new(missing, *events))
+                .collect(),
+            history: plans
+                .history
+                .as_ref()
+                .map(|history| HistoryV1::new(history, plans)),
+            errors: errors
+                .chain(problems.iter().map(PlanErrorV1::from_problem))
+                .collect(),
         }
     }
 }
 
-impl<'a> MissingV1<'a> {
-    fn new(missing: &'a Missing, events: usize) -> Self {
+impl<'a> MissingGroupV1<'a> {
+    fn new(missing: &'a MissingGroup, events: usize) -> Self {
         let (group_id, group_name) = match &missing.group {
             GroupRef::Id(id) => (Some(id.as_str()), None),
             GroupRef::Name(name) => (None, Some(name.as_str())),
         };
         let (account, region) = (missing.account.as_deref(), missing.region.as_deref());
-        Self { group_id, group_name, account, region, events }
+        Self {
+            group_id,
+            group_name,
+            account,
+            region,
+            events,
+        }
     }
 }
 
 impl HistoryV1 {
     fn new(history: &History, plans: &Plans) -> Self {
-        let ignored = history.ignored.iter().map(|(reason, events)| ReasonV1 { reason, events: *events });
-        Self { files: history.files, events: history.events, ignored: ignored.collect(), outcomes: plans.outcomes() }
+        let ignored = history
+            .ignored
+            .iter()
+            .map(|(reason, events)| IgnoreReasonV1 {
+                reason,
+                events: *events,
+            });
+        Self {
+            files: history.files,
+            events: history.events,
+            ignored: ignored.collect(),
+            outcomes: plans.count_outcomes(),
+        }
     }
 }
 
 impl<'a> PlanV1<'a> {
-    fn new(planned: &'a Planned) -> Self {
+    fn new(planned: &'a PlannedGroup) -> Self {
         let report = &planned.report;
         let group = &report.group;
         Self {
@@ -175,15 +206,34 @@ impl<'a> PlanV1<'a> {
             group_id: &group.id,
             group_name: group.name.as_deref(),
             outcome: report.outcome.as_str(),
-            findings: report.findings.iter().map(|finding| FindingV1::new(group, finding)).collect(),
+            findings: report
+                .findings
+                .iter()
+                .map(|finding| FindingV1::new(group, finding))
+                .collect(),
             removals: report.removed.iter().map(RemovalV1::new).collect(),
             additions: report.added.iter().map(AdditionV1::new).collect(),
-            order: (!report.added.is_empty()).then(|| order(report.order)),
-            losses: report.losses.iter().map(RefusalV1::of_loss).collect(),
+            order: (!report.added.is_empty()).then(|| order_name(report.order)),
+            skipped_additions: report
+                .skipped_additions
+                .iter()
+                .map(RefusalV1::from_skipped_addition)
+                .collect(),
             refusals: report.refusals.iter().map(RefusalV1::new).collect(),
-            unresolved_prefix_lists: report.unresolved_prefix_lists.iter().map(String::as_str).collect(),
-            expired_exceptions: report.expired_exceptions.iter().map(String::as_str).collect(),
-            message: planned.message.as_ref().map(|alert| MessageV1 { subject: &alert.subject, text: &alert.email }),
+            unresolved_prefix_lists: report
+                .unresolved_prefix_lists
+                .iter()
+                .map(String::as_str)
+                .collect(),
+            expired_exceptions: report
+                .expired_exceptions
+                .iter()
+                .map(String::as_str)
+                .collect(),
+            message: planned.message.as_ref().map(|alert| AlertV1 {
+                subject: &alert.subject,
+                text: &alert.email,
+            }),
         }
     }
 }
@@ -215,7 +265,11 @@ impl<'a> ActorV1<'a> {
 impl<'a> RemovalV1<'a> {
     fn new(removal: &'a Removal) -> Self {
         let action = removal.action.to_string();
-        Self { rule: RuleV1::new(&removal.ingress), because: &removal.because, action }
+        Self {
+            rule: SecurityGroupRuleV1::new(&removal.ingress),
+            policy_rules: &removal.policy_rules,
+            action,
+        }
     }
 }
 
@@ -225,38 +279,53 @@ impl<'a> AdditionV1<'a> {
             Purpose::Keep => "keep",
             Purpose::Trust => "trust",
         };
-        let instead_of = RuleV1::new(&addition.instead_of);
-        Self { rule: RuleV1::new(&addition.ingress), purpose, instead_of }
+        let instead_of = SecurityGroupRuleV1::new(&addition.replaces);
+        Self {
+            rule: SecurityGroupRuleV1::new(&addition.ingress),
+            purpose,
+            replaces: instead_of,
+        }
     }
 }
 
-const fn order(order: Order) -> &'static str {
+const fn order_name(order: ApplyOrder) -> &'static str {
     match order {
-        Order::AddFirst => "add-first",
-        Order::RemoveFirst => "remove-first",
+        ApplyOrder::AddFirst => "add-first",
+        ApplyOrder::RemoveFirst => "remove-first",
     }
 }
 
 impl<'a> RefusalV1<'a> {
     fn new(refusal: &'a Refusal) -> Self {
-        let rule = RuleV1::new(&refusal.ingress);
-        Self { rule, code: refusal.reason.code(), sentence: refusal.reason.sentence() }
+        let rule = SecurityGroupRuleV1::new(&refusal.ingress);
+        Self {
+            rule,
+            code: refusal.reason.code(),
+            message: refusal.reason.message(),
+        }
     }
 
-    fn of_loss(loss: &'a Loss) -> Self {
-        let rule = RuleV1::new(&loss.ingress);
-        Self { rule, code: loss.reason.code(), sentence: loss.reason.sentence() }
+    fn from_skipped_addition(loss: &'a SkippedAddition) -> Self {
+        let rule = SecurityGroupRuleV1::new(&loss.ingress);
+        Self {
+            rule,
+            code: loss.reason.code(),
+            message: loss.reason.message(),
+        }
     }
 }
 
-impl<'a> IgnoredV1<'a> {
-    fn new(ignored: &'a Ignored) -> Self {
-        Self { event: ignored.origin.as_ref().map(EventV1::new), reason: &ignored.reason }
+impl<'a> IgnoredEventV1<'a> {
+    fn new(ignored: &'a IgnoredEvent) -> Self {
+        Self {
+            event: ignored.origin.as_ref().map(EventV1::new),
+            reason: &ignored.reason,
+        }
     }
 }
 
-impl<'a> ErrorV1<'a> {
-    fn new(failed: &'a Failed) -> Self {
+impl<'a> PlanErrorV1<'a> {
+    fn new(failed: &'a PlanFailure) -> Self {
         Self {
             event: failed.origin.as_ref().map(EventV1::new),
             group_id: failed.group_id.as_deref(),
@@ -265,7 +334,7 @@ impl<'a> ErrorV1<'a> {
         }
     }
 
-    fn of_input(problem: &'a Problem) -> Self {
+    fn from_problem(problem: &'a Problem) -> Self {
         Self {
             event: None,
             group_id: problem.group_id.as_deref(),

@@ -8,7 +8,7 @@ use crate::command::audit::details::GroupDetails;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(in crate::command::audit) struct Asff<'a> {
+pub(in crate::command::audit) struct AsffFinding<'a> {
     pub(super) schema_version: &'static str,
     pub(super) id: String,
     pub(super) product_arn: String,
@@ -20,22 +20,22 @@ pub(in crate::command::audit) struct Asff<'a> {
     pub(super) types: [&'static str; 1],
     pub(super) created_at: String,
     pub(super) updated_at: String,
-    pub(super) severity: SeverityJson,
+    pub(super) severity: AsffSeverity,
     /// What a provider may update later; the fields beside it are those of the first import.
     pub(super) finding_provider_fields: ProviderFields,
     pub(super) title: String,
     pub(super) description: String,
-    pub(super) remediation: Remediation,
+    pub(super) remediation: AsffRemediation,
     pub(super) product_fields: BTreeMap<&'static str, String>,
-    pub(super) resources: [Resource<'a>; 1],
-    pub(super) compliance: Compliance<'a>,
+    pub(super) resources: [AsffResource<'a>; 1],
+    pub(super) compliance: AsffCompliance<'a>,
     pub(super) workflow: Workflow,
     pub(super) record_state: &'static str,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct SeverityJson {
+pub(super) struct AsffSeverity {
     pub(super) label: &'static str,
     pub(super) original: String,
 }
@@ -43,25 +43,25 @@ pub(super) struct SeverityJson {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct ProviderFields {
-    pub(super) severity: SeverityJson,
+    pub(super) severity: AsffSeverity,
     pub(super) types: [&'static str; 1],
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Remediation {
-    recommendation: Recommendation,
+pub(super) struct AsffRemediation {
+    recommendation: AsffRecommendation,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Recommendation {
+struct AsffRecommendation {
     text: String,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Compliance<'a> {
+pub(super) struct AsffCompliance<'a> {
     pub(super) status: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) related_requirements: Vec<&'a str>,
@@ -75,7 +75,7 @@ pub(super) struct Workflow {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Resource<'a> {
+pub(super) struct AsffResource<'a> {
     #[serde(rename = "Type")]
     pub(super) kind: &'static str,
     pub(super) id: String,
@@ -84,24 +84,26 @@ pub(super) struct Resource<'a> {
     pub(super) region: String,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) tags: BTreeMap<&'a str, &'a str>,
-    pub(super) details: Details<'a>,
+    pub(super) details: ResourceDetails<'a>,
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Details<'a> {
+pub(super) struct ResourceDetails<'a> {
     #[serde(rename = "AwsEc2SecurityGroup")]
     pub(super) group: GroupDetails<'a>,
 }
 
 /// A finding that nobody has looked at. Security Hub takes it for new findings only.
-pub(super) const NEW: Workflow = Workflow { status: "NEW" };
+pub(super) const NEW_WORKFLOW: Workflow = Workflow { status: "NEW" };
 
-pub(super) const fn remediation(text: String) -> Remediation {
-    Remediation { recommendation: Recommendation { text } }
+pub(super) const fn asff_remediation(text: String) -> AsffRemediation {
+    AsffRemediation {
+        recommendation: AsffRecommendation { text },
+    }
 }
 
 /// The name of a partition in the format; none for those that it does not know.
-pub(super) fn partition(name: &str) -> Option<&'static str> {
+pub(super) fn asff_partition(name: &str) -> Option<&'static str> {
     let known = [
         ("aws", "aws"),
         ("aws-cn", "aws-cn"),
@@ -109,5 +111,8 @@ pub(super) fn partition(name: &str) -> Option<&'static str> {
         ("aws-iso", "aws-us-iso"),
         ("aws-iso-b", "aws-us-iso-b"),
     ];
-    known.into_iter().find(|(partition, _)| *partition == name).map(|(_, name)| name)
+    known
+        .into_iter()
+        .find(|(partition, _)| *partition == name)
+        .map(|(_, name)| name)
 }

@@ -12,7 +12,7 @@ use crate::command::audit::details::GroupDetails;
 pub(super) struct Enumerated(pub(super) u8, pub(super) &'static str);
 
 #[derive(Debug, Serialize)]
-pub(in crate::command::audit) struct Ocsf<'a> {
+pub(in crate::command::audit) struct OcsfFinding<'a> {
     pub(super) category_uid: u8,
     pub(super) category_name: &'static str,
     pub(super) class_uid: u16,
@@ -153,31 +153,45 @@ pub(super) struct Remediation {
 }
 
 /// Where the group is.
-pub(super) fn cloud(account_id: &str, region: &str) -> Cloud {
-    Cloud { provider: "AWS", region: region.to_owned(), account: account(account_id) }
+pub(super) fn aws_cloud(account_id: &str, region: &str) -> Cloud {
+    Cloud {
+        provider: "AWS",
+        region: region.to_owned(),
+        account: aws_account(account_id),
+    }
 }
 
 /// Whose the group is. The schema has users only as owners, and no type of user for an account: it is another (99).
-pub(super) fn owner(account_id: &str) -> Owner {
+pub(super) fn account_owner(account_id: &str) -> Owner {
     Owner {
         uid: account_id.to_owned(),
         name: account_id.to_owned(),
         type_id: 99,
-        kind: AWS_ACCOUNT.1,
-        account: account(account_id),
+        kind: AWS_ACCOUNT_TYPE.1,
+        account: aws_account(account_id),
     }
 }
 
 /// The rule of the policy that looked.
-pub(super) fn analytic(rule_id: &str) -> Analytic<'_> {
+pub(super) fn rule_analytic(rule_id: &str) -> Analytic<'_> {
     const RULE: Enumerated = Enumerated(1, "Rule");
-    Analytic { uid: format!("portcullis/{rule_id}"), name: rule_id, type_id: RULE.0, kind: RULE.1 }
+    Analytic {
+        uid: format!("portcullis/{rule_id}"),
+        name: rule_id,
+        type_id: RULE.0,
+        kind: RULE.1,
+    }
 }
 
-const AWS_ACCOUNT: Enumerated = Enumerated(10, "AWS Account");
+const AWS_ACCOUNT_TYPE: Enumerated = Enumerated(10, "AWS Account");
 
 /// The name of the account is not known to us. py-ocsf-models demands one, so it is the id, as AWS shows an account
 /// without an alias.
-fn account(id: &str) -> Account {
-    Account { uid: id.to_owned(), name: id.to_owned(), type_id: AWS_ACCOUNT.0, kind: AWS_ACCOUNT.1 }
+fn aws_account(id: &str) -> Account {
+    Account {
+        uid: id.to_owned(),
+        name: id.to_owned(),
+        type_id: AWS_ACCOUNT_TYPE.0,
+        kind: AWS_ACCOUNT_TYPE.1,
+    }
 }

@@ -1,0 +1,234 @@
+//! The one HTTPS connector: which roots it trusts, how long it waits, and how it is opened ahead of the first call.
+
+use std::time::Duration;
+
+use aws_smithy_async::future::timeout::Timeout;
+use aws_smithy_async::rt::sleep::{AsyncSleep as _, TokioSleep};
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector as _, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use futures_util::future::join_all;
+
+use crate::client::{ConnectError, Timing};
+
+/// Reading and decoding the 140 roots of a system is 70 % of what a plain init executes; the endpoints of AWS need five
+/// of them.
+const AMAZON_ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
+
+/// How long opening a connection ahead may hold up the start.
+const WARM_UP_TIMEOUT: Duration = Duration::from_secs(1);
+
+// Without it aws-lc gathers CPU-jitter entropy at the first TLS handshake: 95 % of all instructions of a cold start.
+const _: () = assert!(
+    option_env!("AWS_LC_SYS_NO_JITTER_ENTROPY").is_some(),
+    "build with AWS_LC_SYS_NO_JITTER_ENTROPY=1, which .cargo/config.toml of this repository sets"
+);
+
+/// Whom to trust.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Roots {
+    /// The roots of Amazon, built in.
+    Amazon,
+    /// Those of the operating system, or of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+    Native,
+    /// Those of a PEM file and no others (`AWS_CA_BUNDLE`).
+    Bundle(Vec<u8>),
+}
+
+impl Roots {
+    /// The choice for a region, given the environment.
+    ///
+    /// Endpoints of partitions other than `aws` are not known to chain to Amazon's own roots. Endpoint overrides keep
+    /// the built-in roots: whoever runs a TLS endpoint of their own names its roots as well.
+    ///
+    /// # Errors
+    /// When the file that `AWS_CA_BUNDLE` names cannot be read or holds no certificate.
+    pub(crate) fn for_region(
+        region: &str,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConnectError> {
+        if let Some(path) = env("AWS_CA_BUNDLE") {
+            return read_ca_bundle(&path);
+        }
+        let native = env("SSL_CERT_FILE").is_some() || env("SSL_CERT_DIR").is_some();
+        Ok(if native || !in_commercial_partition(region) {
+            Self::Native
+        } else {
+            Self::Amazon
+        })
+    }
+
+    fn into_trust_store(self) -> TrustStore {
+        match self {
+            Self::Amazon => TrustStore::empty().with_pem_certificate(AMAZON_ROOTS),
+            Self::Native => TrustStore::default(),
+            Self::Bundle(pem) => TrustStore::empty().with_pem_certificate(pem),
+        }
+    }
+}
+
+fn read_ca_bundle(path: &str) -> Result<Roots, ConnectError> {
+    let unusable = |reason: String| ConnectError::CaBundle {
+        path: path.to_owned(),
+        reason,
+    };
+    let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
+    let text = String::from_utf8_lossy(&pem);
+    if !text.contains("-----BEGIN CERTIFICATE-----") {
+        return Err(unusable("it holds no PEM certificate".to_owned()));
+    }
+    Ok(Roots::Bundle(pem))
+}
+
+/// Whether a region belongs to the partition `aws` (AWS General Reference, "AWS service endpoints").
+pub(crate) fn in_commercial_partition(region: &str) -> bool {
+    let others = ["cn-", "us-gov-", "us-iso", "eu-iso", "eusc-"];
+    !others.iter().any(|prefix| region.starts_with(prefix))
+}
+
+/// Builds the connector. The timeouts belong here: a shared connector never sees those of a client's configuration.
+pub(crate) fn build_connector(
+    roots: Roots,
+    proxy: ProxyConfig,
+    timing: &Timing,
+) -> Result<SharedHttpConnector, ConnectError> {
+    let context = TlsContext::builder()
+        .with_trust_store(roots.into_trust_store())
+        .build()
+        .map_err(|error| ConnectError::Tls(error.to_string()))?;
+    let settings = HttpConnectorSettings::builder()
+        .connect_timeout(timing.connect_timeout)
+        .read_timeout(timing.read_timeout)
+        .build();
+    let connector = Connector::builder()
+        .tls_provider(Provider::rustls(CryptoMode::AwsLc))
+        .tls_context(context)
+        .sleep_impl(TokioSleep::new())
+        .connector_settings(settings)
+        .proxy_config(proxy)
+        .build();
+    Ok(SharedHttpConnector::new(connector))
+}
+
+/// Opens a connection to each of these URLs and leaves it in the pool.
+///
+/// An unsigned HEAD needs no permission and leaves no trace in `CloudTrail`. What it answers, and whether it answers
+/// at all, does not matter: the first real call would find out the same.
+pub(crate) async fn warm_up_connections(connector: &SharedHttpConnector, urls: &[String]) {
+    join_all(urls.iter().map(|url| send_head_request(connector, url))).await;
+}
+
+async fn send_head_request(connector: &SharedHttpConnector, url: &str) {
+    let mut request = HttpRequest::empty();
+    if request.set_method("HEAD").is_err() || request.set_uri(url).is_err() {
+        return;
+    }
+    let answer = Timeout::new(
+        connector.call(request),
+        TokioSleep::new().sleep(WARM_UP_TIMEOUT),
+    )
+    .await;
+    match answer {
+        Ok(Ok(response)) => tracing::debug!(url, status = response.status().as_u16(), "connected"),
+        Ok(Err(error)) => tracing::debug!(url, %error, "not connected ahead"),
+        Err(_) => tracing::debug!(url, "not connected ahead in time"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    fn choose(region: &str, env: &[(&str, &str)]) -> Result<Roots, ConnectError> {
+        let env: BTreeMap<_, _> = env.iter().copied().collect();
+        Roots::for_region(region, &|name| {
+            env.get(name).map(|value| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn the_roots_of_amazon_serve_the_commercial_regions() {
+        assert_eq!(choose("eu-central-1", &[]).unwrap(), Roots::Amazon);
+        assert_eq!(choose("us-east-1", &[]).unwrap(), Roots::Amazon);
+        for region in [
+            "cn-north-1",
+            "us-gov-west-1",
+            "us-iso-east-1",
+            "us-isob-east-1",
+            "eu-isoe-west-1",
+            "eusc-de-east-1",
+        ] {
+            assert_eq!(choose(region, &[]).unwrap(), Roots::Native, "{region}");
+        }
+    }
+
+    #[test]
+    fn roots_named_in_the_environment_are_used() {
+        let system = choose("us-east-1", &[("SSL_CERT_FILE", "/somewhere.pem")]);
+        assert_eq!(system.unwrap(), Roots::Native);
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/amazon_roots.pem");
+        let bundle = choose(
+            "us-east-1",
+            &[("AWS_CA_BUNDLE", path), ("SSL_CERT_FILE", path)],
+        );
+        assert_eq!(bundle.unwrap(), Roots::Bundle(AMAZON_ROOTS.to_vec()));
+    }
+
+    #[test]
+    fn a_bundle_that_is_none_is_an_error_that_names_it() {
+        for path in [
+            "/no/such/file.pem",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
+        ] {
+            let error = choose("us-east-1", &[("AWS_CA_BUNDLE", path)]).unwrap_err();
+            assert!(error.to_string().contains(path), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn every_choice_of_roots_makes_a_connector() {
+        let bundle = Roots::Bundle(AMAZON_ROOTS.to_vec());
+        for roots in [Roots::Amazon, Roots::Native, bundle] {
+            assert!(build_connector(roots, ProxyConfig::disabled(), &Timing::default()).is_ok());
+        }
+    }
+
+    #[test]
+    fn the_built_in_roots_are_five() {
+        let text = String::from_utf8(AMAZON_ROOTS.to_vec()).unwrap();
+        assert_eq!(text.matches("-----BEGIN CERTIFICATE-----").count(), 5);
+        assert_eq!(text.matches("SHA-256 ").count(), 5);
+    }
+
+    #[tokio::test]
+    async fn connecting_ahead_sends_an_unsigned_head_and_ignores_failure() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut bytes = [0; 4096];
+            let length = stream.read(&mut bytes).unwrap();
+            stream
+                .write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")
+                .unwrap();
+            String::from_utf8(bytes[..length].to_vec()).unwrap()
+        });
+        let connector =
+            build_connector(Roots::Amazon, ProxyConfig::disabled(), &Timing::default()).unwrap();
+        let urls = [url, "http://127.0.0.1:1/".to_owned(), "no url".to_owned()];
+        warm_up_connections(&connector, &urls).await;
+        let request = server.join().unwrap().to_lowercase();
+        assert!(request.starts_with("head / http/1.1"), "{request}");
+        assert!(!request.contains("authorization"), "{request}");
+    }
+}

@@ -1,0 +1,339 @@
+//! Words for what people see: rules, ports, sources, times.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use portcullis_rules::check::Check;
+use portcullis_rules::{Finding, IngressRule, PortRange, Protocol, Source};
+
+use super::sanitize;
+use crate::report::GroupReport;
+use crate::services::ErrorKind;
+
+/// Services that people know a port by.
+const SERVICE_GROUP_NAMES: [(u16, &str); 27] = [
+    (20, "FTP data"),
+    (21, "FTP"),
+    (22, "SSH"),
+    (23, "Telnet"),
+    (25, "SMTP"),
+    (53, "DNS"),
+    (80, "HTTP"),
+    (135, "Windows RPC"),
+    (139, "NetBIOS"),
+    (389, "LDAP"),
+    (443, "HTTPS"),
+    (445, "SMB"),
+    (1433, "SQL Server"),
+    (1521, "Oracle"),
+    (2049, "NFS"),
+    (2375, "Docker"),
+    (3306, "MySQL"),
+    (3389, "Remote Desktop"),
+    (4333, "mSQL"),
+    (5432, "PostgreSQL"),
+    (5900, "VNC"),
+    (6379, "Redis"),
+    (6443, "Kubernetes API"),
+    (9200, "Elasticsearch"),
+    (10250, "kubelet"),
+    (11211, "Memcached"),
+    (27017, "MongoDB"),
+];
+
+/// `TCP port 22 (SSH) from 0.0.0.0/0 (every IPv4 address)`.
+pub(super) fn describe_rule(ingress: &IngressRule) -> String {
+    format!(
+        "{} from {}",
+        describe_traffic(ingress),
+        describe_source(&ingress.source)
+    )
+}
+
+/// `tcp 22 from 0.0.0.0/0`: for where there is little room.
+pub(super) fn short_rule(ingress: &IngressRule) -> String {
+    let ports = match ingress.port_range() {
+        Some(PortRange::ALL) => " all ports".to_owned(),
+        Some(span) => format!(" {span}"),
+        None if ingress.protocol() == Protocol::All => " traffic".to_owned(),
+        None => String::new(),
+    };
+    let protocol = ingress.protocol();
+    let kind = if matches!(protocol, Protocol::Other(_)) {
+        "protocol "
+    } else {
+        ""
+    };
+    format!("{kind}{protocol}{ports} from {}", ingress.source)
+}
+
+/// `TCP port 22 (SSH)`, `UDP ports 20-25`, `all protocols, all ports`.
+pub(super) fn describe_traffic(ingress: &IngressRule) -> String {
+    let name = match ingress.protocol() {
+        Protocol::Tcp => "TCP",
+        Protocol::Udp => "UDP",
+        Protocol::Icmp => return describe_icmp("ICMP", ingress),
+        Protocol::Icmpv6 => return describe_icmp("ICMPv6", ingress),
+        Protocol::All => return "ALL protocols, ALL ports".to_owned(),
+        Protocol::Other(number) => return describe_protocol(number),
+    };
+    ingress
+        .port_range()
+        .map_or(name.to_owned(), |span| describe_ports(name, span))
+}
+
+/// `TCP port 22 (SSH)`, `UDP ports 20-25`, `TCP, ALL ports`.
+pub(super) fn describe_ports(name: &str, span: PortRange) -> String {
+    match span {
+        PortRange::ALL => format!("{name}, ALL ports"),
+        span if span.port_count() > 1 => format!("{name} ports {span}"),
+        span => format!("{name} port {span}{}", service_suffix(span.first_port())),
+    }
+}
+
+fn describe_icmp(name: &str, ingress: &IngressRule) -> String {
+    match ingress.display_ports() {
+        (None | Some(-1), _) => format!("{name}, all types"),
+        (Some(kind), None | Some(-1)) => format!("{name} type {kind}"),
+        (Some(kind), Some(code)) => format!("{name} type {kind} code {code}"),
+    }
+}
+
+fn describe_protocol(number: u8) -> String {
+    let name = match number {
+        4 => " (IP in IP)",
+        41 => " (IPv6 in IPv4)",
+        47 => " (GRE)",
+        50 => " (ESP)",
+        51 => " (AH)",
+        132 => " (SCTP)",
+        _ => "",
+    };
+    format!("IP protocol {number}{name}")
+}
+
+fn service_suffix(port: u16) -> String {
+    let known = SERVICE_GROUP_NAMES
+        .iter()
+        .find(|(number, _)| *number == port);
+    known
+        .map(|(_, name)| format!(" ({name})"))
+        .unwrap_or_default()
+}
+
+/// `0.0.0.0/0 (every IPv4 address)`.
+pub(super) fn describe_source(source: &Source) -> String {
+    match source {
+        Source::Cidr(net) if net.prefix_len() == 0 && net.addr().is_ipv4() => {
+            format!("{net} (every IPv4 address)")
+        }
+        Source::Cidr(net) if net.prefix_len() == 0 => format!("{net} (every IPv6 address)"),
+        Source::Cidr(_) | Source::PrefixList(_) | Source::Group(_) => source_label(source),
+    }
+}
+
+/// `0.0.0.0/0`, `security group sg-...`.
+pub(super) fn source_label(source: &Source) -> String {
+    match source {
+        Source::Cidr(net) => net.to_string(),
+        Source::PrefixList(id) => format!("prefix list {}", sanitize::sanitize_line(id, 64)),
+        Source::Group(group) => format!(
+            "security group {}",
+            sanitize::sanitize_line(&group.group_id, 64)
+        ),
+    }
+}
+
+/// Whether the source by itself is every address of its family.
+pub(super) fn is_every_address(source: &Source) -> bool {
+    matches!(source, Source::Cidr(net) if net.prefix_len() == 0)
+}
+
+/// AWS does not track TCP and UDP flows that a rule for every address admits, when the way back is open too.
+pub(super) fn may_be_untracked(ingress: &IngressRule) -> bool {
+    is_every_address(&ingress.source)
+        && matches!(
+            ingress.protocol(),
+            Protocol::Tcp | Protocol::Udp | Protocol::All
+        )
+}
+
+/// Whether the finding is about the world, not about a range or a source that is merely wide.
+pub(super) fn is_open_to_world(finding: &Finding) -> bool {
+    match finding.policy_rule.check {
+        Check::AllTraffic
+        | Check::OpenPorts(_)
+        | Check::OpenExcept(_)
+        | Check::PortRange
+        | Check::OtherProtocols => true,
+        Check::PortRangeInternal | Check::BroadSource => false,
+    }
+}
+
+/// The text with a capital letter at its beginning.
+pub(super) fn capitalize_first(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next()
+        .map(|first| first.to_uppercase().chain(rest).collect())
+        .unwrap_or_default()
+}
+
+/// `1 rule`, `3 rules`.
+pub(super) fn count_phrase(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// `1, 2 and 5`.
+pub(super) fn join_numbers(numbers: &[usize]) -> String {
+    let mut text = String::new();
+    for (place, number) in numbers.iter().enumerate() {
+        let last = place.saturating_add(1) == numbers.len();
+        let joint = if place == 0 {
+            ""
+        } else if last {
+            " and "
+        } else {
+            ", "
+        };
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{joint}{number}");
+    }
+    text
+}
+
+/// `2026-11-21 10:00:00 UTC`.
+pub(super) fn format_time(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// `42 seconds`, `3 minutes`, `2 hours`, `5 days`.
+pub(super) fn format_duration(seconds: i64) -> String {
+    let (unit, one, many) = match seconds {
+        ..=119 => (1, "second", "seconds"),
+        120..=7199 => (60, "minute", "minutes"),
+        7200..=172_799 => (3600, "hour", "hours"),
+        _ => (86_400, "day", "days"),
+    };
+    let number = seconds.checked_div(unit).unwrap_or_default();
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// The group's id, or what the event called it.
+pub(super) fn display_group_id(report: &GroupReport) -> String {
+    match sanitize::sanitize_line(&report.group.id, 64) {
+        id if id.is_empty() => sanitize::sanitize_line(&report.group_ref.to_string(), 120),
+        id => id,
+    }
+}
+
+/// The group's name as it came, when it has one that can be seen.
+pub(super) fn group_name(report: &GroupReport) -> Option<&str> {
+    report
+        .group
+        .name
+        .as_deref()
+        .filter(|name| !report.group.id.is_empty() && !sanitize::sanitize_line(name, 9).is_empty())
+}
+
+/// Who did it, as it came: the best that the event tells.
+pub(super) fn principal_name(report: &GroupReport) -> &str {
+    let actor = &report.origin.actor;
+    let known = [&actor.who, &actor.arn, &actor.invoked_by];
+    known
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+        .next()
+        .unwrap_or("somebody the event does not name")
+}
+
+/// What an error means, in words.
+pub(super) const fn error_explanation(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Throttled => "AWS turned the call away because there were too many at once.",
+        ErrorKind::Denied => {
+            "AWS did not let Portcullis make this call: its role lacks the permission, or something above it denies it."
+        }
+        ErrorKind::GroupNotFound => "AWS says the security group does not exist any more.",
+        ErrorKind::RuleNotFound => {
+            "AWS did not find the rule as it was read: somebody changed it at the same moment."
+        }
+        ErrorKind::NoAnswer => "AWS did not answer in time.",
+        ErrorKind::Other => "The call failed.",
+    }
+}
+
+/// Why a rule was not removed, in few words.
+pub(super) const fn error_cause(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Throttled => "AWS took no more calls",
+        ErrorKind::Denied => "Portcullis lacks the permission to remove it",
+        ErrorKind::GroupNotFound => "AWS says the group is gone",
+        ErrorKind::RuleNotFound => "it was changed at the same moment",
+        ErrorKind::NoAnswer => "AWS did not answer",
+        ErrorKind::Other => "the call to remove it failed",
+    }
+}
+
+/// Why a rule was not added, in few words.
+pub(super) const fn addition_error_cause(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Throttled => "AWS took no more calls.",
+        ErrorKind::Denied => {
+            "Portcullis lacks the permission to add it (ec2:AuthorizeSecurityGroupIngress)."
+        }
+        ErrorKind::GroupNotFound => "AWS says the group is gone.",
+        ErrorKind::RuleNotFound => {
+            "Somebody else removed or changed the rule at the same moment, so nothing was opened again."
+        }
+        ErrorKind::NoAnswer => "AWS did not answer, so it may be there all the same.",
+        ErrorKind::Other => "The call to add it failed.",
+    }
+}
+
+/// What to do about an error.
+pub(super) const fn error_remedy(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Denied => {
+            "Trying again will not help. Remove it by hand now. Then look at the function's role, its permissions boundary and the organisation's service control policies."
+        }
+        ErrorKind::GroupNotFound => "Make sure that the group is gone; then nothing is open.",
+        ErrorKind::Throttled | ErrorKind::RuleNotFound | ErrorKind::NoAnswer | ErrorKind::Other => {
+            "Portcullis tries again by itself within minutes and writes again when it is closed. If no such message comes, remove it by hand."
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_durations_read_well() {
+        assert_eq!(join_numbers(&[]), "");
+        assert_eq!(join_numbers(&[1]), "1");
+        assert_eq!(join_numbers(&[1, 2, 5]), "1, 2 and 5");
+        let said: Vec<_> = [0, 1, 119, 120, 7199, 7200, 200_000]
+            .into_iter()
+            .map(format_duration)
+            .collect();
+        assert_eq!(
+            said,
+            [
+                "0 seconds",
+                "1 second",
+                "119 seconds",
+                "2 minutes",
+                "119 minutes",
+                "2 hours",
+                "2 days"
+            ]
+        );
+        assert_eq!(count_phrase(1, "rule", "rules"), "1 rule");
+    }
+
+    #[test]
+    fn services_are_in_order() {
+        assert!(SERVICE_GROUP_NAMES.is_sorted());
+    }
+}

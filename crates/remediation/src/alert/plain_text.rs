@@ -1,0 +1,111 @@
+//! Plain text for mail: headings, paragraphs, tables and lists, wrapped.
+
+/// How wide a line is. Commands and links are never broken, so they may be wider.
+const LINE_WIDTH: usize = 76;
+/// How wide the labels of a table are.
+const LABEL: usize = 10;
+
+/// A text that grows line by line.
+#[derive(Debug, Default)]
+pub(super) struct PlainText(String);
+
+impl PlainText {
+    /// A blank line and a heading.
+    pub(super) fn push_heading(&mut self, text: &str) {
+        self.push_blank_line();
+        self.push_line(text);
+        self.push_line(&"-".repeat(text.chars().count()));
+    }
+
+    /// A wrapped paragraph.
+    pub(super) fn push_paragraph(&mut self, text: &str) {
+        self.push_wrapped("", "", text);
+    }
+
+    /// A wrapped paragraph, indented; the first line begins with `mark`.
+    pub(super) fn push_item(&mut self, mark: &str, text: &str) {
+        let indent = " ".repeat(mark.chars().count());
+        self.push_wrapped(mark, &indent, text);
+    }
+
+    /// A line of a table; nothing when there is no value.
+    pub(super) fn push_row(&mut self, label: &str, value: Option<&str>) {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            self.push_item(&format!("  {label:<LABEL$}"), value);
+        }
+    }
+
+    /// A shell command, one word of it on each line, and so ready to be pasted.
+    pub(super) fn push_command(&mut self, words: &[String]) {
+        self.push_line(&format!("  {}", words.join(" \\\n      ")));
+    }
+
+    /// A line as it is.
+    pub(super) fn push_line(&mut self, text: &str) {
+        self.0.push_str(text);
+        self.0.push('\n');
+    }
+
+    /// A blank line, except right below a heading.
+    pub(super) fn push_blank_line(&mut self) {
+        if !self.0.ends_with("--\n") {
+            self.0.push('\n');
+        }
+    }
+
+    /// The text.
+    pub(super) fn finish(self) -> String {
+        self.0
+    }
+
+    fn push_wrapped(&mut self, first: &str, others: &str, text: &str) {
+        let mut line = first.to_owned();
+        let mut is_fresh = true;
+        for word in text.split(' ') {
+            let longer = line
+                .chars()
+                .count()
+                .saturating_add(word.chars().count())
+                .saturating_add(1);
+            if !is_fresh && longer > LINE_WIDTH {
+                self.push_line(line.trim_end());
+                others.clone_into(&mut line);
+                is_fresh = true;
+            }
+            if !is_fresh {
+                line.push(' ');
+            }
+            line.push_str(word);
+            is_fresh = false;
+        }
+        self.push_line(line.trim_end());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_wrapped_and_long_words_are_not_broken() {
+        let mut page = PlainText::default();
+        page.push_item(
+            "  1. ",
+            &format!("{} {} end", "word ".repeat(20).trim_end(), "x".repeat(90)),
+        );
+        let text = page.finish();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 4);
+        assert!(lines[0].starts_with("  1. word") && lines[1].starts_with("     word"));
+        assert!(lines[0].len() <= LINE_WIDTH && lines[3] == "     end");
+    }
+
+    #[test]
+    fn rows_without_a_value_are_left_out() {
+        let mut page = PlainText::default();
+        page.push_row("VPC", None);
+        page.push_row("ARN", Some(""));
+        page.push_row("Who", Some("alice"));
+        assert_eq!(page.finish(), "  Who       alice\n");
+    }
+}
