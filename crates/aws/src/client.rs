@@ -12,9 +12,9 @@ use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
-use portcullis_remediation::ServiceError;
+use portcullis_remediation::{Partition, ServiceError};
 
-use crate::http::{Roots, build_connector, in_commercial_partition, warm_up_connections};
+use crate::http::{Roots, build_connector, warm_up_connections};
 use crate::{Ec2GroupLister, Ec2GroupReader, Ec2IngressEditor, SnsPublisher, parameter};
 
 /// The variables that send calls elsewhere (AWS SDKs and Tools Reference Guide, "Service-specific endpoints").
@@ -310,9 +310,11 @@ fn warm_up_urls(config: &SdkConfig, overridden: bool) -> Vec<String> {
         || config.use_fips().unwrap_or(false)
         || config.use_dual_stack().unwrap_or(false);
     match config.region() {
-        Some(region) if !special && in_commercial_partition(region.as_ref()) => ["ec2", "sns"]
-            .map(|service| format!("https://{service}.{region}.amazonaws.com/"))
-            .to_vec(),
+        Some(region) if !special && Partition::for_region(region.as_ref()).is_commercial() => {
+            ["ec2", "sns"]
+                .map(|service| format!("https://{service}.{region}.amazonaws.com/"))
+                .to_vec()
+        }
         Some(_) | None => Vec::new(),
     }
 }

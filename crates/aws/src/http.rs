@@ -14,6 +14,8 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use futures_util::future::join_all;
 
+use portcullis_remediation::Partition;
+
 use crate::client::{ConnectError, Timing};
 
 /// Reading and decoding the 140 roots of a system is 70 % of what a plain init executes; the endpoints of AWS need five
@@ -56,11 +58,13 @@ impl Roots {
             return read_ca_bundle(&path);
         }
         let native = env("SSL_CERT_FILE").is_some() || env("SSL_CERT_DIR").is_some();
-        Ok(if native || !in_commercial_partition(region) {
-            Self::Native
-        } else {
-            Self::Amazon
-        })
+        Ok(
+            if native || !Partition::for_region(region).is_commercial() {
+                Self::Native
+            } else {
+                Self::Amazon
+            },
+        )
     }
 
     fn into_trust_store(self) -> TrustStore {
@@ -83,12 +87,6 @@ fn read_ca_bundle(path: &str) -> Result<Roots, ConnectError> {
         return Err(unusable("it holds no PEM certificate".to_owned()));
     }
     Ok(Roots::Bundle(pem))
-}
-
-/// Whether a region belongs to the partition `aws` (AWS General Reference, "AWS service endpoints").
-pub(crate) fn in_commercial_partition(region: &str) -> bool {
-    let others = ["cn-", "us-gov-", "us-iso", "eu-iso", "eusc-"];
-    !others.iter().any(|prefix| region.starts_with(prefix))
 }
 
 /// Builds the connector. The timeouts belong here: a shared connector never sees those of a client's configuration.

@@ -14,6 +14,8 @@ use aws_sdk_ec2::Client;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use portcullis_remediation::ServiceError;
 
+use portcullis_remediation::Partition;
+
 use crate::client::{
     ConnectError, Timing, config_loader, config_region, env_variable, prefer_native_roots,
     region_or_env, shared_http_client,
@@ -54,11 +56,8 @@ impl SessionOptions {
             .role
             .as_ref()
             .and_then(|role| role.arn.split(':').nth(1));
-        Region::from_static(match partition {
-            Some("aws-cn") => "cn-north-1",
-            Some("aws-us-gov") => "us-gov-west-1",
-            Some(_) | None => "us-east-1",
-        })
+        let known = partition.and_then(Partition::find);
+        Region::from_static(known.map_or("us-east-1", |partition| partition.default_region))
     }
 }
 

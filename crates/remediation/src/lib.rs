@@ -6,6 +6,7 @@
 
 pub mod alert;
 pub mod event;
+pub mod partition;
 pub mod remediator;
 pub mod report;
 pub mod services;
@@ -16,6 +17,7 @@ mod schema;
 
 pub use alert::Alert;
 pub use event::{DecodeError, DecodedEvent, GroupChange, Origin, Target, decode_event};
+pub use partition::Partition;
 pub use remediator::{EventOutcome, Limits, RemediationError, Remediator, Services};
 pub use report::{GroupOutcome, GroupReport};
 pub use services::{

@@ -1,5 +1,7 @@
 //! The ARN of a security group: the one value of a description that tells its region.
 
+use portcullis_remediation::Partition;
+
 /// The ARN of a security group, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupArn {
@@ -35,31 +37,13 @@ impl GroupArn {
 
     /// The ARN of the group of this id there.
     pub fn new(region: &str, account: &str, group_id: &str) -> Self {
-        let partition = partition_for_region(region);
         Self {
-            text: format!("arn:{partition}:ec2:{region}:{account}:security-group/{group_id}"),
-            partition: partition.to_owned(),
+            text: Partition::security_group_arn(region, account, group_id),
+            partition: Partition::for_region(region).name.to_owned(),
             region: region.to_owned(),
             account: account.to_owned(),
         }
     }
-}
-
-/// The partition of a region, by the beginning of its name.
-fn partition_for_region(region: &str) -> &'static str {
-    let known = [
-        ("cn-", "aws-cn"),
-        ("us-gov-", "aws-us-gov"),
-        ("us-iso-", "aws-iso"),
-        ("us-isob-", "aws-iso-b"),
-        ("eu-isoe-", "aws-iso-e"),
-        ("us-isof-", "aws-iso-f"),
-        ("eusc-", "aws-eusc"),
-    ];
-    known
-        .into_iter()
-        .find(|(start, _)| region.starts_with(start))
-        .map_or("aws", |(_, partition)| partition)
 }
 
 /// Whether a text can be the id of an account.

@@ -1,5 +1,6 @@
 //! The only links of a message: to groups in the AWS console.
 
+use crate::partition::Partition;
 use crate::report::GroupReport;
 
 /// The group's page in the console of its partition; `None` when the region or the id are not known for certain.
@@ -23,7 +24,7 @@ pub(super) fn groups_console_url(region: &str) -> Option<String> {
 }
 
 fn console_page_url(region: &str, what: &str) -> Option<String> {
-    let host = region_partition(region).console_host;
+    let host = Partition::for_region(region).console_host?;
     is_plain_identifier(region)
         .then(|| format!("https://{region}.{host}/ec2/home?region={region}#{what}"))
 }
@@ -43,35 +44,7 @@ pub(super) fn group_arn(report: &GroupReport) -> Option<String> {
     let account = owner.filter(|account| is_plain_identifier(account))?;
     let id = Some(report.group.id.as_str())
         .filter(|id| id.starts_with("sg-") && is_plain_identifier(id))?;
-    Some(format!(
-        "arn:{}:ec2:{region}:{account}:security-group/{id}",
-        region_partition(region).name
-    ))
-}
-
-struct Partition {
-    name: &'static str,
-    console_host: &'static str,
-}
-
-/// The partition of a region: its name in ARNs, and the host of its console.
-fn region_partition(region: &str) -> Partition {
-    if region.starts_with("cn-") {
-        Partition {
-            name: "aws-cn",
-            console_host: "console.amazonaws.cn",
-        }
-    } else if region.starts_with("us-gov-") {
-        Partition {
-            name: "aws-us-gov",
-            console_host: "console.amazonaws-us-gov.com",
-        }
-    } else {
-        Partition {
-            name: "aws",
-            console_host: "console.aws.amazon.com",
-        }
-    }
+    Some(Partition::security_group_arn(region, account, id))
 }
 
 /// Letters, digits and dashes, and not too many.
@@ -122,6 +95,15 @@ mod tests {
                 .1
                 .starts_with("arn:aws-us-gov:ec2:")
         );
+    }
+
+    #[test]
+    fn a_partition_without_a_public_console_has_no_link() {
+        let mut report = samples::closed_report();
+        report.origin.region = Some("us-iso-east-1".to_owned());
+        assert_eq!(console_url(&report), None);
+        let arn = group_arn(&report).unwrap();
+        assert!(arn.starts_with("arn:aws-iso:ec2:us-iso-east-1:"), "{arn}");
     }
 
     #[test]
