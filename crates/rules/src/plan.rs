@@ -194,11 +194,11 @@ impl RefusalReason {
         match self {
             Self::ForeignGroup => "foreign-group",
             Self::ProtectedGroup => "protected-group",
-            Self::NotifyOnlyPrincipal => "spared-principal",
+            Self::NotifyOnlyPrincipal => "notify-only-principal",
             Self::ServiceManaged => "service-managed",
             Self::LoadBalancer => "load-balancer",
             Self::TooManyRemovals => "too-many-removals",
-            Self::FailedVerification => "unsound-plan",
+            Self::FailedVerification => "plan-not-verified",
         }
     }
 
