@@ -5,7 +5,6 @@ use aws_sdk_sns::Client;
 use aws_sdk_sns::operation::publish::builders::PublishFluentBuilder;
 use aws_sdk_sns::types::MessageAttributeValue;
 use portcullis_remediation::{Alert, AlertPublisher, ErrorKind, ServiceError};
-use serde_json::json;
 
 use crate::error::call_error;
 
@@ -30,7 +29,7 @@ impl SnsPublisher {
             .topic_arn(&self.topic_arn)
             .subject(&alert.subject)
             .message_structure("json")
-            .message(sns_message_body(alert));
+            .message(alert.sns_message());
         // An attribute without a value makes SNS refuse the whole message.
         let mut attributes = alert
             .attributes
@@ -65,17 +64,4 @@ impl AlertPublisher for SnsPublisher {
             }
         }
     }
-}
-
-/// A wording for each kind of subscriber, as strings: SNS ignores a key whose value is anything else (Amazon SNS API
-/// Reference, `Publish`, `MessageStructure`).
-fn sns_message_body(alert: &Alert) -> String {
-    json!({
-        "default": alert.email,
-        "email": alert.email,
-        "https": alert.chat,
-        "lambda": alert.report,
-        "sqs": alert.report,
-    })
-    .to_string()
 }

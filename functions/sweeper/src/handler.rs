@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use lambda_runtime::{Context, Diagnostic, LambdaEvent};
 use portcullis_aws::Aws;
-use portcullis_remediation::sweeper::json::SweepV1;
+use portcullis_remediation::report::json::SweepV1;
 use portcullis_remediation::{SweepReport, SweepRequest, Sweeper};
 use serde_json::{Value, json};
 

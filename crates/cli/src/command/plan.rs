@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use portcullis_remediation::event::{DecodeError, GroupChange, Origin, Target};
 use portcullis_remediation::{Alert, GroupRef, GroupReport, alert};
 use portcullis_rules::plan::Attachments;
-use portcullis_rules::{Finding, PlanInput, Policy, Quota, SecurityGroup, Source, decide};
+use portcullis_rules::{
+    Decision, Finding, PlanInput, Policy, Quota, SecurityGroup, Source, decide,
+};
 
 use events::{Events, History};
 use history::MissingGroup;
@@ -45,6 +47,7 @@ struct Plans {
 /// What it would do to one group because of one event.
 #[derive(Debug)]
 struct PlannedGroup {
+    decision: Decision,
     report: GroupReport,
     /// What it would send; nothing when there is no news.
     message: Option<Alert>,
@@ -174,7 +177,7 @@ fn policy_notes(policy: &Policy) -> Vec<Message> {
 impl Plans {
     fn exit_status(&self, problems: &[Problem]) -> ExitStatus {
         let enforced =
-            |planned: &PlannedGroup| planned.report.findings.iter().any(Finding::enforces);
+            |planned: &PlannedGroup| planned.report.findings().any(Finding::enforces);
         let failed = self.errors.iter().map(|error| error.exit).max();
         if let Some(exit) = failed {
             exit
@@ -368,16 +371,13 @@ impl Planner<'_> {
             attachments: Attachments::default(),
             quota: Quota::default(),
         });
-        let report = GroupReport::from_plan(
-            self.policy,
-            change,
-            named,
-            group,
-            decision.evaluation,
-            decision.plan,
-        );
+        let report = GroupReport::planned(self.policy, change, named, group, &decision);
         let message = report.needs_alert().then(|| alert::compose_alert(&report));
-        PlannedGroup { report, message }
+        PlannedGroup {
+            decision,
+            report,
+            message,
+        }
     }
 }
 

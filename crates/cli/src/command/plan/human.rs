@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::fmt::Write as _;
 
 use portcullis_remediation::event::Origin;
-use portcullis_remediation::{Alert, GroupOutcome, GroupReport};
-use portcullis_rules::plan::{ApplyOrder, Purpose};
+use portcullis_remediation::{Alert, GroupOutcome};
+use portcullis_rules::plan::{ApplyOrder, Plan, Purpose};
 use portcullis_rules::{Finding, IngressRule};
 
 use super::{IgnoredEvent, PlannedGroup, Plans, history};
@@ -51,7 +51,7 @@ fn render_planned_group(planned: &PlannedGroup, with_message: bool) -> String {
         report.outcome
     );
     let _ = writeln!(text, "{}", describe_event(&report.origin));
-    if !report.findings.is_empty() {
+    if !planned.decision.evaluation.findings.is_empty() {
         let header = [
             "severity",
             "rule id",
@@ -61,7 +61,7 @@ fn render_planned_group(planned: &PlannedGroup, with_message: bool) -> String {
             "ports",
             "action",
         ];
-        let mut findings: Vec<_> = report.findings.iter().collect();
+        let mut findings: Vec<_> = planned.decision.evaluation.findings.iter().collect();
         findings.sort_by_key(|finding| {
             (
                 finding.exempted_by.is_some(),
@@ -73,7 +73,7 @@ fn render_planned_group(planned: &PlannedGroup, with_message: bool) -> String {
             .map(|finding| (row_style(finding), plan_finding_row(finding)));
         let _ = write!(text, "\n{}", format_table(header, rows));
     }
-    text.push_str(&render_changes(report));
+    text.push_str(&render_changes(&planned.decision.plan));
     if let Some(alert) = planned.message.as_ref().filter(|_| with_message) {
         text.push_str(&render_alert(alert));
     }
@@ -109,20 +109,20 @@ fn plan_finding_row(finding: &Finding) -> [String; 7] {
 }
 
 /// What would change, in the order in which it would.
-fn render_changes(report: &GroupReport) -> String {
-    let (added, removed) = (render_additions(report), render_removals(report));
-    let mut text = match report.order {
+fn render_changes(plan: &Plan) -> String {
+    let (added, removed) = (render_additions(plan), render_removals(plan));
+    let mut text = match plan.order {
         ApplyOrder::AddFirst => added + &removed,
-        ApplyOrder::RemoveFirst if report.added.is_empty() => removed,
+        ApplyOrder::RemoveFirst if plan.additions.is_empty() => removed,
         ApplyOrder::RemoveFirst => {
             format!(
                 "{removed}{added}  The removal comes first: until the addition, what stays allowed is cut off.\n"
             )
         }
     };
-    if !report.skipped_additions.is_empty() {
+    if !plan.skipped_additions.is_empty() {
         let _ = writeln!(text, "\n{BOLD}Would not be able to add{BOLD:#}");
-        for loss in &report.skipped_additions {
+        for loss in &plan.skipped_additions {
             let _ = writeln!(
                 text,
                 "  - {}: {}",
@@ -131,9 +131,9 @@ fn render_changes(report: &GroupReport) -> String {
             );
         }
     }
-    if !report.refusals.is_empty() {
+    if !plan.refusals.is_empty() {
         let _ = writeln!(text, "\n{BOLD}Would refuse to remove{BOLD:#}");
-        for refusal in &report.refusals {
+        for refusal in &plan.refusals {
             let _ = writeln!(
                 text,
                 "  - {}: {}",
@@ -142,18 +142,18 @@ fn render_changes(report: &GroupReport) -> String {
             );
         }
     }
-    if report.removed.is_empty() && report.refusals.is_empty() {
+    if plan.removals.is_empty() && plan.refusals.is_empty() {
         let _ = writeln!(text, "\nWould change nothing.");
     }
     text
 }
 
-fn render_additions(report: &GroupReport) -> String {
+fn render_additions(plan: &Plan) -> String {
     let mut text = String::new();
-    if !report.added.is_empty() {
+    if !plan.additions.is_empty() {
         let _ = writeln!(text, "\n{BOLD}Would add{BOLD:#}");
     }
-    for addition in &report.added {
+    for addition in &plan.additions {
         let why = match addition.purpose {
             Purpose::Keep => "stays allowed",
             Purpose::Trust => "trusted",
@@ -168,12 +168,12 @@ fn render_additions(report: &GroupReport) -> String {
     text
 }
 
-fn render_removals(report: &GroupReport) -> String {
+fn render_removals(plan: &Plan) -> String {
     let mut text = String::new();
-    if !report.removed.is_empty() {
+    if !plan.removals.is_empty() {
         let _ = writeln!(text, "\n{BOLD}Would remove{BOLD:#}");
     }
-    for removal in &report.removed {
+    for removal in &plan.removals {
         let _ = writeln!(
             text,
             "  - {}: {}",
@@ -215,19 +215,19 @@ fn render_ignored_event(ignored: &IgnoredEvent) -> String {
 }
 
 fn plan_summary(plans: &Plans) -> String {
-    let sum = |of: fn(&GroupReport) -> usize| {
+    let sum = |of: fn(&Plan) -> usize| {
         plans
             .planned
             .iter()
-            .map(|planned| of(&planned.report))
+            .map(|planned| of(&planned.decision.plan))
             .sum()
     };
     format!(
         "{}: {}, {}, {}; {} ignored, {}\n",
         format_count(plans.planned.len(), "plan"),
-        format_count(sum(|report| report.removed.len()), "removal"),
-        format_count(sum(|report| report.added.len()), "addition"),
-        format_count(sum(|report| report.refusals.len()), "refusal"),
+        format_count(sum(|plan| plan.removals.len()), "removal"),
+        format_count(sum(|plan| plan.additions.len()), "addition"),
+        format_count(sum(|plan| plan.refusals.len()), "refusal"),
         format_count(plans.count_ignored(), "event"),
         format_count(plans.errors.len(), "error"),
     )

@@ -6,7 +6,7 @@ use portcullis_remediation::event::{Actor, Origin};
 use portcullis_remediation::report::json::{FindingV1, SecurityGroupRuleV1};
 use portcullis_remediation::{GroupRef, Mode};
 use portcullis_rules::plan::{Addition, ApplyOrder, Purpose, Refusal, SkippedAddition};
-use portcullis_rules::{Policy, Removal};
+use portcullis_rules::{Decision, Policy, Removal};
 use serde::Serialize;
 
 use super::events::History;
@@ -201,25 +201,28 @@ impl<'a> PlanV1<'a> {
     fn new(planned: &'a PlannedGroup) -> Self {
         let report = &planned.report;
         let group = &report.group;
+        let Decision {
+            evaluation, plan, ..
+        } = &planned.decision;
         Self {
             event: EventV1::new(&report.origin),
             group_id: &group.id,
             group_name: group.name.as_deref(),
             outcome: report.outcome.as_str(),
-            findings: report
+            findings: evaluation
                 .findings
                 .iter()
                 .map(|finding| FindingV1::new(group, finding))
                 .collect(),
-            removals: report.removed.iter().map(RemovalV1::new).collect(),
-            additions: report.added.iter().map(AdditionV1::new).collect(),
-            order: (!report.added.is_empty()).then(|| order_name(report.order)),
-            skipped_additions: report
+            removals: plan.removals.iter().map(RemovalV1::new).collect(),
+            additions: plan.additions.iter().map(AdditionV1::new).collect(),
+            order: (!plan.additions.is_empty()).then(|| order_name(plan.order)),
+            skipped_additions: plan
                 .skipped_additions
                 .iter()
                 .map(RefusalV1::from_skipped_addition)
                 .collect(),
-            refusals: report.refusals.iter().map(RefusalV1::new).collect(),
+            refusals: plan.refusals.iter().map(RefusalV1::new).collect(),
             unresolved_prefix_lists: report
                 .unresolved_prefix_lists
                 .iter()
