@@ -1,9 +1,10 @@
-//! Metrics in CloudWatch's embedded metric format: log lines that CloudWatch Logs converts into metrics,
-//! so that publishing them needs no call and cannot fail an event. `docs/operate.md` lists the metrics.
+//! Metrics in CloudWatch's embedded metric format: log lines that CloudWatch Logs converts into
+//! metrics, so that publishing them needs no call and cannot fail an event. `docs/operate.md` lists
+//! the metrics.
 //!
-//! A line has one value per dimension, so there is one line for the invocation and one for each policy
-//! rule. The ids of the rules come from the policy and never from an event, so that nobody else can
-//! create billable metrics.
+//! A line has one value per dimension, so there is one line for the invocation and one for each
+//! policy rule. The ids of the rules come from the policy and never from an event, so that nobody
+//! else can create billable metrics.
 
 use std::io::{self, Write as _};
 
@@ -89,8 +90,8 @@ pub fn build_metric_line(
     Value::Object(line)
 }
 
-/// Writes the lines to the log. Lambda keeps a JSON line unchanged. An error is ignored: failing to log
-/// must not fail an event.
+/// Writes the lines to the log. Lambda keeps a JSON line unchanged. An error is ignored: failing to
+/// log must not fail an event.
 pub fn write_metric_lines(lines: &[Value]) {
     let mut text = String::new();
     for line in lines {
@@ -183,9 +184,13 @@ mod tests {
 
     #[test]
     fn the_format_check_finds_violations() {
-        let invalid = json!({"_aws": {"Timestamp": 1_795_262_400, "CloudWatchMetrics": [{
-            "Namespace": NAMESPACE, "Dimensions": [["Mode"]], "Metrics": [{"Name": "A", "Unit": "Pieces"}],
-        }]}});
+        let directive = json!({
+            "Namespace": NAMESPACE,
+            "Dimensions": [["Mode"]],
+            "Metrics": [{"Name": "A", "Unit": "Pieces"}],
+        });
+        let metadata = json!({"Timestamp": 1_795_262_400, "CloudWatchMetrics": [directive]});
+        let invalid = json!({"_aws": metadata});
         assert_eq!(format_violations(&invalid).len(), 4);
     }
 }

@@ -1,5 +1,5 @@
-//! Loads the policy from the source in the settings: a preset, a file in the deployment package, or a
-//! parameter of AWS Systems Manager.
+//! Loads the policy from the source in the settings: a preset, a file in the deployment package, or
+//! a parameter of AWS Systems Manager.
 
 use std::fs;
 use std::io;

@@ -1,4 +1,5 @@
-//! Handles one event: decodes it, remediates, logs the result and its metrics, and responds to Lambda.
+//! Handles one event: decodes it, remediates, logs the result and its metrics, and responds to
+//! Lambda.
 
 use portcullis_function::InvocationError;
 use portcullis_remediation::event::{DecodeError, DecodedEvent, IgnoreReason, Origin};

@@ -198,7 +198,8 @@ mod tests {
                 concat!(
                     r#"{"Findings":2,"Rule":"all-traffic","RulesRemoved":1,"#,
                     r#""_aws":{"CloudWatchMetrics":[{"Dimensions":[["Rule"]],"Metrics":["#,
-                    r#"{"Name":"Findings","Unit":"Count"},{"Name":"RulesRemoved","Unit":"Count"}],"#,
+                    r#"{"Name":"Findings","Unit":"Count"},"#,
+                    r#"{"Name":"RulesRemoved","Unit":"Count"}],"#,
                     r#""Namespace":"Portcullis"}],"Timestamp":1795262400123},"#,
                     r#""level":"INFO","message":"metrics","#,
                     r#""timestamp":"2026-11-21T12:00:00.123Z"}"#,
@@ -206,7 +207,8 @@ mod tests {
                 concat!(
                     r#"{"Findings":1,"Rule":"uncommon-ports","RulesRemoved":1,"#,
                     r#""_aws":{"CloudWatchMetrics":[{"Dimensions":[["Rule"]],"Metrics":["#,
-                    r#"{"Name":"Findings","Unit":"Count"},{"Name":"RulesRemoved","Unit":"Count"}],"#,
+                    r#"{"Name":"Findings","Unit":"Count"},"#,
+                    r#"{"Name":"RulesRemoved","Unit":"Count"}],"#,
                     r#""Namespace":"Portcullis"}],"Timestamp":1795262400123},"#,
                     r#""level":"INFO","message":"metrics","#,
                     r#""timestamp":"2026-11-21T12:00:00.123Z"}"#,

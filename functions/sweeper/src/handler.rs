@@ -1,5 +1,5 @@
-//! Handles one invocation: parses the request, sweeps the region, logs the result and its metrics, and
-//! responds to Lambda.
+//! Handles one invocation: parses the request, sweeps the region, logs the result and its metrics,
+//! and responds to Lambda.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! The metrics of a sweep: one line for the sweep, by its action, and one for each policy rule with
 //! findings.
 //!
-//! The metrics have names of their own, because a sweep counts what exists and an event counts what was
-//! added: a sum of both would be meaningless.
+//! The metrics have names of their own, because a sweep counts what exists and an event counts what
+//! was added: a sum of both would be meaningless.
 
 use portcullis_function::Metric;
 use portcullis_function::metrics::build_metric_line;
