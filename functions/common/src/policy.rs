@@ -73,13 +73,10 @@ where
     let (name, text) = match &settings.policy {
         PolicySource::Preset(name) => read_preset(name)?,
         PolicySource::File(path) => read_policy_file(path)?,
-        PolicySource::Parameter(name) => match read_parameter(name.clone()).await {
-            Ok(text) => (format!("ssm:{name}"), text),
-            Err(error) => {
-                let name = name.clone();
-                return Err(PolicyLoadError::ParameterUnreadable { name, error });
-            }
-        },
+        PolicySource::Parameter(name) => {
+            let result = read_parameter(name.clone()).await;
+            policy_parameter(name, result)?
+        }
     };
     let loaded = portcullis_policy::parse_policy(&name, &text)
         .map_err(|errors| log_policy_errors(&errors))?;
@@ -105,6 +102,20 @@ fn read_policy_file(path: &Path) -> Result<(String, String), PolicyLoadError> {
     match fs::read_to_string(path) {
         Ok(text) => Ok((name, text)),
         Err(error) => Err(PolicyLoadError::FileUnreadable { path: name, error }),
+    }
+}
+
+/// The source and the text of a parameter that was read.
+fn policy_parameter(
+    name: &str,
+    result: Result<String, ServiceError>,
+) -> Result<(String, String), PolicyLoadError> {
+    match result {
+        Ok(text) => Ok((format!("ssm:{name}"), text)),
+        Err(error) => Err(PolicyLoadError::ParameterUnreadable {
+            name: name.to_owned(),
+            error,
+        }),
     }
 }
 

@@ -17,6 +17,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use portcullis_e2e::{Fault, Group, LocalAws, Options, binary};
 use portcullis_testkit::{Invocation, RuntimeApi};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 const TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -106,8 +107,8 @@ impl TestEnvironment {
             .aws
             .ec2()
             .call("describe_security_groups", &json!({}))?;
-        let file_name = format!("portcullis-sweep-{}.json", std::process::id());
-        let input = std::env::temp_dir().join(file_name);
+        let directory = TempDir::new()?;
+        let input = directory.path().join("groups.json");
         std::fs::write(&input, groups.to_string())?;
         let mut command = Command::new(binary("portcullis")?);
         command
@@ -115,7 +116,6 @@ impl TestEnvironment {
             .arg(&input)
             .stderr(Stdio::inherit());
         let output = command.output()?;
-        std::fs::remove_file(&input)?;
         let audit: Value = serde_json::from_slice(&output.stdout)?;
         let text =
             |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();

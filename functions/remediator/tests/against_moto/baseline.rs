@@ -188,6 +188,11 @@ fn an_unrecognized_event_fails_and_an_unrelated_one_is_ignored() -> Result<()> {
             .is_some_and(|message| message.contains("eventName")),
         "{error}"
     );
+    // `serde_json::Value` cannot represent this number, so the runtime must not parse the payload.
+    let Invocation::Error(error) = invoke("{\"detail\": 1e999}")? else {
+        bail!("the invocation succeeded")
+    };
+    assert_eq!(error["errorType"], "Portcullis.unrecognized-event");
     let mut failed = event_about(&environment.group.id, "e-1");
     failed["detail"]["errorCode"] = json!("Client.UnauthorizedOperation");
     let Invocation::Response(response) = invoke(&failed.to_string())? else {

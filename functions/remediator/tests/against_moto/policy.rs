@@ -415,7 +415,7 @@ fn an_unreadable_policy_prevents_the_start() -> Result<()> {
     let aws = LocalAws::start(&Options::default())?;
     for (policy, reason) in [
         ("file:missing.yaml", "/nonexistent/missing.yaml"),
-        ("preset:web", "only `baseline`, `web-only`"),
+        ("preset:web", "expected one of `baseline`, `web-only`"),
         ("ssm:/portcullis/policy", "ParameterNotFound"),
         ("ssm:", "expected `preset:NAME`, `file:PATH` or `ssm:NAME`"),
         (
