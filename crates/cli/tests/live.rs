@@ -543,7 +543,8 @@ fn only_aws_is_reached_through_a_proxy() {
     let run = finish(audit, b"");
     assert_eq!(run.code, 3);
     assert!(
-        run.stderr.contains("HTTPS_PROXY is no address of a proxy"),
+        run.stderr
+            .contains("HTTPS_PROXY is not a valid proxy address"),
         "{run:?}"
     );
 }

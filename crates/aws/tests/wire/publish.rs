@@ -1,4 +1,4 @@
-//! Telling people.
+//! Publishing alerts.
 
 use portcullis_remediation::{Alert, AlertPublisher as _, ErrorKind, ServiceError};
 use serde_json::Value;
@@ -21,36 +21,37 @@ fn alert() -> Alert {
     }
 }
 
-fn published(id: &str) -> Reply {
+fn publish_response(result: &str) -> Reply {
     let body = format!(
-        "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishResult>{id}\
-         </PublishResult></PublishResponse>"
+        "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\">\
+         <PublishResult>{result}</PublishResult></PublishResponse>"
     );
-    Reply::Answer(200, body)
+    Reply::Response(200, body)
 }
 
-fn refused(status: u16, code: &str) -> Reply {
+fn error_response(status: u16, code: &str) -> Reply {
     let body = format!(
-        "<ErrorResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><Error><Type>Sender</Type>\
-         <Code>{code}</Code><Message>so it is</Message></Error><RequestId>r-42</RequestId></ErrorResponse>"
+        "<ErrorResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\">\
+         <Error><Type>Sender</Type><Code>{code}</Code><Message>details</Message></Error>\
+         <RequestId>r-42</RequestId></ErrorResponse>"
     );
-    Reply::Answer(status, body)
+    Reply::Response(status, body)
 }
 
-async fn tell(stub: &Stub) -> Result<(), ServiceError> {
+async fn publish(stub: &Stub) -> Result<(), ServiceError> {
     aws(stub).alert_publisher(TOPIC).publish(&alert()).await
 }
 
 #[tokio::test]
-async fn every_kind_of_subscriber_gets_its_own_wording() {
-    let stub = Stub::start([("Publish", published("<MessageId>m-1</MessageId>"))]);
-    assert_eq!(tell(&stub).await, Ok(()));
+async fn every_kind_of_subscriber_gets_its_own_message() {
+    let stub = Stub::start([("Publish", publish_response("<MessageId>m-1</MessageId>"))]);
+    assert_eq!(publish(&stub).await, Ok(()));
     let requests = stub.requests();
     assert_eq!(requests.len(), 1);
-    assert_eq!(requests[0].get("TopicArn"), TOPIC);
-    assert_eq!(requests[0].get("Subject"), "CLOSED sg-1 high");
-    assert_eq!(requests[0].get("MessageStructure"), "json");
-    let body: Value = serde_json::from_str(requests[0].get("Message")).unwrap();
+    assert_eq!(requests[0].form_value("TopicArn"), TOPIC);
+    assert_eq!(requests[0].form_value("Subject"), "CLOSED sg-1 high");
+    assert_eq!(requests[0].form_value("MessageStructure"), "json");
+    let body: Value = serde_json::from_str(requests[0].form_value("Message")).unwrap();
     let alert = alert();
     let expected = serde_json::json!({
         "default": alert.email, "email": alert.email, "https": alert.chat,
@@ -62,11 +63,11 @@ async fn every_kind_of_subscriber_gets_its_own_wording() {
 
 #[tokio::test]
 async fn attributes_are_strings_and_never_empty() {
-    let stub = Stub::start([("Publish", published("<MessageId>m-1</MessageId>"))]);
-    tell(&stub).await.unwrap();
-    // The SDK keeps them in a map without an order, so the number of an entry says nothing.
+    let stub = Stub::start([("Publish", publish_response("<MessageId>m-1</MessageId>"))]);
+    publish(&stub).await.unwrap();
+    // The SDK keeps them in an unordered map, so the numbers of the entries are arbitrary.
     let mut sent: Vec<_> = stub.requests()[0]
-        .below("MessageAttributes.entry.")
+        .fields_with_prefix("MessageAttributes.entry.")
         .iter()
         .map(|field| field.split_once('.').unwrap().1.to_owned())
         .collect();
@@ -85,7 +86,7 @@ async fn attributes_are_strings_and_never_empty() {
 }
 
 #[tokio::test]
-async fn an_alert_that_was_not_accepted_is_an_error() {
+async fn a_rejected_alert_is_an_error() {
     for (status, code, kind) in [
         (403, "AuthorizationError", ErrorKind::Denied),
         (400, "KMSAccessDenied", ErrorKind::Denied),
@@ -95,23 +96,23 @@ async fn an_alert_that_was_not_accepted_is_an_error() {
         (400, "InvalidParameter", ErrorKind::Other),
         (500, "InternalError", ErrorKind::Other),
     ] {
-        let stub = Stub::start([("Publish", refused(status, code))]);
-        let error = tell(&stub).await.unwrap_err();
+        let stub = Stub::start([("Publish", error_response(status, code))]);
+        let error = publish(&stub).await.unwrap_err();
         assert_eq!((error.operation, error.kind), ("Publish", kind), "{code}");
         assert!(error.message.starts_with(code), "{error}");
     }
 }
 
 #[tokio::test]
-async fn an_answer_without_a_message_id_is_an_error() {
-    for inside in ["", "<MessageId></MessageId>"] {
-        let stub = Stub::start([("Publish", published(inside))]);
-        assert_eq!(tell(&stub).await.unwrap_err().kind, ErrorKind::Other);
+async fn a_response_without_a_message_id_is_an_error() {
+    for result in ["", "<MessageId></MessageId>"] {
+        let stub = Stub::start([("Publish", publish_response(result))]);
+        assert_eq!(publish(&stub).await.unwrap_err().kind, ErrorKind::Other);
     }
 }
 
 #[tokio::test]
-async fn no_answer_may_mean_that_it_was_published() {
-    let stub = Stub::start([("Publish", Reply::Gone)]);
-    assert_eq!(tell(&stub).await.unwrap_err().kind, ErrorKind::NoAnswer);
+async fn a_lost_response_is_no_answer() {
+    let stub = Stub::start([("Publish", Reply::Close)]);
+    assert_eq!(publish(&stub).await.unwrap_err().kind, ErrorKind::NoAnswer);
 }
