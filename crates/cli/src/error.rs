@@ -8,7 +8,6 @@ use portcullis_remediation::{ErrorKind, ServiceError};
 use crate::describe::DocumentError;
 use crate::exit::ExitStatus;
 use crate::output::format_count;
-use crate::yaml::YamlDiagnostics;
 
 /// An error that stops a command.
 #[derive(Debug, thiserror::Error)]
@@ -107,12 +106,12 @@ pub enum CliError {
         /// The line, from 1.
         line: usize,
     },
-    /// The policy does not hold.
-    #[error("{name} is no policy that holds: {}", format_count(.found.len(), "error"))]
+    /// The policy is invalid.
+    #[error("invalid policy {name}: {}", format_count(.found.len(), "error"))]
     InvalidPolicy {
         /// The policy, for people.
         name: String,
-        /// Everything that is wrong with it.
+        /// Every error in it.
         found: Box<Diagnostics>,
     },
     /// The policy has no such rule.
@@ -125,13 +124,13 @@ pub enum CliError {
         /// The rule that may be meant.
         near: Option<String>,
     },
-    /// A file of expectations cannot be understood.
-    #[error("{name} holds no expectations that can be tested: {}", format_count(.found.len(), "error"))]
+    /// The test file is invalid.
+    #[error("invalid test file {name}: {}", format_count(.found.len(), "error"))]
     InvalidTestFile {
         /// The file, for people.
         name: String,
-        /// Everything that is wrong with it.
-        found: Box<YamlDiagnostics>,
+        /// Every error in it.
+        found: Box<Diagnostics>,
     },
     /// Two inputs want the one standard input.
     #[error("{0} and {1} cannot both come from standard input")]
@@ -175,10 +174,8 @@ impl CliError {
 
     /// What is told before it: every mistake beside the text it is about. Styled.
     pub fn details(&self) -> Option<String> {
-        if let Self::InvalidPolicy { found, .. } = self {
+        if let Self::InvalidPolicy { found, .. } | Self::InvalidTestFile { found, .. } = self {
             Some(found.render_colored())
-        } else if let Self::InvalidTestFile { found, .. } = self {
-            Some(found.styled())
         } else {
             None
         }

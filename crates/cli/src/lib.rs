@@ -10,13 +10,11 @@ pub mod command;
 pub mod describe;
 pub mod error;
 pub mod exit;
-pub mod expectations;
 pub mod input;
 #[cfg(feature = "aws")]
 mod live;
 pub mod output;
 pub mod policy;
-pub mod yaml;
 
 use std::process::ExitCode;
 

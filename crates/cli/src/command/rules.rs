@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use portcullis_policy::{PRESETS, parse_policy, render_policy};
+use portcullis_policy::{PRESETS, nearest_word, parse_policy, render_policy};
 use portcullis_rules::{Policy, PolicyRule};
 use serde::Serialize;
 
@@ -10,7 +10,6 @@ use crate::args::{Format, RulesArgs};
 use crate::error::CliError;
 use crate::exit::ExitStatus;
 use crate::output::{BOLD, CommandOutput, RowStyle, format_table, sanitize_text, to_pretty_json};
-use crate::yaml::nearest_word;
 
 macro_rules! pages {
     ($($id:literal),+ $(,)?) => {
