@@ -120,7 +120,7 @@ codes! {
         ShadowedException "policy/shadowed-exception"
             "an earlier exception exempts everything that this one does";
         SelfGranted "policy/self-granted"
-            "an exemption depends on something that whoever opens the port can set";
+            "an exemption depends on something that anyone who opens the port can set";
         RuleNeverFires "policy/rule-never-fires"
             "a rule can never match";
         UnusedName "policy/unused-name"

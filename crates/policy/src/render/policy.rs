@@ -85,19 +85,19 @@ fn allowed_ports(forbidden: &TrafficSet) -> Option<PortSet> {
 
 /// The keys for a set of traffic.
 fn traffic_entries(traffic: &TrafficSet) -> Vec<(&'static str, String)> {
+    let (tcp, udp) = (&traffic.tcp, &traffic.udp);
     let ports_only = TrafficSet {
-        tcp: traffic.tcp.clone(),
-        udp: traffic.udp.clone(),
+        tcp: tcp.clone(),
+        udp: udp.clone(),
         ..TrafficSet::default()
     };
-    let has_ports_only = ports_only == *traffic;
-    let (has_tcp, has_udp) = (!traffic.tcp.is_empty(), !traffic.udp.is_empty());
-    match (has_ports_only, has_tcp, has_udp) {
-        (true, true, true) if traffic.tcp == traffic.udp => {
-            vec![("ports", format_ports(&traffic.tcp))]
-        }
-        (true, true, false) => protocol_and_ports("tcp", &traffic.tcp),
-        (true, false, true) => protocol_and_ports("udp", &traffic.udp),
+    if ports_only != *traffic {
+        return vec![("traffic", traffic_mapping(traffic))];
+    }
+    match (tcp.is_empty(), udp.is_empty()) {
+        (false, false) if tcp == udp => vec![("ports", format_ports(tcp))],
+        (false, true) => protocol_and_ports("tcp", tcp),
+        (true, false) => protocol_and_ports("udp", udp),
         _ => vec![("traffic", traffic_mapping(traffic))],
     }
 }
@@ -110,21 +110,28 @@ fn protocol_and_ports(protocol: &str, ports: &PortSet) -> Vec<(&'static str, Str
 }
 
 fn traffic_mapping(traffic: &TrafficSet) -> String {
+    let TrafficSet {
+        tcp,
+        udp,
+        icmp,
+        icmpv6,
+        other_protocols,
+    } = traffic;
     let mut entries = Vec::new();
-    for (key, ports) in [("tcp", &traffic.tcp), ("udp", &traffic.udp)] {
+    for (key, ports) in [("tcp", tcp), ("udp", udp)] {
         if !ports.is_empty() {
             entries.push(format!("{key}: {}", format_ports(ports)));
         }
     }
-    for (key, is_included) in [("icmp", traffic.icmp), ("icmpv6", traffic.icmpv6)] {
+    for (key, is_included) in [("icmp", *icmp), ("icmpv6", *icmpv6)] {
         if is_included {
             entries.push(format!("{key}: true"));
         }
     }
-    if traffic.other_protocols == ProtocolSet::all() {
+    if *other_protocols == ProtocolSet::all() {
         entries.push("others: all".to_owned());
-    } else if !traffic.other_protocols.is_empty() {
-        let numbers = flow_sequence(traffic.other_protocols.numbers());
+    } else if !other_protocols.is_empty() {
+        let numbers = flow_sequence(other_protocols.numbers());
         entries.push(format!("others: {numbers}"));
     }
     format!("{{{}}}", entries.join(", "))
@@ -153,12 +160,21 @@ fn write_exception(out: &mut YamlWriter, exception: &Arc<Exception>) {
 
 /// Whether anything but traffic limits it.
 fn is_limited(exception: &Exception) -> bool {
-    !(exception.rules.is_empty()
-        && exception.sources.is_empty()
-        && exception.scope.is_everywhere()
-        && exception.rule_tags.is_empty()
-        && exception.descriptions.is_empty()
-        && exception.principals.is_empty())
+    let Exception {
+        rules,
+        scope,
+        rule_tags,
+        descriptions,
+        principals,
+        sources,
+        ..
+    } = exception;
+    !rules.is_empty()
+        || !sources.is_empty()
+        || !scope.is_everywhere()
+        || !rule_tags.is_empty()
+        || !descriptions.is_empty()
+        || !principals.is_empty()
 }
 
 fn write_guardrails(out: &mut YamlWriter, guardrails: &Guardrails) {

@@ -12,7 +12,7 @@ use crate::yaml::{Diagnostic, quote_list, quote_text};
 /// The keys that limit an exception.
 const LIMITING_KEYS: [&str; 6] = ["rules", "ports", "protocol", "traffic", "sources", "match"];
 
-/// The keys under `match` for what whoever opens the port can set, and what that is called.
+/// The keys under `match` for properties that anyone who opens the port can set, and their names.
 const USER_SETTABLE_KEYS: [(&str, &str); 3] = [
     ("tags", "tags"),
     ("rule_tags", "tags"),
@@ -89,7 +89,7 @@ impl Resolver<'_> {
             .find(|(key, _)| matched.contains_key(key) && !(has_groups && *key == "tags"));
         if let Some((key, what)) = settable {
             let message = format!(
-                "exception {} depends on {what} that whoever opens the port can set",
+                "exception {} depends on {what} that anyone who opens the port can set",
                 quote_text(id)
             );
             let help = "protect them with a service control policy, \

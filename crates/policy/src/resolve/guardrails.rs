@@ -27,7 +27,7 @@ impl Resolver<'_> {
     }
 
     /// Requires that every pattern under `principals` specifies a role or user. The session name
-    /// does not count, because whoever assumes a role chooses it.
+    /// does not count, because anyone who assumes a role chooses it.
     pub(super) fn warn_about_session_names(&mut self, record: &Record) {
         for pattern in record.list_items("principals") {
             let text = pattern.value.as_text().unwrap_or_default();
@@ -55,6 +55,6 @@ fn session_name_warning(pattern: &Spanned<Value>, text: &str) -> Diagnostic {
     let message = format!("pattern {} can match a session name", quote_text(text));
     let help = "specify the role, as in `arn:aws:sts::*:assumed-role/deploy/*`".to_owned();
     Diagnostic::new(Code::SelfGranted, pattern.span, message)
-        .with_label("whoever assumes a role chooses the session name")
+        .with_label("anyone who assumes a role chooses the session name")
         .with_help(help)
 }

@@ -36,8 +36,8 @@ impl Resolver<'_> {
     pub(super) fn check_trusted_source(&mut self, source: &Source, span: Span) {
         let Source::Cidr(net) = source else { return };
         if cover_world(std::slice::from_ref(source)) {
-            let message = format!("trusted source `{source}` covers the whole internet");
-            self.report_trusted_world(&message, span);
+            let text = format!("trusted source `{source}` covers the whole internet");
+            self.report_trusted_world(&text, span);
         } else if AddressBlock::from_net(net).is_broad() {
             let message = format!("trusted source `{source}` is very broad");
             let diagnostic = Diagnostic::new(Code::BroadTrusted, span, message)

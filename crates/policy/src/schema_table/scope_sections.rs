@@ -54,12 +54,12 @@ pub(super) static MATCH: Section = Section {
         optional_key(
             "rule_tags",
             Kind::Map(MapKey::Tag, &Kind::Pattern(PatternSubject::Tag)),
-            "Tags of the security group rule. Whoever opens the port can set them.",
+            "Tags of the security group rule. Anyone who opens the port can set them.",
         ),
         optional_key(
             "descriptions",
             Kind::List(&Kind::Pattern(PatternSubject::Description), MinItems::One),
-            "Descriptions of the security group rule. Whoever opens the port writes them.",
+            "Descriptions of the security group rule. Anyone who opens the port writes them.",
         ),
         optional_key(
             "principals",

@@ -61,7 +61,7 @@ impl TestFileDecoder {
     }
 
     fn decode_policy(&mut self, node: &Node<'_>) -> Option<PolicyReference> {
-        let expected = "expected `preset:NAME` or a file, relative to this one";
+        let expected = "expected `preset:NAME` or a path relative to this file";
         let text = self.decode_text(node, expected)?;
         let message = match text.parse() {
             Ok(_) if text == "-" => "standard input cannot be the policy of a test file".to_owned(),

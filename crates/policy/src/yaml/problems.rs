@@ -53,7 +53,7 @@ fn unknown_word<'a>(
     message: String,
     known: impl Iterator<Item = &'a str> + Clone,
 ) -> Diagnostic {
-    let expected = format!("expected one of {}", quote_list(known.clone(), "or"));
+    let expected = format!("expected {}", quote_list(known.clone(), "or"));
     Diagnostic::new(code, span, message)
         .with_label(expected)
         .with_help(did_you_mean(word, known))

@@ -67,28 +67,34 @@ fn write_result(text: &mut String, name: &str, result: &TestResult) {
     }
     let _ = writeln!(text, "  {RED}FAIL{RED:#}  {name}");
     for difference in &result.differences {
-        write_difference(text, difference);
+        text.push_str(&render_difference(difference));
     }
     for note in &result.notes {
-        let _ = writeln!(text, "        note: {}", sanitize_text(note));
+        let note = sanitize_text(note);
+        let _ = writeln!(text, "        note: {note}");
     }
 }
 
-fn write_difference(text: &mut String, difference: &Difference) {
-    let _ = writeln!(text, "        {}", difference.key);
+fn render_difference(difference: &Difference) -> String {
+    let mut lines = vec![format!("        {}\n", difference.key)];
     for missing in difference.missing() {
         let line = sanitize_text(missing);
-        let _ = writeln!(text, "          {RED}- {line}{RED:#}");
+        lines.push(format!("          {RED}- {line}{RED:#}\n"));
     }
     for unexpected in difference.unexpected() {
         let line = sanitize_text(&unexpected.text);
-        let _ = write!(text, "          {GREEN}+ {line}{GREEN:#}");
-        if !unexpected.reason.is_empty() {
-            let reason = sanitize_text(&unexpected.reason);
-            let _ = write!(text, "  {DIMMED}({reason}){DIMMED:#}");
-        }
-        text.push('\n');
+        let reason = render_reason(&unexpected.reason);
+        lines.push(format!("          {GREEN}+ {line}{GREEN:#}{reason}\n"));
     }
+    lines.concat()
+}
+
+fn render_reason(reason: &str) -> String {
+    if reason.is_empty() {
+        return String::new();
+    }
+    let reason = sanitize_text(reason);
+    format!("  {DIMMED}({reason}){DIMMED:#}")
 }
 
 /// `policy test --format json`, version 1.

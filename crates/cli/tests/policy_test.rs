@@ -1,11 +1,11 @@
-//! `portcullis policy test`, the real binary.
+//! `portcullis policy test`, run as a process.
 
 use crate::common::{Folder, finish, portcullis_with};
 use serde_json::json;
 
 const EDGE: &str = include_str!("../../../docs/examples/edge.yaml");
 
-/// Every key that can differ, differing; and a case that passes.
+/// A passing case, and a case that differs in every key.
 const DIFFERING: &str = "\
 policy: policies/edge.yaml
 now: 2026-11-21T12:00:00Z
@@ -14,7 +14,7 @@ cases:
     group:
       rules: [tcp 443 0.0.0.0/0]
     expect: {}
-  - name: nothing is as expected
+  - name: every key differs
     group:
       id: sg-0123456789abcdef0
       rules:
@@ -28,13 +28,13 @@ cases:
       additions: [tcp 22 198.51.100.0/24]
       after: [tcp 443 0.0.0.0/0]
       refusals: [protected-group]
-      losses: [rules-quota]
-  - name: what is not named must not happen
+      skipped_additions: [rules-quota]
+  - name: changes that are not listed are not expected
     group: { rules: [tcp 22 0.0.0.0/0] }
     expect: {}
 ";
 
-const MISTAKES: &str = "\
+const INVALID: &str = "\
 policy: preset:basline
 now: tomorrow
 case: []
@@ -46,7 +46,7 @@ cases:
     expect:
       removals: [\"tcp 23 ::/0\"]
       refusals: [protected]
-      losses: [quota]
+      skipped_additions: [quota]
       findings: { tcp 22: x, tcp 24 0.0.0.0/0: [] }
       exempt: [x]
   - name: a
@@ -59,13 +59,13 @@ cases:
 fn folder() -> Folder {
     let folder = Folder::new()
         .with("differing.test.yaml", DIFFERING)
-        .with("mistakes.test.yaml", MISTAKES);
+        .with("invalid.test.yaml", INVALID);
     std::fs::create_dir(folder.path("policies")).unwrap();
     folder.with("policies/edge.yaml", EDGE)
 }
 
 #[test]
-fn differences_are_told_as_expected_and_got() {
+fn differences_show_expected_and_actual_lines() {
     let folder = folder();
     insta::assert_snapshot!(
         "differences_human",
@@ -80,12 +80,12 @@ fn differences_are_told_as_expected_and_got() {
 }
 
 #[test]
-fn every_mistake_is_told_at_once() {
-    insta::assert_snapshot!(folder().run("policy test mistakes.test.yaml").text());
+fn all_errors_in_a_test_file_are_reported() {
+    insta::assert_snapshot!(folder().run("policy test invalid.test.yaml").text());
 }
 
 #[test]
-fn files_that_are_no_expectations() {
+fn invalid_test_files() {
     let folder = folder()
         .with("empty.yaml", "")
         .with("words.yaml", "hello\n")
@@ -106,7 +106,7 @@ fn files_that_are_no_expectations() {
             "missing.yaml",
             "policy: not-there.yaml\ncases: [{ name: a, group: { rules: [] }, expect: {} }]\n",
         );
-    let mut told = String::new();
+    let mut output = String::new();
     for (name, code) in [
         ("empty", 2),
         ("words", 2),
@@ -126,15 +126,15 @@ fn files_that_are_no_expectations() {
         let args = format!("policy test {name}.yaml");
         let run = folder.run(&args);
         assert_eq!((run.code, run.stdout.as_str()), (code, ""), "{run:?}");
-        told += &run.told(&args).replace(&"[".repeat(900), "[...");
+        output += &run.told(&args).replace(&"[".repeat(900), "[...");
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(output);
 }
 
 #[test]
-fn another_policy_can_be_held_against_the_expectations() {
+fn another_policy_can_be_tested() {
     let folder = folder()
-        .with("one.test.yaml", "policy: policies/edge.yaml\ncases:\n  - name: 80 goes\n    group: {rules: [tcp 80 0.0.0.0/0]}\n    expect: {after: []}\n")
+        .with("one.test.yaml", "policy: policies/edge.yaml\ncases:\n  - name: port 80 is removed\n    group: {rules: [tcp 80 0.0.0.0/0]}\n    expect: {after: []}\n")
         .with("proposed.yaml", "version: 1\nextends: web-only\n");
     assert_eq!(folder.run("policy test one.test.yaml").code, 0);
     let run = folder.run("policy test one.test.yaml --policy proposed.yaml");
@@ -149,10 +149,10 @@ fn another_policy_can_be_held_against_the_expectations() {
 }
 
 #[test]
-fn the_time_of_the_event_the_file_and_the_arguments_count_in_this_order() {
+fn event_time_precedes_file_time_and_file_time_precedes_arguments() {
     let file = |now: &str, event: &str| {
         format!(
-            "policy: policies/edge.yaml\n{now}cases:\n  - name: free\n    group: {{rules: [tcp 8443 0.0.0.0/0]}}\n    {event}\n    expect: {{exempt: {{tcp 8443 0.0.0.0/0: vendor-appliance}}}}\n"
+            "policy: policies/edge.yaml\n{now}cases:\n  - name: exempt\n    group: {{rules: [tcp 8443 0.0.0.0/0]}}\n    {event}\n    expect: {{exempt: {{tcp 8443 0.0.0.0/0: vendor-appliance}}}}\n"
         )
     };
     let folder = folder()
@@ -192,7 +192,7 @@ fn the_time_of_the_event_the_file_and_the_arguments_count_in_this_order() {
 }
 
 #[test]
-fn several_files_are_one_run() {
+fn several_test_files_are_one_run() {
     let folder = folder().with(
         "good.test.yaml",
         "policy: preset:baseline\ncases: [{ name: nothing, group: { rules: [] }, expect: { findings: {} } }]\n",
@@ -209,37 +209,37 @@ fn several_files_are_one_run() {
     assert_eq!(names, ["baseline", "edge"]);
     assert_eq!(
         folder
-            .run("policy test good.test.yaml mistakes.test.yaml")
+            .run("policy test good.test.yaml invalid.test.yaml")
             .code,
         2,
-        "a bad file is worse than a failure"
+        "an invalid file takes precedence over a failed case"
     );
     assert_eq!(folder.run("policy test - -").code, 2);
     assert_eq!(folder.run("policy test - --policy -").code, 2);
 }
 
 #[test]
-fn colours_are_for_terminals_or_who_asks() {
+fn output_is_colored_only_for_terminals_or_on_request() {
     let folder = folder();
     let plain = folder.run("policy test differing.test.yaml").stdout;
     assert!(!plain.contains('\u{1b}'));
-    let coloured = folder
+    let colored = folder
         .run("policy test differing.test.yaml --color always")
         .stdout;
-    assert!(coloured.contains("\u{1b}[31m- "), "{coloured:?}");
-    assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), plain);
+    assert!(colored.contains("\u{1b}[31m- "), "{colored:?}");
+    assert_eq!(anstream::adapter::strip_str(&colored).to_string(), plain);
     let mut command = folder.command("policy test differing.test.yaml");
     command.env("NO_COLOR", "1");
     assert_eq!(finish(command, b"").stdout, plain);
 }
 
 #[test]
-fn expectations_can_come_from_standard_input() {
+fn test_files_can_come_from_standard_input() {
     let text = "policy: preset:baseline\ncases: [{ name: a, group: { rules: [] }, expect: {} }]\n";
     let run = portcullis_with(text.as_bytes(), &["policy", "test", "-"]);
     assert_eq!(run.code, 0, "{run:?}");
     assert!(
-        run.stdout.starts_with("<stdin>: the policy `baseline`\n"),
+        run.stdout.starts_with("<stdin>: policy `baseline`\n"),
         "{}",
         run.stdout
     );
