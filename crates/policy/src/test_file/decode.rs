@@ -63,13 +63,10 @@ impl TestFileDecoder {
     fn decode_policy(&mut self, node: &Node<'_>) -> Option<PolicyReference> {
         let expected = "expected `preset:NAME` or a path relative to this file";
         let text = self.decode_text(node, expected)?;
-        let message = match text.parse() {
+        let message = match text.parse::<PolicyReference>() {
             Ok(_) if text == "-" => "standard input cannot be the policy of a test file".to_owned(),
             Ok(reference) => return Some(reference),
-            Err(error) => {
-                let error: crate::presets::UnknownPreset = error;
-                error.to_string()
-            }
+            Err(error) => error.to_string(),
         };
         let diagnostic =
             Diagnostic::new(Code::BadPolicyName, node.span, message).with_label(expected);
