@@ -95,7 +95,7 @@ fn audit_live(args: &AuditArgs, policy: &Policy, now: Timestamp) -> Result<Audit
 
 #[cfg(not(feature = "aws"))]
 fn audit_live(_: &AuditArgs, _: &Policy, _: Timestamp) -> Result<Audit, CliError> {
-    Err(CliError::NoAws)
+    Err(CliError::BuiltWithoutAws)
 }
 
 /// What to say beside the findings.
