@@ -217,10 +217,7 @@ fn collection_span(start: Span, end: Span, first: Option<Span>) -> Span {
 
 /// Somebody's text for a message: fit for a terminal, and not too long.
 pub fn printable_excerpt(text: &str) -> String {
-    let mut shown: String = crate::output::sanitize_text(text)
-        .chars()
-        .take(60)
-        .collect();
+    let mut shown: String = crate::text::sanitize_text(text).chars().take(60).collect();
     if text.chars().nth(60).is_some() {
         shown.push('…');
     }

@@ -126,7 +126,7 @@ fn files_that_are_no_expectations() {
         let args = format!("policy test {name}.yaml");
         let run = folder.run(&args);
         assert_eq!((run.code, run.stdout.as_str()), (code, ""), "{run:?}");
-        told += &run.told(&args).replace(&"[".repeat(900), "[...");
+        told += &run.transcript(&args).replace(&"[".repeat(900), "[...");
     }
     insta::assert_snapshot!(told);
 }

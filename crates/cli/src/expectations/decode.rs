@@ -261,7 +261,7 @@ impl Decoder {
             Err(error) => {
                 let error: portcullis_rules::notation::InvalidRule = error;
                 self.diagnostics.push(
-                    YamlDiagnostic::new(at, crate::output::sanitize_text(&error.to_string()))
+                    YamlDiagnostic::new(at, crate::text::sanitize_text(&error.to_string()))
                         .with_label(EXPECTED_RULE),
                 );
                 None
@@ -278,7 +278,7 @@ impl Decoder {
                     Ok(net) => lists.insert(key.text.clone(), [net]),
                     Err(error) => self.diagnostics.push(YamlDiagnostic::new(
                         at,
-                        crate::output::sanitize_text(&error.to_string()),
+                        crate::text::sanitize_text(&error.to_string()),
                     )),
                 }
             }

@@ -7,14 +7,13 @@ use serde::Serialize;
 
 use crate::args::{CheckArgs, Format};
 use crate::audit::Audit;
-use crate::command::audit::stale_exceptions_warning;
-use crate::command::{problem_messages, read_groups, unknown_region_warning};
+use crate::command::exceptions::stale_exceptions_warning;
+use crate::command::groups::{problem_messages, read_groups, unknown_region_warning};
 use crate::error::CliError;
 use crate::exit::ExitStatus;
 use crate::input::Input;
-use crate::output::{
-    BOLD, CommandOutput, Message, MessageLevel, format_count, sanitize_text, to_pretty_json,
-};
+use crate::output::{BOLD, CommandOutput, Message, MessageLevel, to_pretty_json};
+use crate::text::{format_count, sanitize_text};
 
 /// `policy check --format json`, version 1.
 #[derive(Debug, Serialize)]
@@ -181,7 +180,7 @@ fn check_report(
     policy: Option<&str>,
     found: &Diagnostics,
     stale: &[String],
-) -> Result<String, CliError> {
+) -> serde_json::Result<String> {
     let warnings = found.iter().filter(|one| one.code().is_warning()).count();
     to_pretty_json(&CheckV1 {
         version: 1,

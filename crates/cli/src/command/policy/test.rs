@@ -11,10 +11,9 @@ use crate::error::CliError;
 use crate::exit::ExitStatus;
 use crate::expectations::{Difference, TestFile, TestResult, decode_test_file, run_test_case};
 use crate::input::Input;
-use crate::output::{
-    BOLD, CommandOutput, DIMMED, GREEN, RED, format_count, sanitize_text, to_pretty_json,
-};
+use crate::output::{BOLD, CommandOutput, DIMMED, GREEN, RED, to_pretty_json};
 use crate::policy::PolicyName;
+use crate::text::{format_count, sanitize_text};
 
 /// What came of one file.
 #[derive(Debug)]
