@@ -1,4 +1,4 @@
-//! The command, tried as its users run it.
+//! Tests that run the real binary.
 
 #[cfg(test)]
 mod asff;

@@ -110,13 +110,13 @@ fn exempt_findings_are_shown_and_not_counted() {
     );
     assert!(
         run.stderr
-            .contains("the exception `over` ended at 2026-02-01T00:00:00Z"),
+            .contains("the exception `over` expired at 2026-02-01T00:00:00Z"),
         "{}",
         run.stderr
     );
     assert!(
         run.stderr
-            .contains("free nothing in `groups.json`: `unneeded`, `again`"),
+            .contains("exempt nothing in `groups.json`: `unneeded`, `again`"),
         "{}",
         run.stderr
     );
@@ -146,7 +146,7 @@ fn exempt_findings_do_not_fail_an_audit_unless_strict() {
     let run = folder.run("audit --input one.json --policy excepting.yaml");
     assert_eq!(run.code, 0);
     assert!(
-        run.stdout.contains("nothing found; 1 exempt"),
+        run.stdout.contains("no findings; 1 exempt"),
         "{}",
         run.stdout
     );
@@ -175,9 +175,9 @@ fn exceptions_expire_at_the_given_time() {
 fn an_unknown_region_is_reported() {
     let folder = folder();
     let run = folder.run("audit --input groups.json --policy regional.yaml");
-    assert!(run.stderr.contains("tells regions apart"), "{}", run.stderr);
+    assert!(run.stderr.contains("scoped by region"), "{}", run.stderr);
     assert!(
-        !run.stderr.contains("free nothing"),
+        !run.stderr.contains("exempt nothing"),
         "exceptions of other regions are not stale: {}",
         run.stderr
     );
@@ -185,11 +185,7 @@ fn an_unknown_region_is_reported() {
         let run = folder.run(&format!(
             "audit --input groups.json --policy regional.yaml --region {region}"
         ));
-        assert!(
-            !run.stderr.contains("tells regions apart"),
-            "{}",
-            run.stderr
-        );
+        assert!(!run.stderr.contains("scoped by region"), "{}", run.stderr);
         let line = run
             .stdout
             .lines()
@@ -264,7 +260,7 @@ fn policy_check() {
 #[test]
 fn exit_codes() {
     let folder = folder();
-    folder.exits(&[
+    folder.assert_exit_codes(&[
         ("policy check good.yaml --strict", 0),
         ("policy check bom.yaml", 0),
         ("policy check excepting.yaml --input groups.json", 0),
@@ -314,7 +310,7 @@ fn errors_and_help() {
         "plan event.json --input groups.json --policy preset:x",
         "audit --input groups.json --now tomorrow",
     ] {
-        output += &folder.run(args).told(args);
+        output += &folder.run(args).transcript(args);
     }
     insta::assert_snapshot!(output);
 }

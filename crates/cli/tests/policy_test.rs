@@ -126,7 +126,7 @@ fn invalid_test_files() {
         let args = format!("policy test {name}.yaml");
         let run = folder.run(&args);
         assert_eq!((run.code, run.stdout.as_str()), (code, ""), "{run:?}");
-        output += &run.told(&args).replace(&"[".repeat(900), "[...");
+        output += &run.transcript(&args).replace(&"[".repeat(900), "[...");
     }
     insta::assert_snapshot!(output);
 }

@@ -7,12 +7,13 @@ use portcullis_rules::Context;
 use super::report::check_report;
 use crate::args::{CheckArgs, Format};
 use crate::audit::Audit;
-use crate::command::audit::stale_exceptions_warning;
-use crate::command::{problem_messages, read_groups, unknown_region_warning};
+use crate::command::exceptions::stale_exceptions_warning;
+use crate::command::groups::{problem_messages, read_groups, unknown_region_warning};
 use crate::error::CliError;
 use crate::exit::ExitStatus;
 use crate::input::Input;
-use crate::output::{BOLD, CommandOutput, Message, MessageLevel, format_count, sanitize_text};
+use crate::output::{BOLD, CommandOutput, Message, MessageLevel};
+use crate::text::{format_count, sanitize_text};
 
 /// What the groups of an input show about the policy.
 #[derive(Debug, Default)]

@@ -3,7 +3,6 @@
 use portcullis_policy::{Diagnostic, Diagnostics};
 use serde::Serialize;
 
-use crate::error::CliError;
 use crate::output::to_pretty_json;
 
 /// `policy check --format json`, version 1.
@@ -32,7 +31,7 @@ pub(super) fn check_report(
     policy: Option<&str>,
     found: &Diagnostics,
     stale_exceptions: &[String],
-) -> Result<String, CliError> {
+) -> serde_json::Result<String> {
     let warnings = found
         .iter()
         .filter(|diagnostic| diagnostic.code().is_warning())

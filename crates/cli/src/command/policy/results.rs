@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use portcullis_policy::test_file::{Difference, TestResult};
 use serde::Serialize;
 
-use crate::error::CliError;
-use crate::output::{BOLD, DIMMED, GREEN, RED, format_count, sanitize_text, to_pretty_json};
+use crate::output::{BOLD, DIMMED, GREEN, RED, to_pretty_json};
+use crate::text::{format_count, sanitize_text};
 
 /// The results of one test file.
 #[derive(Debug)]
@@ -129,7 +129,7 @@ struct DifferenceV1<'a> {
 }
 
 /// The results as JSON.
-pub(super) fn results_report(tested: &[TestedFile]) -> Result<String, CliError> {
+pub(super) fn results_report(tested: &[TestedFile]) -> serde_json::Result<String> {
     let failed = count_failed(tested);
     to_pretty_json(&TestReportV1 {
         version: 1,
