@@ -1,4 +1,4 @@
-//! Every event of `events/` through `portcullis plan`: what it is expected to be, it must be.
+//! `portcullis plan` for every event of `events/`, compared with `events/expectations.json`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -32,8 +32,8 @@ struct Record {
 
 const OPEN: &str = "sg-0aaaaaaaaaaaaaaaa";
 
-/// Every group that an event names, each with tcp/22 open; the one that is named by its name; users of prefix lists.
-fn groups(expectations: &[Expectation]) -> Value {
+/// The groups that the events refer to by id, by name or by a prefix list, each with tcp/22 open.
+fn groups_of_events(expectations: &[Expectation]) -> Value {
     let ssh = |source: Value| {
         let mut permission = json!({"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22});
         permission
@@ -70,8 +70,8 @@ fn groups(expectations: &[Expectation]) -> Value {
     json!({"SecurityGroups": groups, "PrefixLists": lists})
 }
 
-/// The groups of the plans, in order; of one event when it is named.
-fn planned(plans: &Value, event_id: Option<&str>) -> Vec<String> {
+/// The groups of the plans, in order; only those for one event if it is given.
+fn planned_groups(plans: &Value, event_id: Option<&str>) -> Vec<String> {
     let plans = plans["plans"].as_array().unwrap().iter();
     let plans = plans.filter(|plan| event_id.is_none_or(|id| plan["event"]["id"] == id));
     plans
@@ -80,7 +80,7 @@ fn planned(plans: &Value, event_id: Option<&str>) -> Vec<String> {
 }
 
 #[test]
-fn every_event_is_what_it_is_expected_to_be() {
+fn every_event_has_the_expected_outcome() {
     let text = fs::read(project("events/expectations.json")).unwrap();
     let expectations = serde_json::from_slice::<Expectations>(&text)
         .unwrap()
@@ -88,7 +88,7 @@ fn every_event_is_what_it_is_expected_to_be() {
     assert!(expectations.len() >= 60, "the corpus must not shrink");
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("groups.json");
-    fs::write(&input, groups(&expectations).to_string()).unwrap();
+    fs::write(&input, groups_of_events(&expectations).to_string()).unwrap();
     for expectation in &expectations {
         let file = project("events").join(&expectation.file);
         let args = [
@@ -106,7 +106,7 @@ fn every_event_is_what_it_is_expected_to_be() {
         match expectation.outcome.as_str() {
             "judge" => {
                 assert_eq!((run.code, count("errors")), (1, 0), "{name}: {run:?}");
-                let found: BTreeSet<_> = planned(&plans, None).into_iter().collect();
+                let found: BTreeSet<_> = planned_groups(&plans, None).into_iter().collect();
                 let mut expected: BTreeSet<_> = expectation.group_ids.iter().cloned().collect();
                 if expectation.prefix_list_ids.is_empty() {
                     expected.extend(expectation.group_ids.is_empty().then(|| OPEN.to_owned()));
@@ -117,7 +117,7 @@ fn every_event_is_what_it_is_expected_to_be() {
                 for plan in plans["plans"].as_array().unwrap() {
                     assert_eq!(plan["outcome"], "would-close", "{name}");
                     assert_eq!(
-                        plan["removals"][0]["because"],
+                        plan["removals"][0]["policy_rules"],
                         json!(["restricted-common-ports"]),
                         "{name}"
                     );
@@ -146,7 +146,7 @@ fn every_event_is_what_it_is_expected_to_be() {
             other => panic!("{name}: {other}"),
         }
         for record in &expectation.records {
-            let found = planned(&plans, Some(&record.event_id));
+            let found = planned_groups(&plans, Some(&record.event_id));
             assert_eq!(found, record.group_ids, "{name}: {record:?}");
             let mut ignored = plans["ignored"].as_array().unwrap().iter();
             let is_ignored =
