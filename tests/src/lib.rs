@@ -35,5 +35,5 @@ pub use driver::ApiError;
 pub use groups::{Group, rule_id};
 pub use local::{Deployment, LocalAws, Message, Options, Stack};
 pub use moto::{Call, Fault, Moto};
-pub use python::{PythonEnv, Requirements};
+pub use python::{PythonEnv, Requirements, cache_directory};
 pub use wait::wait_until;

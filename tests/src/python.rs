@@ -155,14 +155,18 @@ pub(crate) fn local_aws() -> PathBuf {
     workspace_root().join("tests/local-aws")
 }
 
-fn cache_directory() -> Result<PathBuf> {
-    let given = env::var_os("XDG_CACHE_HOME")
+/// The user's cache directory for this project. It need not exist.
+///
+/// # Errors
+/// When neither `XDG_CACHE_HOME` nor `HOME` is set.
+pub fn cache_directory() -> Result<PathBuf> {
+    let configured = env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute());
-    let cache = given.or_else(|| env::home_dir().map(|home| home.join(".cache")));
-    Ok(cache
-        .context("neither XDG_CACHE_HOME nor HOME is set: where is the cache?")?
-        .join("portcullis"))
+    let parent = configured.or_else(|| env::home_dir().map(|home| home.join(".cache")));
+    let parent = parent
+        .context("no cache directory: set XDG_CACHE_HOME to an absolute path, or set HOME")?;
+    Ok(parent.join("portcullis"))
 }
 
 fn fingerprint(lock: &[u8], identity: &str) -> u64 {

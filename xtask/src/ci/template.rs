@@ -11,7 +11,8 @@ use anyhow::{Context as _, Result};
 use cargo_metadata::MetadataCommand;
 use portcullis_e2e::{PythonEnv, Requirements, workspace_root};
 
-use super::{checkov, execute};
+use super::checkov;
+use super::run::execute;
 
 /// cfn-lint's own entry point; it has no `python -m`.
 const CFN_LINT: &str = "import sys; from cfnlint.runner import main; sys.exit(main())";
