@@ -1,4 +1,5 @@
-//! `events/` says the same thing three times: the files, the table for people and the table for tests.
+//! `events/` says the same thing three times: the files, the table for people and the table for
+//! tests.
 
 #![expect(
     clippy::indexing_slicing,
@@ -73,8 +74,8 @@ fn every_row_says_what_must_happen_and_to_what() {
     }
 }
 
-/// What is to be judged, or names no group although it opened one, has to reach the function; what is to be ignored
-/// need not wake it. tests/tests/pattern.rs asks EventBridge.
+/// What is to be judged, or names no group although it opened one, has to reach the function; what
+/// is to be ignored need not wake it. tests/tests/pattern.rs asks EventBridge.
 #[test]
 fn every_row_says_whether_the_rule_lets_it_through() {
     for event in expectations() {

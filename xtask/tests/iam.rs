@@ -1,9 +1,9 @@
-//! The permissions of template.yaml are exactly those which the code says it needs, and the ones to change something
-//! exist in enforce mode only.
+//! The permissions of template.yaml are exactly those which the code says it needs, and the ones to
+//! change something exist in enforce mode only.
 //!
-//! `portcullis_aws::iam` stands next to the calls and is read as text: to link it, this package would have to compile
-//! the SDK. template.yaml is read line by line, because that keeps its `!Ref`s and needs no YAML parser; what the
-//! reader does not understand fails the test.
+//! `portcullis_aws::iam` stands next to the calls and is read as text: to link it, this package
+//! would have to compile the SDK. template.yaml is read line by line, because that keeps its
+//! `!Ref`s and needs no YAML parser; what the reader does not understand fails the test.
 
 #![expect(
     clippy::arithmetic_side_effects,
@@ -17,8 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// Needed by the platform on the function's behalf, not by a call in our code: Lambda writes the log and keeps failed
-/// events, SNS encrypts what we publish.
+/// Needed by the platform on the function's behalf, not by a call in our code: Lambda writes the
+/// log and keeps failed events, SNS encrypts what we publish.
 const PLATFORM: [&str; 5] = [
     "kms:Decrypt",
     "kms:GenerateDataKey*",
@@ -27,7 +27,8 @@ const PLATFORM: [&str; 5] = [
     "sqs:SendMessage",
 ];
 
-/// The conditions that can be true in enforce mode only: for the remediator, and for a sweep that remediates.
+/// The conditions that can be true in enforce mode only: for the remediator, and for a sweep that
+/// remediates.
 const ENFORCING: [&str; 2] = ["Enforcing", "SweepRemediates"];
 
 /// Verbs of actions that do not change a security group.

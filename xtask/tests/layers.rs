@@ -1,4 +1,5 @@
-//! The layers of ARCHITECTURE.md as a test: which crate may depend on which, and what a pure crate must never reach.
+//! The layers of ARCHITECTURE.md as a test: which crate may depend on which, and what a pure crate
+//! must never reach.
 //!
 //! A new package fails until it has a row here. That is the point: the row is the decision.
 //! `tests/modules` does the same for the modules inside each crate.
@@ -99,7 +100,8 @@ struct Package {
     dev: BTreeSet<String>,
 }
 
-/// The packages by name. Two versions of a crate count as one, because the layers do not depend on versions.
+/// The packages by name. Two versions of a crate count as one, because the layers do not depend on
+/// versions.
 type Graph = BTreeMap<String, Package>;
 
 /// Whether a pure crate must not reach this one.
@@ -199,7 +201,8 @@ fn path_to_impure(from: &str, graph: &Graph) -> Option<Vec<String>> {
     None
 }
 
-/// The platform that this runs on. Without it, cargo would download the crates of every other platform.
+/// The platform that this runs on. Without it, cargo would download the crates of every other
+/// platform.
 fn host() -> String {
     let output = Command::new("rustc").arg("-vV").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -314,7 +317,8 @@ fn the_functions_do_not_compile_what_only_the_cli_needs() {
     }
 }
 
-/// A made-up graph, one package a line: `name: normal | build | dev`. A name with `*` is a member of the workspace.
+/// A made-up graph, one package a line: `name: normal | build | dev`. A name with `*` is a member
+/// of the workspace.
 fn graph(lines: &[&str]) -> Graph {
     let mut graph = Graph::new();
     for line in lines {

@@ -58,7 +58,8 @@ fn compile(root: &Path, build_directory: &Path) -> Result<()> {
         .arg("--target-dir")
         .arg(build_directory)
         .arg("cargo-deny");
-    // Its release profile takes several times as long to compile and saves less than a second a run.
+    // Its release profile takes several times as long to compile and saves less than a second a
+    // run.
     install.envs([
         ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
         ("CARGO_PROFILE_RELEASE_LTO", "off"),

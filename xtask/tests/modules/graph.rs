@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::imports::{CratePath, ModuleSource, read_module};
 
-/// The top-level modules of a crate, lowest layer first. A module may import from its own layer and from lower ones.
+/// The top-level modules of a crate, lowest layer first. A module may import from its own layer and
+/// from lower ones.
 pub(crate) type Layers = &'static [&'static [&'static str]];
 
 /// Where a module imports another one.
@@ -69,7 +70,8 @@ impl ImportGraph {
         self.imports.len()
     }
 
-    /// The import cycles, one a line. Every import that is part of a cycle is in at least one of them.
+    /// The import cycles, one a line. Every import that is part of a cycle is in at least one of
+    /// them.
     pub(crate) fn cycles(&self) -> Vec<String> {
         let mut cycles: BTreeSet<Vec<CratePath>> = BTreeSet::new();
         for Import { from, to, .. } in &self.imports {
@@ -124,7 +126,8 @@ impl ImportGraph {
             .map_or(0, |import| import.line)
     }
 
-    /// Imports from a higher layer, modules without a layer, and layers that list a module that does not exist.
+    /// Imports from a higher layer, modules without a layer, and layers that list a module that
+    /// does not exist.
     pub(crate) fn layer_violations(&self, layers: Layers) -> Vec<String> {
         let mut violations = Vec::new();
         let top_modules: BTreeSet<&String> = self
@@ -175,7 +178,8 @@ fn layer_of(module: &str, layers: Layers) -> Option<usize> {
     layers.iter().position(|layer| layer.contains(&module))
 }
 
-/// `a/b.rs` and `a/b/mod.rs` are the module `a::b`. A `main.rs` beside a `lib.rs` is a crate of its own.
+/// `a/b.rs` and `a/b/mod.rs` are the module `a::b`. A `main.rs` beside a `lib.rs` is a crate of its
+/// own.
 fn module_path(file: &str, has_library: bool) -> CratePath {
     let stem = file.trim_end_matches(".rs").trim_end_matches("/mod");
     match stem {
@@ -185,7 +189,8 @@ fn module_path(file: &str, has_library: bool) -> CratePath {
     }
 }
 
-/// Removes the modules that exist in tests only: those declared so, and `tests` and `samples` by their names.
+/// Removes the modules that exist in tests only: those declared so, and `tests` and `samples` by
+/// their names.
 fn remove_test_modules(sources: &mut BTreeMap<CratePath, ModuleSource>) {
     let declared: BTreeSet<CratePath> = sources
         .values()
@@ -198,8 +203,8 @@ fn remove_test_modules(sources: &mut BTreeMap<CratePath, ModuleSource>) {
     });
 }
 
-/// The modules that a path leads to: the one that it names, and the one that defines the item if the first only
-/// re-exports it.
+/// The modules that a path leads to: the one that it names, and the one that defines the item if
+/// the first only re-exports it.
 fn imported_modules(
     path: &CratePath,
     sources: &BTreeMap<CratePath, ModuleSource>,

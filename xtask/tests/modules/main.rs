@@ -1,7 +1,8 @@
-//! The modules inside each crate: no import cycle, and no import from a lower layer to a higher one.
+//! The modules inside each crate: no import cycle, and no import from a lower layer to a higher
+//! one.
 //!
-//! `mod x;` and `pub use x::Y` in a parent are not imports: a parent declares its children and re-exports their items.
-//! What two modules share belongs into a module that both can import.
+//! `mod x;` and `pub use x::Y` in a parent are not imports: a parent declares its children and
+//! re-exports their items. What two modules share belongs into a module that both can import.
 
 #![expect(
     clippy::arithmetic_side_effects,
@@ -18,7 +19,8 @@ use std::path::{Path, PathBuf};
 
 use graph::{ImportGraph, Layers};
 
-/// The layers of each crate, lowest first. Crates that are not listed have no layers, but must not have cycles either.
+/// The layers of each crate, lowest first. Crates that are not listed have no layers, but must not
+/// have cycles either.
 const LAYERS: &[(&str, Layers)] = &[(
     "crates/remediation",
     &[
