@@ -1,8 +1,8 @@
 //! The layers of ARCHITECTURE.md as a test: which crate may depend on which, and what a pure crate
 //! must never reach.
 //!
-//! A new package fails until it has a row here. That is the point: the row is the decision.
-//! `tests/modules` does the same for the modules inside each crate.
+//! A new package fails until it has a row here, so that somebody decides what it may depend on.
+//! `tests/modules` checks the modules inside each crate.
 
 #![expect(
     clippy::indexing_slicing,
@@ -281,29 +281,20 @@ fn the_cli_without_default_features_is_offline() {
 
 #[test]
 fn the_functions_do_not_compile_what_only_the_cli_needs() {
-    let tree = Command::new(env!("CARGO"))
-        .args([
-            "tree",
-            "--locked",
-            "--edges",
-            "normal",
-            "--prefix",
-            "none",
-            "--target",
-            &host(),
-        ])
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--edges", "normal", "--prefix", "none"])
+        .args(["--target", &host()])
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
         .output()
         .unwrap();
-    let tree = String::from_utf8(tree.stdout).unwrap();
-    let has = |name: &str| {
-        tree.lines()
-            .any(|line| line.split(' ').next() == Some(name))
-    };
-    assert!(
-        has("remediator") && has("sweeper") && has("aws-sdk-ec2"),
-        "not the dependency tree of the functions: {tree}"
-    );
+    let tree = String::from_utf8(output.stdout).unwrap();
+    let packages: BTreeSet<_> = tree
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    for expected in ["remediator", "sweeper", "aws-sdk-ec2"] {
+        assert!(packages.contains(expected), "{expected} is not in {tree}");
+    }
     for unwanted in [
         "aws-sdk-sso",
         "aws-sdk-ssooidc",
@@ -311,7 +302,7 @@ fn the_functions_do_not_compile_what_only_the_cli_needs() {
         "portcullis-cli",
     ] {
         assert!(
-            !has(unwanted),
+            !packages.contains(unwanted),
             "`sam build` would compile {unwanted} into the functions"
         );
     }
@@ -351,7 +342,7 @@ fn a_valid_graph_passes() {
             "portcullis-remediation*: portcullis-rules serde | | portcullis-testkit tokio",
             "portcullis-testkit*: portcullis-remediation portcullis-rules",
             "portcullis-aws*: portcullis-remediation portcullis-rules aws-sdk-ec2 tokio",
-            "remediator*: portcullis-aws portcullis-remediation lambda_runtime tokio | | portcullis-testkit portcullis-e2e",
+            "remediator*: portcullis-aws lambda_runtime | | portcullis-testkit portcullis-e2e",
             "portcullis-e2e*: anyhow",
             "xtask*: portcullis-e2e",
             "ipnet:",
