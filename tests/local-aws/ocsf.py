@@ -17,8 +17,8 @@ from py_ocsf_models.objects.cloud import Cloud
 
 load = functools.cache(get_ocsf_schema)
 
-# Keys of the schema that the models (an incomplete version 1.5) do not have. The models ignore unknown keys, so a key that
-# is unknown to them and not listed here is a typo.
+# Keys of the schema that the models (an incomplete version 1.5) do not have. The models ignore unknown keys, so a key
+# that is unknown to them and not listed here is a typo.
 NOT_IN_MODELS = {
     "cloud",
     "compliance.status",

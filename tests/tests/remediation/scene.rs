@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use portcullis_e2e::{
-    Deployment, Group, LocalAws, Message, Options, Stack, binary, cloudtrail, rule_id,
-    wait_until,
+    Deployment, Group, LocalAws, Message, Options, Stack, binary, cloudtrail, rule_id, wait_until,
 };
 use serde_json::{Value, json};
 
