@@ -32,7 +32,11 @@ impl ImportGraph {
         let has_library = files.iter().any(|(file, _)| file == "lib.rs");
         let mut sources = BTreeMap::new();
         for (file, text) in files {
-            let module = module_path(file, has_library);
+            // A `main.rs` beside a `lib.rs` is a crate of its own, without further modules.
+            if has_library && file == "main.rs" {
+                continue;
+            }
+            let module = module_path(file);
             let source = read_module(&module, text)
                 .map_err(|error| format!("cannot parse {file}: {error}"))?;
             sources.insert(module, source);
@@ -178,13 +182,11 @@ fn layer_of(module: &str, layers: Layers) -> Option<usize> {
     layers.iter().position(|layer| layer.contains(&module))
 }
 
-/// `a/b.rs` and `a/b/mod.rs` are the module `a::b`. A `main.rs` beside a `lib.rs` is a crate of its
-/// own.
-fn module_path(file: &str, has_library: bool) -> CratePath {
+/// `a/b.rs` and `a/b/mod.rs` are the module `a::b`; `lib.rs` and `main.rs` are the root.
+fn module_path(file: &str) -> CratePath {
     let stem = file.trim_end_matches(".rs").trim_end_matches("/mod");
     match stem {
-        "lib" => CratePath::new(),
-        "main" if !has_library => CratePath::new(),
+        "lib" | "main" => CratePath::new(),
         _ => stem.split('/').map(str::to_owned).collect(),
     }
 }
