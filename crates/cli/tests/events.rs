@@ -104,7 +104,7 @@ fn every_event_has_the_expected_outcome() {
         let name = &expectation.file;
         let count = |key: &str| plans[key].as_array().unwrap().len();
         match expectation.outcome.as_str() {
-            "judge" => {
+            "evaluate" => {
                 assert_eq!((run.code, count("errors")), (1, 0), "{name}: {run:?}");
                 let found: BTreeSet<_> = planned_groups(&plans, None).into_iter().collect();
                 let mut expected: BTreeSet<_> = expectation.group_ids.iter().cloned().collect();
