@@ -1,10 +1,10 @@
 //! The built-in `baseline` policy as Rust values.
 //!
 //! This is the same policy as the preset `crates/policy/presets/baseline.yaml`. It exists so that a
-//! Lambda function with the default policy does not have to parse YAML at a cold start. To change the
-//! policy, edit the YAML file first and then this module. The test
-//! `the_baseline_file_is_the_built_in_baseline` in `crates/policy/tests/presets.rs` verifies that the
-//! two are equal.
+//! Lambda function with the default policy does not have to parse YAML at a cold start. To change
+//! the policy, edit the YAML file first and then this module. The test
+//! `the_baseline_file_is_the_built_in_baseline` in `crates/policy/tests/presets.rs` verifies that
+//! the two are equal.
 
 use std::sync::Arc;
 
@@ -21,7 +21,8 @@ pub const RESTRICTED_COMMON_PORTS: [u16; 6] = [20, 21, 22, 3306, 3389, 4333];
 
 /// The common service ports of EC2-034. Any other port is uncommon.
 ///
-/// HTTP, HTTPS, FTP, SSH, Telnet, DNS, RDP, SMTP, MySQL, PostgreSQL, Oracle, SQL Server, RPC, SMB/CIFS.
+/// HTTP, HTTPS, FTP, SSH, Telnet, DNS, RDP, SMTP, MySQL, PostgreSQL, Oracle, SQL Server, RPC,
+/// SMB/CIFS.
 pub const COMMON_SERVICE_PORTS: [u16; 20] = [
     80, 443, 20, 21, 22, 23, 53, 3389, 25, 465, 587, 3306, 5432, 1521, 1433, 135, 137, 138, 139,
     445,

@@ -17,8 +17,8 @@ pub enum Check {
     OpenExcept(TrafficSet),
     /// More than one port of a rule (TCP, UDP or `-1`) open to the world.
     PortRange,
-    /// A rule for more than one port (TCP, UDP or `-1`) from a CIDR or prefix list; the part of it that
-    /// is not open to the world.
+    /// A rule for more than one port (TCP, UDP or `-1`) from a CIDR or prefix list; the part of it
+    /// that is not open to the world.
     PortRangeInternal,
     /// A broad source on TCP, UDP or `-1`; the part of the rule that is not open to the world.
     BroadSource,
@@ -73,7 +73,8 @@ fn exposed_traffic(rule: &IngressRule, exposure: &Exposure) -> TrafficSet {
 fn exposed_port_range(rule: &IngressRule, exposure: &Exposure) -> TrafficSet {
     match rule.traffic() {
         _ if exposure.tcp.union(&exposure.udp).port_count() <= 1 => TrafficSet::default(),
-        // A rule for protocol -1 has no port range that could be narrowed, so all of it is forbidden.
+        // A rule for protocol -1 has no port range that could be narrowed, so all of it is
+        // forbidden.
         Traffic::All => TrafficSet::all(),
         Traffic::Tcp(_) | Traffic::Udp(_) | Traffic::Icmp | Traffic::Icmpv6 | Traffic::Other(_) => {
             exposed_ports(exposure)

@@ -33,7 +33,8 @@ pub fn decide(input: &PlanInput<'_>) -> Decision {
     }
 }
 
-/// Verifies a plan. Returns it if there are no violations, otherwise a plan that refuses everything.
+/// Verifies a plan. Returns it if there are no violations, otherwise a plan that refuses
+/// everything.
 pub fn verified_or_refused(
     plan: Plan,
     input: &PlanInput<'_>,

@@ -11,7 +11,8 @@ use crate::scope::Context;
 use crate::source::{PrefixLists, Source};
 use crate::traffic::TrafficSet;
 
-/// A security group rule that violates a policy rule. There is at most one finding for each such pair.
+/// A security group rule that violates a policy rule. There is at most one finding for each such
+/// pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The security group rule.
@@ -40,8 +41,8 @@ impl Finding {
 pub struct Evaluation {
     /// The findings, ordered by protocol, ports, source and policy rule.
     pub findings: Vec<Finding>,
-    /// Prefix lists of the group whose entries are not known. Rules with such a source are evaluated
-    /// as not open to the world.
+    /// Prefix lists of the group whose entries are not known. Rules with such a source are
+    /// evaluated as not open to the world.
     pub unresolved_prefix_lists: BTreeSet<String>,
     /// The ids of the exceptions that exempted traffic.
     pub exceptions_used: BTreeSet<String>,
@@ -223,8 +224,8 @@ mod tests {
                 "all - ::/0: all-traffic all",
                 "all - ::/0: port-range all",
                 "all - ::/0: restricted-common-ports 20-22,3306,3389,4333",
-                "all - ::/0: uncommon-ports 0-19,24,26-52,54-79,81-134,136,140-442,444,446-464,466-586,588-1432,\
-             1434-1520,1522-3305,3307-3388,3390-5431,5433-65535",
+                "all - ::/0: uncommon-ports 0-19,24,26-52,54-79,81-134,136,140-442,444,\
+                 446-464,466-586,588-1432,1434-1520,1522-3305,3307-3388,3390-5431,5433-65535",
             ]
         );
     }

@@ -26,8 +26,8 @@ pub struct Exception {
     pub scope: Scope,
     /// Tags of the security group rule. Anyone who is allowed to add a rule can set them.
     pub rule_tags: BTreeMap<String, Glob>,
-    /// Descriptions of the security group rule; empty: any. Anyone who is allowed to add a rule can set
-    /// them.
+    /// Descriptions of the security group rule; empty: any. Anyone who is allowed to add a rule can
+    /// set them.
     pub descriptions: Vec<Glob>,
     /// The principals who made the change; empty: anyone. Outside of an event the principal is not
     /// known, so such an exception does not apply.
@@ -46,8 +46,8 @@ impl Exception {
             .is_some_and(|(expires, now)| now >= expires)
     }
 
-    /// Whether the exception applies to this security group rule and policy rule. The expiry date is not
-    /// considered.
+    /// Whether the exception applies to this security group rule and policy rule. The expiry date
+    /// is not considered.
     pub fn applies_to(
         &self,
         rule_id: &str,
@@ -82,7 +82,8 @@ pub struct MatchInput<'a> {
     pub lists: &'a PrefixLists,
 }
 
-/// Whether the source is the allowed one, or each of its blocks is inside one of the allowed blocks.
+/// Whether the source is the allowed one, or each of its blocks is inside one of the allowed
+/// blocks.
 fn is_source_within(source: &Source, allowed: &Source, lists: &PrefixLists) -> bool {
     let blocks = lists.source_blocks(source);
     let allowed_blocks = lists.source_blocks(allowed);

@@ -2,8 +2,8 @@
 //!
 //! A port is open to the world for a protocol and an address family when the sources that reach it
 //! together cover the public address space of the family. Rules for protocol `-1` count for every
-//! protocol and port. In such a set of rules, those with a broad source are exposed. If no source is
-//! broad, all rules with public addresses are exposed. A rule without public addresses never is.
+//! protocol and port. In such a set of rules, those with a broad source are exposed. If no source
+//! is broad, all rules with public addresses are exposed. A rule without public addresses never is.
 
 use std::collections::BTreeSet;
 
@@ -223,8 +223,8 @@ fn open_ports_by_rule(family: AddressFamily, members: &[ClassMember<'_>]) -> Vec
         .collect()
 }
 
-/// Splits the ports at every first and last port of a member. Within one segment, each member reaches
-/// either all ports or none.
+/// Splits the ports at every first and last port of a member. Within one segment, each member
+/// reaches either all ports or none.
 fn port_segments(members: &[ClassMember<'_>]) -> Vec<PortRange> {
     let mut starts: BTreeSet<u32> = BTreeSet::new();
     for member in members {

@@ -25,8 +25,8 @@ pub struct SecurityGroup {
     /// The ingress rules: one for each protocol, port range and source.
     pub rules: Vec<IngressRule>,
     /// Whether the group allows all egress traffic, when known. If it does, connections that were
-    /// allowed by an ingress rule for all addresses are untracked, and end at once when that rule is
-    /// removed (AWS documentation: "Security group connection tracking", untracked connections).
+    /// allowed by an ingress rule for all addresses are untracked, and end at once when that rule
+    /// is removed (AWS documentation: "Security group connection tracking", untracked connections).
     pub open_egress: Option<bool>,
 }
 
@@ -66,7 +66,8 @@ pub struct IngressRule {
     traffic: Traffic,
 }
 
-/// The two port fields as EC2 stores them. Revoking a rule by content requires exactly these values.
+/// The two port fields as EC2 stores them. Revoking a rule by content requires exactly these
+/// values.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ec2Ports {
     /// `FromPort`: first port, or the ICMP type.
@@ -156,8 +157,8 @@ impl IngressRule {
         }
     }
 
-    /// Whether both rules allow the same traffic from the same source. Ids, descriptions and tags are
-    /// ignored. EC2 does not allow two rules with the same content in a group.
+    /// Whether both rules allow the same traffic from the same source. Ids, descriptions and tags
+    /// are ignored. EC2 does not allow two rules with the same content in a group.
     pub fn same_content(&self, other: &Self) -> bool {
         self.protocol == other.protocol
             && self.display_ports() == other.display_ports()

@@ -1,8 +1,8 @@
 //! The text format of a security group rule: `tcp 22 0.0.0.0/0`, `udp 8000-8010 pl-0123`,
 //! `all - ::/0`, `icmp 8/0 10.0.0.0/8`.
 //!
-//! Protocol, ports and source are separated by spaces; `-` means all ports. Test files, log messages
-//! and reports use this format.
+//! Protocol, ports and source are separated by spaces; `-` means all ports. Test files, log
+//! messages and reports use this format.
 
 use std::fmt;
 use std::str::FromStr;

@@ -74,7 +74,8 @@ impl fmt::Display for Action {
 pub struct PolicyRule {
     /// Stable kebab-case id, unique in the policy.
     pub id: String,
-    /// What the rule forbids, in one line: "any port open to the world that is not a common service port".
+    /// What the rule forbids, in one line: "any port open to the world that is not a common service
+    /// port".
     pub forbids: String,
     /// The check with its parameters.
     pub check: Check,
@@ -130,8 +131,8 @@ pub struct RuleOverride {
 pub struct Guardrails {
     /// Groups that are never changed.
     pub protected: Vec<Scope>,
-    /// The maximum number of rules that may be removed from a group for one event. If there are more,
-    /// none is removed.
+    /// The maximum number of rules that may be removed from a group for one event. If there are
+    /// more, none is removed.
     pub max_removals: Option<usize>,
     /// Only notify about groups that are managed by an AWS service.
     pub notify_only_service_managed: bool,

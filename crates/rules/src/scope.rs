@@ -8,8 +8,8 @@ use wildmatch::WildMatch;
 
 use crate::group::{SecurityGroup, Tags};
 
-/// What is known about an evaluation besides the group itself. Callers pass it in, because the engine
-/// reads no clock and no environment.
+/// What is known about an evaluation besides the group itself. Callers pass it in, because the
+/// engine reads no clock and no environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Context {
     /// The time by which exceptions expire. With `None`, no exception is expired.

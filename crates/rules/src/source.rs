@@ -27,8 +27,8 @@ pub struct GroupSource {
 }
 
 impl Source {
-    /// Parses a CIDR block. Host bits are ignored, so `1.2.3.4/0` is `0.0.0.0/0`. An address without a
-    /// prefix length is a block of one address.
+    /// Parses a CIDR block. Host bits are ignored, so `1.2.3.4/0` is `0.0.0.0/0`. An address
+    /// without a prefix length is a block of one address.
     ///
     /// # Errors
     /// When the text is neither an IPv4 nor an IPv6 CIDR block.
@@ -104,8 +104,8 @@ impl PrefixLists {
         self.0.get(id).map(Vec::as_slice)
     }
 
-    /// The CIDR blocks of a source: one for a CIDR, the entries of a prefix list, none for a security
-    /// group or an unresolved list.
+    /// The CIDR blocks of a source: one for a CIDR, the entries of a prefix list, none for a
+    /// security group or an unresolved list.
     pub fn source_blocks<'a>(&'a self, source: &'a Source) -> &'a [IpNet] {
         match source {
             Source::Cidr(net) => std::slice::from_ref(net),

@@ -1,4 +1,5 @@
-//! Sets of traffic: what a security group rule allows, a policy rule forbids or an exception exempts.
+//! Sets of traffic: what a security group rule allows, a policy rule forbids or an exception
+//! exempts.
 
 use std::fmt;
 

@@ -4,10 +4,10 @@
 //! an unaffected rule, widens access, or leaves something that the policy forbids.
 //!
 //! It shares two things with the planner, so a defect in either affects both: the evaluation
-//! ([`evaluate()`]), which decides what is forbidden before and after the plan, and [`AddressBlock`],
-//! which decides whether a source is broad. Everything else is independent: this module applies the
-//! plan to the group itself and compares access before and after by ports and address ranges, without
-//! the traffic sets and the replacement rules of the planner.
+//! ([`evaluate()`]), which decides what is forbidden before and after the plan, and
+//! [`AddressBlock`], which decides whether a source is broad. Everything else is independent: this
+//! module applies the plan to the group itself and compares access before and after by ports and
+//! address ranges, without the traffic sets and the replacement rules of the planner.
 
 use std::cell::LazyCell;
 use std::fmt;
@@ -27,8 +27,8 @@ use crate::source::{PrefixLists, Source};
 pub enum Violation {
     /// The plan removes a rule that the group does not have.
     MissingRule(IngressRule),
-    /// The plan removes a rule that no enforced policy rule forbids, neither before the plan nor when
-    /// the other changes of the plan are made.
+    /// The plan removes a rule that no enforced policy rule forbids, neither before the plan nor
+    /// when the other changes of the plan are made.
     UnaffectedRule(IngressRule),
     /// The plan adds a rule that allows access the group did not allow.
     WidensAccess(IngressRule),
@@ -53,7 +53,8 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Checks a plan for the group `before`. Returns the violations; empty when the plan may be applied.
+/// Checks a plan for the group `before`. Returns the violations; empty when the plan may be
+/// applied.
 pub fn verify_plan(
     policy: &Policy,
     before: &SecurityGroup,
@@ -112,13 +113,13 @@ impl Verifier<'_> {
             .map(Violation::WidensAccess)
     }
 
-    /// The removed rules that are not forbidden in any of three groups: the group before the plan, the
-    /// group after the plan without its broad sources, and the group after the plan with only this
-    /// rule put back.
+    /// The removed rules that are not forbidden in any of three groups: the group before the plan,
+    /// the same group without the broad sources that the plan removes, and the group after the plan
+    /// with only this rule put back.
     fn unaffected_removals(&self, after: &SecurityGroup) -> Vec<Violation> {
         let before_findings = self.enforced_findings(self.before);
-        // Narrow sources can become forbidden when a broad one is removed, and only together. Putting
-        // back one of them would not show that, so the broad sources are removed instead.
+        // Narrow sources can become forbidden when a broad one is removed, and only together.
+        // Putting back one of them would not show that, so the broad sources are removed instead.
         let findings_without_broad =
             LazyCell::new(|| self.enforced_findings(&self.without_broad_sources(after)));
         let mut violations = Vec::new();
@@ -284,7 +285,8 @@ fn is_source_covered(source: &Source, open: &[&IngressRule], lists: &PrefixLists
             .all(|range| range.is_covered_by(&allowed))
 }
 
-/// The addresses of a CIDR block as numbers. Deliberately not [`AddressBlock`], which the planner uses.
+/// The addresses of a CIDR block as numbers. Deliberately not [`AddressBlock`], which the planner
+/// uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct AddressRange {
     is_ipv6: bool,
@@ -310,7 +312,8 @@ impl AddressRange {
 
     /// Whether the union of the allowed ranges, in ascending order, contains this range.
     fn is_covered_by(self, allowed: &[Self]) -> bool {
-        // The first address that is not known to be covered; `None` after the last possible address.
+        // The first address that is not known to be covered; `None` after the last possible
+        // address.
         let mut next = Some(self.first);
         for range in allowed.iter().filter(|range| range.is_ipv6 == self.is_ipv6) {
             match next {

@@ -1,5 +1,5 @@
-//! Drafts the changes to a group: replaces offending rules and evaluates again, until no finding is
-//! enforced.
+//! Drafts the changes to a group: replaces offending rules and evaluates again, until no enforced
+//! finding is left.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -252,7 +252,8 @@ impl<'a> Draft<'a> {
     fn is_allowed(&self, rule: &IngressRule) -> bool {
         let mut allowed = TrafficSet::default();
         for candidate in self.rules.iter().map(|candidate| &candidate.ingress) {
-            // A traffic set does not distinguish ICMP messages, so ICMP rules are compared by content.
+            // A traffic set does not distinguish ICMP messages, so ICMP rules are compared by
+            // content.
             let is_icmp = matches!(candidate.traffic(), Traffic::Icmp | Traffic::Icmpv6);
             let counts = !is_icmp || candidate.same_content(rule);
             if counts && candidate.source.same_source(&rule.source) {

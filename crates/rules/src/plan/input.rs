@@ -21,7 +21,8 @@ pub struct PlanInput<'a> {
     pub context: &'a Context,
     /// Whether the group is known to belong to another account, so that it cannot be changed.
     pub foreign: bool,
-    /// What the group is attached to. Required only if [`crate::Guardrails::needs_attachments`].
+    /// What the group is attached to. Only guardrails depend on it, see
+    /// [`Guardrails::needs_attachments`](crate::Guardrails::needs_attachments).
     pub attachments: Attachments,
     /// The rules quota of the group.
     pub quota: Quota,

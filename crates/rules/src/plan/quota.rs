@@ -42,16 +42,16 @@ impl QuotaUsage {
         }
     }
 
-    /// Whether this fits into the quota in addition to what is used. A family that this does not use
-    /// is ignored, even if it is over its quota.
+    /// Whether this fits into the quota in addition to what is used. A family that this does not
+    /// use is ignored, even if it is over its quota.
     fn fits_alongside(self, used: Self, quota: Quota) -> bool {
         let total = self.saturating_add(used);
         (self.v4 == 0 || total.v4 <= quota.v4) && (self.v6 == 0 || total.v6 <= quota.v6)
     }
 }
 
-/// The additions that do not fit into the quota in addition to the kept rules. Earlier additions have
-/// precedence.
+/// The additions that do not fit into the quota in addition to the kept rules. Earlier additions
+/// have precedence.
 pub(super) fn additions_over_quota<'a>(
     kept: impl Iterator<Item = &'a IngressRule>,
     additions: &[&IngressRule],
@@ -75,9 +75,9 @@ pub(super) fn additions_over_quota<'a>(
     over_quota
 }
 
-/// Additions come first, except in two cases: they would exceed the quota together with the rules to
-/// remove, or one has the same content as a rule to remove and differs in its description or tags
-/// only. EC2 would reject such an addition as a duplicate.
+/// Additions come first, except in two cases: they would exceed the quota together with the rules
+/// to remove, or one has the same content as a rule to remove and differs in its description or
+/// tags only. EC2 would reject such an addition as a duplicate.
 pub(super) fn choose_order(plan: &Plan, input: &PlanInput<'_>) -> ApplyOrder {
     let added_rules = plan.additions.iter().map(|addition| &addition.ingress);
     let added = QuotaUsage::for_rules(added_rules.clone(), input.lists);

@@ -33,10 +33,10 @@ impl SkipReason {
     pub const fn message(self) -> &'static str {
         match self {
             Self::RulesQuota => {
-                "Adding this rule would exceed the rules quota of the group, even after the removals."
+                "Adding it would exceed the rules quota of the group, even after the removals."
             }
             Self::TrustedSourceOutside => {
-                "The trusted source had no access before, so adding this rule would widen access."
+                "The trusted source had no access before, so adding it would widen access."
             }
             Self::TrustedSourceForbidden => {
                 "The policy trusts this source, but one of its enforced rules forbids this access."
@@ -93,26 +93,27 @@ impl RefusalReason {
     pub const fn message(self) -> &'static str {
         match self {
             Self::ForeignGroup => {
-                "The group belongs to another account. Install Portcullis in that account to close it."
+                "The group belongs to another account. Install Portcullis there to close it."
             }
             Self::ProtectedGroup => {
                 "The policy protects this group. Close it manually, or change the guardrail."
             }
             Self::NotifyOnlyPrincipal => {
-                "The policy only notifies about changes by this principal. Fix the change at its source."
+                "The policy only notifies about changes by this principal. Fix them at the source."
             }
             Self::ServiceManaged => {
                 "An AWS service manages this group and might undo a change. Fix it in that service."
             }
             Self::LoadBalancer => {
-                "The group is attached to a load balancer, and the policy only notifies about such groups."
+                "The policy only notifies about groups that are attached to a load balancer."
             }
             Self::TooManyRemovals => {
                 "The plan removes more rules than the policy allows, so nothing was changed. \
                  Review all of them."
             }
             Self::FailedVerification => {
-                "The plan failed verification, so nothing was changed. Report this as a bug in Portcullis."
+                "The plan failed verification, so nothing was changed. \
+                 Report this as a bug in Portcullis."
             }
         }
     }

@@ -31,8 +31,8 @@ pub(super) struct Replacement {
     pub(super) skipped: Vec<SkippedAddition>,
 }
 
-/// Computes the rules that replace an offending rule. Without `add_trusted`, rules for trusted sources
-/// are skipped.
+/// Computes the rules that replace an offending rule. Without `add_trusted`, rules for trusted
+/// sources are skipped.
 pub(super) fn replacement_rules(
     offender: &DraftRule,
     findings: &[&Finding],
@@ -133,9 +133,9 @@ enum SourceContainment {
 
 /// Determines whether a rule for the trusted source may replace a rule for the removed source.
 ///
-/// The trusted source must be inside the removed one, so that access is not widened. Security groups
-/// are taken on trust, because their addresses are not known. A trusted source of the other address
-/// family is ignored: it is no replacement, and nothing is lost.
+/// The trusted source must be inside the removed one, so that access is not widened. Security
+/// groups are taken on trust, because their addresses are not known. A trusted source of the other
+/// address family is ignored, because it does not lose access.
 fn source_containment(
     removed: &Source,
     trusted: &Source,
@@ -232,8 +232,8 @@ fn icmp_messages(removed: &IngressRule) -> Ec2Ports {
     }
 }
 
-/// Whether the source can have addresses of the family. Security groups and unresolved lists can have
-/// any.
+/// Whether the source can have addresses of the family. Security groups and unresolved lists can
+/// have any.
 fn may_contain_family(source: &Source, family: AddressFamily, lists: &PrefixLists) -> bool {
     let blocks = lists.source_blocks(source);
     blocks.is_empty() || blocks.iter().any(|block| address_family(block) == family)

@@ -7,7 +7,8 @@ use crate::evaluate::Evaluation;
 use crate::group::{IngressRule, SecurityGroup};
 use crate::policy::Action;
 
-/// The changes to make to one security group. A plan is complete: applying it requires no decisions.
+/// The changes to make to one security group. A plan is complete: applying it requires no
+/// decisions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The id of the group.
@@ -25,7 +26,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether the plan removes nothing. Such a plan has no additions either.
+    /// Whether the plan removes nothing. The planner adds rules only in place of removed ones.
     pub fn is_empty(&self) -> bool {
         self.removals.is_empty()
     }
@@ -53,8 +54,8 @@ impl Plan {
     /// Replaces the plan with one that changes nothing and refuses every rule with an enforced
     /// finding, for the given reason.
     ///
-    /// The planner uses this for guardrails. The executor uses it when an event exceeds a limit over
-    /// several rounds.
+    /// The planner uses this for guardrails. The executor uses it when an event exceeds a limit
+    /// over several rounds.
     #[must_use]
     pub fn refuse_all(self, evaluation: &Evaluation, reason: RefusalReason) -> Self {
         let mut refused_indexes = BTreeSet::new();

@@ -1,5 +1,5 @@
-//! Readable plans and their violations. `tests/properties` verifies that the check accepts every plan
-//! of the planner and rejects mutated plans.
+//! Readable plans and their violations. `tests/properties` verifies that the check accepts every
+//! plan of the planner and rejects mutated plans.
 
 use std::sync::Arc;
 

@@ -97,8 +97,8 @@ impl<'a> Ec2<'a> {
         Ok(())
     }
 
-    /// How many rules EC2 counts for a family: one for a security group, the entries of a prefix list,
-    /// one IPv4 rule for an unresolved or empty list.
+    /// How many rules EC2 counts for a family: one for a security group, the entries of a prefix
+    /// list, one IPv4 rule for an unresolved or empty list.
     fn usage(&self, rule: &IngressRule, v6: bool) -> usize {
         match &rule.source {
             Source::Cidr(net) => usize::from(net.addr().is_ipv6() == v6),

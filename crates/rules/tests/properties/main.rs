@@ -1,7 +1,7 @@
 //! Properties of evaluation, plans and verification, over generated groups and policies.
 //!
-//! A slow oracle evaluates groups packet by packet, and a model of EC2 applies plans. Failing cases are
-//! stored in `regressions.txt` and run first.
+//! A slow oracle evaluates groups packet by packet, and a model of EC2 applies plans. Failing cases
+//! are stored in `regressions.txt` and run first.
 
 #![expect(
     clippy::unwrap_used,
@@ -306,7 +306,8 @@ proptest! {
         for addition in &plan.additions {
             prop_assert_eq!(ec2.revoke(&addition.ingress), Ok(()));
         }
-        // EC2 would not let a group that was over its quota be restored. That is not up to the plan.
+        // EC2 would not let a group that was over its quota be restored. That is not up to the
+        // plan.
         ec2.quota = NO_LIMIT;
         for removal in &plan.removals {
             prop_assert_eq!(ec2.authorize(&removal.ingress), Ok(()));

@@ -1,4 +1,5 @@
-//! Mutated plans that must fail verification. Each is a plan of the planner with one harmful change.
+//! Mutated plans that must fail verification. Each is a plan of the planner with one harmful
+//! change.
 
 use portcullis_rules::group::Ec2Ports;
 use portcullis_rules::plan::{Addition, Purpose, Removal};
@@ -59,8 +60,8 @@ fn with_untrusted_group(plan: &Plan) -> Plan {
     mutant
 }
 
-/// The plan without one of its removals, if that leaves an enforced finding. It does not if the source
-/// of the removed rule only helped to cover the public address space.
+/// The plan without one of its removals, if that leaves an enforced finding. It does not if the
+/// source of the removed rule only helped to cover the public address space.
 fn without_removal(case: &Case, plan: &Plan, pick: Index) -> Option<Plan> {
     if plan.removals.is_empty() {
         return None;
@@ -101,8 +102,8 @@ fn with_content(
     changed
 }
 
-/// Uses the evaluation of the engine, which is compared with the oracle elsewhere: the additions for
-/// protocol `-1` are too many for the oracle.
+/// Uses the evaluation of the engine, which is compared with the oracle elsewhere: the additions
+/// for protocol `-1` are too many for the oracle.
 fn leaves_enforced_findings(case: &Case, plan: &Plan) -> bool {
     case.with_group(plan.apply_to(&case.group))
         .evaluate()

@@ -89,7 +89,8 @@ fn is_exposed(rule: &RuleAccess, rules: &[&RuleAccess], packet: usize) -> bool {
     })
 }
 
-/// The packet that decides whether a rule without ports is open as a whole. No narrower rule allows it.
+/// The packet that decides whether a rule without ports is open as a whole. No narrower rule allows
+/// it.
 fn deciding_packet(rule: &IngressRule) -> Option<Packet> {
     let fields = rule.ec2_ports();
     let (icmp_type, code) = match (fields.from.unwrap_or(-1), fields.to.unwrap_or(-1)) {
@@ -236,7 +237,8 @@ fn applicable_rules(policy: &Policy) -> Vec<(&PolicyRule, Action)> {
     applicable
 }
 
-/// Whether two sources are the same, or every block of the inner one is inside a block of the outer one.
+/// Whether two sources are the same, or every block of the inner one is inside a block of the outer
+/// one.
 fn is_source_inside(inner: &Source, outer: &Source, lists: &PrefixLists) -> bool {
     let (inner_blocks, outer_blocks) = (entries(inner, lists), entries(outer, lists));
     let is_inside_any = |block: &IpNet| {
@@ -488,7 +490,7 @@ fn protocols_and_ports(removed: &IngressRule, packets: Bits) -> Vec<(Protocol, E
     merged
 }
 
-/// An ICMP packet of a removed ICMP rule stands for all messages of that rule.
+/// An ICMP packet of a removed ICMP rule represents all messages of that rule.
 fn protocol_and_ports(removed: &IngressRule, packet: Packet) -> (Protocol, Ec2Ports) {
     match packet {
         Packet::Tcp(low, high) => (Protocol::Tcp, ec2_ports(low.into(), high.into())),

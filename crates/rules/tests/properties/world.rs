@@ -1,7 +1,8 @@
 //! A small world in which every packet from every origin can be tried.
 //!
-//! Between two neighboring ends of blocks, all addresses behave alike, so one of them represents the
-//! others; likewise for ports. The reach of a group is the set of (packet, origin) pairs it allows.
+//! Between two neighboring ends of blocks, all addresses behave alike, so one of them represents
+//! the others; likewise for ports. The reach of a group is the set of (packet, origin) pairs it
+//! allows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;

@@ -34,8 +34,8 @@ fn two_halves_are_removed_together() {
 
 #[test]
 fn removing_one_half_can_make_the_other_half_forbidden() {
-    // While port 22 is open to the world, `broad` does not apply to it. Once one half is removed, it
-    // applies to the other.
+    // While port 22 is open to the world, `broad` does not apply to it. Once one half is removed,
+    // it applies to the other.
     let rules = [
         rule("ssh", Action::Revoke, open_ports(ports(&[22]))),
         rule("broad", Action::Narrow, Check::BroadSource),

@@ -70,7 +70,8 @@ fn a_trusted_source_outside_is_skipped() {
         planned_lines(restricting("pl-office"), &["tcp 22 203.0.0.0/8"]),
         half_inside
     );
-    // The entries of one list are unknown; the other has entries of both families, but not this one.
+    // The entries of one list are unknown; the other has entries of both families, but not this
+    // one.
     for list in ["pl-unknown", "pl-both"] {
         let ranges = policy([restrict(
             "ranges",
