@@ -11,6 +11,7 @@
 )]
 
 mod ec2;
+mod expected;
 mod generate;
 mod mutants;
 mod oracle;
@@ -153,7 +154,7 @@ fn features(case: &Case) -> Vec<(&'static str, bool)> {
         ),
         (
             "have a result of the oracle",
-            oracle::expected_rules(case).is_some(),
+            expected::expected_rules(case).is_some(),
         ),
     ]
 }
@@ -242,7 +243,7 @@ proptest! {
         prop_assume!(plan.refusals.is_empty());
         let is_over_quota = |reason| reason == SkipReason::RulesQuota;
         prop_assert!(!plan.skipped_additions.iter().any(|it| is_over_quota(it.reason)));
-        if let Some(expected) = oracle::expected_rules(&case) {
+        if let Some(expected) = expected::expected_rules(&case) {
             let after = plan.apply_to(&case.group).rules;
             let (expected_reach, reach) = (WORLD.reach(&expected), WORLD.reach(&after));
             let too_much = WORLD.beyond(&reach, &expected_reach);
@@ -265,7 +266,7 @@ proptest! {
         prop_assert_eq!(WORLD.beyond(&reach, &allowed), Vec::<String>::new());
         // More access is removed only where removing one rule makes another one forbidden.
         let is_direct = removes_for_findings_only(&case, &plan, &findings);
-        if is_direct && oracle::settles_in_one_step(&case) {
+        if is_direct && expected::settles_in_one_step(&case) {
             prop_assert_eq!(WORLD.beyond(&allowed, &reach), Vec::<String>::new());
         }
     }
