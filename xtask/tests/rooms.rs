@@ -94,13 +94,13 @@ const ROOMS: &[Room] = &[
         must_not: &[],
         kind: Kind::Plain,
     },
-    // What the functions share; it knows neither AWS nor Lambda.
+    // What the functions share: settings, services, logging, metrics and errors.
     Room {
         name: FUNCTION,
-        may: &[RULES, POLICY, REMEDIATION],
+        may: &[RULES, POLICY, REMEDIATION, AWS],
         tests_may: &[],
         must_not: &[],
-        kind: Kind::Pure,
+        kind: Kind::Function,
     },
     Room {
         name: "remediator",

@@ -11,7 +11,6 @@ use crate::describe::DocumentError;
 use crate::exit::ExitStatus;
 use crate::output::{Message, MessageLevel};
 use crate::text::{format_count, sanitize_text};
-use crate::yaml::YamlDiagnostics;
 
 pub(crate) use help::ec2_error_help;
 
@@ -136,7 +135,7 @@ pub enum CliError {
         /// The file, as shown to the user.
         name: String,
         /// All errors in it.
-        found: Box<YamlDiagnostics>,
+        found: Box<Diagnostics>,
     },
     /// Two inputs were to be read from standard input.
     #[error("{0} and {1} cannot both be read from standard input")]
@@ -180,10 +179,8 @@ impl CliError {
 
     /// The text to print before the error: all diagnostics with source excerpts. Styled.
     pub fn details(&self) -> Option<String> {
-        if let Self::InvalidPolicy { found, .. } = self {
+        if let Self::InvalidPolicy { found, .. } | Self::InvalidTestFile { found, .. } = self {
             Some(found.render_colored())
-        } else if let Self::InvalidTestFile { found, .. } = self {
-            Some(found.styled())
         } else {
             None
         }

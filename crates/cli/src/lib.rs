@@ -11,7 +11,6 @@ pub mod command;
 pub mod describe;
 pub mod error;
 pub mod exit;
-pub mod expectations;
 pub mod input;
 #[cfg(feature = "aws")]
 mod live;
@@ -19,7 +18,6 @@ pub mod output;
 pub mod policy;
 mod table;
 mod text;
-pub mod yaml;
 
 use std::process::ExitCode;
 

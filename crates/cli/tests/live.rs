@@ -554,7 +554,11 @@ fn proxies_are_used_for_https_only() {
     audit.env("HTTPS_PROXY", "http://[");
     let run = finish(audit, b"");
     assert_eq!(run.code, 3);
-    assert!(run.stderr.contains("HTTPS_PROXY"), "{run:?}");
+    assert!(
+        run.stderr
+            .contains("HTTPS_PROXY is not a valid proxy address"),
+        "{run:?}"
+    );
 }
 
 #[test]

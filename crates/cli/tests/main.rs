@@ -11,8 +11,6 @@ mod docs;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
-mod expectations;
-#[cfg(test)]
 mod help;
 #[cfg(test)]
 mod history;
@@ -31,3 +29,5 @@ mod plan;
 mod plan_actions;
 #[cfg(test)]
 mod policy;
+#[cfg(test)]
+mod policy_test;

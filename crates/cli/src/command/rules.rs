@@ -1,7 +1,7 @@
 //! `portcullis rules`: lists the rules of a policy, and explains one with the built-in page about
 //! it.
 
-use portcullis_policy::{PRESETS, parse_policy, render_policy};
+use portcullis_policy::{PRESETS, nearest_word, parse_policy, render_policy};
 use portcullis_rules::{Policy, PolicyRule};
 use serde::Serialize;
 
@@ -11,7 +11,6 @@ use crate::exit::ExitStatus;
 use crate::output::{BOLD, CommandOutput, to_pretty_json};
 use crate::table::{EMPTY_CELL, RowStyle, format_table};
 use crate::text::sanitize_text;
-use crate::yaml::nearest_word;
 
 macro_rules! pages {
     ($($id:literal),+ $(,)?) => {
