@@ -68,7 +68,7 @@ overrides:
         .with("china.json", groups_with_arns("cn-north-1").to_string())
         .with("bad.json", bad.to_string())
         .with(
-            "nobody.json",
+            "no-owner.json",
             single_group(&json!({"GroupId": "sg-1", "IpPermissions": open_ssh("0.0.0.0/0")})),
         )
         .with("calm.json", single_group(&json!({"GroupId": "sg-1"})))
@@ -200,7 +200,7 @@ fn account_and_region_come_from_the_arn() {
     }
     let given = export_asff(
         &folder,
-        "--input nobody.json --region us-gov-west-1 --account 444455556666",
+        "--input no-owner.json --region us-gov-west-1 --account 444455556666",
     );
     assert_eq!(
         given[0]["Resources"][0]["Id"],
@@ -281,10 +281,10 @@ fn missing_account_or_region_is_an_error() {
     let mut transcripts = String::new();
     for args in [
         "audit --format asff --input groups.json",
-        "audit --format asff --input nobody.json",
-        "audit --format asff --input nobody.json --region eu-central-1",
-        "audit --format asff --input nobody.json --account 1234",
-        "audit --format asff --input nobody.json --region Frankfurt",
+        "audit --format asff --input no-owner.json",
+        "audit --format asff --input no-owner.json --region eu-central-1",
+        "audit --format asff --input no-owner.json --account 1234",
+        "audit --format asff --input no-owner.json --region Frankfurt",
         "audit --format asff --input bad.json",
         "audit --format asff --input calm.json",
     ] {

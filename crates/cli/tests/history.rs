@@ -21,70 +21,66 @@ fn log_file(records: &[Value]) -> String {
     json!({"Records": records}).to_string()
 }
 
-/// Log files of a month. The first events are in the last file, and one event is in both files.
-fn folder() -> Folder {
-    let mut other = cloudtrail_record("o-1", "DescribeInstances", &json!({}));
-    other["responseElements"] = Value::Null;
-    let mut elsewhere = cloudtrail_record("o-2", "GetObject", &json!({}));
-    elsewhere["eventSource"] = json!("s3.amazonaws.com");
+/// Two log files of a month. The first events are in the second file, and one event is in both.
+fn month_of_logs() -> [Vec<Value>; 2] {
+    let mut read_only = cloudtrail_record("o-1", "DescribeInstances", &json!({}));
+    read_only["responseElements"] = Value::Null;
+    let mut other_service = cloudtrail_record("o-2", "GetObject", &json!({}));
+    other_service["eventSource"] = json!("s3.amazonaws.com");
     let mut failed = authorize_event("f-1", &json!({"groupId": WEB}));
     failed["errorCode"] = json!("Client.UnauthorizedOperation");
     let list = json!({"ModifyManagedPrefixListRequest": {"PrefixListId": "pl-unused"}});
-    let third = opening_event("e-3", WEB, "2026-04-17T12:00:00Z");
-    let noon = [
-        third.clone(),
-        other.clone(),
+    let list_event = cloudtrail_record("e-6", "ModifyManagedPrefixList", &list);
+    let duplicate = opening_event("e-3", WEB, "2026-04-17T12:00:00Z");
+    let first_file = vec![
+        duplicate.clone(),
+        read_only,
         failed,
         opening_event("e-4", "sg-0gone", "2026-04-17T12:30:00Z"),
     ];
-    let late = [
+    let second_file = vec![
         opening_event("e-2", "sg-0cccccccccccccccc", "2026-04-17T10:00:00Z"),
         opening_event("e-1", WEB, "2026-04-17T09:00:00Z"),
-        third,
-        elsewhere,
+        duplicate,
+        other_service,
         opening_event("e-5", "sg-0gone", "2026-04-18T00:00:00Z"),
-        with_time(
-            "2026-04-18T01:00:00Z",
-            cloudtrail_record("e-6", "ModifyManagedPrefixList", &list),
-        ),
+        with_time("2026-04-18T01:00:00Z", list_event),
     ];
+    [first_file, second_file]
+}
+
+/// `trail` has the logs of a month, `broken` has invalid files.
+fn folder() -> Folder {
+    let [first_file, second_file] = month_of_logs();
+    let web_event = opening_event("e-1", WEB, "2026-04-17T09:00:00Z");
+    let early_event = opening_event("e-2", WEB, "2026-04-17T08:00:00Z");
+    let gone_event = opening_event("e-1", "sg-0gone", "2026-04-17T09:00:00Z");
+    let closed = json!({"SecurityGroups": [{"GroupId": "sg-0gone"}]});
     Folder::new()
         .with("groups.json", GROUPS)
-        .with(
-            "calm.json",
-            json!({"SecurityGroups": [{"GroupId": "sg-0gone"}]}).to_string(),
-        )
+        .with("calm.json", closed.to_string())
         .with(
             &format!("trail/{DAY}/17/a_1200Z.json.gz"),
-            gzip(log_file(&noon).as_bytes()),
+            gzip(log_file(&first_file).as_bytes()),
         )
-        .with(&format!("trail/{DAY}/18/b_0100Z.json"), log_file(&late))
+        .with(
+            &format!("trail/{DAY}/18/b_0100Z.json"),
+            log_file(&second_file),
+        )
         .with(
             &format!("trail/{DAY}/18/111122223333_CloudTrail-Digest_eu-central-1.json"),
             r#"{"digestS3Bucket": "b"}"#,
         )
         .with(&format!("trail/{DAY}/18/notes.txt"), "not a log")
-        .with(
-            "broken/a.json",
-            log_file(&[opening_event("e-1", WEB, "2026-04-17T09:00:00Z")]),
-        )
+        .with("broken/a.json", log_file(std::slice::from_ref(&web_event)))
         .with("broken/b.json", "{\"Records\": [")
         .with("broken/c.json.gz", &gzip(log_file(&[]).as_bytes())[..12])
         .with("broken/d.json", r#"{"hello": "world"}"#)
-        .with(
-            "broken/e.json",
-            log_file(&[opening_event("e-2", WEB, "2026-04-17T08:00:00Z"), json!(7)]),
-        )
-        .with(
-            "gone/a.json",
-            log_file(&[opening_event("e-1", "sg-0gone", "2026-04-17T09:00:00Z")]),
-        )
+        .with("broken/e.json", log_file(&[early_event, json!(7)]))
+        .with("gone/a.json", log_file(&[gone_event]))
         .with("nothing/readme.txt", "")
         .with("beside/groups.json", GROUPS)
-        .with(
-            "beside/log.json",
-            log_file(&[opening_event("e-1", WEB, "2026-04-17T09:00:00Z")]),
-        )
+        .with("beside/log.json", log_file(&[web_event]))
 }
 
 fn event_ids(plans: &Value, key: &str) -> Vec<String> {

@@ -140,18 +140,41 @@ fn region<'a>(document: &'a Value, name: &str) -> &'a Value {
         .unwrap()
 }
 
-#[test]
-fn every_region_has_the_same_findings_as_offline() {
-    let account = account();
-    let run = account.run("audit --all-regions --format json");
-    assert_eq!(run.code, 1, "{run:?}");
-    let document = run.json();
+/// The names of all regions, sorted.
+fn all_regions(account: &Account) -> Vec<Value> {
     let all = account.ec2.call("describe_regions", &json!({})).unwrap();
     let mut names: Vec<_> = list(&all["Regions"])
         .iter()
         .map(|region| region["RegionName"].clone())
         .collect();
     names.sort_by_key(Value::to_string);
+    names
+}
+
+/// Compares a region of the document with the offline audit. Returns the number of findings.
+fn check_region(account: &Account, document: &Value, name: &str) -> usize {
+    let offline = account.audit_offline(name);
+    let findings = list(&document["findings"])
+        .iter()
+        .filter(|finding| finding["region"] == name);
+    let live: Vec<_> = findings.map(without_location).collect();
+    assert_eq!(json!(live), offline["findings"], "{name}");
+    let region = region(document, name);
+    for key in ["groups", "rules"] {
+        assert_eq!(region[key], offline[key], "{name}: {key}");
+    }
+    assert_eq!(region["complete"], true, "{name}");
+    assert_eq!(region["errors"], json!([]), "{name}");
+    live.len()
+}
+
+#[test]
+fn every_region_has_the_same_findings_as_offline() {
+    let account = account();
+    let run = account.run("audit --all-regions --format json");
+    assert_eq!(run.code, 1, "{run:?}");
+    let document = run.json();
+    let names = all_regions(&account);
     assert!(names.len() > 10);
     let read: Vec<_> = list(&document["regions"])
         .iter()
@@ -160,55 +183,32 @@ fn every_region_has_the_same_findings_as_offline() {
     assert_eq!(read, names);
     let mut found = 0;
     for name in names.iter().filter_map(Value::as_str) {
-        let offline = account.audit_offline(name);
-        let here = list(&document["findings"])
-            .iter()
-            .filter(|finding| finding["region"] == name);
-        let here: Vec<_> = here.map(without_location).collect();
-        assert_eq!(json!(here), offline["findings"], "{name}");
-        let region = region(&document, name);
-        assert_eq!(
-            (&region["groups"], &region["rules"]),
-            (&offline["groups"], &offline["rules"]),
-            "{name}"
-        );
-        assert_eq!(
-            (&region["complete"], &region["errors"]),
-            (&json!(true), &json!([])),
-            "{name}"
-        );
-        found += if REGIONS.contains(&name) {
-            here.len()
-        } else {
-            0
-        };
+        let findings = check_region(&account, &document, name);
+        found += if REGIONS.contains(&name) { findings } else { 0 };
     }
     assert_eq!(found, 6, "two in each of three regions");
     let accounts: BTreeSet<_> = list(&document["findings"])
         .iter()
-        .map(|one| one["account"].to_string())
+        .map(|finding| finding["account"].to_string())
         .collect();
     assert_eq!(accounts, BTreeSet::from([r#""111122223333""#.to_owned()]));
-    let actions: BTreeSet<_> = account
-        .ec2
-        .calls()
-        .unwrap()
-        .into_iter()
-        .map(|call| call.action)
-        .collect();
-    let allowed = portcullis_aws::iam::AUDIT
-        .iter()
-        .map(|action| action.strip_prefix("ec2:").unwrap().to_owned());
+    check_calls(&account);
+}
+
+/// The command makes only the documented calls, all of them read-only.
+fn check_calls(account: &Account) {
+    let calls = account.ec2.calls().unwrap().into_iter();
+    let actions: BTreeSet<_> = calls.map(|call| format!("ec2:{}", call.action)).collect();
+    let documented = portcullis_aws::iam::AUDIT.iter();
     assert_eq!(
         actions,
-        allowed.collect(),
-        "only the documented calls, all of them read-only"
+        documented.map(|action| (*action).to_owned()).collect()
     );
     let page = std::fs::read_to_string(project("docs/cli.md")).unwrap();
     for action in portcullis_aws::iam::AUDIT {
         assert!(
             page.contains(&format!("`{action}`")),
-            "docs/cli.md does not name {action}"
+            "docs/cli.md does not mention {action}"
         );
     }
 }
@@ -326,14 +326,14 @@ fn throttled_calls_are_retried() {
         (1, 2),
         "{run:?}"
     );
-    let asked = account
+    let calls = account
         .ec2
         .calls()
         .unwrap()
         .into_iter()
         .filter(|call| call.action == "DescribeSecurityGroups");
     assert_eq!(
-        asked.map(|call| call.status).collect::<Vec<_>>(),
+        calls.map(|call| call.status).collect::<Vec<_>>(),
         [503, 503, 503, 200]
     );
 }
@@ -511,21 +511,21 @@ fn missing_credentials_are_an_error_with_help() {
 #[test]
 fn credential_processes_run_once() {
     let account = account();
-    let folder = Folder::new().with("asked", "");
-    let asked = folder.path("asked");
+    let folder = Folder::new().with("runs", "");
+    let runs = folder.path("runs");
     let credentials = r#"{"Version":1,"AccessKeyId":"AKIDOFPROGRAM","SecretAccessKey":"secret"}"#;
     let script = format!(
         "#!/bin/sh\necho x >> {}\necho '{credentials}'\n",
-        asked.display()
+        runs.display()
     );
-    let folder = folder.with("keys.sh", script);
+    let folder = folder.with("credentials.sh", script);
     let config = format!(
-        "[profile made]\ncredential_process = sh {}\n",
-        folder.path("keys.sh").display()
+        "[profile process]\ncredential_process = sh {}\n",
+        folder.path("credentials.sh").display()
     );
     let folder = folder.with("config", config);
     let mut audit =
-        account.command("audit --region eu-west-1,us-east-1,eu-central-1 --profile made");
+        account.command("audit --region eu-west-1,us-east-1,eu-central-1 --profile process");
     audit
         .env("AWS_CONFIG_FILE", folder.path("config"))
         .env("PATH", "/usr/bin:/bin");
@@ -534,7 +534,7 @@ fn credential_processes_run_once() {
         key_ids_of_calls(&account, "DescribeSecurityGroups"),
         BTreeSet::from(["AKIDOFPROGRAM".to_owned()])
     );
-    assert_eq!(std::fs::read_to_string(asked).unwrap().lines().count(), 1);
+    assert_eq!(std::fs::read_to_string(runs).unwrap().lines().count(), 1);
 }
 
 #[test]

@@ -206,7 +206,7 @@ fn all_findings() -> Vec<Value> {
     let args = [
         "--input both.json --region eu-central-1",
         "--input china.json --policy exempt.yaml",
-        "--input nobody.json --region us-gov-west-1 --account 444455556666",
+        "--input no-owner.json --region us-gov-west-1 --account 444455556666",
         "--input tagged.json --policy severities.yaml --region eu-central-1",
     ];
     args.iter()
@@ -514,8 +514,8 @@ fn errors_are_the_same_as_for_asff() {
     let folder = folder();
     for args in [
         "--input groups.json",
-        "--input nobody.json",
-        "--input nobody.json --region eu-central-1",
+        "--input no-owner.json",
+        "--input no-owner.json --region eu-central-1",
         "--input bad.json",
         "--input calm.json",
     ] {

@@ -241,75 +241,69 @@ impl Oracle {
 
     /// Every policy rule with a finding for ingress rule `index`, and the offending ports.
     fn evaluate_rule(&mut self, index: usize, source: &str) -> Vec<(&'static str, String)> {
-        let own = self.protocols[index].clone();
-        let packets: Vec<&str> = match own.as_str() {
-            "all" => vec!["tcp", "udp"],
-            "tcp" | "udp" => vec![own.as_str()],
-            _ => vec![],
-        };
-        let open = |oracle: &mut Self, port| {
-            packets
-                .iter()
-                .any(|packet| oracle.is_open(index, packet, port))
-        };
-        let (from, to) = self.port_ranges[index];
-        let all = own == "all";
-        let in_range = move |port: u32| all || (from <= port && port <= to);
-        let all_open = all && self.is_all_open(index);
-        let open_ports = self.ports_where(open);
-        let not_open = if packets.is_empty() {
-            String::new()
-        } else if all {
-            if all_open {
-                String::new()
-            } else {
-                "all".to_owned()
-            }
-        } else {
-            format_ports(&self.ports_where(|oracle, port| in_range(port) && !open(oracle, port)))
-        };
-        let restricted =
-            self.ports_where(|oracle, port| RESTRICTED.contains(&port) && open(oracle, port));
-        let uncommon =
-            self.ports_where(|oracle, port| !COMMON.contains(&port) && open(oracle, port));
-        let number_open = own.parse::<u8>().is_ok() && self.is_open(index, &own, 0);
-        let when = |condition: bool, text: &str| {
-            if condition {
-                text.to_owned()
-            } else {
-                String::new()
-            }
-        };
-        let several = open_ports
+        let protocol = self.protocols[index].clone();
+        let is_all = protocol == "all";
+        let is_all_open = is_all && self.is_all_open(index);
+        let open_ports = self.ports_where(|oracle, port| oracle.is_port_open(index, port));
+        let restricted = self.ports_where(|oracle, port| {
+            RESTRICTED.contains(&port) && oracle.is_port_open(index, port)
+        });
+        let uncommon = self.ports_where(|oracle, port| {
+            !COMMON.contains(&port) && oracle.is_port_open(index, port)
+        });
+        let private = self.private_ports(index, is_all_open);
+        let is_other_open = protocol.parse::<u8>().is_ok() && self.is_open(index, &protocol, 0);
+        let open_count: u32 = open_ports
             .iter()
             .map(|(first, last)| last - first + 1)
-            .sum::<u32>()
-            > 1;
+            .sum();
+        let several = if is_all {
+            "all".to_owned()
+        } else {
+            format_ports(&open_ports)
+        };
         let is_broad = self.broad[&(index, false)] || self.broad[&(index, true)];
-        let is_range = !source.starts_with("sg-") && (all || from < to);
+        let (from, to) = self.port_ranges[index];
+        let has_several_ports = !source.starts_with("sg-") && (is_all || from < to);
         [
-            ("all-traffic", when(all_open, "all")),
-            ("restricted-common-ports", format_ports(&restricted)),
-            ("uncommon-ports", format_ports(&uncommon)),
-            (
-                "port-range",
-                when(
-                    several,
-                    if all {
-                        "all".to_owned()
-                    } else {
-                        format_ports(&open_ports)
-                    }
-                    .as_str(),
-                ),
-            ),
-            ("port-range-internal", when(is_range, &not_open)),
-            ("broad-source", when(is_broad, &not_open)),
-            ("other-protocols", when(number_open, "all")),
+            ("all-traffic", is_all_open, "all".to_owned()),
+            ("restricted-common-ports", true, format_ports(&restricted)),
+            ("uncommon-ports", true, format_ports(&uncommon)),
+            ("port-range", open_count > 1, several),
+            ("port-range-internal", has_several_ports, private.clone()),
+            ("broad-source", is_broad, private),
+            ("other-protocols", is_other_open, "all".to_owned()),
         ]
         .into_iter()
-        .filter(|(_, offending)| !offending.is_empty())
+        .filter(|(_, applies, offending)| *applies && !offending.is_empty())
+        .map(|(rule, _, offending)| (rule, offending))
         .collect()
+    }
+
+    /// Whether ingress rule `index` opens a TCP or UDP port to the world.
+    fn is_port_open(&mut self, index: usize, port: u32) -> bool {
+        let packets: &[&str] = match self.protocols[index].as_str() {
+            "all" => &["tcp", "udp"],
+            "tcp" => &["tcp"],
+            "udp" => &["udp"],
+            _ => &[],
+        };
+        packets
+            .iter()
+            .any(|packet| self.is_open(index, packet, port))
+    }
+
+    /// The ports of ingress rule `index` that are not open to the world.
+    fn private_ports(&mut self, index: usize, is_all_open: bool) -> String {
+        let (from, to) = self.port_ranges[index];
+        match self.protocols[index].as_str() {
+            "all" if is_all_open => String::new(),
+            "all" => "all".to_owned(),
+            "tcp" | "udp" => format_ports(&self.ports_where(|oracle, port| {
+                (from..=to).contains(&port) && !oracle.is_port_open(index, port)
+            })),
+            _ => String::new(),
+        }
     }
 }
 

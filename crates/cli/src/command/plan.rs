@@ -104,16 +104,15 @@ fn missing_groups_message(plans: &Plans) -> Option<Message> {
         return None;
     }
     let groups = format_count(plans.missing_groups.len(), "group");
-    let message = if plans.all_groups_missing() {
-        let text = format!("none of the groups in the events can be found in the input ({groups})");
-        Message::new(MessageLevel::Error, text).with_help(DESCRIBE_GROUPS_HELP)
-    } else {
-        let text = format!("{groups} in the events cannot be found in the input");
-        let help = "they were deleted, or belong to another account or region; nothing was \
-                    planned for them";
-        Message::new(MessageLevel::Warning, text).with_help(help)
-    };
-    Some(message)
+    if plans.all_groups_missing() {
+        let error =
+            format!("none of the groups in the events can be found in the input ({groups})");
+        return Some(Message::new(MessageLevel::Error, error).with_help(DESCRIBE_GROUPS_HELP));
+    }
+    let text = format!("{groups} in the events cannot be found in the input");
+    let help = "they were deleted, or belong to another account or region; nothing was planned \
+                for them";
+    Some(Message::new(MessageLevel::Warning, text).with_help(help))
 }
 
 fn expired_exception_messages(policy: &Policy, plans: &Plans) -> Vec<Message> {

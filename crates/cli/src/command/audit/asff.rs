@@ -1,9 +1,9 @@
 //! Findings in AWS Security Finding Format, for `aws securityhub batch-import-findings`.
 //!
 //! Audits keep no state, so all times are the time of the audit. `RecordState` belongs to the
-//! provider of a finding: an exempt finding is archived, and becomes active again when its exception
-//! expires. `Workflow` belongs to the people who handle the finding, so Security Hub uses it in the
-//! first import only.
+//! provider of a finding: an exempt finding is archived, and becomes active again when its
+//! exception expires. `Workflow` belongs to the people who handle the finding, so Security Hub uses
+//! it in the first import only.
 
 mod json;
 
@@ -26,7 +26,7 @@ use json::{
 
 /// The limits of the format in characters. They are applied to bytes, which are never fewer.
 ///
-/// Source: AWS Security Hub API Reference, "AwsSecurityFinding".
+/// Source: AWS Security Hub API Reference, `AwsSecurityFinding`.
 mod limit {
     pub(super) const GENERATOR_ID: usize = 512;
     pub(super) const TITLE: usize = 256;
@@ -62,33 +62,18 @@ fn asff_finding<'a>(
         arn,
         finding,
     } = exported;
-    let GroupArn {
-        partition,
-        region,
-        account,
-        ..
-    } = &arn;
-    let exempt = finding.exempted_by.is_some();
-    let requirements = finding
-        .policy_rule
-        .references
-        .iter()
-        .take(limit::REQUIREMENTS)
-        .map(String::as_str);
+    let is_exempt = finding.exempted_by.is_some();
+    let generator_id = format!("portcullis/{}", finding.policy_rule.id);
+    let recommendation = finding_recommendation(group, finding);
     AsffFinding {
         schema_version: "2018-10-08",
         id,
-        product_arn: format!(
-            "arn:{partition}:securityhub:{region}:{account}:product/{account}/default"
-        ),
+        product_arn: product_arn(&arn),
         product_name: "Portcullis",
         company_name: "Portcullis",
-        region: region.clone(),
-        generator_id: truncate_text(
-            &format!("portcullis/{}", finding.policy_rule.id),
-            limit::GENERATOR_ID,
-        ),
-        aws_account_id: account.clone(),
+        region: arn.region.clone(),
+        generator_id: truncate_text(&generator_id, limit::GENERATOR_ID),
+        aws_account_id: arn.account.clone(),
         types: [FINDING_TYPE],
         created_at: now.to_string(),
         updated_at: now.to_string(),
@@ -99,18 +84,38 @@ fn asff_finding<'a>(
         },
         title: truncate_text(&finding_title(group, finding), limit::TITLE),
         description: truncate_text(&finding_description(audit, finding), limit::DESCRIPTION),
-        remediation: json::asff_remediation(truncate_text(
-            &finding_recommendation(group, finding),
-            limit::RECOMMENDATION,
-        )),
+        remediation: json::asff_remediation(truncate_text(&recommendation, limit::RECOMMENDATION)),
         product_fields: product_fields(audit, finding),
         resources: [asff_resource(group, &arn, finding)],
-        compliance: AsffCompliance {
-            status: if exempt { "WARNING" } else { "FAILED" },
-            related_requirements: requirements.collect(),
-        },
+        compliance: asff_compliance(finding),
         workflow: json::NEW_WORKFLOW,
-        record_state: if exempt { "ARCHIVED" } else { "ACTIVE" },
+        record_state: if is_exempt { "ARCHIVED" } else { "ACTIVE" },
+    }
+}
+
+/// The ARN of the default product of the account, which is for findings of its own tools.
+fn product_arn(arn: &GroupArn) -> String {
+    let GroupArn {
+        partition,
+        region,
+        account,
+        ..
+    } = arn;
+    format!("arn:{partition}:securityhub:{region}:{account}:product/{account}/default")
+}
+
+fn asff_compliance(finding: &Finding) -> AsffCompliance<'_> {
+    let references = finding.policy_rule.references.iter();
+    AsffCompliance {
+        status: if finding.exempted_by.is_some() {
+            "WARNING"
+        } else {
+            "FAILED"
+        },
+        related_requirements: references
+            .take(limit::REQUIREMENTS)
+            .map(String::as_str)
+            .collect(),
     }
 }
 

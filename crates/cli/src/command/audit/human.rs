@@ -125,9 +125,9 @@ fn audit_summary(audit: &Audit, findings: &[GroupFinding<'_>]) -> String {
     if active.is_empty() {
         return format!("{scope}: {BOLD}no findings{BOLD:#}{exempt}{incomplete}\n");
     }
-    let groups: BTreeSet<_> = active.iter().map(|(group, _)| &group.id).collect();
+    let group_ids: BTreeSet<_> = active.iter().map(|(group, _)| &group.id).collect();
     let total = format_count(active.len(), "finding");
-    let groups = format_count(groups.len(), "group");
+    let groups = format_count(group_ids.len(), "group");
     let details = finding_counts(&active);
     format!(
         "{scope}: {BOLD}{total}{BOLD:#} in {groups}{incomplete}\n\

@@ -24,7 +24,7 @@ use json::{
     Compliance, Enumerated, FindingInfo, Metadata, OcsfFinding, Product, Remediation, Resource, Tag,
 };
 
-/// The version of the schema, the one that Security Hub uses (AWS Security Hub User Guide, "Security
+/// The version of the schema, which is that of Security Hub (AWS Security Hub User Guide, "Security
 /// Hub and the Open Cybersecurity Schema Framework").
 const SCHEMA_VERSION: &str = "1.6.0";
 

@@ -73,6 +73,7 @@ fn is_folder(input: &Input) -> Result<bool, CliError> {
     }
 }
 
+/// Finds log files, and records folders that cannot be read.
 struct LogFileFinder {
     /// The canonical path of the file of groups.
     groups: Option<PathBuf>,

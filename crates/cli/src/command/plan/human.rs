@@ -140,10 +140,9 @@ fn write_changes(text: &mut String, report: &GroupReport) -> fmt::Result {
             write_removals(text, report)?;
             write_additions(text, report)?;
             if !report.added.is_empty() {
-                writeln!(
-                    text,
-                    "  Removals come first: allowed access is interrupted until the additions."
-                )?;
+                let note = "Removals come first: allowed access is interrupted until the \
+                            additions are applied.";
+                writeln!(text, "  {note}")?;
             }
             Ok(())
         }

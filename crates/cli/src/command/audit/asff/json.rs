@@ -8,7 +8,7 @@ use super::super::details::GroupDetails;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(in crate::command::audit) struct AsffFinding<'a> {
+pub(crate) struct AsffFinding<'a> {
     pub(super) schema_version: &'static str,
     pub(super) id: String,
     pub(super) product_arn: String,

@@ -1,6 +1,6 @@
 //! The JSON of the OCSF class Compliance Finding with the profiles `cloud` and `datetime`: the
-//! attributes that Portcullis fills in. The schema has two attributes for each enumeration, a number
-//! and a caption; an [`Enumerated`] keeps them together.
+//! attributes that Portcullis fills in. The schema has two attributes for each enumeration, a
+//! number and a caption; an [`Enumerated`] keeps them together.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::super::details::GroupDetails;
 pub(super) struct Enumerated(pub(super) u8, pub(super) &'static str);
 
 #[derive(Debug, Serialize)]
-pub(in crate::command::audit) struct OcsfFinding<'a> {
+pub(crate) struct OcsfFinding<'a> {
     pub(super) category_uid: u8,
     pub(super) category_name: &'static str,
     pub(super) class_uid: u16,
