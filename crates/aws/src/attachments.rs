@@ -1,15 +1,17 @@
-//! What a group is attached to, for the guardrails that spare such groups.
+//! What a group is attached to, for the guardrails that skip such groups.
 //!
-//! **In front of a load balancer** is a group that a network interface of one has: either its type says so (EC2 API
-//! Reference, `NetworkInterface`, `InterfaceType`) or, as recorded answers show for Application and Classic Load
-//! Balancers, it has the plain type `interface`, the requester and instance owner `amazon-elb`, and a description that
-//! begins with `ELB_REQUESTER `.
+//! A group is **in front of a load balancer** if a network interface of one uses it. Either the
+//! type of the interface says so (EC2 API Reference, `NetworkInterface`, `InterfaceType`), or, as
+//! recorded responses show for Application and Classic Load Balancers, the interface has the type
+//! `interface`, the requester and instance owner `amazon-elb`, and a description that starts with
+//! `ELB `.
 //!
-//! **Made by an AWS service** is a group that says so itself: by a tag under `aws:`, which only AWS can set, or by a
-//! name that a service gives. Its interfaces prove nothing: a database of RDS, a load balancer or an endpoint has an
-//! interface that the service made (`RequesterManaged`) with a group that the customer made, and to spare those would be
-//! to leave open what people most want closed. A name can be given by anybody who may create a group, so a policy that
-//! spares service-managed groups trusts whoever that is.
+//! A group is **managed by an AWS service** if it has a tag under `aws:`, which only AWS can set,
+//! or a name that a service assigns. Its interfaces prove nothing: an RDS database, a load balancer
+//! or an endpoint has an interface that the service created (`RequesterManaged`) with a group that
+//! the customer created, and skipping those would leave open what customers most want closed.
+//! Anyone who may create a group can choose its name, so a policy that skips service-managed groups
+//! trusts whoever that is.
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::describe_network_interfaces::DescribeNetworkInterfacesOutput;
@@ -18,14 +20,14 @@ use portcullis_remediation::ServiceError;
 use portcullis_rules::SecurityGroup;
 use portcullis_rules::plan::Attachments;
 
-use crate::read::{MAX_PAGE_SIZE, collect_pages, ec2_filter};
+use crate::call::{MAX_PAGE_SIZE, collect_pages, ec2_filter};
 
 const OPERATION: &str = "DescribeNetworkInterfaces";
 
-/// As whom Elastic Load Balancing acts.
+/// The principal that Elastic Load Balancing acts as.
 const ELB_REQUESTER: &str = "amazon-elb";
 
-/// Tags under `aws:` that AWS puts on what customers make.
+/// Tags under `aws:` that AWS adds to resources that customers create.
 const CUSTOMER_TAG_PREFIXES: [&str; 4] = [
     "aws:backup:",
     "aws:cloudformation:",
@@ -33,31 +35,34 @@ const CUSTOMER_TAG_PREFIXES: [&str; 4] = [
     "aws:servicecatalog:",
 ];
 
-/// How the names of groups begin and end that AWS services make.
+/// Prefixes and suffixes of the names of groups that AWS services create.
 const SERVICE_GROUP_NAMES: [(&str, &str); 9] = [
-    // Elastic Beanstalk, as its event log names them: `awseb-e-...-stack-AWSEBSecurityGroup-...`.
+    // Elastic Beanstalk, as shown in its event log: `awseb-e-...-stack-AWSEBSecurityGroup-...`.
     ("awseb-e-", ""),
-    // AWS Directory Service Administration Guide, "What gets created with your AWS Managed Microsoft AD".
+    // AWS Directory Service Administration Guide, "What gets created with your AWS Managed
+    // Microsoft AD".
     ("d-", "_controllers"),
     // Amazon WorkSpaces Administration Guide, "Security groups for your WorkSpaces".
     ("d-", "_workspacesMembers"),
     // Amazon EKS User Guide, "View Amazon EKS security group requirements for clusters".
     ("eks-cluster-sg-", ""),
-    // Amazon EMR Management Guide, "Working with Amazon EMR-managed security groups", and the notebooks' likewise.
+    // Amazon EMR Management Guide, "Working with Amazon EMR-managed security groups", and the
+    // same for its notebooks.
     ("ElasticMapReduce-", ""),
     ("ElasticMapReduceEditors-", ""),
     // Amazon GuardDuty User Guide, "How Runtime Monitoring works" (the group of its endpoint).
     ("GuardDutyManagedSecurityGroup-", ""),
-    // Amazon SageMaker AI Developer Guide, "Amazon SageMaker AI domain" (the groups for its file system).
+    // Amazon SageMaker AI Developer Guide, "Amazon SageMaker AI domain" (the groups for its file
+    // system).
     ("security-group-for-inbound-nfs-d-", ""),
     ("security-group-for-outbound-nfs-d-", ""),
 ];
 
-/// AWS Global Accelerator Developer Guide, "Best practices for ENIs and security groups with client IP address
-/// preservation": it makes one such group in each VPC.
+/// The group that Global Accelerator creates in each VPC (AWS Global Accelerator Developer Guide,
+/// "Best practices for ENIs and security groups with client IP address preservation").
 const GLOBAL_ACCELERATOR_GROUP: &str = "GlobalAccelerator";
 
-/// Looks at the interfaces that have the group, and at the group.
+/// Reads the network interfaces that use the group, and classifies them and the group.
 ///
 /// # Errors
 /// When the interfaces cannot be read.
@@ -65,16 +70,14 @@ pub(crate) async fn read_attachments(
     ec2: &Client,
     group: &SecurityGroup,
 ) -> Result<Attachments, ServiceError> {
-    let call = ec2
+    let stream = ec2
         .describe_network_interfaces()
-        .filters(ec2_filter("group-id", &group.id));
-    let stream = call.into_paginator().page_size(MAX_PAGE_SIZE).send();
-    let pages = collect_pages(
-        OPERATION,
-        stream,
-        DescribeNetworkInterfacesOutput::next_token,
-    )
-    .await?;
+        .filters(ec2_filter("group-id", &group.id))
+        .into_paginator()
+        .page_size(MAX_PAGE_SIZE)
+        .send();
+    let next_token = DescribeNetworkInterfacesOutput::next_token;
+    let pages = collect_pages(OPERATION, stream, next_token).await?;
     let mut interfaces = pages
         .iter()
         .flat_map(DescribeNetworkInterfacesOutput::network_interfaces);
@@ -88,6 +91,13 @@ fn belongs_to_load_balancer(interface: &NetworkInterface) -> bool {
     let owner = interface
         .attachment()
         .and_then(|attachment| attachment.instance_owner_id());
+    has_load_balancer_type(interface)
+        || interface.requester_id() == Some(ELB_REQUESTER)
+        || owner == Some(ELB_REQUESTER)
+        || has_elb_description(interface)
+}
+
+fn has_load_balancer_type(interface: &NetworkInterface) -> bool {
     matches!(
         interface.interface_type(),
         Some(
@@ -95,29 +105,40 @@ fn belongs_to_load_balancer(interface: &NetworkInterface) -> bool {
                 | NetworkInterfaceType::NetworkLoadBalancer
                 | NetworkInterfaceType::GatewayLoadBalancer
         )
-    ) || interface.requester_id() == Some(ELB_REQUESTER)
-        || owner == Some(ELB_REQUESTER)
-        || (interface.requester_managed() == Some(true)
-            && interface
-                .description()
-                .is_some_and(|description| description.starts_with("ELB ")))
+    )
+}
+
+/// Anyone can write a description, so it counts only on interfaces that AWS created.
+fn has_elb_description(interface: &NetworkInterface) -> bool {
+    let description = interface.description().unwrap_or_default();
+    interface.requester_managed() == Some(true) && description.starts_with("ELB ")
 }
 
 fn is_service_managed(group: &SecurityGroup) -> bool {
-    let says_so = |key: &String| {
-        let key = key.to_ascii_lowercase();
-        key.starts_with("aws:") && !CUSTOMER_TAG_PREFIXES.iter().any(|own| key.starts_with(own))
-    };
-    group.tags.keys().any(says_so) || group.name.as_deref().is_some_and(is_service_group_name)
+    group.tags.keys().any(|key| is_service_tag(key))
+        || group.name.as_deref().is_some_and(is_service_group_name)
+}
+
+fn is_service_tag(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    let is_customer_tag = CUSTOMER_TAG_PREFIXES
+        .iter()
+        .any(|prefix| key.starts_with(prefix));
+    key.starts_with("aws:") && !is_customer_tag
 }
 
 fn is_service_group_name(name: &str) -> bool {
-    let fits = |(start, end): &(&str, &str)| {
-        name.strip_prefix(start)
-            .and_then(|rest| rest.strip_suffix(end))
-            .is_some_and(|middle| !middle.is_empty())
-    };
-    name == GLOBAL_ACCELERATOR_GROUP || SERVICE_GROUP_NAMES.iter().any(fits)
+    name == GLOBAL_ACCELERATOR_GROUP
+        || SERVICE_GROUP_NAMES
+            .iter()
+            .any(|(prefix, suffix)| has_affixes(name, prefix, suffix))
+}
+
+/// Whether the name has this prefix and suffix, and something between them.
+fn has_affixes(name: &str, prefix: &str, suffix: &str) -> bool {
+    name.strip_prefix(prefix)
+        .and_then(|rest| rest.strip_suffix(suffix))
+        .is_some_and(|middle| !middle.is_empty())
 }
 
 #[cfg(test)]
@@ -126,22 +147,22 @@ mod tests {
 
     use super::*;
 
-    fn named(name: &str) -> SecurityGroup {
+    fn group_named(name: &str) -> SecurityGroup {
         SecurityGroup {
             name: Some(name.to_owned()),
             ..SecurityGroup::default()
         }
     }
 
-    fn tagged(key: &str) -> SecurityGroup {
+    fn group_tagged(key: &str) -> SecurityGroup {
         SecurityGroup {
             tags: [(key.to_owned(), "shop".to_owned())].into(),
-            ..named("web")
+            ..group_named("web")
         }
     }
 
     #[test]
-    fn a_service_made_group_is_known_by_its_name() {
+    fn a_service_managed_group_is_recognized_by_name() {
         for name in [
             "awseb-e-abcdefghij-stack-AWSEBSecurityGroup-1",
             "d-1234567890_controllers",
@@ -154,7 +175,7 @@ mod tests {
             "GuardDutyManagedSecurityGroup-vpc-1",
             "security-group-for-inbound-nfs-d-1",
         ] {
-            assert!(is_service_managed(&named(name)), "{name}");
+            assert!(is_service_managed(&group_named(name)), "{name}");
         }
         for name in [
             "default",
@@ -164,14 +185,14 @@ mod tests {
             "my-ElasticMapReduce-master",
             "launch-wizard-1",
         ] {
-            assert!(!is_service_managed(&named(name)), "{name}");
+            assert!(!is_service_managed(&group_named(name)), "{name}");
         }
     }
 
     #[test]
-    fn a_service_made_group_is_known_by_a_tag_that_only_aws_can_set() {
+    fn a_service_managed_group_is_recognized_by_an_aws_tag() {
         for key in ["aws:eks:cluster-name", "aws:cloud9:environment"] {
-            assert!(is_service_managed(&tagged(key)), "{key}");
+            assert!(is_service_managed(&group_tagged(key)), "{key}");
         }
         for key in [
             "aws:cloudformation:stack-name",
@@ -180,12 +201,12 @@ mod tests {
             "awsApplication",
             "eks:cluster-name",
         ] {
-            assert!(!is_service_managed(&tagged(key)), "{key}");
+            assert!(!is_service_managed(&group_tagged(key)), "{key}");
         }
     }
 
     #[test]
-    fn interfaces_of_load_balancers_are_told_from_others() {
+    fn load_balancer_interfaces_are_recognized() {
         let new = NetworkInterface::builder;
         let owned = NetworkInterfaceAttachment::builder()
             .instance_owner_id(ELB_REQUESTER)

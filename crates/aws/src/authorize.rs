@@ -1,10 +1,11 @@
-//! Adding rules in the place of removed ones.
+//! Adds rules in place of removed ones.
 //!
-//! One permission for each box, with the description in its one range, list or pair. Tags are not part of a permission:
-//! those of a call (`TagSpecifications`) go to every rule that it makes (API Reference, `AuthorizeSecurityGroupIngress`),
-//! so boxes go together exactly when their tags are the same. EC2 takes all permissions of a call or none; where it
-//! refuses them together, each goes alone. A box that is there already (`InvalidPermission.Duplicate`, which also follows
-//! an answer that got lost) is a success; it keeps the description and the tags that it has.
+//! Each rule is sent as one permission, with the description in its one range, list or pair. Tags
+//! are not part of a permission: the tags of a call (`TagSpecifications`) apply to every rule it
+//! creates (EC2 API Reference, `AuthorizeSecurityGroupIngress`), so only rules with the same tags
+//! share a call. EC2 accepts all permissions of a call or none; if it rejects them together, each
+//! is sent alone. A rule that already exists (`InvalidPermission.Duplicate`, which can also follow
+//! a lost response) is a success, and keeps its description and tags.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +13,11 @@ use async_trait::async_trait;
 use aws_sdk_ec2::types::{IpPermission, ResourceType, Tag, TagSpecification};
 use futures_util::stream::{self, StreamExt as _};
 use portcullis_remediation::services::AuthorizeResults;
-use portcullis_remediation::{AuthorizeIngress, ErrorKind, ServiceError};
+use portcullis_remediation::{AuthorizeIngress, ServiceError};
 use portcullis_rules::IngressRule;
 use portcullis_rules::group::Tags;
 
+use crate::call::unexpected_response;
 use crate::convert::to_described_permission;
 use crate::edit::{
     Ec2IngressEditor, MAX_CONCURRENT_CALLS, RULES_PER_CALL, single_rule_may_be_at_fault,
@@ -24,45 +26,67 @@ use crate::error::{CallError, call_error};
 
 const OPERATION: &str = "AuthorizeSecurityGroupIngress";
 
-/// "There is such a rule already" (Amazon EC2 API Reference, "Error codes for the Amazon EC2 API").
+/// "The rule already exists" (Amazon EC2 API Reference, "Error codes for the Amazon EC2 API").
 const DUPLICATE_RULE_CODE: &str = "InvalidPermission.Duplicate";
 
-/// A box and its place in the request.
+/// A rule and its index in the request.
 type IndexedRule<'a> = (usize, &'a IngressRule);
 
+/// The result for a rule and its index in the request.
+type IndexedResult = (usize, Result<(), ServiceError>);
+
 impl Ec2IngressEditor {
-    /// One call for all; one each when EC2 will not have them together.
-    async fn authorize_batch(&self, group_id: &str, some: &[IndexedRule<'_>]) -> AuthorizeResults {
-        let rules: Vec<IngressRule> = some.iter().map(|(_, rule)| (*rule).clone()).collect();
-        match self.send_authorize(group_id, &rules).await {
-            Err(failure) if rules.len() > 1 && single_rule_may_be_at_fault(&failure, &rules) => {
-                tracing::info!(group.id = group_id, error = %failure.error, "authorizing one by one");
-                self.authorize_each(group_id, &rules).await
+    async fn authorize_indexed(
+        &self,
+        group_id: &str,
+        batch: Vec<IndexedRule<'_>>,
+    ) -> Vec<IndexedResult> {
+        let rules: Vec<_> = batch.iter().map(|(_, rule)| (*rule).clone()).collect();
+        let results = self.authorize_batch(group_id, &rules).await;
+        batch
+            .into_iter()
+            .map(|(index, _)| index)
+            .zip(results)
+            .collect()
+    }
+
+    /// Authorizes all rules in one call, or in one call each if EC2 rejects them together.
+    async fn authorize_batch(&self, group_id: &str, rules: &[IngressRule]) -> AuthorizeResults {
+        match self.send_authorize(group_id, rules).await {
+            Err(failure) if rules.len() > 1 && single_rule_may_be_at_fault(&failure, rules) => {
+                let error = &failure.error;
+                tracing::info!(group.id = group_id, %error, "authorizing rules one by one");
+                self.authorize_each(group_id, rules).await
             }
-            outcome => {
-                let outcome = accept_duplicate(outcome, &rules);
-                rules.iter().map(|_| outcome.clone()).collect()
+            result => {
+                let result = accept_duplicate(result, rules);
+                rules.iter().map(|_| result.clone()).collect()
             }
         }
     }
 
     async fn authorize_each(&self, group_id: &str, rules: &[IngressRule]) -> AuthorizeResults {
-        let calls: Vec<_> =
-            rules
-                .chunks(1)
-                .map(|rule| async move {
-                    accept_duplicate(self.send_authorize(group_id, rule).await, rule)
-                })
-                .collect();
+        let calls: Vec<_> = rules
+            .chunks(1)
+            .map(|rule| self.authorize_single(group_id, rule))
+            .collect();
         stream::iter(calls)
             .buffered(MAX_CONCURRENT_CALLS)
             .collect()
             .await
     }
 
+    async fn authorize_single(
+        &self,
+        group_id: &str,
+        rule: &[IngressRule],
+    ) -> Result<(), ServiceError> {
+        accept_duplicate(self.send_authorize(group_id, rule).await, rule)
+    }
+
     async fn send_authorize(&self, group_id: &str, rules: &[IngressRule]) -> Result<(), CallError> {
         let permissions: Vec<IpPermission> = rules.iter().map(to_described_permission).collect();
-        let answer = self
+        let output = self
             .ec2
             .authorize_security_group_ingress()
             .group_id(group_id)
@@ -71,19 +95,11 @@ impl Ec2IngressEditor {
             .send()
             .await
             .map_err(|error| call_error(OPERATION, &error))?;
-        if answer.r#return() == Some(true) {
-            return Ok(());
+        if output.r#return() != Some(true) {
+            let reason = "EC2 did not confirm the call";
+            return Err(CallError::from(unexpected_response(OPERATION, reason)));
         }
-        let error = ServiceError::new(
-            OPERATION,
-            ErrorKind::Other,
-            "EC2 did not answer that it succeeded",
-        );
-        Err(CallError {
-            error,
-            code: None,
-            refused: false,
-        })
+        Ok(())
     }
 }
 
@@ -92,77 +108,69 @@ impl AuthorizeIngress for Ec2IngressEditor {
     async fn authorize_rules(&self, group_id: &str, rules: &[IngressRule]) -> AuthorizeResults {
         let calls: Vec<_> = batch_by_tags(rules)
             .into_iter()
-            .map(|some| async move {
-                let outcomes = self.authorize_batch(group_id, &some).await;
-                some.iter()
-                    .map(|(place, _)| *place)
-                    .zip(outcomes)
-                    .collect::<Vec<_>>()
-            })
+            .map(|batch| self.authorize_indexed(group_id, batch))
             .collect();
-        let outcomes: Vec<_> = stream::iter(calls)
+        let batches: Vec<Vec<IndexedResult>> = stream::iter(calls)
             .buffered(MAX_CONCURRENT_CALLS)
             .collect()
             .await;
-        let mut outcomes: Vec<_> = outcomes.into_iter().flatten().collect();
-        outcomes.sort_by_key(|(place, _)| *place);
-        outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+        let mut results: Vec<_> = batches.into_iter().flatten().collect();
+        results.sort_by_key(|(index, _)| *index);
+        results.into_iter().map(|(_, result)| result).collect()
     }
 }
 
-/// What is sent in one call: boxes with the same tags, and not too many.
+/// The rules of each call: they have the same tags, and there are not too many.
 fn batch_by_tags(rules: &[IngressRule]) -> Vec<Vec<IndexedRule<'_>>> {
-    let mut alike: BTreeMap<Tags, Vec<IndexedRule<'_>>> = BTreeMap::new();
-    for (place, rule) in rules.iter().enumerate() {
-        alike
-            .entry(settable_tags(rule))
-            .or_default()
-            .push((place, rule));
+    let mut by_tags: BTreeMap<Tags, Vec<IndexedRule<'_>>> = BTreeMap::new();
+    for indexed in rules.iter().enumerate() {
+        let tags = settable_tags(indexed.1);
+        by_tags.entry(tags).or_default().push(indexed);
     }
-    alike
+    by_tags
         .values()
-        .flat_map(|some| some.chunks(RULES_PER_CALL).map(<[_]>::to_vec))
+        .flat_map(|rules| rules.chunks(RULES_PER_CALL).map(<[_]>::to_vec))
         .collect()
 }
 
-/// A box alone that is there already is a success; of several, nobody knows which one it is.
+/// A duplicate is a success if the call had one rule: of several, it is unknown which one already
+/// exists.
 fn accept_duplicate(
-    outcome: Result<(), CallError>,
+    result: Result<(), CallError>,
     rules: &[IngressRule],
 ) -> Result<(), ServiceError> {
-    match outcome {
-        Err(failure)
-            if rules.len() == 1 && failure.code.as_deref() == Some(DUPLICATE_RULE_CODE) =>
-        {
-            Ok(())
-        }
-        outcome => Ok(outcome?),
+    match result {
+        Err(failure) if rules.len() == 1 && is_duplicate(&failure) => Ok(()),
+        result => Ok(result?),
     }
 }
 
-/// The tags that we can set: `aws:` is kept for AWS, and EC2 refuses a call with such a key (Amazon EC2 User Guide, "Tag
-/// restrictions").
+fn is_duplicate(failure: &CallError) -> bool {
+    failure.code.as_deref() == Some(DUPLICATE_RULE_CODE)
+}
+
+/// The tags that we can set: `aws:` is reserved, and EC2 rejects a call with such a key (Amazon EC2
+/// User Guide, "Tag restrictions").
 fn settable_tags(rule: &IngressRule) -> Tags {
-    let own = rule
-        .tags
+    rule.tags
         .iter()
-        .filter(|(key, _)| !key.to_ascii_lowercase().starts_with("aws:"));
-    own.map(|(key, value)| (key.clone(), value.clone()))
+        .filter(|(key, _)| !key.to_ascii_lowercase().starts_with("aws:"))
+        .map(|(key, value)| (key.clone(), value.clone()))
         .collect()
 }
 
-/// `None` without tags: then the call needs no permission to tag.
+/// `None` without tags: the call then needs no permission to create tags.
 fn tag_specifications(rule: &IngressRule) -> Option<Vec<TagSpecification>> {
-    let tags = settable_tags(rule);
-    if tags.is_empty() {
-        return None;
-    }
-    let tags = tags
+    let tags: Vec<_> = settable_tags(rule)
         .into_iter()
         .map(|(key, value)| Tag::builder().key(key).value(value).build())
         .collect();
-    let all = TagSpecification::builder()
+    if tags.is_empty() {
+        return None;
+    }
+    let specification = TagSpecification::builder()
         .resource_type(ResourceType::SecurityGroupRule)
-        .set_tags(Some(tags));
-    Some(vec![all.build()])
+        .set_tags(Some(tags))
+        .build();
+    Some(vec![specification])
 }

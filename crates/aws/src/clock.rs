@@ -1,4 +1,4 @@
-//! The time of the machine.
+//! The system clock.
 
 use std::time::Duration;
 

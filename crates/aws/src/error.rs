@@ -1,8 +1,9 @@
-//! What a failed call means for the use case.
+//! Classifies failed AWS calls.
 //!
-//! EC2 models no errors, so everything hangs on the code (Amazon EC2 API Reference, "Error codes for the Amazon EC2
-//! API"; Amazon SNS API Reference, "Publish" and "Common errors"). Codes are compared as they are sent: a code that is
-//! not listed is [`ErrorKind::WrongType`], which nobody takes for success.
+//! EC2 does not model its errors, so the error code decides (Amazon EC2 API Reference, "Error codes
+//! for the Amazon EC2 API"; Amazon SNS API Reference, "Publish" and "Common errors"). Codes are
+//! compared exactly. A code that is not listed becomes [`ErrorKind::Other`], which is never treated
+//! as success.
 
 use std::error::Error;
 
@@ -12,24 +13,36 @@ use aws_sdk_ec2::operation::RequestId as _;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use portcullis_remediation::{ErrorKind, ServiceError};
 
-/// A failed call, with what only this room needs to know about it.
+/// A failed call, with details that only this crate uses.
 #[derive(Debug)]
 pub(crate) struct CallError {
-    /// What the use case sees.
+    /// The error for the callers of this crate.
     pub(crate) error: ServiceError,
-    /// The service's error code.
+    /// The error code of the service.
     pub(crate) code: Option<String>,
-    /// The service answered that this request is wrong (HTTP 4xx): another one may do better.
-    pub(crate) refused: bool,
+    /// Whether the service rejected the request itself (HTTP 4xx), so that a different request may
+    /// succeed.
+    pub(crate) rejected: bool,
 }
 
 impl From<CallError> for ServiceError {
-    fn from(failure: CallError) -> Self {
-        failure.error
+    fn from(call: CallError) -> Self {
+        call.error
     }
 }
 
-/// Reads a failure of the SDK, after its own retries.
+impl From<ServiceError> for CallError {
+    /// An error that we found in a response which reported success.
+    fn from(error: ServiceError) -> Self {
+        Self {
+            error,
+            code: None,
+            rejected: false,
+        }
+    }
+}
+
+/// Converts an error of the SDK, which has already made its own retries.
 pub(crate) fn call_error<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> CallError
 where
     E: ProvideErrorMetadata + Error + 'static,
@@ -38,7 +51,7 @@ where
     let status = error.raw_response().map(|raw| raw.status().as_u16());
     CallError {
         error: ServiceError::new(operation, error_kind(error), error_message(error)),
-        refused: code.is_some() && status.is_some_and(|status| (400..500).contains(&status)),
+        rejected: code.is_some() && status.is_some_and(|status| (400..500).contains(&status)),
         code,
     }
 }
@@ -49,21 +62,23 @@ where
 {
     match error {
         SdkError::ServiceError(_) => error.code().map_or(ErrorKind::Other, kind_from_code),
-        // Nothing was heard, or something that ends in the middle: the call may have happened.
+        // No response, or an incomplete one: the call may have taken effect.
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => ErrorKind::NoAnswer,
-        SdkError::DispatchFailure(sent) if !sent.is_user() && !lacks_credentials(error) => {
+        SdkError::DispatchFailure(failure)
+            if !failure.is_user() && !is_missing_credentials(error) =>
+        {
             ErrorKind::NoAnswer
         }
         SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) | _ => ErrorKind::Other,
     }
 }
 
-/// The SDK files missing credentials under failures to send. Such a call surely did not happen.
-fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
+/// The SDK reports missing credentials as a dispatch failure. Such a call never left the process.
+fn is_missing_credentials(error: &(dyn Error + 'static)) -> bool {
     error_chain(error).any(<dyn Error + 'static>::is::<CredentialsError>)
 }
 
-/// An error and what caused it, in words.
+/// The messages of an error and its causes, outermost first.
 pub(crate) fn format_error_chain(error: &(dyn Error + 'static)) -> String {
     error_chain(error)
         .map(ToString::to_string)
@@ -71,7 +86,7 @@ pub(crate) fn format_error_chain(error: &(dyn Error + 'static)) -> String {
         .join(": ")
 }
 
-/// The error and what caused it, outermost first.
+/// The error and its causes, outermost first.
 fn error_chain<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -117,19 +132,19 @@ fn kind_from_code(code: &str) -> ErrorKind {
     }
 }
 
-/// Code, message and request id as the service gave them; the chain of causes when it gave no code.
+/// Code, message and request id from the service, or the chain of causes when there is no code.
 fn error_message<E>(error: &SdkError<E, HttpResponse>) -> String
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    let said = match (error.code(), error.message()) {
+    let message = match (error.code(), error.message()) {
         (Some(code), Some(message)) => format!("{code}: {message}"),
         (Some(code), None) => code.to_owned(),
         (None, _) => format_error_chain(error),
     };
     match error.request_id() {
-        Some(id) => format!("{said} (request id {id})"),
-        None => said,
+        Some(id) => format!("{message} (request id {id})"),
+        None => message,
     }
 }
 
@@ -138,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_told_apart() {
+    fn error_codes_are_classified() {
         for (code, kind) in [
             ("RequestLimitExceeded", ErrorKind::Throttled),
             ("EC2ThrottledException", ErrorKind::Throttled),
@@ -146,7 +161,7 @@ mod tests {
             ("KMSThrottling", ErrorKind::Throttled),
             ("UnauthorizedOperation", ErrorKind::Denied),
             ("AuthFailure", ErrorKind::Denied),
-            // Fresh keys help, so another attempt may: no denial.
+            // A retry with new credentials may succeed, so this is not a denial.
             ("ExpiredToken", ErrorKind::Other),
             ("AuthorizationError", ErrorKind::Denied),
             ("KMSAccessDenied", ErrorKind::Denied),

@@ -1,4 +1,5 @@
-//! The one HTTPS connector: which roots it trusts, how long it waits, and how it is opened ahead of the first call.
+//! The shared HTTPS connector: which root certificates it trusts, its timeouts, and how connections
+//! are opened before the first call.
 
 use std::time::Duration;
 
@@ -9,47 +10,49 @@ use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::{
-    HttpConnector as _, HttpConnectorSettings, SharedHttpConnector,
+    HttpConnector as _, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use futures_util::future::join_all;
-
 use portcullis_remediation::Partition;
 
-use crate::client::{ConnectError, Timing};
+use crate::config::{ConnectError, Timing};
 
-/// Reading and decoding the 140 roots of a system is 70 % of what a plain init executes; the endpoints of AWS need five
-/// of them.
+/// The five roots that AWS endpoints use. Reading and decoding the 140 roots of an operating
+/// system takes 70 % of the instructions of an init without this list.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
 
-/// How long opening a connection ahead may hold up the start.
+/// How long opening connections in advance may delay the start.
 const WARM_UP_TIMEOUT: Duration = Duration::from_secs(1);
 
-// Without it aws-lc gathers CPU-jitter entropy at the first TLS handshake: 95 % of all instructions of a cold start.
+// Without this variable, aws-lc gathers CPU-jitter entropy at the first TLS handshake, which takes
+// 95 % of all instructions of a cold start.
 const _: () = assert!(
     option_env!("AWS_LC_SYS_NO_JITTER_ENTROPY").is_some(),
     "build with AWS_LC_SYS_NO_JITTER_ENTROPY=1, which .cargo/config.toml of this repository sets"
 );
 
-/// Whom to trust.
+/// The root certificates to trust.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Roots {
-    /// The roots of Amazon, built in.
+    /// The built-in roots of Amazon.
     Amazon,
-    /// Those of the operating system, or of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+    /// The roots of the operating system, or of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
     Native,
-    /// Those of a PEM file and no others (`AWS_CA_BUNDLE`).
+    /// The roots in a PEM file and no others (`AWS_CA_BUNDLE`).
     Bundle(Vec<u8>),
 }
 
 impl Roots {
-    /// The choice for a region, given the environment.
+    /// Chooses the roots for a region, given the environment.
     ///
-    /// Endpoints of partitions other than `aws` are not known to chain to Amazon's own roots. Endpoint overrides keep
-    /// the built-in roots: whoever runs a TLS endpoint of their own names its roots as well.
+    /// Endpoints of partitions other than `aws` are not known to use Amazon's own roots. Endpoint
+    /// overrides keep the built-in roots: whoever runs a TLS endpoint of their own also specifies
+    /// its roots.
     ///
     /// # Errors
-    /// When the file that `AWS_CA_BUNDLE` names cannot be read or holds no certificate.
+    /// When the file in `AWS_CA_BUNDLE` cannot be read or contains no certificate.
     pub(crate) fn for_region(
         region: &str,
         env: &dyn Fn(&str) -> Option<String>,
@@ -57,14 +60,19 @@ impl Roots {
         if let Some(path) = env("AWS_CA_BUNDLE") {
             return read_ca_bundle(&path);
         }
-        let native = env("SSL_CERT_FILE").is_some() || env("SSL_CERT_DIR").is_some();
-        Ok(
-            if native || !Partition::for_region(region).is_commercial() {
-                Self::Native
-            } else {
-                Self::Amazon
-            },
-        )
+        let has_native = env("SSL_CERT_FILE").is_some() || env("SSL_CERT_DIR").is_some();
+        if has_native || !Partition::for_region(region).is_commercial() {
+            return Ok(Self::Native);
+        }
+        Ok(Self::Amazon)
+    }
+
+    /// Uses the roots of the operating system instead of the built-in ones.
+    pub(crate) fn prefer_native(self) -> Self {
+        match self {
+            Self::Amazon | Self::Native => Self::Native,
+            Self::Bundle(pem) => Self::Bundle(pem),
+        }
     }
 
     fn into_trust_store(self) -> TrustStore {
@@ -77,19 +85,23 @@ impl Roots {
 }
 
 fn read_ca_bundle(path: &str) -> Result<Roots, ConnectError> {
-    let unusable = |reason: String| ConnectError::CaBundle {
-        path: path.to_owned(),
-        reason,
-    };
-    let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
+    let pem = std::fs::read(path).map_err(|error| ca_bundle_error(path, error.to_string()))?;
     let text = String::from_utf8_lossy(&pem);
     if !text.contains("-----BEGIN CERTIFICATE-----") {
-        return Err(unusable("it holds no PEM certificate".to_owned()));
+        return Err(ca_bundle_error(path, "it contains no PEM certificate"));
     }
     Ok(Roots::Bundle(pem))
 }
 
-/// Builds the connector. The timeouts belong here: a shared connector never sees those of a client's configuration.
+fn ca_bundle_error(path: &str, reason: impl Into<String>) -> ConnectError {
+    ConnectError::CaBundle {
+        path: path.to_owned(),
+        reason: reason.into(),
+    }
+}
+
+/// Builds the connector. The timeouts are set here because a shared connector does not see those
+/// of a client's configuration.
 pub(crate) fn build_connector(
     roots: Roots,
     proxy: ProxyConfig,
@@ -113,10 +125,17 @@ pub(crate) fn build_connector(
     Ok(SharedHttpConnector::new(connector))
 }
 
+/// An HTTP client that always uses this connector. The SDK would otherwise build a connector of
+/// its own.
+pub(crate) fn shared_http_client(connector: &SharedHttpConnector) -> SharedHttpClient {
+    let connector = connector.clone();
+    http_client_fn(move |_, _| connector.clone())
+}
+
 /// Opens a connection to each of these URLs and leaves it in the pool.
 ///
-/// An unsigned HEAD needs no permission and leaves no trace in `CloudTrail`. What it answers, and whether it answers
-/// at all, does not matter: the first real call would find out the same.
+/// An unsigned HEAD request needs no permission and leaves no trace in `CloudTrail`. The response,
+/// or its absence, does not matter: the first real call would find out the same.
 pub(crate) async fn warm_up_connections(connector: &SharedHttpConnector, urls: &[String]) {
     join_all(urls.iter().map(|url| send_head_request(connector, url))).await;
 }
@@ -126,15 +145,14 @@ async fn send_head_request(connector: &SharedHttpConnector, url: &str) {
     if request.set_method("HEAD").is_err() || request.set_uri(url).is_err() {
         return;
     }
-    let answer = Timeout::new(
-        connector.call(request),
-        TokioSleep::new().sleep(WARM_UP_TIMEOUT),
-    )
-    .await;
-    match answer {
-        Ok(Ok(response)) => tracing::debug!(url, status = response.status().as_u16(), "connected"),
-        Ok(Err(error)) => tracing::debug!(url, %error, "not connected ahead"),
-        Err(_) => tracing::debug!(url, "not connected ahead in time"),
+    let limit = TokioSleep::new().sleep(WARM_UP_TIMEOUT);
+    match Timeout::new(connector.call(request), limit).await {
+        Ok(Ok(response)) => {
+            let status = response.status().as_u16();
+            tracing::debug!(url, status, "connection opened in advance");
+        }
+        Ok(Err(error)) => tracing::debug!(url, %error, "connection not opened in advance"),
+        Err(_) => tracing::debug!(url, "connection not opened in advance: timeout"),
     }
 }
 
@@ -147,7 +165,7 @@ mod tests {
 
     use super::*;
 
-    fn choose(region: &str, env: &[(&str, &str)]) -> Result<Roots, ConnectError> {
+    fn roots_for(region: &str, env: &[(&str, &str)]) -> Result<Roots, ConnectError> {
         let env: BTreeMap<_, _> = env.iter().copied().collect();
         Roots::for_region(region, &|name| {
             env.get(name).map(|value| (*value).to_owned())
@@ -155,9 +173,9 @@ mod tests {
     }
 
     #[test]
-    fn the_roots_of_amazon_serve_the_commercial_regions() {
-        assert_eq!(choose("eu-central-1", &[]).unwrap(), Roots::Amazon);
-        assert_eq!(choose("us-east-1", &[]).unwrap(), Roots::Amazon);
+    fn commercial_regions_use_the_amazon_roots() {
+        assert_eq!(roots_for("eu-central-1", &[]).unwrap(), Roots::Amazon);
+        assert_eq!(roots_for("us-east-1", &[]).unwrap(), Roots::Amazon);
         for region in [
             "cn-north-1",
             "us-gov-west-1",
@@ -166,16 +184,16 @@ mod tests {
             "eu-isoe-west-1",
             "eusc-de-east-1",
         ] {
-            assert_eq!(choose(region, &[]).unwrap(), Roots::Native, "{region}");
+            assert_eq!(roots_for(region, &[]).unwrap(), Roots::Native, "{region}");
         }
     }
 
     #[test]
-    fn roots_named_in_the_environment_are_used() {
-        let system = choose("us-east-1", &[("SSL_CERT_FILE", "/somewhere.pem")]);
-        assert_eq!(system.unwrap(), Roots::Native);
+    fn roots_in_the_environment_are_used() {
+        let native = roots_for("us-east-1", &[("SSL_CERT_FILE", "/somewhere.pem")]);
+        assert_eq!(native.unwrap(), Roots::Native);
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/amazon_roots.pem");
-        let bundle = choose(
+        let bundle = roots_for(
             "us-east-1",
             &[("AWS_CA_BUNDLE", path), ("SSL_CERT_FILE", path)],
         );
@@ -183,18 +201,18 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_that_is_none_is_an_error_that_names_it() {
+    fn an_invalid_bundle_is_an_error_with_its_path() {
         for path in [
             "/no/such/file.pem",
             concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
         ] {
-            let error = choose("us-east-1", &[("AWS_CA_BUNDLE", path)]).unwrap_err();
+            let error = roots_for("us-east-1", &[("AWS_CA_BUNDLE", path)]).unwrap_err();
             assert!(error.to_string().contains(path), "{error}");
         }
     }
 
     #[tokio::test]
-    async fn every_choice_of_roots_makes_a_connector() {
+    async fn every_choice_of_roots_builds_a_connector() {
         let bundle = Roots::Bundle(AMAZON_ROOTS.to_vec());
         for roots in [Roots::Amazon, Roots::Native, bundle] {
             assert!(build_connector(roots, ProxyConfig::disabled(), &Timing::default()).is_ok());
@@ -202,14 +220,14 @@ mod tests {
     }
 
     #[test]
-    fn the_built_in_roots_are_five() {
+    fn five_roots_are_built_in() {
         let text = String::from_utf8(AMAZON_ROOTS.to_vec()).unwrap();
         assert_eq!(text.matches("-----BEGIN CERTIFICATE-----").count(), 5);
         assert_eq!(text.matches("SHA-256 ").count(), 5);
     }
 
     #[tokio::test]
-    async fn connecting_ahead_sends_an_unsigned_head_and_ignores_failure() {
+    async fn warm_up_sends_an_unsigned_head_request_and_ignores_failures() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let server = thread::spawn(move || {

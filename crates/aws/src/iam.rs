@@ -1,49 +1,52 @@
-//! The IAM actions behind the calls of this crate. The template grants exactly those that the functions make, and a test
-//! compares the two; [`AUDIT`] is for people.
+//! The IAM actions that the calls of this crate require.
 //!
-//! Source of the names and of what they can be scoped to: Service Authorization Reference, "Actions, resources, and
-//! condition keys" for Amazon EC2, Amazon SNS, AWS Systems Manager and AWS KMS.
+//! The template grants exactly those that the functions need, and a test compares the two.
+//! [`AUDIT`] is for the command line.
+//!
+//! Source of the names and their possible scopes: Service Authorization Reference, "Actions,
+//! resources, and condition keys" for Amazon EC2, Amazon SNS, AWS Systems Manager and AWS KMS.
 
-/// What reading and telling need, in every mode.
+/// Actions for reading groups and publishing alerts, in every mode.
 ///
-/// The `Describe` actions know no resource but `*`; `GetManagedPrefixListEntries` can be scoped to prefix lists and
-/// `Publish` to the topic.
+/// The `Describe` actions support no resource but `*`. `GetManagedPrefixListEntries` can be scoped
+/// to prefix lists, and `Publish` to the topic.
 pub const ACTIONS: &[&str] = &[
     // The group, and the groups that use a prefix list.
     "ec2:DescribeSecurityGroups",
-    // Its rules, one by one.
+    // Its rules, with their ids.
     "ec2:DescribeSecurityGroupRules",
-    // The entries of the prefix lists that its rules name.
+    // The entries of the prefix lists that its rules refer to.
     "ec2:GetManagedPrefixListEntries",
-    // What the group is attached to, when a guardrail of the policy asks.
+    // What the group is attached to, if a guardrail of the policy needs to know.
     "ec2:DescribeNetworkInterfaces",
     // The alert.
     "sns:Publish",
 ];
 
-/// What changes something: only for enforce mode.
+/// Actions that change a group: only for enforce mode.
 ///
-/// Removing and adding can be scoped to security groups, never to a CIDR.
+/// Revoking and authorizing can be scoped to security groups, but not to a CIDR.
 pub const MUTATING: &[&str] = &[
-    // A rule that is forbidden.
+    // Removes a forbidden rule.
     "ec2:RevokeSecurityGroupIngress",
-    // What is kept of it, or opened again to trusted sources.
+    // Adds what is kept of a removed rule, or access for trusted sources.
     "ec2:AuthorizeSecurityGroupIngress",
-    // With its tags: a call that adds rules with tags needs this on the new rules (Service Authorization Reference,
-    // dependent actions of `AuthorizeSecurityGroupIngress`). `ec2:CreateAction` confines it to rules being made.
+    // Tags the added rule: a call that adds rules with tags needs this action on the new rules
+    // (Service Authorization Reference, dependent actions of `AuthorizeSecurityGroupIngress`).
+    // The condition key `ec2:CreateAction` limits it to rules that are being created.
     "ec2:CreateTags",
 ];
 
-/// What reading the policy needs where `PORTCULLIS_POLICY` names a parameter: on that one alone.
+/// Action for reading the policy from the parameter in `PORTCULLIS_POLICY`: on that parameter only.
 pub const PARAMETER: &[&str] = &["ssm:GetParameter"];
 
-/// What publishing needs on the key of a topic that is encrypted with a customer managed key. The call is SNS's own,
-/// made on the publisher's behalf.
+/// Actions for publishing to a topic that is encrypted with a customer managed key: on that key.
+/// SNS makes these calls on the publisher's behalf.
 ///
 /// Source: Amazon SNS Developer Guide, "Managing encryption keys and costs".
 pub const ENCRYPTED_TOPIC: &[&str] = &["kms:Decrypt", "kms:GenerateDataKey*"];
 
-/// What `portcullis audit` needs on the live account. `DescribeRegions` only for all regions.
+/// Actions for `portcullis audit` on a live account. `DescribeRegions` only with `--all-regions`.
 pub const AUDIT: &[&str] = &[
     "ec2:DescribeRegions",
     "ec2:DescribeSecurityGroups",

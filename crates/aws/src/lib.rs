@@ -1,14 +1,17 @@
-//! The only room that speaks AWS: the ports of the use case over EC2 and SNS, the text of a policy out of SSM, and the
-//! [`Session`] of a person who audits.
+//! The only crate that calls AWS: it implements the service traits of `portcullis-remediation` over
+//! EC2 and SNS, reads the policy from SSM, and provides the [`Session`] of the command line.
 //!
-//! [`Aws::connect`] builds everything once; [`Aws::reader`], [`Aws::changer`] and [`Aws::teller`] are separate handles,
-//! so that a composition for monitor mode can be built which is never handed anything that changes. Nothing of the SDK
-//! gets out of here: failures come out as `ServiceError`s, and [`iam`] lists the permissions that the calls need.
+//! [`Aws::connect`] builds the clients once. [`Aws::group_reader`], [`Aws::ingress_editor`] and
+//! [`Aws::alert_publisher`] are separate, so that a function in monitor mode is built without
+//! anything that changes a group. No SDK type is public: errors are `ServiceError`s. [`iam`] lists
+//! the permissions that the calls require.
 
 mod attachments;
 mod authorize;
-pub mod client;
+mod call;
+mod client;
 mod clock;
+mod config;
 mod convert;
 mod edit;
 mod error;
@@ -23,8 +26,9 @@ mod read;
 mod revoke;
 mod session;
 
-pub use client::{Aws, ConnectError, Timing};
+pub use client::Aws;
 pub use clock::SystemClock;
+pub use config::{ConnectError, Timing};
 pub use edit::Ec2IngressEditor;
 pub use list::Ec2GroupLister;
 pub use publish::SnsPublisher;

@@ -1,4 +1,4 @@
-//! Listing all groups of a region, a page at a time.
+//! Lists all groups of a region, page by page.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,27 +6,32 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::describe_security_group_rules::DescribeSecurityGroupRulesOutput;
-use aws_sdk_ec2::types::{Filter, SecurityGroupRule};
+use aws_sdk_ec2::operation::describe_security_groups::DescribeSecurityGroupsOutput;
+use aws_sdk_ec2::types::{Filter, SecurityGroup as Described, SecurityGroupRule};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use portcullis_remediation::{ErrorKind, GroupLister, GroupPage, ServiceError};
 use portcullis_rules::{PrefixLists, SecurityGroup};
 
-use crate::error::call_error;
-use crate::merge::{add_rule_ids, group_without_rules, merge_group};
-use crate::prefix_lists;
-use crate::read::{
+use crate::call::{
     DESCRIBE_SECURITY_GROUP_RULES, DESCRIBE_SECURITY_GROUPS, MAX_PAGE_SIZE, collect_pages,
     unexpected_response,
 };
+use crate::error::call_error;
+use crate::merge::{add_rule_ids, group_without_rules, merge_group};
+use crate::prefix_lists::{read_lists_into, referenced_list_ids};
 
-/// EC2 takes at most so many values in a filter (User Guide, "List and filter your resources").
+/// Most values that EC2 accepts in a filter (User Guide, "List and filter your resources").
 const MAX_FILTER_VALUES: usize = 200;
 
-/// Calls for rules at the same time: a page of a thousand bad groups takes five.
+/// Concurrent calls for rules: a page of a thousand groups with findings takes five calls.
 const MAX_CONCURRENT_RULE_CALLS: usize = 2;
 
-/// Lists groups with `DescribeSecurityGroups`, their rules with `DescribeSecurityGroupRules`, and the entries of the
-/// prefix lists that they name with `GetManagedPrefixListEntries`, each list once. Changes nothing.
+/// Groups that cannot be read, without their rules, and why.
+type UnreadableGroups = Vec<(SecurityGroup, ServiceError)>;
+
+/// Lists groups with `DescribeSecurityGroups`, their rules with `DescribeSecurityGroupRules`, and
+/// the entries of the prefix lists they refer to with `GetManagedPrefixListEntries`, each list
+/// once. Changes nothing.
 #[derive(Debug)]
 pub struct Ec2GroupLister {
     ec2: Client,
@@ -34,7 +39,7 @@ pub struct Ec2GroupLister {
     cache: Mutex<PrefixListCache>,
 }
 
-/// The prefix lists met so far, and the names of all that were asked for: some do not exist.
+/// The prefix lists read so far, and the ids of all that were requested: some do not exist.
 #[derive(Debug, Default)]
 struct PrefixListCache {
     lists: PrefixLists,
@@ -50,66 +55,76 @@ impl Ec2GroupLister {
         }
     }
 
-    /// With pages of another size; EC2 takes 5 to 1000.
+    /// Sets the page size. EC2 accepts 5 to 1000.
     #[must_use]
     pub fn with_page_size(self, page_size: i32) -> Self {
         Self { page_size, ..self }
     }
 
-    /// The lists that are known after reading those which these groups name and nobody has asked for yet; and those that
-    /// cannot be read.
+    async fn describe_groups(
+        &self,
+        token: Option<&str>,
+    ) -> Result<DescribeSecurityGroupsOutput, ServiceError> {
+        self.ec2
+            .describe_security_groups()
+            .max_results(self.page_size)
+            .set_next_token(token.map(str::to_owned))
+            .send()
+            .await
+            .map_err(|error| call_error(DESCRIBE_SECURITY_GROUPS, &error).error)
+    }
+
+    /// All known lists after reading those of these groups that were not requested before, and the
+    /// errors of those that cannot be read.
     async fn load_prefix_lists(
         &self,
         groups: &[SecurityGroup],
     ) -> (PrefixLists, BTreeMap<String, ServiceError>) {
-        let mut unknown =
-            prefix_lists::referenced_list_ids(groups.iter().flat_map(|group| &group.rules));
+        let rules = groups.iter().flat_map(|group| &group.rules);
+        let mut new_ids = referenced_list_ids(rules);
         let mut lists = {
-            let known = self.lock_cache();
-            unknown.retain(|id| !known.requested.contains(*id));
-            known.lists.clone()
+            let cache = self.lock_cache();
+            new_ids.retain(|id| !cache.requested.contains(*id));
+            cache.lists.clone()
         };
-        if unknown.is_empty() {
+        if new_ids.is_empty() {
             return (lists, BTreeMap::new());
         }
-        let unread = prefix_lists::read_lists_into(&self.ec2, unknown.clone(), &mut lists).await;
-        let mut known = self.lock_cache();
-        known.lists.clone_from(&lists);
-        known.requested.extend(
-            unknown
-                .into_iter()
-                .filter(|id| !unread.contains_key(*id))
-                .map(str::to_owned),
-        );
-        (lists, unread)
+        let errors = read_lists_into(&self.ec2, new_ids.clone(), &mut lists).await;
+        let readable = new_ids
+            .into_iter()
+            .filter(|id| !errors.contains_key(*id))
+            .map(str::to_owned);
+        let mut cache = self.lock_cache();
+        cache.lists.clone_from(&lists);
+        cache.requested.extend(readable);
+        drop(cache);
+        (lists, errors)
     }
 
-    /// The ingress rules of these groups, by group.
+    /// The ingress rules of these groups, by group id.
     async fn rules_by_group(
         &self,
         groups: &[SecurityGroup],
     ) -> Result<BTreeMap<String, Vec<SecurityGroupRule>>, ServiceError> {
         let calls: Vec<_> = groups
             .chunks(MAX_FILTER_VALUES)
-            .map(|some| self.describe_rules(some))
+            .map(|chunk| self.describe_rules(chunk))
             .collect();
-        let answers: Vec<_> = stream::iter(calls)
+        let chunks: Vec<_> = stream::iter(calls)
             .buffered(MAX_CONCURRENT_RULE_CALLS)
             .try_collect()
             .await?;
-        let mut rules = BTreeMap::<_, Vec<_>>::new();
-        for rule in answers
-            .into_iter()
-            .flatten()
-            .filter(|rule| rule.is_egress() != Some(true))
-        {
-            let group = rule.group_id().filter(|id| !id.is_empty());
-            let group = group.ok_or_else(|| {
-                unexpected_response(DESCRIBE_SECURITY_GROUP_RULES, "a rule names no group")
-            })?;
-            rules.entry(group.to_owned()).or_default().push(rule);
+        let mut by_group = BTreeMap::<_, Vec<_>>::new();
+        for rule in chunks.into_iter().flatten() {
+            if rule.is_egress() != Some(true) {
+                by_group
+                    .entry(rule_group_id(&rule)?)
+                    .or_default()
+                    .push(rule);
+            }
         }
-        Ok(rules)
+        Ok(by_group)
     }
 
     async fn describe_rules(
@@ -128,12 +143,8 @@ impl Ec2GroupLister {
             .into_paginator()
             .page_size(MAX_PAGE_SIZE)
             .send();
-        let pages = collect_pages(
-            DESCRIBE_SECURITY_GROUP_RULES,
-            stream,
-            DescribeSecurityGroupRulesOutput::next_token,
-        )
-        .await?;
+        let next_token = DescribeSecurityGroupRulesOutput::next_token;
+        let pages = collect_pages(DESCRIBE_SECURITY_GROUP_RULES, stream, next_token).await?;
         Ok(pages
             .into_iter()
             .flat_map(|page| page.security_group_rules.unwrap_or_default())
@@ -145,74 +156,78 @@ impl Ec2GroupLister {
     }
 }
 
-/// Whether another attempt may do better: then the whole page is worth one.
+fn rule_group_id(rule: &SecurityGroupRule) -> Result<String, ServiceError> {
+    rule.group_id()
+        .filter(|id| !id.is_empty())
+        .map(str::to_owned)
+        .ok_or_else(|| unexpected_response(DESCRIBE_SECURITY_GROUP_RULES, "a rule has no group id"))
+}
+
+/// Whether a retry of the whole page may succeed.
 const fn is_transient(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Throttled | ErrorKind::NoAnswer)
 }
 
-/// The groups that name none of these lists, and those that do: nobody can judge them.
-fn split_off_unreadable(
-    groups: Vec<SecurityGroup>,
-    unread: &BTreeMap<String, ServiceError>,
-) -> (Vec<SecurityGroup>, Vec<(SecurityGroup, ServiceError)>) {
-    let (mut good, mut hidden) = (Vec::new(), Vec::new());
-    for group in groups {
-        let error = prefix_lists::referenced_list_ids(&group.rules)
-            .into_iter()
-            .find_map(|id| unread.get(id))
-            .cloned();
-        match error {
-            Some(error) => hidden.push((
-                SecurityGroup {
-                    rules: Vec::new(),
-                    ..group
-                },
-                error,
-            )),
-            None => good.push(group),
+/// The groups that can be parsed, and those that cannot: one invalid rule must not hide the other
+/// groups of the region.
+///
+/// # Errors
+/// When a group has no id.
+fn convert_groups(
+    described: Vec<Described>,
+) -> Result<(Vec<SecurityGroup>, UnreadableGroups), ServiceError> {
+    let (mut groups, mut unreadable) = (Vec::new(), Vec::new());
+    for group in described {
+        if group.group_id().is_none_or(str::is_empty) {
+            let reason = "a group has no id";
+            return Err(unexpected_response(DESCRIBE_SECURITY_GROUPS, reason));
+        }
+        match merge_group(&group, &[]) {
+            Ok(group) => groups.push(group),
+            Err(error) => unreadable.push((group_without_rules(&group), error)),
         }
     }
-    (good, hidden)
+    Ok((groups, unreadable))
+}
+
+/// The groups that refer to none of these lists, and those that do and cannot be evaluated.
+fn split_off_unreadable(
+    groups: Vec<SecurityGroup>,
+    list_errors: &BTreeMap<String, ServiceError>,
+) -> (Vec<SecurityGroup>, UnreadableGroups) {
+    let (mut readable, mut unreadable) = (Vec::new(), Vec::new());
+    for mut group in groups {
+        let error = referenced_list_ids(&group.rules)
+            .into_iter()
+            .find_map(|id| list_errors.get(id));
+        match error.cloned() {
+            Some(error) => {
+                group.rules.clear();
+                unreadable.push((group, error));
+            }
+            None => readable.push(group),
+        }
+    }
+    (readable, unreadable)
 }
 
 #[async_trait]
 impl GroupLister for Ec2GroupLister {
     async fn list_page(&self, token: Option<&str>) -> Result<GroupPage, ServiceError> {
-        let call = self
-            .ec2
-            .describe_security_groups()
-            .max_results(self.page_size)
-            .set_next_token(token.map(str::to_owned));
-        let answer = call
-            .send()
-            .await
-            .map_err(|error| call_error(DESCRIBE_SECURITY_GROUPS, &error).error)?;
-        let next = answer.next_token.filter(|token| !token.is_empty());
-        let (mut groups, mut unread) = (Vec::new(), Vec::new());
-        for described in answer.security_groups.unwrap_or_default() {
-            if described.group_id().is_none_or(str::is_empty) {
-                return Err(unexpected_response(
-                    DESCRIBE_SECURITY_GROUPS,
-                    "a group has no id",
-                ));
-            }
-            // One odd rule shall not hide the other groups of the region.
-            match merge_group(&described, &[]) {
-                Ok(group) => groups.push(group),
-                Err(error) => unread.push((group_without_rules(&described), error)),
-            }
-        }
-        let (prefix_lists, unread_lists) = self.load_prefix_lists(&groups).await;
-        if let Some(error) = unread_lists.values().find(|error| is_transient(error.kind)) {
+        let output = self.describe_groups(token).await?;
+        let described = output.security_groups.unwrap_or_default();
+        let (groups, mut unreadable_groups) = convert_groups(described)?;
+        let (prefix_lists, list_errors) = self.load_prefix_lists(&groups).await;
+        if let Some(error) = list_errors.values().find(|error| is_transient(error.kind)) {
             return Err(error.clone());
         }
-        let (groups, hidden) = split_off_unreadable(groups, &unread_lists);
-        unread.extend(hidden);
+        let (groups, without_lists) = split_off_unreadable(groups, &list_errors);
+        unreadable_groups.extend(without_lists);
         Ok(GroupPage {
             groups,
             prefix_lists,
-            unreadable_groups: unread,
-            next_token: next,
+            unreadable_groups,
+            next_token: output.next_token.filter(|token| !token.is_empty()),
         })
     }
 

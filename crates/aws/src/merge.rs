@@ -1,42 +1,43 @@
-//! One group out of the two answers about it.
+//! Merges the two responses about a group into one.
 
-use aws_sdk_ec2::types::{IpPermission, SecurityGroup as Described, SecurityGroupRule};
+use aws_sdk_ec2::types::{
+    IpPermission, IpRange, Ipv6Range, SecurityGroup as Described, SecurityGroupRule,
+};
 use portcullis_remediation::ServiceError;
 use portcullis_rules::source::parse_cidr;
 use portcullis_rules::{IngressRule, SecurityGroup};
 
+use crate::call::{DESCRIBE_SECURITY_GROUP_RULES, DESCRIBE_SECURITY_GROUPS, unexpected_response};
 use crate::convert::{convert_tags, ingress_rule_from_ec2, rules_from_permission};
-use crate::read::{DESCRIBE_SECURITY_GROUP_RULES, DESCRIBE_SECURITY_GROUPS, unexpected_response};
 
-/// The group with every rule that either answer knows: those of `DescribeSecurityGroupRules` first, with their ids.
+/// The group with every rule of either response: those of `DescribeSecurityGroupRules` first, with
+/// their ids.
 ///
 /// # Errors
-/// When a rule cannot be understood.
+/// When a rule cannot be parsed.
 pub(crate) fn merge_group(
     described: &Described,
     rules: &[SecurityGroupRule],
 ) -> Result<SecurityGroup, ServiceError> {
     let mut listed = Vec::new();
     for permission in described.ip_permissions() {
-        listed.extend(
-            rules_from_permission(permission)
-                .map_err(|reason| unexpected_response(DESCRIBE_SECURITY_GROUPS, reason))?,
-        );
+        let rules = rules_from_permission(permission)
+            .map_err(|reason| unexpected_response(DESCRIBE_SECURITY_GROUPS, reason))?;
+        listed.extend(rules);
     }
+    let open_egress = described
+        .ip_permissions_egress()
+        .iter()
+        .any(allows_all_egress);
     Ok(SecurityGroup {
-        open_egress: Some(
-            described
-                .ip_permissions_egress()
-                .iter()
-                .any(allows_all_egress),
-        ),
+        open_egress: Some(open_egress),
         tags: convert_tags(described.tags()),
         rules: merge_rules(rules, listed)?,
         ..group_without_rules(described)
     })
 }
 
-/// What a group is called, and nothing else of it.
+/// The id, name, VPC and owner of a group, and nothing else.
 pub(crate) fn group_without_rules(described: &Described) -> SecurityGroup {
     SecurityGroup {
         id: described.group_id().unwrap_or_default().to_owned(),
@@ -47,10 +48,11 @@ pub(crate) fn group_without_rules(described: &Described) -> SecurityGroup {
     }
 }
 
-/// A group that was listed, with what `DescribeSecurityGroupRules` adds: the ids, descriptions and tags of its rules.
+/// A listed group with what `DescribeSecurityGroupRules` adds: the ids, descriptions and tags of
+/// its rules.
 ///
 /// # Errors
-/// When a rule cannot be understood.
+/// When a rule cannot be parsed.
 pub(crate) fn add_rule_ids(
     listed: SecurityGroup,
     rules: &[SecurityGroupRule],
@@ -61,44 +63,41 @@ pub(crate) fn add_rule_ids(
     })
 }
 
-/// The rules of both answers, each once.
+/// The rules of both responses, each once.
 fn merge_rules(
     rules: &[SecurityGroupRule],
     listed: Vec<IngressRule>,
 ) -> Result<Vec<IngressRule>, ServiceError> {
-    let merged = rules
+    let mut merged = rules
         .iter()
         .map(ingress_rule_from_ec2)
-        .collect::<Result<Vec<_>, _>>();
-    let mut merged =
-        merged.map_err(|reason| unexpected_response(DESCRIBE_SECURITY_GROUP_RULES, reason))?;
-    for read in listed {
-        if !merged.iter().any(|known| known.same_content(&read)) {
-            merged.push(read);
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|reason| unexpected_response(DESCRIBE_SECURITY_GROUP_RULES, reason))?;
+    for rule in listed {
+        if !merged.iter().any(|known| known.same_content(&rule)) {
+            merged.push(rule);
         }
     }
     Ok(merged)
 }
 
-/// Whether an egress permission lets out everything to everywhere, in one of the address families.
+/// Whether an egress permission allows all traffic to everywhere, in one of the address families.
 fn allows_all_egress(permission: &IpPermission) -> bool {
-    let v4 = permission
-        .ip_ranges()
-        .iter()
-        .filter_map(|range| range.cidr_ip());
+    let v4 = permission.ip_ranges().iter().filter_map(IpRange::cidr_ip);
     let v6 = permission
         .ipv6_ranges()
         .iter()
-        .filter_map(|range| range.cidr_ipv6());
-    permission.ip_protocol() == Some("-1")
-        && v4
-            .chain(v6)
-            .any(|cidr| parse_cidr(cidr).is_ok_and(|net| net.prefix_len() == 0))
+        .filter_map(Ipv6Range::cidr_ipv6);
+    permission.ip_protocol() == Some("-1") && v4.chain(v6).any(is_whole_address_family)
+}
+
+fn is_whole_address_family(cidr: &str) -> bool {
+    parse_cidr(cidr).is_ok_and(|net| net.prefix_len() == 0)
 }
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_ec2::types::{IpRange, Ipv6Range, Tag};
+    use aws_sdk_ec2::types::Tag;
 
     use super::*;
 
@@ -126,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_group_keeps_what_is_known_of_it() {
+    fn the_group_keeps_its_attributes() {
         let group = described()
             .vpc_id("vpc-1")
             .owner_id("123456789012")
@@ -142,26 +141,23 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_only_one_answer_knows_is_there() {
+    fn rules_of_either_response_are_kept() {
         let group = described()
             .ip_permissions(permission("tcp", Some(22), "0.0.0.0/0"))
             .ip_permissions(permission("tcp", Some(3389), "0.0.0.0/0"))
             .build();
-        let merged = merge_group(
-            &group,
-            &[
-                rule("sgr-1", 22, "0.0.0.0/0"),
-                rule("sgr-2", 80, "0.0.0.0/0"),
-            ],
-        );
-        let merged = merged.unwrap();
+        let rules = [
+            rule("sgr-1", 22, "0.0.0.0/0"),
+            rule("sgr-2", 80, "0.0.0.0/0"),
+        ];
+        let merged = merge_group(&group, &rules).unwrap();
         let ids: Vec<_> = merged.rules.iter().map(|rule| rule.id.as_deref()).collect();
         assert_eq!(ids, [Some("sgr-1"), Some("sgr-2"), None]);
         assert_eq!(merged.rules[2].display_ports(), (Some(3389), Some(3389)));
     }
 
     #[test]
-    fn the_two_spellings_of_everything_are_one_rule() {
+    fn both_forms_of_all_traffic_are_one_rule() {
         let all = SecurityGroupRule::builder()
             .security_group_rule_id("sgr-1")
             .ip_protocol("-1")
@@ -176,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn open_egress_is_everything_to_everywhere() {
+    fn open_egress_is_all_traffic_to_everywhere() {
         let v6 = IpPermission::builder()
             .ip_protocol("-1")
             .ipv6_ranges(Ipv6Range::builder().cidr_ipv6("::/0").build())
@@ -193,16 +189,14 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_of_either_answer_that_cannot_be_understood_is_an_error() {
+    fn an_invalid_rule_in_either_response_is_an_error() {
         let error = merge_group(&described().build(), &[rule("sgr-9", 22, "here")]).unwrap_err();
         assert_eq!(error.operation, DESCRIBE_SECURITY_GROUP_RULES);
         assert!(error.message.contains("sgr-9"), "{error}");
         let group = described()
             .ip_permissions(permission("quic", None, "::/0"))
             .build();
-        assert_eq!(
-            merge_group(&group, &[]).unwrap_err().operation,
-            DESCRIBE_SECURITY_GROUPS
-        );
+        let error = merge_group(&group, &[]).unwrap_err();
+        assert_eq!(error.operation, DESCRIBE_SECURITY_GROUPS);
     }
 }

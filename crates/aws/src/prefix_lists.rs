@@ -1,4 +1,4 @@
-//! The entries of managed prefix lists.
+//! Reads the entries of managed prefix lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,35 +7,36 @@ use aws_sdk_ec2::operation::get_managed_prefix_list_entries::GetManagedPrefixLis
 use aws_sdk_ec2::types::PrefixListEntry;
 use futures_util::stream::{self, StreamExt as _};
 use ipnet::IpNet;
-use portcullis_remediation::{ErrorKind, ServiceError};
+use portcullis_remediation::ServiceError;
 use portcullis_rules::source::parse_cidr;
 use portcullis_rules::{IngressRule, PrefixLists, Source};
 
-use crate::read::collect_pages;
+use crate::call::{collect_pages, unexpected_response};
 
 const OPERATION: &str = "GetManagedPrefixListEntries";
 
-/// The most that EC2 gives at once (API Reference, `GetManagedPrefixListEntries`, `MaxResults`).
+/// Largest page (EC2 API Reference, `GetManagedPrefixListEntries`, `MaxResults`).
 const MAX_ENTRIES_PER_PAGE: i32 = 100;
 
-/// Lists read at the same time: enough for any real group, and no burst against the account's request quota.
+/// Lists that are read concurrently: enough for any real group, without a burst against the
+/// account's request quota.
 const MAX_CONCURRENT_LISTS: usize = 4;
 
-/// Reads the lists that these rules name. One that does not exist (any more) is left out.
+/// Reads the lists that these rules refer to. A list that does not exist (any more) is left out.
 ///
 /// # Errors
-/// When a list cannot be read or has an entry that is no CIDR.
+/// When a list cannot be read or has an invalid entry.
 pub(crate) async fn read_referenced_lists(
     ec2: &Client,
     rules: &[IngressRule],
 ) -> Result<PrefixLists, ServiceError> {
     let mut lists = PrefixLists::empty();
-    let unread = read_lists_into(ec2, referenced_list_ids(rules), &mut lists).await;
-    unread.into_values().next().map_or(Ok(lists), Err)
+    let errors = read_lists_into(ec2, referenced_list_ids(rules), &mut lists).await;
+    errors.into_values().next().map_or(Ok(lists), Err)
 }
 
-/// Reads these lists and adds them to others. What cannot be read, or has an entry that is no CIDR, comes back with the
-/// reason.
+/// Reads these lists and adds them to `lists`. Returns the errors of those that cannot be read or
+/// have an invalid entry, by list id.
 pub(crate) async fn read_lists_into(
     ec2: &Client,
     ids: BTreeSet<&str>,
@@ -45,43 +46,39 @@ pub(crate) async fn read_lists_into(
         .into_iter()
         .map(|id| async move { (id, read_list_cidrs(ec2, id).await) })
         .collect();
-    let answers: Vec<_> = stream::iter(calls)
+    let results: Vec<_> = stream::iter(calls)
         .buffered(MAX_CONCURRENT_LISTS)
         .collect()
         .await;
-    let mut unread = BTreeMap::new();
-    for (id, answer) in answers {
-        match answer {
-            Ok(Some(blocks)) => lists.insert(id, blocks),
+    let mut errors = BTreeMap::new();
+    for (id, result) in results {
+        match result {
+            Ok(Some(cidrs)) => lists.insert(id, cidrs),
             Ok(None) => {}
             Err(error) => {
                 let message = format!("{id}: {}", error.message);
-                unread.insert(id.to_owned(), ServiceError { message, ..error });
+                errors.insert(id.to_owned(), ServiceError { message, ..error });
             }
         }
     }
-    unread
+    errors
 }
 
-/// The blocks of a list; `None` if there is no such list.
+/// The CIDR blocks of a list; `None` if the list does not exist.
 async fn read_list_cidrs(ec2: &Client, id: &str) -> Result<Option<Vec<IpNet>>, ServiceError> {
     let Some(entries) = read_list_entries(ec2, id).await? else {
         return Ok(None);
     };
-    let blocks = entries
-        .iter()
-        .map(|entry| parse_cidr(entry.cidr().unwrap_or_default()))
-        .collect::<Result<_, _>>();
-    blocks.map(Some).map_err(|error| {
-        ServiceError::new(
-            OPERATION,
-            ErrorKind::Other,
-            format!("an entry cannot be understood: {error}"),
-        )
-    })
+    let cidrs = entries.iter().map(parse_entry).collect::<Result<_, _>>()?;
+    Ok(Some(cidrs))
 }
 
-/// The lists that these rules name.
+fn parse_entry(entry: &PrefixListEntry) -> Result<IpNet, ServiceError> {
+    parse_cidr(entry.cidr().unwrap_or_default())
+        .map_err(|error| unexpected_response(OPERATION, format!("cannot parse an entry: {error}")))
+}
+
+/// The ids of the lists that these rules refer to.
 pub(crate) fn referenced_list_ids<'a>(
     rules: impl IntoIterator<Item = &'a IngressRule>,
 ) -> BTreeSet<&'a str> {
@@ -98,26 +95,27 @@ async fn read_list_entries(
     ec2: &Client,
     id: &str,
 ) -> Result<Option<Vec<PrefixListEntry>>, ServiceError> {
-    let call = ec2.get_managed_prefix_list_entries().prefix_list_id(id);
-    let stream = call.into_paginator().page_size(MAX_ENTRIES_PER_PAGE).send();
-    let pages = collect_pages(
-        OPERATION,
-        stream,
-        GetManagedPrefixListEntriesOutput::next_token,
-    );
-    match pages.await {
-        Ok(pages) => Ok(Some(
-            pages
+    let stream = ec2
+        .get_managed_prefix_list_entries()
+        .prefix_list_id(id)
+        .into_paginator()
+        .page_size(MAX_ENTRIES_PER_PAGE)
+        .send();
+    let next_token = GetManagedPrefixListEntriesOutput::next_token;
+    match collect_pages(OPERATION, stream, next_token).await {
+        Ok(pages) => {
+            let entries = pages
                 .into_iter()
-                .flat_map(|page| page.entries.unwrap_or_default())
-                .collect(),
-        )),
+                .flat_map(|page| page.entries.unwrap_or_default());
+            Ok(Some(entries.collect()))
+        }
         Err(failure) if is_list_not_found(failure.code.as_deref()) => Ok(None),
         Err(failure) => Err(failure.error),
     }
 }
 
-/// Both spellings occur: the API Reference lists `InvalidPrefixListID.NotFound`, the newer calls answer with `Id`.
+/// Both spellings occur: the API Reference lists `InvalidPrefixListID.NotFound`, while the newer
+/// calls return it with `Id`.
 fn is_list_not_found(code: Option<&str>) -> bool {
     matches!(
         code,

@@ -1,38 +1,33 @@
-//! Reading groups: two calls side by side, merged.
+//! Reads a group with two concurrent calls and merges their responses.
 //!
-//! `DescribeSecurityGroupRules` has ids, descriptions and tags of the rules and nothing of the group; it answers "none"
-//! for a group that does not exist. `DescribeSecurityGroups` has the group, and its rules without their ids. EC2 is
-//! eventually consistent, so either may be behind: a rule that one of them knows is there.
+//! `DescribeSecurityGroupRules` returns the ids, descriptions and tags of the rules but nothing
+//! about the group, and an empty list if the group does not exist. `DescribeSecurityGroups` returns
+//! the group, and its rules without their ids. EC2 is eventually consistent, so either response may
+//! be stale: a rule that appears in one of them is taken to exist.
 
 use std::collections::BTreeSet;
-use std::error::Error;
 
 use async_trait::async_trait;
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::operation::describe_security_group_rules::DescribeSecurityGroupRulesOutput;
 use aws_sdk_ec2::operation::describe_security_groups::DescribeSecurityGroupsOutput;
-use aws_sdk_ec2::types::{Filter, SecurityGroup as Described, SecurityGroupRule};
-use aws_smithy_async::future::pagination_stream::PaginationStream;
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_sdk_ec2::types::{SecurityGroup as Described, SecurityGroupRule};
 use portcullis_remediation::{ErrorKind, GroupReader, GroupRef, ServiceError, Snapshot};
 use portcullis_rules::SecurityGroup;
 use portcullis_rules::plan::Attachments;
 
-use crate::error::{CallError, call_error};
+use crate::attachments;
+use crate::call::{
+    DESCRIBE_SECURITY_GROUP_RULES, DESCRIBE_SECURITY_GROUPS, MAX_PAGE_SIZE, collect_pages,
+    ec2_filter, unexpected_response,
+};
+use crate::error::call_error;
 use crate::merge::merge_group;
-use crate::{attachments, prefix_lists};
-
-/// Names the operation in errors.
-pub(crate) const DESCRIBE_SECURITY_GROUPS: &str = "DescribeSecurityGroups";
-/// Names the operation in errors.
-pub(crate) const DESCRIBE_SECURITY_GROUP_RULES: &str = "DescribeSecurityGroupRules";
-
-/// The most that EC2 gives at once for these calls (API Reference, `MaxResults`).
-pub(crate) const MAX_PAGE_SIZE: i32 = 1000;
+use crate::prefix_lists::read_referenced_lists;
 
 /// Reads security groups with `DescribeSecurityGroups`, `DescribeSecurityGroupRules` and
-/// `GetManagedPrefixListEntries`, and what they are attached to with `DescribeNetworkInterfaces`. Changes nothing.
+/// `GetManagedPrefixListEntries`, and their attachments with `DescribeNetworkInterfaces`. Changes
+/// nothing.
 #[derive(Debug, Clone)]
 pub struct Ec2GroupReader {
     ec2: Client,
@@ -49,10 +44,8 @@ impl Ec2GroupReader {
         let rules = rules?;
         match described {
             Err(error) if error.kind == ErrorKind::GroupNotFound && !rules.is_empty() => {
-                Err(unexpected_response(
-                    DESCRIBE_SECURITY_GROUPS,
-                    format!("{id} has rules but is not found: {}", error.message),
-                ))
+                let reason = format!("{id} has rules but is not found: {}", error.message);
+                Err(unexpected_response(DESCRIBE_SECURITY_GROUPS, reason))
             }
             described => merge_group(&described?, &rules),
         }
@@ -60,55 +53,58 @@ impl Ec2GroupReader {
 
     async fn read_by_name(&self, group: &GroupRef) -> Result<SecurityGroup, ServiceError> {
         let described = self.describe_group(group).await?;
-        let rules = self
-            .describe_rules(described.group_id().unwrap_or_default())
-            .await?;
+        let id = described.group_id().unwrap_or_default();
+        let rules = self.describe_rules(id).await?;
         merge_group(&described, &rules)
     }
 
-    /// The one group. EC2 answers an unknown one with an error, so an answer without it is no proof that there is none.
+    /// The one group. EC2 returns an error for an unknown group, so a response without the group
+    /// does not prove that it does not exist.
     async fn describe_group(&self, group: &GroupRef) -> Result<Described, ServiceError> {
-        let call = self.ec2.describe_security_groups();
-        let call = match group {
-            GroupRef::Id(id) => call.group_ids(id),
-            GroupRef::Name(name) => call.group_names(name),
+        let request = self.ec2.describe_security_groups();
+        let request = match group {
+            GroupRef::Id(id) => request.group_ids(id),
+            GroupRef::Name(name) => request.group_names(name),
         };
-        let answer = call
+        let output = request
             .send()
             .await
             .map_err(|error| call_error(DESCRIBE_SECURITY_GROUPS, &error))?;
-        let is_it = |found: &Described| match group {
-            GroupRef::Id(id) => found.group_id() == Some(id),
-            GroupRef::Name(name) => found.group_name() == Some(name) && found.group_id().is_some(),
-        };
-        let mut found: Vec<_> = answer.security_groups.unwrap_or_default();
+        let mut found: Vec<_> = output.security_groups.unwrap_or_default();
         let count = found.len();
         match found.pop() {
-            Some(only) if count == 1 && is_it(&only) => Ok(only),
+            Some(only) if count == 1 && is_requested_group(&only, group) => Ok(only),
             Some(_) | None => {
-                let reason =
-                    format!("asked for {group}, got {count} groups and not that one alone");
+                let reason = format!("expected exactly {group}, got {count} groups");
                 Err(unexpected_response(DESCRIBE_SECURITY_GROUPS, reason))
             }
         }
     }
 
-    /// Ingress rules of one group, all pages.
+    /// The ingress rules of one group, from all pages.
     async fn describe_rules(&self, group_id: &str) -> Result<Vec<SecurityGroupRule>, ServiceError> {
-        let call = self.ec2.describe_security_group_rules();
-        let stream = call
+        let stream = self
+            .ec2
+            .describe_security_group_rules()
             .filters(ec2_filter("group-id", group_id))
             .into_paginator()
             .page_size(MAX_PAGE_SIZE)
             .send();
         let next_token = DescribeSecurityGroupRulesOutput::next_token;
-        let rules = collect_pages(DESCRIBE_SECURITY_GROUP_RULES, stream, next_token)
-            .await?
+        let pages = collect_pages(DESCRIBE_SECURITY_GROUP_RULES, stream, next_token).await?;
+        let rules = pages
             .into_iter()
             .flat_map(|page| page.security_group_rules.unwrap_or_default())
             .filter(|rule| rule.is_egress() != Some(true))
             .filter(|rule| rule.group_id().is_none_or(|id| id == group_id));
         Ok(rules.collect())
+    }
+}
+
+fn is_requested_group(found: &Described, group: &GroupRef) -> bool {
+    match group {
+        GroupRef::Id(id) => found.group_id() == Some(id),
+        GroupRef::Name(name) => found.group_name() == Some(name) && found.group_id().is_some(),
     }
 }
 
@@ -119,7 +115,7 @@ impl GroupReader for Ec2GroupReader {
             GroupRef::Id(id) => self.read_by_id(id).await?,
             GroupRef::Name(_) => self.read_by_name(group).await?,
         };
-        let prefix_lists = prefix_lists::read_referenced_lists(&self.ec2, &group.rules).await?;
+        let prefix_lists = read_referenced_lists(&self.ec2, &group.rules).await?;
         Ok(Snapshot {
             group,
             prefix_lists,
@@ -137,21 +133,14 @@ impl GroupReader for Ec2GroupReader {
             .into_paginator()
             .page_size(MAX_PAGE_SIZE)
             .send();
-        let ids: Result<BTreeSet<_>, _> = collect_pages(
-            DESCRIBE_SECURITY_GROUPS,
-            stream,
-            DescribeSecurityGroupsOutput::next_token,
-        )
-        .await?
-        .into_iter()
-        .flat_map(|page| page.security_groups.unwrap_or_default())
-        .map(|group| {
-            group
-                .group_id
-                .ok_or_else(|| unexpected_response(DESCRIBE_SECURITY_GROUPS, "a group has no id"))
-        })
-        .collect();
-        Ok(ids?.into_iter().collect())
+        let next_token = DescribeSecurityGroupsOutput::next_token;
+        let pages = collect_pages(DESCRIBE_SECURITY_GROUPS, stream, next_token).await?;
+        let ids: BTreeSet<String> = pages
+            .into_iter()
+            .flat_map(|page| page.security_groups.unwrap_or_default())
+            .map(require_group_id)
+            .collect::<Result<_, _>>()?;
+        Ok(ids.into_iter().collect())
     }
 
     async fn read_attachments(&self, group: &SecurityGroup) -> Result<Attachments, ServiceError> {
@@ -159,39 +148,8 @@ impl GroupReader for Ec2GroupReader {
     }
 }
 
-pub(crate) fn ec2_filter(name: &str, value: &str) -> Filter {
-    Filter::builder().name(name).values(value).build()
-}
-
-/// All pages, or the failure of one.
-///
-/// The SDK's paginator ends in silence when a token comes twice, so the last page must be one without a token.
-pub(crate) async fn collect_pages<O, E>(
-    operation: &'static str,
-    mut stream: PaginationStream<Result<O, SdkError<E, HttpResponse>>>,
-    next_token: fn(&O) -> Option<&str>,
-) -> Result<Vec<O>, CallError>
-where
-    E: ProvideErrorMetadata + Error + 'static,
-{
-    let mut pages = Vec::new();
-    while let Some(page) = stream.next().await {
-        pages.push(page.map_err(|error| call_error(operation, &error))?);
-    }
-    match pages.last().and_then(next_token) {
-        None | Some("") => Ok(pages),
-        Some(token) => Err(CallError {
-            error: unexpected_response(operation, format!("the page token {token} came twice")),
-            code: None,
-            refused: false,
-        }),
-    }
-}
-
-/// An answer that makes no sense.
-pub(crate) fn unexpected_response(
-    operation: &'static str,
-    reason: impl Into<String>,
-) -> ServiceError {
-    ServiceError::new(operation, ErrorKind::Other, reason)
+fn require_group_id(group: Described) -> Result<String, ServiceError> {
+    group
+        .group_id
+        .ok_or_else(|| unexpected_response(DESCRIBE_SECURITY_GROUPS, "a group has no id"))
 }

@@ -1,6 +1,6 @@
-//! Judging every group of a description, or of the live account.
+//! Evaluating every security group of an input, or of the live account.
 
-pub mod wire;
+pub mod json;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,66 +8,65 @@ use portcullis_remediation::ServiceError;
 use portcullis_rules::{Context, Exception, Finding, Policy, PrefixLists, SecurityGroup, evaluate};
 
 use crate::describe::{DescribedGroups, GroupArn, Problem};
-use wire::AuditV1;
 
-/// What an audit found.
+/// The result of an audit.
 #[derive(Debug)]
 pub struct Audit {
     /// The name of the policy.
     pub policy: String,
-    /// How many groups were judged.
+    /// How many groups were evaluated.
     pub groups: usize,
-    /// How many ingress rules were judged.
+    /// How many ingress rules were evaluated.
     pub rules: usize,
     /// The groups with findings, ordered by id.
     pub findings: Vec<(SecurityGroup, Vec<Finding>)>,
-    /// The ARNs of the groups whose description tells them, by group id.
+    /// The known ARNs of the groups, by group id.
     pub arns: BTreeMap<String, GroupArn>,
     /// Whether the region of every group is known.
     pub regions_known: bool,
-    /// Prefix lists that were judged as not the world, because their entries are not known.
+    /// The prefix lists that were evaluated as private because their entries are unknown.
     pub unresolved_prefix_lists: BTreeSet<String>,
-    /// Exceptions that freed something.
+    /// The exceptions that exempt a finding.
     pub exceptions_used: BTreeSet<String>,
-    /// Exceptions that would have freed something and have ended.
+    /// The expired exceptions that would exempt a finding.
     pub exceptions_expired: BTreeSet<String>,
-    /// What could not be understood, and was left out.
+    /// The values that could not be decoded and were skipped.
     pub problems: Vec<Problem>,
-    /// The regions of the live account that were read, in the order of their names; none for an input.
+    /// The regions of the live account that were read, ordered by name; empty for an input.
     pub regions: Vec<RegionSummary>,
 }
 
-/// A region of the live account.
+/// The audit of one region of the live account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegionSummary {
-    /// `eu-central-1`.
+    /// The name: `eu-central-1`.
     pub name: String,
-    /// How many of its groups were judged.
+    /// How many of its groups were evaluated.
     pub groups: usize,
-    /// How many ingress rules these have.
+    /// How many ingress rules these groups have.
     pub rules: usize,
-    /// How many of its groups could not be understood; each is a [`Problem`].
+    /// How many of its groups could not be read; each is a [`Problem`].
     pub unreadable_groups: usize,
-    /// Why its groups were not listed to the end.
+    /// The error that ended the listing of its groups early.
     pub listing_error: Option<ServiceError>,
-    /// Why some of its rules have no ids and tags here.
+    /// The error because of which some rules have no ids and tags here.
     pub rule_ids_error: Option<ServiceError>,
 }
 
 impl RegionSummary {
-    /// Whether all of its groups were judged.
+    /// Whether all of its groups were evaluated.
     pub const fn is_complete(&self) -> bool {
         self.unreadable_groups == 0 && self.listing_error.is_none()
     }
 
-    /// What could not be read but single groups.
+    /// The failed calls, apart from those about a single group.
     pub fn errors(&self) -> impl Iterator<Item = &ServiceError> {
         self.listing_error.iter().chain(&self.rule_ids_error)
     }
 }
 
 impl Audit {
-    /// Nothing judged yet.
+    /// An audit of no groups.
     pub fn new(policy: &Policy) -> Self {
         Self {
             policy: policy.name.clone(),
@@ -84,8 +83,8 @@ impl Audit {
         }
     }
 
-    /// Holds a policy against the groups. The account and region of the context are those of groups that do not tell
-    /// theirs.
+    /// Evaluates groups against a policy. The account and region of the context apply to groups
+    /// that do not have their own.
     pub fn from_groups(policy: &Policy, described: DescribedGroups, context: &Context) -> Self {
         let DescribedGroups {
             groups,
@@ -93,15 +92,11 @@ impl Audit {
             prefix_lists,
             problems,
         } = described;
-        let all_tell =
-            !groups.is_empty() && groups.iter().all(|group| arns.contains_key(&group.id));
         let mut audit = Self {
             groups: groups.len(),
-            rules: groups
-                .iter()
-                .fold(0, |sum, group| sum.saturating_add(group.rules.len())),
+            rules: count_rules(&groups),
+            regions_known: context.region.is_some() || have_arns(&groups, &arns),
             arns,
-            regions_known: context.region.is_some() || all_tell,
             problems,
             ..Self::new(policy)
         };
@@ -111,7 +106,8 @@ impl Audit {
         audit
     }
 
-    /// Takes in what another audit by the same policy found in other groups. The findings want [`Audit::sort`] in the end.
+    /// Adds the results for other groups under the same policy. Call [`Audit::sort_and_dedup`]
+    /// after the last one.
     pub fn merge(&mut self, other: Self) {
         self.groups = self.groups.saturating_add(other.groups);
         self.rules = self.rules.saturating_add(other.rules);
@@ -126,7 +122,7 @@ impl Audit {
         self.regions.extend(other.regions);
     }
 
-    /// Puts groups and regions in their order, whatever order they came in. A group that was on two pages is one.
+    /// Sorts groups and regions, and removes groups that were on two pages of a listing.
     pub fn sort_and_dedup(&mut self) {
         self.findings
             .sort_by(|(one, _), (other, _)| one.id.cmp(&other.id));
@@ -150,49 +146,58 @@ impl Audit {
         context: &Context,
     ) {
         let arn = self.arns.get(&group.id);
-        let account = group
-            .owner_id
-            .clone()
-            .or_else(|| arn.map(|arn| arn.account.clone()));
-        let region = arn.map(|arn| arn.region.clone());
-        let context = Context {
+        let arn_account = arn.map(|arn| arn.account.clone());
+        let arn_region = arn.map(|arn| arn.region.clone());
+        let account = group.owner_id.clone().or(arn_account);
+        let group_context = Context {
             account: account.or_else(|| context.account.clone()),
-            region: region.or_else(|| context.region.clone()),
+            region: arn_region.or_else(|| context.region.clone()),
             ..context.clone()
         };
-        let judgement = evaluate(policy, &group, lists, &context);
+        let evaluation = evaluate(policy, &group, lists, &group_context);
         self.unresolved_prefix_lists
-            .extend(judgement.unresolved_prefix_lists);
-        self.exceptions_used.extend(judgement.exceptions_used);
-        self.exceptions_expired.extend(judgement.exceptions_expired);
-        if !judgement.findings.is_empty() {
-            self.findings.push((group, judgement.findings));
+            .extend(evaluation.unresolved_prefix_lists);
+        self.exceptions_used.extend(evaluation.exceptions_used);
+        self.exceptions_expired
+            .extend(evaluation.exceptions_expired);
+        if !evaluation.findings.is_empty() {
+            self.findings.push((group, evaluation.findings));
         }
     }
 
-    /// The exceptions that free nothing in the groups, in the order of the policy. Those that ask who made a change are
-    /// not among them: outside of an event nobody is known.
+    /// The exceptions that exempt nothing in the groups, in the order of the policy.
+    ///
+    /// Exceptions by principal are left out, because an audit does not know who made a change; so
+    /// are exceptions by region, if the region of a group is unknown.
     pub fn stale_exceptions<'p>(&self, policy: &'p Policy) -> Vec<&'p Exception> {
-        let is_known = |exception: &Exception| {
-            exception.principals.is_empty()
-                && (exception.scope.regions.is_empty() || self.regions_known)
-        };
-        let matched =
-            |id: &String| self.exceptions_used.contains(id) || self.exceptions_expired.contains(id);
-        let all = policy.exceptions.iter().map(AsRef::as_ref);
-        all.filter(|exception| is_known(exception) && !matched(&exception.id))
+        let exceptions = policy.exceptions.iter().map(AsRef::as_ref);
+        exceptions
+            .filter(|exception| self.is_stale(exception))
             .collect()
     }
 
-    /// Each finding with its group, ordered by group, protocol, ports, source and rule.
+    fn is_stale(&self, exception: &Exception) -> bool {
+        let is_decidable = exception.principals.is_empty()
+            && (exception.scope.regions.is_empty() || self.regions_known);
+        let id = &exception.id;
+        is_decidable && !self.exceptions_used.contains(id) && !self.exceptions_expired.contains(id)
+    }
+
+    /// Each finding with its group, ordered by group, protocol, ports, source and policy rule.
     pub fn iter_findings(&self) -> impl Iterator<Item = (&SecurityGroup, &Finding)> {
         self.findings
             .iter()
             .flat_map(|(group, findings)| findings.iter().map(move |finding| (group, finding)))
     }
+}
 
-    /// The audit as it is printed for programs.
-    pub fn to_document(&self) -> AuditV1<'_> {
-        AuditV1::new(self)
-    }
+fn count_rules(groups: &[SecurityGroup]) -> usize {
+    groups
+        .iter()
+        .fold(0, |sum, group| sum.saturating_add(group.rules.len()))
+}
+
+/// Whether all groups have an ARN, and there is at least one group.
+fn have_arns(groups: &[SecurityGroup], arns: &BTreeMap<String, GroupArn>) -> bool {
+    !groups.is_empty() && groups.iter().all(|group| arns.contains_key(&group.id))
 }

@@ -1,67 +1,58 @@
-//! Reading what the AWS CLI says about security groups: `aws ec2 describe-security-groups`,
-//! `aws ec2 describe-security-group-rules`, or both in one document, with the entries of prefix lists beside them.
+//! Decoding AWS CLI output about security groups: `aws ec2 describe-security-groups`,
+//! `aws ec2 describe-security-group-rules`, or both in one document, optionally with the entries of
+//! prefix lists.
 //!
-//! A document that is no such output is refused. Inside one that is, a value that cannot be understood becomes a
-//! [`Problem`], and everything else is read all the same.
+//! A document of another kind is an error. In a document of the right kind, each value that cannot
+//! be decoded becomes a [`Problem`], and the rest is read.
 
 mod arn;
-mod boxes;
 mod document;
 mod field;
 mod merge;
-mod place;
+mod problems;
+mod rules;
 
 use std::collections::BTreeMap;
 
 use portcullis_rules::{PrefixLists, SecurityGroup};
-use serde::Serialize;
 
 pub use arn::{GroupArn, is_account_id, is_region_name};
 use document::Document;
 use field::JsonField;
 use merge::MergedGroups;
-use place::{JsonPath, Problems};
+pub use problems::Problem;
+use problems::{JsonPath, Problems};
 
 /// The security groups of a document.
 #[derive(Debug, Default)]
 pub struct DescribedGroups {
-    /// Each group once, ordered by id.
+    /// The groups, ordered by id, each of them once.
     pub groups: Vec<SecurityGroup>,
-    /// The ARNs of the groups whose description tells them, by group id.
+    /// The ARNs of the groups that have one in the document, by group id.
     pub arns: BTreeMap<String, GroupArn>,
-    /// The entries of the prefix lists that the document tells.
+    /// The prefix lists that have their entries in the document.
     pub prefix_lists: PrefixLists,
-    /// What could not be understood, in the order of the document.
+    /// The values that could not be decoded, in the order of the document.
     pub problems: Vec<Problem>,
 }
 
-/// A value that could not be understood; what it belongs to was left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Problem {
-    /// The group it belongs to, when known.
-    pub group_id: Option<String>,
-    /// Where it is: `SecurityGroups[3].IpPermissions[0].IpRanges[1].CidrIp`.
-    pub path: String,
-    /// What is wrong with it.
-    pub message: String,
-}
-
-/// A document that tells nothing about security groups.
+/// A document that does not contain security groups.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DocumentError {
-    /// Not JSON.
+    /// It is not JSON.
     #[error("line {line}, column {column}: {message}")]
     NotJson {
         /// The line, from 1.
         line: usize,
         /// The column, from 1.
         column: usize,
-        /// What the parser said.
+        /// The message of the JSON parser.
         message: String,
     },
-    /// JSON, but not the output of the commands we read.
+    /// It is JSON, but not the output of the supported commands.
     #[error(
-        "found {found}, expected an object with the key `SecurityGroups` or `SecurityGroupRules`, each a list"
+        "found {found}, expected an object with the key `SecurityGroups` or \
+         `SecurityGroupRules`, each a list"
     )]
     NotSecurityGroups {
         /// What the document is instead.
@@ -70,7 +61,7 @@ pub enum DocumentError {
 }
 
 impl DocumentError {
-    /// The error of the JSON parser, its position apart from its words.
+    /// The error of the JSON parser, its position separated from its message.
     pub fn from_json_error(error: &serde_json::Error) -> Self {
         let (line, column) = (error.line(), error.column());
         let position = format!(" at line {line} column {column}");
@@ -81,30 +72,56 @@ impl DocumentError {
             message,
         }
     }
+
+    /// What is wrong with the document, as a predicate: `is not valid JSON`.
+    pub(crate) const fn summary(&self) -> &'static str {
+        match self {
+            Self::NotJson { .. } => "is not valid JSON",
+            Self::NotSecurityGroups { .. } => "does not contain security groups",
+        }
+    }
+
+    /// Whether there is more data after the first JSON value.
+    pub(crate) fn has_trailing_data(&self) -> bool {
+        self.parser_message().contains("trailing characters")
+    }
+
+    /// Whether the document ends too early.
+    pub(crate) fn is_truncated(&self) -> bool {
+        self.parser_message().contains("EOF")
+    }
+
+    fn parser_message(&self) -> &str {
+        match self {
+            Self::NotJson { message, .. } => message,
+            Self::NotSecurityGroups { .. } => "",
+        }
+    }
+
+    fn not_security_groups(found: impl Into<String>) -> Self {
+        let found = found.into();
+        Self::NotSecurityGroups { found }
+    }
 }
 
-/// Reads a document.
+/// Decodes a document.
 ///
 /// # Errors
-/// When it is not JSON, or holds neither security groups nor security group rules.
+/// When it is not JSON, or contains neither security groups nor security group rules.
 pub fn decode_described_groups(json: &[u8]) -> Result<DescribedGroups, DocumentError> {
-    let document: JsonField<Document> =
-        serde_json::from_slice(json).map_err(|error| DocumentError::from_json_error(&error))?;
-    let not_describe = |found: String| DocumentError::NotSecurityGroups { found };
-    let document = match document {
-        JsonField::Present(document) => document,
-        JsonField::Absent => return Err(not_describe("null".to_owned())),
-        JsonField::WrongType(found) => return Err(not_describe(found.to_owned())),
-    };
+    let document = decode_document(json)?;
     let (groups, rules) = match (document.groups, document.rules) {
         (JsonField::Absent, JsonField::Absent) => {
-            return Err(not_describe(describe_object(&document.keys)));
+            let found = describe_object(&document.keys);
+            return Err(DocumentError::not_security_groups(found));
         }
         (JsonField::WrongType(found), _) => {
-            return Err(not_describe(format!("`SecurityGroups` to be {found}")));
+            let found = format!("`SecurityGroups` to be {found}");
+            return Err(DocumentError::not_security_groups(found));
         }
         (_, JsonField::WrongType(found)) => {
-            return Err(not_describe(format!("`SecurityGroupRules` to be {found}")));
+            let found = format!("`SecurityGroupRules` to be {found}");
+            return Err(DocumentError::not_security_groups(found));
         }
         (groups, rules) => (list_or_empty(groups), list_or_empty(rules)),
     };
@@ -118,14 +135,23 @@ pub fn decode_described_groups(json: &[u8]) -> Result<DescribedGroups, DocumentE
         let root = JsonPath::root("SecurityGroupRules");
         merged.add_rule(rule, root.at_index(index), &mut problems);
     }
-    let lists = boxes::read_prefix_lists(document.prefix_lists, &mut problems);
+    let prefix_lists = rules::read_prefix_lists(document.prefix_lists, &mut problems);
     let (groups, arns) = merged.into_groups_and_arns();
     Ok(DescribedGroups {
         groups,
         arns,
-        prefix_lists: lists,
+        prefix_lists,
         problems: problems.into_vec(),
     })
+}
+
+fn decode_document(json: &[u8]) -> Result<Document, DocumentError> {
+    match serde_json::from_slice::<JsonField<Document>>(json) {
+        Ok(JsonField::Present(document)) => Ok(document),
+        Ok(JsonField::Absent) => Err(DocumentError::not_security_groups("null")),
+        Ok(JsonField::WrongType(found)) => Err(DocumentError::not_security_groups(found)),
+        Err(error) => Err(DocumentError::from_json_error(&error)),
+    }
 }
 
 fn list_or_empty<T>(field: JsonField<Vec<T>>) -> Vec<T> {
@@ -135,7 +161,7 @@ fn list_or_empty<T>(field: JsonField<Vec<T>>) -> Vec<T> {
     }
 }
 
-/// An object, by the first of its keys.
+/// An object, by its first keys.
 fn describe_object(keys: &[String]) -> String {
     let shown: Vec<_> = keys.iter().take(5).map(|key| format!("`{key}`")).collect();
     let more = if keys.len() > shown.len() {

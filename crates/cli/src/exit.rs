@@ -2,21 +2,21 @@
 
 use std::process::ExitCode;
 
-/// How the command ended, for scripts. The order is that of concern: the greatest of several wins.
+/// How a command ended. The order is by severity: of several, the greatest one is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ExitStatus {
-    /// Nothing was found that an enforcing rule forbids.
+    /// No enforced findings.
     Clean,
-    /// Something was found that an enforcing rule forbids; with `--strict`, anything at all.
+    /// Enforced findings; with `--strict`, any findings.
     Findings,
-    /// Wrong usage, or input that could not be understood.
+    /// Wrong usage, or an input or policy that is invalid.
     BadInput,
-    /// Something outside failed: a file, a stream, AWS.
+    /// An AWS or I/O error.
     Failure,
 }
 
 impl ExitStatus {
-    /// The number.
+    /// The exit code of the process.
     pub const fn code(self) -> u8 {
         match self {
             Self::Clean => 0,

@@ -1,8 +1,9 @@
-//! The `portcullis` command: audits groups, shows what the Lambda would do for an event, checks and tests policies,
-//! explains the rules. It needs AWS for the audit of the live account alone.
+//! The `portcullis` command: audits security groups, shows what the Lambda would do for an event,
+//! validates and tests policies, and explains policy rules. Only the audit of a live account needs
+//! AWS.
 //!
-//! Each command turns its arguments into a [`output::CommandOutput`] without touching a stream, so that [`main`] is the only
-//! place that writes, that asks for the time, and that decides how the process ends.
+//! Each command turns its arguments into a [`output::CommandOutput`] without writing to a stream.
+//! [`run_process`] is the only place that prints, reads the clock and sets the exit code.
 
 pub mod args;
 pub mod audit;
@@ -10,13 +11,13 @@ pub mod command;
 pub mod describe;
 pub mod error;
 pub mod exit;
-pub mod expectations;
 pub mod input;
 #[cfg(feature = "aws")]
 mod live;
 pub mod output;
 pub mod policy;
-pub mod yaml;
+mod table;
+mod text;
 
 use std::process::ExitCode;
 
@@ -26,27 +27,16 @@ use jiff::Timestamp;
 use args::Cli;
 use error::CliError;
 use exit::ExitStatus;
-use output::{CommandOutput, Message};
+use output::Message;
 
-/// Runs the command that the arguments of the process ask for.
+/// Runs the command that the process arguments ask for.
 pub fn run_process() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are no errors; a reader that goes away early is none either.
-            let _ = error.print();
-            return if error.use_stderr() {
-                ExitStatus::BadInput
-            } else {
-                ExitStatus::Clean
-            }
-            .into();
-        }
+        Err(error) => return print_usage(&error).into(),
     };
     cli.color.write_global();
-    match command::run_command(&cli.command, Timestamp::now())
-        .and_then(|done| write_and_finish(&done))
-    {
+    match run_and_print(&cli) {
         Ok(exit) => exit.into(),
         Err(error) => {
             output::print_message(&Message::from(&error));
@@ -55,7 +45,18 @@ pub fn run_process() -> ExitCode {
     }
 }
 
-fn write_and_finish(done: &CommandOutput) -> Result<ExitStatus, CliError> {
-    output::write_output(done)?;
-    Ok(done.exit)
+/// Prints help, the version or a usage error. A closed pipe is not an error here.
+fn print_usage(error: &clap::Error) -> ExitStatus {
+    let _ = error.print();
+    if error.use_stderr() {
+        ExitStatus::BadInput
+    } else {
+        ExitStatus::Clean
+    }
+}
+
+fn run_and_print(cli: &Cli) -> Result<ExitStatus, CliError> {
+    let output = command::run_command(&cli.command, Timestamp::now())?;
+    output::write_output(&output).map_err(CliError::Write)?;
+    Ok(output.exit)
 }

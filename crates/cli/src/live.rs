@@ -1,5 +1,5 @@
-//! The audit of the live account: regions side by side, each page by page. Nothing is changed, and what could not be read
-//! is told.
+//! The audit of a live account: several regions at a time, each page by page. It is read-only, and
+//! everything that could not be read is part of the result.
 
 mod progress;
 mod region;
@@ -19,16 +19,16 @@ use crate::error::CliError;
 use progress::Progress;
 use region::{RegionTarget, call_with_retries};
 
-/// Regions read at the same time. EC2 counts requests for each region of an account by itself, so this is about the
-/// machine here and its line, not about throttling.
+/// How many regions are read at the same time. EC2 throttles each region of an account separately,
+/// so the limit is for this machine and its network connection.
 const MAX_CONCURRENT_REGIONS: usize = 8;
 
-/// Judges every group of the regions that the arguments name.
+/// Evaluates every group of the regions in the arguments.
 ///
-/// A region that cannot be read to its end does not keep the others from being judged: see [`Audit::is_incomplete`].
+/// A region that cannot be read completely does not stop the others: see [`Audit::is_incomplete`].
 ///
 /// # Errors
-/// When nobody knows which regions, or there are no keys, or the regions cannot be listed.
+/// When no region is specified, there are no credentials, or the regions cannot be listed.
 pub(crate) fn audit_account(
     args: &AuditArgs,
     policy: &Policy,
@@ -37,10 +37,10 @@ pub(crate) fn audit_account(
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     runtime
         .map_err(|error| runtime_error(&error))?
-        .block_on(audit_regions(args, policy, now))
+        .block_on(connect_and_audit(args, policy, now))
 }
 
-async fn audit_regions(
+async fn connect_and_audit(
     args: &AuditArgs,
     policy: &Policy,
     now: Timestamp,
@@ -48,48 +48,62 @@ async fn audit_regions(
     let session = Session::open(&session_options(args), &Timing::with_long_timeouts())
         .await
         .map_err(|error| connect_error(&error, args))?;
-    let wanted = match requested_regions(&session, args) {
-        // A profile that does not exist has no region either, and that it does not exist is what helps.
+    let requested = match requested_regions(&session, args) {
+        // A profile that does not exist has no region either: the error about the profile, which
+        // comes next, is more helpful.
         Err(error) if args.live.profile.is_none() => return Err(error),
-        wanted => wanted,
+        requested => requested,
     };
-    let session = session
+    let authenticated = session
         .resolve_credentials()
         .await
         .map_err(|error| connect_error(&error, args))?;
-    let names = match wanted? {
-        Some(names) => names,
-        None => call_with_retries(&SystemClock, async || session.list_regions().await)
-            .await
-            .map_err(CliError::ListRegions)?,
+    let regions = match requested? {
+        Some(regions) => regions,
+        None => list_regions(&authenticated).await?,
     };
-    let progress = Progress::start(names.len());
-    let regions = names.iter().map(|name| {
-        let (lister, place, progress) = (
-            session.group_lister(name),
-            RegionTarget { name, policy, now },
-            &progress,
-        );
-        async move {
-            let audit = region::audit_region(&lister, &SystemClock, &place, &|page| {
-                progress.record_page(page)
-            })
-            .await;
-            progress.finish_region();
-            audit
-        }
-    });
+    Ok(audit_regions(&authenticated, &regions, policy, now).await)
+}
+
+async fn list_regions(session: &Session) -> Result<Vec<String>, CliError> {
+    call_with_retries(&SystemClock, async || session.list_regions().await)
+        .await
+        .map_err(CliError::ListRegions)
+}
+
+async fn audit_regions(
+    session: &Session,
+    regions: &[String],
+    policy: &Policy,
+    now: Timestamp,
+) -> Audit {
+    let progress = Progress::start(regions.len());
+    let mut pending = Vec::new();
+    for name in regions {
+        let target = RegionTarget { name, policy, now };
+        pending.push(audit_region(session, target, &progress));
+    }
     let mut audit = Audit::new(policy);
-    let mut answers =
-        stream::iter(regions.collect::<Vec<_>>()).buffer_unordered(MAX_CONCURRENT_REGIONS);
-    while let Some(region) = answers.next().await {
+    let mut finished = stream::iter(pending).buffer_unordered(MAX_CONCURRENT_REGIONS);
+    while let Some(region) = finished.next().await {
         audit.merge(region);
     }
     audit.sort_and_dedup();
-    Ok(audit)
+    audit
 }
 
-/// The regions to read: those of the arguments, else the one of the environment or the profile; `None` for all.
+async fn audit_region(session: &Session, target: RegionTarget<'_>, progress: &Progress) -> Audit {
+    let lister = session.group_lister(target.name);
+    let audit = region::audit_region(&lister, &SystemClock, &target, &|page| {
+        progress.record_page(page);
+    })
+    .await;
+    progress.finish_region();
+    audit
+}
+
+/// The regions to read: those of the arguments, or else the one of the environment or the profile.
+/// `None` means all regions.
 fn requested_regions(session: &Session, args: &AuditArgs) -> Result<Option<Vec<String>>, CliError> {
     if args.live.all_regions {
         return Ok(None);
@@ -127,17 +141,17 @@ fn connect_error(error: &ConnectError, args: &AuditArgs) -> CliError {
     if !matches!(error, ConnectError::NoCredentials(_)) {
         return CliError::Connect(error.to_string());
     }
-    let whose = match (&args.live.role, &args.live.profile) {
+    let identity = match (&args.live.role, &args.live.profile) {
         (Some(role), _) => format!("as `{role}`: "),
         (None, Some(profile)) => format!("with the profile `{profile}`: "),
         (None, None) => String::new(),
     };
     CliError::Credentials {
-        message: format!("{whose}{error}"),
+        message: format!("{identity}{error}"),
         is_role: args.live.role.is_some(),
     }
 }
 
 fn runtime_error(error: &io::Error) -> CliError {
-    CliError::Connect(format!("the system gives no sockets: {error}"))
+    CliError::Connect(format!("cannot open network sockets: {error}"))
 }

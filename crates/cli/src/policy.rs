@@ -1,17 +1,16 @@
-//! Where a policy comes from: a file, or one that comes with Portcullis.
+//! The policy that the arguments name: a file, standard input or a preset.
 
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-use portcullis_policy::{LoadedPolicy, PRESETS, Preset, find_preset, parse_policy};
+use portcullis_policy::{LoadedPolicy, PolicyReference, Preset, UnknownPreset, parse_policy};
 use portcullis_rules::{Policy, Scope};
 
 use crate::error::CliError;
 use crate::input::Input;
-use crate::yaml::nearest_word;
 
-/// How the arguments name a policy.
+/// Where a policy comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PolicyName {
     /// `preset:NAME`.
@@ -21,26 +20,13 @@ pub enum PolicyName {
 }
 
 impl FromStr for PolicyName {
-    type Err = String;
+    type Err = UnknownPreset;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.strip_prefix("preset:") {
-            Some(name) => find_preset(name)
-                .map(Self::Preset)
-                .ok_or_else(|| unknown_preset_message(name)),
-            None => Ok(Self::Input(text.parse().unwrap_or(Input::Stdin))),
-        }
-    }
-}
-
-fn unknown_preset_message(name: &str) -> String {
-    let names = PRESETS.map(|preset| preset.name);
-    match nearest_word(name, names) {
-        Some(near) => format!("there is no such preset; did you mean `preset:{near}`?"),
-        None => format!(
-            "there is no such preset; there are {}",
-            names.map(|name| format!("`{name}`")).join(", ")
-        ),
+    fn from_str(text: &str) -> Result<Self, UnknownPreset> {
+        Ok(match text {
+            "-" => Self::Input(Input::Stdin),
+            _ => Self::from_reference(text.parse()?, Path::new("")),
+        })
     }
 }
 
@@ -54,21 +40,20 @@ impl fmt::Display for PolicyName {
 }
 
 impl PolicyName {
-    /// The same, with a file named as seen from a folder.
-    #[must_use]
-    pub fn resolve_in(self, folder: &Path) -> Self {
-        match self {
-            Self::Input(Input::File(ref path)) => Self::Input(Input::File(folder.join(path))),
-            Self::Input(Input::Stdin) | Self::Preset(_) => self,
+    /// The policy that a file in this folder refers to.
+    pub fn from_reference(reference: PolicyReference, folder: &Path) -> Self {
+        match reference {
+            PolicyReference::Preset(preset) => Self::Preset(preset),
+            PolicyReference::File(path) => Self::Input(Input::File(folder.join(path))),
         }
     }
 
-    /// Whether it wants the standard input.
+    /// Whether it is read from standard input.
     pub fn is_stdin(&self) -> bool {
         *self == Self::Input(Input::Stdin)
     }
 
-    /// What its mistakes are told under.
+    /// The name of the policy file in diagnostics.
     pub fn display_name(&self) -> String {
         match self {
             Self::Preset(preset) => preset.name.to_owned(),
@@ -90,21 +75,25 @@ impl PolicyName {
     /// The policy.
     ///
     /// # Errors
-    /// When it cannot be read or does not hold.
+    /// When it cannot be read or is invalid.
     pub fn load(&self) -> Result<LoadedPolicy, CliError> {
         parse_policy(&self.display_name(), &self.read_text()?).map_err(|found| {
-            let (name, found) = (self.to_string(), Box::new(found));
-            CliError::InvalidPolicy { name, found }
+            CliError::InvalidPolicy {
+                name: self.to_string(),
+                found: Box::new(found),
+            }
         })
     }
 }
 
-/// Whether something of the policy holds in some regions only.
+/// Whether some part of the policy applies to certain regions only.
 pub fn depends_on_region(policy: &Policy) -> bool {
-    let scopes = policy.rules.iter().map(|rule| &rule.scope);
-    let scopes = scopes.chain(policy.exceptions.iter().map(|exception| &exception.scope));
-    let scopes = scopes.chain(policy.overrides.iter().map(|other| &other.scope));
-    scopes
+    let rules = policy.rules.iter().map(|rule| &rule.scope);
+    let exceptions = policy.exceptions.iter().map(|exception| &exception.scope);
+    let overrides = policy.overrides.iter().map(|entry| &entry.scope);
+    rules
+        .chain(exceptions)
+        .chain(overrides)
         .chain(&policy.guardrails.protected)
         .any(|scope: &Scope| !scope.regions.is_empty())
 }
@@ -112,50 +101,29 @@ pub fn depends_on_region(policy: &Policy) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use portcullis_policy::PRESETS;
 
-    #[test]
-    fn the_baseline_as_text_is_the_one_of_the_engine() {
-        let loaded = "preset:baseline"
-            .parse::<PolicyName>()
-            .unwrap()
-            .load()
-            .unwrap();
-        assert_eq!(loaded.policy, portcullis_rules::baseline::baseline_policy());
+    fn policy_name(text: &str) -> PolicyName {
+        text.parse().unwrap()
     }
 
     #[test]
-    fn every_preset_can_be_named_and_no_other() {
+    fn every_preset_can_be_loaded() {
         for preset in PRESETS {
-            assert!(
-                format!("preset:{}", preset.name)
-                    .parse::<PolicyName>()
-                    .unwrap()
-                    .load()
-                    .is_ok()
-            );
+            let name = policy_name(&format!("preset:{}", preset.name));
+            assert_eq!(name.load().unwrap().policy.name, preset.name);
         }
-        assert!(
-            "preset:basline"
-                .parse::<PolicyName>()
-                .unwrap_err()
-                .ends_with("did you mean `preset:baseline`?")
-        );
-        assert!(
-            "preset:"
-                .parse::<PolicyName>()
-                .unwrap_err()
-                .contains("`web-only`")
-        );
     }
 
     #[test]
-    fn a_file_is_named_from_where_it_is_named() {
-        let name = |text: &str| {
-            text.parse::<PolicyName>()
-                .unwrap()
-                .resolve_in(Path::new("policies"))
+    fn files_are_relative_to_the_file_that_refers_to_them() {
+        let resolved = |text: &str| {
+            let reference = text.parse().unwrap();
+            PolicyName::from_reference(reference, Path::new("policies")).to_string()
         };
-        assert_eq!(name("edge.yaml").to_string(), "`policies/edge.yaml`");
-        assert_eq!(name("preset:hipaa").to_string(), "`preset:hipaa`");
+        assert_eq!(resolved("edge.yaml"), "`policies/edge.yaml`");
+        assert_eq!(resolved("preset:hipaa"), "`preset:hipaa`");
+        assert_eq!(policy_name("edge.yaml").to_string(), "`edge.yaml`");
+        assert!(policy_name("-").is_stdin());
     }
 }

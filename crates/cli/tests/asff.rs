@@ -1,4 +1,4 @@
-//! `portcullis audit --format asff`, the real binary.
+//! `portcullis audit --format asff`.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,8 @@ const GROUPS: &str = include_str!("inputs/groups.json");
 const RULES: &str = include_str!("inputs/rules.json");
 pub(crate) const NOW: &str = "--now 2026-11-21T12:00:00Z";
 
-/// The groups, each with its ARN in this region.
-fn with_arns(region: &str) -> Value {
+/// The groups, each with an ARN in this region.
+fn groups_with_arns(region: &str) -> Value {
     let mut groups: Value = serde_json::from_str(GROUPS).unwrap();
     for group in groups["SecurityGroups"].as_array_mut().unwrap() {
         let (owner, id) = (
@@ -29,22 +29,22 @@ fn with_arns(region: &str) -> Value {
     groups
 }
 
-fn one(group: &Value) -> String {
+fn single_group(group: &Value) -> String {
     json!({"SecurityGroups": [group]}).to_string()
 }
 
-fn open(cidr: &str) -> Value {
+fn open_ssh(cidr: &str) -> Value {
     json!([{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": cidr}]}])
 }
 
-/// The inputs, also those of the other formats for other products.
+/// The inputs for all export formats.
 pub(crate) fn folder() -> Folder {
     let mut both: Value = serde_json::from_str(GROUPS).unwrap();
     let rules: Value = serde_json::from_str(RULES).unwrap();
     both.as_object_mut()
         .unwrap()
         .extend(rules.as_object().unwrap().clone());
-    let mut bad = with_arns("eu-central-1");
+    let mut bad = groups_with_arns("eu-central-1");
     bad["SecurityGroups"][0]["SecurityGroupArn"] =
         json!("arn:aws:ec2:eu-central-1:111122223333:security-group/sg-9");
     let exception = "
@@ -64,14 +64,14 @@ overrides:
     Folder::new()
         .with("groups.json", GROUPS)
         .with("both.json", both.to_string())
-        .with("arns.json", with_arns("eu-central-1").to_string())
-        .with("china.json", with_arns("cn-north-1").to_string())
+        .with("arns.json", groups_with_arns("eu-central-1").to_string())
+        .with("china.json", groups_with_arns("cn-north-1").to_string())
         .with("bad.json", bad.to_string())
         .with(
-            "nobody.json",
-            one(&json!({"GroupId": "sg-1", "IpPermissions": open("0.0.0.0/0")})),
+            "no-owner.json",
+            single_group(&json!({"GroupId": "sg-1", "IpPermissions": open_ssh("0.0.0.0/0")})),
         )
-        .with("calm.json", one(&json!({"GroupId": "sg-1"})))
+        .with("calm.json", single_group(&json!({"GroupId": "sg-1"})))
         .with(
             "exempt.yaml",
             format!("version: 1\nextends: baseline{exception}"),
@@ -82,7 +82,7 @@ overrides:
         )
 }
 
-fn found(folder: &Folder, args: &str) -> Vec<Value> {
+fn export_asff(folder: &Folder, args: &str) -> Vec<Value> {
     let run = folder.run(&format!("audit --format asff {NOW} {args}"));
     run.json()
         .as_array()
@@ -91,18 +91,18 @@ fn found(folder: &Folder, args: &str) -> Vec<Value> {
 }
 
 #[test]
-fn for_security_hub() {
+fn findings_for_security_hub() {
     let run = folder().run(&format!(
         "audit --input both.json --region eu-central-1 --format asff {NOW}"
     ));
     insta::assert_snapshot!(run.text());
 }
 
-/// What the format demands, as the model of the API in the AWS SDKs and its reference have it.
+/// The limits in the API reference and in the API model of the AWS SDKs.
 #[test]
-fn the_limits_of_the_format_are_kept() {
+fn values_stay_within_the_limits_of_the_format() {
     let long = "é".repeat(255);
-    let mut groups = with_arns("eu-central-1");
+    let mut groups = groups_with_arns("eu-central-1");
     let web = &mut groups["SecurityGroups"][0];
     web["GroupName"] = json!(long);
     web["Tags"] = (0..60)
@@ -121,8 +121,8 @@ fn the_limits_of_the_format_are_kept() {
     let folder = folder()
         .with("long.json", groups.to_string())
         .with("long.yaml", policy);
-    let mut all = found(&folder, "--input long.json");
-    let long = found(&folder, "--input long.json --policy long.yaml");
+    let mut all = export_asff(&folder, "--input long.json");
+    let long = export_asff(&folder, "--input long.json --policy long.yaml");
     assert!(!long.is_empty());
     all.extend(long);
     assert!(all.len() > 60, "{}", all.len());
@@ -163,10 +163,10 @@ fn the_limits_of_the_format_are_kept() {
 }
 
 #[test]
-fn an_id_is_that_of_the_content() {
+fn ids_depend_on_the_content_of_the_rule() {
     let folder = folder();
     let ids = |args: &str| -> BTreeSet<String> {
-        let all = found(&folder, args);
+        let all = export_asff(&folder, args);
         all.iter()
             .map(|one| one["Id"].as_str().unwrap().to_owned())
             .collect()
@@ -177,16 +177,16 @@ fn an_id_is_that_of_the_content() {
     ));
     assert_eq!(plain, ids("--input arns.json"));
     assert_eq!(plain, ids("--input arns.json --policy exempt.yaml"));
-    // With rule ids and another group beside them, they are still the same.
+    // Rule ids and another group in the input do not change them.
     assert!(plain.is_subset(&ids("--input both.json --region eu-central-1")));
     assert!(plain.is_disjoint(&ids("--input groups.json --region eu-west-1")));
 }
 
 #[test]
-fn the_place_is_that_of_the_arn() {
+fn account_and_region_come_from_the_arn() {
     let folder = folder();
-    // What the description tells wins over what the command line says.
-    for one in found(
+    // The ARN in the input takes precedence over the arguments.
+    for one in export_asff(
         &folder,
         "--input china.json --region eu-central-1 --account 444455556666",
     ) {
@@ -198,9 +198,9 @@ fn the_place_is_that_of_the_arn() {
         );
         assert_eq!(one["Resources"][0]["Partition"], "aws-cn");
     }
-    let given = found(
+    let given = export_asff(
         &folder,
-        "--input nobody.json --region us-gov-west-1 --account 444455556666",
+        "--input no-owner.json --region us-gov-west-1 --account 444455556666",
     );
     assert_eq!(
         given[0]["Resources"][0]["Id"],
@@ -209,7 +209,7 @@ fn the_place_is_that_of_the_arn() {
 }
 
 #[test]
-fn the_region_of_the_arn_counts_for_the_policy() {
+fn policies_scoped_by_region_use_the_arn() {
     let folder = folder();
     let severity = |args: &str| {
         let run = folder.run(&format!(
@@ -224,7 +224,7 @@ fn the_region_of_the_arn_counts_for_the_policy() {
             .cloned();
         (
             found.unwrap()["severity"].clone(),
-            run.stderr.contains("the region of the groups is not known"),
+            run.stderr.contains("the region of the groups is unknown"),
         )
     };
     assert_eq!(severity("--input arns.json"), (json!("low"), false));
@@ -239,9 +239,10 @@ fn the_region_of_the_arn_counts_for_the_policy() {
     );
 }
 
-/// Archived, so that it comes back by itself when the exception ends; no claim that the requirement is met.
+/// It is archived, so that it becomes active again when the exception expires. The compliance status
+/// does not claim that the requirement is met.
 #[test]
-fn an_exempt_finding_is_archived() {
+fn exempt_findings_are_archived() {
     let folder = folder();
     let states = |now: &str| {
         let run = folder.run(&format!(
@@ -254,14 +255,14 @@ fn an_exempt_finding_is_archived() {
             .iter()
             .find(|one| one["GeneratorId"] == "portcullis/restricted-common-ports");
         let found = found.unwrap();
-        let told = found["Description"]
+        let is_mentioned = found["Description"]
             .as_str()
             .unwrap()
-            .contains("The exception bastion allows it.");
+            .contains("Exempted by the exception bastion.");
         (
             found["RecordState"].clone(),
             found["Compliance"]["Status"].clone(),
-            told,
+            is_mentioned,
         )
     };
     assert_eq!(
@@ -275,21 +276,21 @@ fn an_exempt_finding_is_archived() {
 }
 
 #[test]
-fn what_is_missing_is_told() {
+fn missing_account_or_region_is_an_error() {
     let folder = folder();
-    let mut told = String::new();
+    let mut transcripts = String::new();
     for args in [
         "audit --format asff --input groups.json",
-        "audit --format asff --input nobody.json",
-        "audit --format asff --input nobody.json --region eu-central-1",
-        "audit --format asff --input nobody.json --account 1234",
-        "audit --format asff --input nobody.json --region Frankfurt",
+        "audit --format asff --input no-owner.json",
+        "audit --format asff --input no-owner.json --region eu-central-1",
+        "audit --format asff --input no-owner.json --account 1234",
+        "audit --format asff --input no-owner.json --region Frankfurt",
         "audit --format asff --input bad.json",
         "audit --format asff --input calm.json",
     ] {
-        told += &folder.run(args).told(args);
+        transcripts += &folder.run(args).transcript(args);
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(transcripts);
     assert_eq!(
         folder.run("audit --format asff --input calm.json").stdout,
         "[]\n"

@@ -1,4 +1,4 @@
-//! `portcullis audit`, the real binary.
+//! `portcullis audit` of an input.
 
 use std::process::Stdio;
 
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 const GROUPS: &str = include_str!("inputs/groups.json");
 const RULES: &str = include_str!("inputs/rules.json");
 
-/// Both listings in one document, as `jq -s add` makes it.
-fn both() -> String {
+/// Both listings in one document, as `jq -s add` merges them.
+fn merged_listings() -> String {
     let mut document: Value = serde_json::from_str(GROUPS).unwrap();
     let rules: Value = serde_json::from_str(RULES).unwrap();
     document
@@ -32,7 +32,7 @@ fn folder() -> Folder {
     Folder::new()
         .with("groups.json", GROUPS)
         .with("rules.json", RULES)
-        .with("both.json", both())
+        .with("both.json", merged_listings())
         .with("open.json", group(&open).to_string())
         .with("range.json", group(&range).to_string())
         .with("bad.json", bad.to_string())
@@ -40,40 +40,40 @@ fn folder() -> Folder {
 }
 
 #[test]
-fn for_people() {
+fn human_readable_output() {
     insta::assert_snapshot!(folder().run("audit --input groups.json").text());
 }
 
 #[test]
-fn for_people_with_rule_ids() {
+fn human_readable_output_with_rule_ids() {
     insta::assert_snapshot!(folder().run("audit --input both.json").text());
 }
 
 #[test]
-fn for_programs() {
+fn json_output() {
     insta::assert_snapshot!(folder().run("audit --input both.json --format json").text());
 }
 
 #[test]
-fn nothing_found() {
+fn no_findings() {
     insta::assert_snapshot!(folder().run("audit --input none.json").text());
 }
 
 #[test]
-fn values_that_cannot_be_understood_are_told_and_the_rest_is_judged() {
+fn invalid_values_are_reported_and_the_rest_is_evaluated() {
     let folder = folder();
     insta::assert_snapshot!(
-        "bad_values_human",
+        "invalid_values_human",
         folder.run("audit --input bad.json").text()
     );
     insta::assert_snapshot!(
-        "bad_values_json",
+        "invalid_values_json",
         folder.run("audit --input bad.json --format json").text()
     );
 }
 
 #[test]
-fn many_bad_values_are_told_in_few_lines() {
+fn only_the_first_invalid_values_are_printed() {
     let ranges = vec![json!({"CidrIp": "x"}); 500];
     let input = json!({"SecurityGroups": [{"GroupId": "sg-1", "IpPermissions": [{"IpProtocol": "-1", "IpRanges": ranges}]}]});
     let run = portcullis_with(
@@ -84,7 +84,7 @@ fn many_bad_values_are_told_in_few_lines() {
     assert!(run.stderr.lines().count() < 20, "{}", run.stderr);
     assert!(
         run.stderr
-            .contains("500 values of standard input could not be understood"),
+            .contains("500 values of standard input could not be read"),
         "{}",
         run.stderr
     );
@@ -93,7 +93,7 @@ fn many_bad_values_are_told_in_few_lines() {
 #[test]
 fn exit_codes() {
     let folder = folder();
-    folder.exits(&[
+    folder.assert_exit_codes(&[
         ("audit --input none.json", 0),
         ("audit --input none.json --strict", 0),
         ("audit --input open.json", 1),
@@ -119,7 +119,7 @@ fn exit_codes() {
 }
 
 #[test]
-fn standard_input_and_gzip_are_as_good_as_a_file() {
+fn standard_input_and_gzip_are_read_like_files() {
     let folder = folder().with("groups.json.gz", gzip(GROUPS.as_bytes()));
     let expected = folder.run("audit --input groups.json").stdout;
     assert_eq!(folder.run("audit --input groups.json.gz").stdout, expected);
@@ -136,7 +136,7 @@ fn standard_input_and_gzip_are_as_good_as_a_file() {
 }
 
 #[test]
-fn inputs_that_tell_nothing() {
+fn invalid_inputs_are_errors_with_help() {
     let mut cut = gzip(GROUPS.as_bytes());
     cut.truncate(100);
     let utf16: Vec<_> = std::iter::once(0xFEFF)
@@ -167,43 +167,43 @@ fn inputs_that_tell_nothing() {
         .with("utf16.json", utf16);
     let names = "not-there.json . empty.json cut.json comma.json two.json text.json event.json list.json cut.json.gz \
                  utf16.json";
-    let mut told = String::new();
+    let mut transcripts = String::new();
     for name in names.split_whitespace() {
         let run = folder.run(&format!("audit --input {name} --format json"));
         assert_eq!(run.stdout, "", "{name}");
-        told += &run.told(&format!("audit --input {name}"));
+        transcripts += &run.transcript(&format!("audit --input {name}"));
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(transcripts);
 }
 
 #[test]
-fn colours_are_for_terminals_or_who_asks() {
+fn color_is_used_on_terminals_or_on_request() {
     let folder = folder();
-    let is_coloured = |args: &str, env: Option<(&str, &str)>| {
+    let has_color = |args: &str, env: Option<(&str, &str)>| {
         let mut command = folder.command(args);
         command.envs(env);
         let run = finish(command, b"");
-        assert!(run.stderr.contains("could not be understood"));
+        assert!(run.stderr.contains("could not be read"));
         assert_eq!(run.stdout.contains('\u{1b}'), run.stderr.contains('\u{1b}'));
         run.stdout.contains('\u{1b}')
     };
-    assert!(!is_coloured("audit --input bad.json", None));
-    assert!(!is_coloured("audit --input bad.json --color auto", None));
-    assert!(!is_coloured(
+    assert!(!has_color("audit --input bad.json", None));
+    assert!(!has_color("audit --input bad.json --color auto", None));
+    assert!(!has_color(
         "audit --input bad.json --color never",
         Some(("CLICOLOR_FORCE", "1"))
     ));
-    assert!(is_coloured("audit --input bad.json --color always", None));
-    assert!(is_coloured("--color always audit --input bad.json", None));
-    assert!(!is_coloured(
+    assert!(has_color("audit --input bad.json --color always", None));
+    assert!(has_color("--color always audit --input bad.json", None));
+    assert!(!has_color(
         "audit --input bad.json",
         Some(("NO_COLOR", "1"))
     ));
-    let coloured = folder
+    let colored = folder
         .run("audit --input groups.json --color always")
         .stdout;
     let plain = folder.run("audit --input groups.json").stdout;
-    assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), plain);
+    assert_eq!(anstream::adapter::strip_str(&colored).to_string(), plain);
     let json = folder
         .run("audit --input groups.json --color always --format json")
         .stdout;
@@ -211,7 +211,7 @@ fn colours_are_for_terminals_or_who_asks() {
 }
 
 #[test]
-fn text_from_outside_cannot_drive_the_terminal() {
+fn names_and_ids_cannot_control_the_terminal() {
     let name = "\u{1b}]0;owned\u{7}\r\nsg-2  fine\u{202e}";
     let group = json!({"GroupId": "sg-\u{1b}[2J", "GroupName": name, "IpPermissions": [
         {"IpProtocol": "tcp\u{1b}[2J"},
@@ -222,11 +222,11 @@ fn text_from_outside_cannot_drive_the_terminal() {
         input.as_bytes(),
         &["audit", "--input", "-", "--color", "never"],
     );
-    let fit = |text: &str| {
+    let is_safe = |text: &str| {
         text.chars()
             .all(|c| c == '\n' || !(c.is_control() || c == '\u{202e}'))
     };
-    assert!(fit(&run.stdout) && fit(&run.stderr), "{run:?}");
+    assert!(is_safe(&run.stdout) && is_safe(&run.stderr), "{run:?}");
     assert!(
         run.stdout
             .lines()
@@ -243,12 +243,12 @@ fn text_from_outside_cannot_drive_the_terminal() {
     assert_eq!(
         run.json()["findings"][0]["group_name"],
         name,
-        "a program gets it as it is"
+        "JSON has the original text"
     );
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure() {
+fn a_closed_pipe_is_not_an_error() {
     let groups: Vec<_> = (0..20_000)
         .map(|n| json!({"GroupId": format!("sg-{n}"), "IpPermissions": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]}))
         .collect();
@@ -262,7 +262,7 @@ fn a_reader_that_goes_away_is_no_failure() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn output_that_cannot_be_written_is_a_failure() {
+fn failure_to_write_the_output_is_an_error() {
     let folder = folder();
     let mut command = folder.command("audit --input -");
     let full = std::fs::File::options()
@@ -279,17 +279,18 @@ fn output_that_cannot_be_written_is_a_failure() {
 }
 
 #[test]
-fn unknown_flags_are_told_with_the_usage() {
+fn unknown_flags_are_usage_errors() {
     let run = portcullis(&["audit", "--inptu", "x"]);
     insta::assert_snapshot!(run.text());
 }
 
 #[cfg(not(feature = "aws"))]
 #[test]
-fn without_aws_the_live_account_is_out_of_reach() {
+fn the_live_account_needs_aws_support() {
     let run = portcullis(&["audit", "--region", "eu-west-1"]);
     assert_eq!(run.code, 2);
-    let expected = "error: this portcullis was built without AWS: it cannot read the live account\n \
-                    help: give the groups with `--input`, or build it with the feature `aws`, which is on by default\n";
+    let expected = "error: this portcullis was built without AWS support and cannot audit a live account\n \
+                    help: specify a file of groups with `--input`, or build with the feature `aws`, which \
+                    is enabled by default\n";
     assert_eq!(run.stderr, expected);
 }

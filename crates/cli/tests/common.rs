@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-/// What a run gave.
+/// The result of a run.
 #[derive(Debug, Clone)]
 pub(crate) struct Run {
     pub(crate) code: i32,
@@ -21,15 +21,15 @@ impl Run {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}\n{self:?}"))
     }
 
-    /// What was said on standard error, under the command line.
-    pub(crate) fn told(&self, args: &str) -> String {
+    /// The command line, standard error and the exit code.
+    pub(crate) fn transcript(&self, args: &str) -> String {
         format!(
             "$ portcullis {args}\n{}exit code {}\n\n",
             self.stderr, self.code
         )
     }
 
-    /// All of it as one text, for snapshots.
+    /// The whole result as one text, for snapshots.
     pub(crate) fn text(&self) -> String {
         format!(
             "exit code {}\n--- stdout\n{}--- stderr\n{}",
@@ -38,7 +38,7 @@ impl Run {
     }
 }
 
-/// A folder of input files in which the command runs, so that its messages are the same everywhere.
+/// A temporary folder of input files. The command runs in it, so that messages have relative paths.
 #[derive(Debug)]
 pub(crate) struct Folder(TempDir);
 
@@ -54,19 +54,19 @@ impl Folder {
         self
     }
 
-    /// A file that is there already.
+    /// The path of a file in the folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    /// Runs the command with these arguments, parted by blanks.
+    /// Runs the command with these arguments, separated by blanks.
     pub(crate) fn run(&self, args: &str) -> Run {
         finish(self.command(args), b"")
     }
 
-    /// Runs each command line and holds it to its exit code.
+    /// Runs each command line and checks its exit code.
     #[track_caller]
-    pub(crate) fn exits(&self, expected: &[(&str, i32)]) {
+    pub(crate) fn assert_exit_codes(&self, expected: &[(&str, i32)]) {
         for (args, code) in expected {
             let run = self.run(args);
             assert_eq!(run.code, *code, "{args}: {run:?}");
@@ -80,7 +80,7 @@ impl Folder {
     }
 }
 
-/// The command, with nothing from the environment of the test.
+/// The command, with an empty environment.
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
     command
@@ -96,7 +96,7 @@ pub(crate) fn portcullis(args: &[&str]) -> Run {
     finish(command(args), b"")
 }
 
-/// With this on standard input.
+/// Runs the command with this standard input.
 pub(crate) fn portcullis_with(stdin: &[u8], args: &[&str]) -> Run {
     let mut command = command(args);
     command.stdin(Stdio::piped());
@@ -107,7 +107,7 @@ pub(crate) fn finish(mut command: Command, stdin: &[u8]) -> Run {
     let mut child = command.spawn().unwrap();
     let pipe = child.stdin.take();
     let output = std::thread::scope(|scope| {
-        // A command that stops early does not read all of it.
+        // A command that fails early does not read all of its input, so errors are ignored.
         scope.spawn(move || pipe.map(|mut pipe| pipe.write_all(stdin)));
         child.wait_with_output().unwrap()
     });
@@ -118,14 +118,14 @@ pub(crate) fn finish(mut command: Command, stdin: &[u8]) -> Run {
     }
 }
 
-/// A file of the project.
+/// The path of a file in the repository.
 pub(crate) fn project(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../..")
         .join(path)
 }
 
-/// Packed with gzip.
+/// Compresses with gzip.
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();

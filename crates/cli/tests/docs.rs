@@ -1,4 +1,4 @@
-//! Pages, presets, schema and examples say the same.
+//! Documentation, presets, JSON Schema and examples are consistent.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,8 +10,8 @@ use portcullis_rules::plan::{RefusalReason, SkipReason};
 use portcullis_rules::{Context, Policy, PolicyRule, PrefixLists, SecurityGroup, evaluate};
 use serde_json::Value;
 
-/// The rules of all presets, each as the first preset with it has it, and that preset.
-fn registry() -> Vec<(&'static str, PolicyRule)> {
+/// The rules of all presets, each with the first preset that has it.
+fn preset_rules() -> Vec<(&'static str, PolicyRule)> {
     let mut rules: Vec<(&'static str, PolicyRule)> = Vec::new();
     for preset in PRESETS {
         for rule in parse_policy(preset.name, preset.text).unwrap().policy.rules {
@@ -20,11 +20,10 @@ fn registry() -> Vec<(&'static str, PolicyRule)> {
             }
         }
     }
-    // The order of the pages is that of the presets: baseline, then what others add.
     rules
 }
 
-fn page(id: &str) -> &'static str {
+fn rule_page(id: &str) -> &'static str {
     RULE_PAGES
         .iter()
         .find(|(known, _)| *known == id)
@@ -32,18 +31,18 @@ fn page(id: &str) -> &'static str {
         .unwrap()
 }
 
-/// The names of the files of a folder with this ending, without it.
-fn files(folder: &str, ending: &str) -> BTreeSet<String> {
+/// The names of the files in a folder with this suffix, without the suffix.
+fn file_names(folder: &str, suffix: &str) -> BTreeSet<String> {
     let names = fs::read_dir(project(folder))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap());
     names
-        .filter_map(|name| name.strip_suffix(ending).map(str::to_owned))
+        .filter_map(|name| name.strip_suffix(suffix).map(str::to_owned))
         .collect()
 }
 
-/// The blocks of a page in this language.
-fn blocks(page: &str, language: &str) -> Vec<String> {
+/// The code blocks of a page in this language.
+fn code_blocks(page: &str, language: &str) -> Vec<String> {
     let fence = format!("```{language}\n");
     let parts = page.split(&fence).skip(1);
     parts
@@ -52,17 +51,20 @@ fn blocks(page: &str, language: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_rule_has_a_page_and_every_page_a_rule() {
-    let rules: BTreeSet<_> = registry().into_iter().map(|(_, rule)| rule.id).collect();
+fn rules_and_pages_match() {
+    let rules: BTreeSet<_> = preset_rules()
+        .into_iter()
+        .map(|(_, rule)| rule.id)
+        .collect();
     let pages: BTreeSet<_> = RULE_PAGES.iter().map(|(id, _)| (*id).to_owned()).collect();
     assert_eq!(rules, pages);
-    assert_eq!(files("docs/rules", ".md"), pages);
+    assert_eq!(file_names("docs/rules", ".md"), pages);
 }
 
 #[test]
-fn a_page_says_what_the_registry_says() {
-    for (_, rule) in registry() {
-        let page = page(&rule.id);
+fn pages_match_the_preset_rules() {
+    for (_, rule) in preset_rules() {
+        let page = rule_page(&rule.id);
         assert!(page.starts_with(&format!("# {}\n", rule.id)), "{}", rule.id);
         assert!(
             page.contains(&format!(
@@ -106,7 +108,7 @@ fn a_page_says_what_the_registry_says() {
 }
 
 #[test]
-fn a_page_names_every_port_its_rule_names() {
+fn pages_list_the_ports_of_their_rules() {
     let databases = [
         1433, 1521, 3306, 5432, 5984, 6379, 7000, 7001, 9042, 9200, 9300, 11211, 27017, 27018,
         27019,
@@ -123,16 +125,17 @@ fn a_page_names_every_port_its_rule_names() {
         ("databases", &databases),
         ("web-only", &[80, 443]),
     ] {
-        let numbers: Vec<_> = page(id).split(|c: char| !c.is_ascii_digit()).collect();
+        let numbers: Vec<_> = rule_page(id).split(|c: char| !c.is_ascii_digit()).collect();
         for port in ports {
             assert!(numbers.contains(&port.to_string().as_str()), "{id}: {port}");
         }
     }
 }
 
-/// Each check of the language is in the schema, and used by a rule that comes with Portcullis, has a page and is tested.
+/// Each check in the schema is used by a preset rule, which other tests require to have a page and an
+/// example.
 #[test]
-fn the_checks_of_the_schema_are_those_of_the_presets() {
+fn checks_in_the_schema_match_the_presets() {
     let schema: Value = serde_json::from_str(&portcullis(&["policy", "schema"]).stdout).unwrap();
     let words = |schema: &Value, key: &str| -> BTreeSet<String> {
         let words = schema["properties"][key]["oneOf"].as_array().unwrap();
@@ -143,7 +146,7 @@ fn the_checks_of_the_schema_are_those_of_the_presets() {
     };
     let rule = &schema["properties"]["rules"]["anyOf"][0]["items"];
     let checks = words(rule, "check");
-    let used: BTreeSet<_> = registry()
+    let used: BTreeSet<_> = preset_rules()
         .into_iter()
         .map(|(_, rule)| {
             let shown = render_policy(&Policy {
@@ -177,16 +180,16 @@ fn the_checks_of_the_schema_are_those_of_the_presets() {
 }
 
 #[test]
-fn every_rule_is_in_a_fixture() {
-    let mut told = String::new();
-    for name in files("docs/examples", ".test.yaml") {
-        told += &fs::read_to_string(project("docs/examples").join(format!("{name}.test.yaml")))
+fn every_rule_has_an_example() {
+    let mut tests = String::new();
+    for name in file_names("docs/examples", ".test.yaml") {
+        tests += &fs::read_to_string(project("docs/examples").join(format!("{name}.test.yaml")))
             .unwrap();
     }
-    let words: BTreeSet<_> = told
+    let words: BTreeSet<_> = tests
         .split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
         .collect();
-    for (_, rule) in registry() {
+    for (_, rule) in preset_rules() {
         assert!(
             words.contains(rule.id.as_str()),
             "no example expects a finding of {}",
@@ -196,15 +199,15 @@ fn every_rule_is_in_a_fixture() {
 }
 
 #[test]
-fn the_examples_hold_and_do_what_they_say() {
-    let tests = files("docs/examples", ".test.yaml");
+fn examples_are_valid_and_pass_their_tests() {
+    let tests = file_names("docs/examples", ".test.yaml");
     assert!(tests.len() >= 6, "the examples must not shrink: {tests:?}");
     for name in &tests {
         let path = project("docs/examples").join(format!("{name}.test.yaml"));
         let run = portcullis(&["policy", "test", path.to_str().unwrap()]);
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
     }
-    for name in files("docs/examples", ".yaml")
+    for name in file_names("docs/examples", ".yaml")
         .iter()
         .filter(|name| !name.contains('.'))
     {
@@ -226,15 +229,15 @@ fn the_examples_hold_and_do_what_they_say() {
     }
 }
 
-/// The page shows the very file; its fragments hold; its expectations pass.
+/// The page shows `edge.yaml` itself, its fragments are valid, and its tests pass.
 #[test]
-fn the_page_about_policies_is_true() {
+fn policies_on_pages_are_valid_and_pass_their_tests() {
     let page = fs::read_to_string(project("docs/policy.md")).unwrap();
     let example = fs::read_to_string(project("docs/examples/edge.yaml")).unwrap();
-    let (mut policies, mut expectations, mut fragments) = (0, 0, 0);
-    for block in blocks(&page, "yaml") {
+    let (mut policies, mut test_files, mut fragments) = (0, 0, 0);
+    for block in code_blocks(&page, "yaml") {
         if block.contains("\ncases:\n") {
-            expectations += 1;
+            test_files += 1;
             let folder = tempfile::tempdir().unwrap();
             fs::write(folder.path().join("edge.yaml"), &example).unwrap();
             let path = folder.path().join("page.test.yaml");
@@ -254,21 +257,21 @@ fn the_page_about_policies_is_true() {
             assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
         }
     }
-    assert_eq!((policies, expectations, fragments), (1, 1, 2));
+    assert_eq!((policies, test_files, fragments), (1, 1, 2));
     let readme = fs::read_to_string(project("README.md")).unwrap();
-    for block in blocks(&readme, "yaml")
+    for block in code_blocks(&readme, "yaml")
         .iter()
         .filter(|block| block.starts_with("version:"))
     {
         let loaded = parse_policy("readme.yaml", block).unwrap_or_else(|wrong| panic!("{wrong}"));
         assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
     }
-    for block in blocks(&page, "json") {
+    for block in code_blocks(&page, "json") {
         serde_json::from_str::<Value>(&block).unwrap();
     }
     let codes = RefusalReason::ALL.map(RefusalReason::code);
-    let losses = SkipReason::ALL.map(SkipReason::code);
-    for code in codes.iter().chain(&losses) {
+    let skip_codes = SkipReason::ALL.map(SkipReason::code);
+    for code in codes.iter().chain(&skip_codes) {
         assert!(
             page.contains(&format!("| `{code}` |")),
             "docs/policy.md: {code}"
@@ -276,10 +279,11 @@ fn the_page_about_policies_is_true() {
     }
 }
 
-/// The exception on the page of a rule frees what the rule forbids there, and nothing in another group.
+/// The exception on the page of a rule exempts what the rule forbids in the group of the page, and
+/// nothing in other groups.
 #[test]
-fn the_exception_of_each_page_works() {
-    let mut freed: BTreeMap<&str, &str> = BTreeMap::from([
+fn exceptions_on_pages_exempt_their_rule() {
+    let mut violations: BTreeMap<&str, &str> = BTreeMap::from([
         ("all-traffic", "all - 0.0.0.0/0"),
         ("restricted-common-ports", "tcp 22 0.0.0.0/0"),
         ("uncommon-ports", "tcp 8040 ::/0"),
@@ -290,12 +294,12 @@ fn the_exception_of_each_page_works() {
         ("web-only", "tcp 8443 0.0.0.0/0"),
         ("databases", "tcp 5432 0.0.0.0/0"),
     ]);
-    for (preset, rule) in registry() {
-        let line = freed
+    for (preset, rule) in preset_rules() {
+        let line = violations
             .remove(rule.id.as_str())
-            .unwrap_or_else(|| panic!("no line for {}", rule.id));
-        let (_, except) = page(&rule.id).split_once("## Except\n").unwrap();
-        let [block] = blocks(except, "yaml").try_into().unwrap();
+            .unwrap_or_else(|| panic!("no violation of {}", rule.id));
+        let (_, except) = rule_page(&rule.id).split_once("## Except\n").unwrap();
+        let [block] = code_blocks(except, "yaml").try_into().unwrap();
         let text = format!("version: 1\nextends: {preset}\n{block}");
         let loaded =
             parse_policy("page.yaml", &text).unwrap_or_else(|wrong| panic!("{}: {wrong}", rule.id));
@@ -305,7 +309,7 @@ fn the_exception_of_each_page_works() {
             rule.id,
             loaded.warnings
         );
-        let exempt = |id: &str, vpc: &str| {
+        let is_exempt = |id: &str, vpc: &str| {
             let group = SecurityGroup {
                 id: id.to_owned(),
                 vpc_id: Some(vpc.to_owned()),
@@ -316,8 +320,8 @@ fn the_exception_of_each_page_works() {
                 now: "2026-11-21T00:00:00Z".parse().ok(),
                 ..Context::default()
             };
-            let judgement = evaluate(&loaded.policy, &group, &PrefixLists::empty(), &context);
-            let finding = judgement
+            let evaluation = evaluate(&loaded.policy, &group, &PrefixLists::empty(), &context);
+            let finding = evaluation
                 .findings
                 .into_iter()
                 .find(|finding| finding.policy_rule.id == rule.id)
@@ -325,15 +329,15 @@ fn the_exception_of_each_page_works() {
             finding.exempted_by.is_some()
         };
         assert!(
-            exempt("sg-0123456789abcdef0", "vpc-0123456789abcdef0"),
+            is_exempt("sg-0123456789abcdef0", "vpc-0123456789abcdef0"),
             "{}",
             rule.id
         );
         assert!(
-            !exempt("sg-0fedcba9876543210", "vpc-0fedcba9876543210"),
+            !is_exempt("sg-0fedcba9876543210", "vpc-0fedcba9876543210"),
             "{}",
             rule.id
         );
     }
-    assert!(freed.is_empty(), "{freed:?}");
+    assert!(violations.is_empty(), "{violations:?}");
 }

@@ -1,11 +1,11 @@
-//! Help, the rules and the completions.
+//! `--help`, `portcullis rules` and `portcullis completions`.
 
 use std::fs;
 
 use crate::common::{portcullis, project};
 
 #[test]
-fn help_is_complete() {
+fn every_command_has_help_with_examples() {
     for command in [
         "",
         "audit",
@@ -38,20 +38,20 @@ fn help_is_complete() {
 }
 
 #[test]
-fn the_version_is_that_of_the_package() {
+fn the_version_is_the_package_version() {
     let expected = format!("portcullis {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(portcullis(&["--version"]).stdout, expected);
 }
 
 #[test]
-fn the_rules_are_listed() {
+fn rules_of_the_default_policy() {
     insta::assert_snapshot!(portcullis(&["rules"]).text());
     let rules = portcullis(&["rules", "--format", "json"]).json();
     insta::assert_snapshot!("rules_json", serde_json::to_string_pretty(&rules).unwrap());
 }
 
 #[test]
-fn each_rule_has_its_page() {
+fn rules_are_explained_with_their_pages() {
     let rules = portcullis(&["rules", "--format", "json"]).json();
     for rule in rules["rules"].as_array().unwrap() {
         let id = rule["id"].as_str().unwrap();
@@ -65,18 +65,18 @@ fn each_rule_has_its_page() {
 }
 
 #[test]
-fn an_unknown_rule_is_answered_with_a_near_one() {
+fn unknown_rules_are_errors_with_suggestions() {
     insta::assert_snapshot!(portcullis(&["rules", "all-trafic"]).text());
     let run = portcullis(&["rules", "ssh"]);
     assert_eq!(run.code, 2);
     assert!(
-        run.stderr.contains("`portcullis rules` lists them"),
+        run.stderr.contains("run `portcullis rules` to list them"),
         "{run:?}"
     );
 }
 
 #[test]
-fn the_rules_of_another_policy() {
+fn rules_of_another_policy() {
     let edge = project("docs/examples/edge.yaml");
     let edge = edge.to_str().unwrap();
     insta::assert_snapshot!(portcullis(&["rules", "--policy", edge]).text());
@@ -98,7 +98,7 @@ fn the_rules_of_another_policy() {
 }
 
 #[test]
-fn there_are_completions_for_every_shell() {
+fn completions_exist_for_every_shell() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let run = portcullis(&["completions", shell]);
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{shell}");

@@ -1,4 +1,4 @@
-//! `portcullis audit` on a live account: the real binary, with moto as EC2 and STS.
+//! `portcullis audit` of a live account, with moto as EC2 and STS.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -11,14 +11,15 @@ use crate::common::{Folder, Run, command, finish, project};
 
 const REGIONS: [&str; 3] = ["eu-central-1", "eu-west-1", "us-east-1"];
 
-/// One account for all tests of this file: two groups with holes and an innocent one in each of three regions.
+/// The account of all tests in this file. Each of three regions has two groups with findings and one
+/// without.
 struct Account {
     ec2: Moto,
-    /// The groups with holes, by region.
+    /// The groups with findings, by region.
     open: BTreeMap<&'static str, Vec<Group>>,
 }
 
-/// The account, for one test at a time: calls and faults are those of the whole server.
+/// The account, locked for one test at a time: recorded calls and faults are shared by the server.
 fn account() -> MutexGuard<'static, Account> {
     static ACCOUNT: OnceLock<Mutex<Account>> = OnceLock::new();
     let account = ACCOUNT.get_or_init(|| Mutex::new(Account::create()));
@@ -36,29 +37,29 @@ fn tcp(port: u16, source: &Value) -> Value {
     permission
 }
 
-fn everybody() -> Value {
+fn open_to_world() -> Value {
     json!({"IpRanges": [{"CidrIp": "0.0.0.0/0"}]})
 }
 
 impl Account {
     fn create() -> Self {
         let ec2 = Moto::start().unwrap();
-        let open = REGIONS.map(|region| (region, region_of_groups(&ec2.in_region(region))));
+        let open = REGIONS.map(|region| (region, create_groups(&ec2.in_region(region))));
         Self {
             ec2,
             open: open.into(),
         }
     }
 
-    /// The command, with the keys of the account and nothing else from outside.
+    /// The command, with the credentials of the account and no other environment.
     fn command(&self, args: &str) -> Command {
         let mut command = command(&args.split_whitespace().collect::<Vec<_>>());
-        let keys = [
+        let credentials = [
             ("AWS_ACCESS_KEY_ID", "AKIDFROMENV"),
             ("AWS_SECRET_ACCESS_KEY", "secret"),
         ];
         command
-            .envs(keys)
+            .envs(credentials)
             .env("AWS_ENDPOINT_URL", self.ec2.url())
             .env("AWS_EC2_METADATA_DISABLED", "true");
         command.env("HOME", "/nonexistent");
@@ -69,8 +70,8 @@ impl Account {
         finish(self.command(args), b"")
     }
 
-    /// What the offline audit says of a region, given everything that boto3 reads there.
-    fn offline(&self, region: &str) -> Value {
+    /// The audit of everything that boto3 reads in a region, as an input.
+    fn audit_offline(&self, region: &str) -> Value {
         let ec2 = self.ec2.in_region(region);
         let mut document = ec2.call("describe_security_groups", &json!({})).unwrap();
         let rules = ec2
@@ -91,17 +92,17 @@ impl Account {
     }
 }
 
-/// `shop-web` with SSH for everybody, `shop-db` open to a prefix list that is half of the internet, `quiet` with nothing
-/// to find.
-fn region_of_groups(ec2: &Moto) -> Vec<Group> {
+/// Creates `shop-web` with SSH open to the world, `shop-db` with SSH open to a prefix list that covers
+/// the internet, and `quiet` without findings.
+fn create_groups(ec2: &Moto) -> Vec<Group> {
     let web = Group::create(ec2, "shop-web").unwrap();
     let tags = json!([{"Key": "Owner", "Value": "shop@example.com"}]);
     ec2.call("create_tags", &json!({"Resources": [web.id], "Tags": tags}))
         .unwrap();
     let private = json!({"IpRanges": [{"CidrIp": "10.0.0.0/8"}]});
     web.authorize(&json!([
-        tcp(22, &everybody()),
-        tcp(443, &everybody()),
+        tcp(22, &open_to_world()),
+        tcp(443, &open_to_world()),
         tcp(22, &private)
     ]))
     .unwrap();
@@ -115,12 +116,12 @@ fn region_of_groups(ec2: &Moto) -> Vec<Group> {
     db.authorize(&json!([tcp(22, &list)])).unwrap();
     Group::create_in(ec2, &web.vpc, "quiet")
         .unwrap()
-        .authorize(&json!([tcp(443, &everybody())]))
+        .authorize(&json!([tcp(443, &open_to_world())]))
         .unwrap();
     vec![web, db]
 }
 
-fn without_place(finding: &Value) -> Value {
+fn without_location(finding: &Value) -> Value {
     let mut finding = finding.clone();
     let object = finding.as_object_mut().unwrap();
     object.remove("account").unwrap();
@@ -139,18 +140,41 @@ fn region<'a>(document: &'a Value, name: &str) -> &'a Value {
         .unwrap()
 }
 
-#[test]
-fn every_region_is_judged_as_the_offline_audit_judges_it() {
-    let account = account();
-    let run = account.run("audit --all-regions --format json");
-    assert_eq!(run.code, 1, "{run:?}");
-    let document = run.json();
+/// The names of all regions, sorted.
+fn all_regions(account: &Account) -> Vec<Value> {
     let all = account.ec2.call("describe_regions", &json!({})).unwrap();
     let mut names: Vec<_> = list(&all["Regions"])
         .iter()
         .map(|region| region["RegionName"].clone())
         .collect();
     names.sort_by_key(Value::to_string);
+    names
+}
+
+/// Compares a region of the document with the offline audit. Returns the number of findings.
+fn check_region(account: &Account, document: &Value, name: &str) -> usize {
+    let offline = account.audit_offline(name);
+    let findings = list(&document["findings"])
+        .iter()
+        .filter(|finding| finding["region"] == name);
+    let live: Vec<_> = findings.map(without_location).collect();
+    assert_eq!(json!(live), offline["findings"], "{name}");
+    let region = region(document, name);
+    for key in ["groups", "rules"] {
+        assert_eq!(region[key], offline[key], "{name}: {key}");
+    }
+    assert_eq!(region["complete"], true, "{name}");
+    assert_eq!(region["errors"], json!([]), "{name}");
+    live.len()
+}
+
+#[test]
+fn every_region_has_the_same_findings_as_offline() {
+    let account = account();
+    let run = account.run("audit --all-regions --format json");
+    assert_eq!(run.code, 1, "{run:?}");
+    let document = run.json();
+    let names = all_regions(&account);
     assert!(names.len() > 10);
     let read: Vec<_> = list(&document["regions"])
         .iter()
@@ -159,69 +183,46 @@ fn every_region_is_judged_as_the_offline_audit_judges_it() {
     assert_eq!(read, names);
     let mut found = 0;
     for name in names.iter().filter_map(Value::as_str) {
-        let offline = account.offline(name);
-        let here = list(&document["findings"])
-            .iter()
-            .filter(|finding| finding["region"] == name);
-        let here: Vec<_> = here.map(without_place).collect();
-        assert_eq!(json!(here), offline["findings"], "{name}");
-        let region = region(&document, name);
-        assert_eq!(
-            (&region["groups"], &region["rules"]),
-            (&offline["groups"], &offline["rules"]),
-            "{name}"
-        );
-        assert_eq!(
-            (&region["complete"], &region["errors"]),
-            (&json!(true), &json!([])),
-            "{name}"
-        );
-        found += if REGIONS.contains(&name) {
-            here.len()
-        } else {
-            0
-        };
+        let findings = check_region(&account, &document, name);
+        found += if REGIONS.contains(&name) { findings } else { 0 };
     }
     assert_eq!(found, 6, "two in each of three regions");
     let accounts: BTreeSet<_> = list(&document["findings"])
         .iter()
-        .map(|one| one["account"].to_string())
+        .map(|finding| finding["account"].to_string())
         .collect();
     assert_eq!(accounts, BTreeSet::from([r#""111122223333""#.to_owned()]));
-    let actions: BTreeSet<_> = account
-        .ec2
-        .calls()
-        .unwrap()
-        .into_iter()
-        .map(|call| call.action)
-        .collect();
-    let allowed = portcullis_aws::iam::AUDIT
-        .iter()
-        .map(|action| action.strip_prefix("ec2:").unwrap().to_owned());
+    check_calls(&account);
+}
+
+/// The command makes only the documented calls, all of them read-only.
+fn check_calls(account: &Account) {
+    let calls = account.ec2.calls().unwrap().into_iter();
+    let actions: BTreeSet<_> = calls.map(|call| format!("ec2:{}", call.action)).collect();
+    let documented = portcullis_aws::iam::AUDIT.iter();
     assert_eq!(
         actions,
-        allowed.collect(),
-        "nothing more than is said to be needed, and nothing that changes"
+        documented.map(|action| (*action).to_owned()).collect()
     );
     let page = std::fs::read_to_string(project("docs/cli.md")).unwrap();
     for action in portcullis_aws::iam::AUDIT {
         assert!(
             page.contains(&format!("`{action}`")),
-            "docs/cli.md does not name {action}"
+            "docs/cli.md does not mention {action}"
         );
     }
 }
 
-/// The text with the ids of this run replaced by names, and the findings in the order of these.
-fn settled(account: &Account, run: &Run) -> String {
+/// The text with the ids of this run replaced by names, and the findings sorted by them.
+fn stable_text(account: &Account, run: &Run) -> String {
     let mut text = run.text();
     for (region, groups) in &account.open {
         for group in groups {
-            for (place, rule) in group.rules().unwrap().iter().enumerate() {
+            for (index, rule) in group.rules().unwrap().iter().enumerate() {
                 let id = rule["SecurityGroupRuleId"].as_str().unwrap();
                 text = text.replace(id, &format!("{:<21}", format!("sgr-{}", rule["FromPort"])));
                 let list = rule["PrefixListId"].as_str().unwrap_or("pl-of-no-rule");
-                text = text.replace(list, &format!("{:<20}", format!("pl-{place}")));
+                text = text.replace(list, &format!("{:<20}", format!("pl-{index}")));
             }
             let name = group.name.replacen("shop", "sg", 1);
             text = text.replace(&group.id, &format!("{:<20}", format!("{name}-{region}")));
@@ -237,12 +238,12 @@ fn settled(account: &Account, run: &Run) -> String {
 }
 
 #[test]
-fn for_people_worst_first_with_whom_to_ask() {
+fn human_readable_output_with_owners() {
     let account = account();
     let one = account.run("audit --region eu-west-1");
-    insta::assert_snapshot!("live_one_region", settled(&account, &one));
+    insta::assert_snapshot!("live_one_region", stable_text(&account, &one));
     let two = account.run("audit --region eu-west-1,us-east-1");
-    insta::assert_snapshot!("live_two_regions", settled(&account, &two));
+    insta::assert_snapshot!("live_two_regions", stable_text(&account, &two));
     let of_many = account.run("audit --region eu-west-1,sa-east-1");
     assert!(
         of_many.stdout.contains("  REGION  ") && of_many.stdout.contains("  eu-west-1  "),
@@ -251,7 +252,7 @@ fn for_people_worst_first_with_whom_to_ask() {
 }
 
 #[test]
-fn the_region_comes_from_the_arguments_or_the_environment() {
+fn regions_come_from_the_arguments_or_the_environment() {
     let account = account();
     let mut from_env = account.command("audit --format json");
     from_env.env("AWS_REGION", "eu-west-1");
@@ -266,12 +267,12 @@ fn the_region_comes_from_the_arguments_or_the_environment() {
         .command("audit --format json --region us-east-1 --region eu-central-1 --region us-east-1");
     both.env("AWS_REGION", "eu-west-1");
     assert_eq!(names(&finish(both, b"")), ["eu-central-1", "us-east-1"]);
-    let nowhere = account.run("audit");
-    insta::assert_snapshot!("live_no_region", nowhere.text());
+    let without_region = account.run("audit");
+    insta::assert_snapshot!("live_no_region", without_region.text());
 }
 
 #[test]
-fn findings_for_other_products_say_where_they_are() {
+fn exported_findings_have_their_location() {
     let account = account();
     let web = &account.open["eu-west-1"][0];
     let arn = format!(
@@ -292,11 +293,13 @@ fn findings_for_other_products_say_where_they_are() {
 }
 
 #[test]
-fn exceptions_by_tags_of_a_rule_hold_here_too() {
+fn exceptions_match_tags_of_rules() {
     let account = account();
     let ec2 = account.ec2.in_region("ap-south-1");
     let group = Group::create(&ec2, "tagged").unwrap();
-    let rule = &group.authorize(&json!([tcp(22, &everybody())])).unwrap()[0];
+    let rule = &group
+        .authorize(&json!([tcp(22, &open_to_world())]))
+        .unwrap()[0];
     let tags = json!({"Resources": [rule["SecurityGroupRuleId"]], "Tags": [{"Key": "ticket", "Value": "INC-1"}]});
     ec2.call("create_tags", &tags).unwrap();
     let policy = "version: 1\nextends: baseline\nexceptions:\n  - id: by-ticket\n    reason: a test\n    owner: me\n    \
@@ -310,7 +313,7 @@ fn exceptions_by_tags_of_a_rule_hold_here_too() {
 }
 
 #[test]
-fn a_busy_region_is_read_to_its_end() {
+fn throttled_calls_are_retried() {
     let account = account();
     let busy = Fault::new("DescribeSecurityGroups", "RequestLimitExceeded")
         .status(503)
@@ -323,20 +326,20 @@ fn a_busy_region_is_read_to_its_end() {
         (1, 2),
         "{run:?}"
     );
-    let asked = account
+    let calls = account
         .ec2
         .calls()
         .unwrap()
         .into_iter()
         .filter(|call| call.action == "DescribeSecurityGroups");
     assert_eq!(
-        asked.map(|call| call.status).collect::<Vec<_>>(),
+        calls.map(|call| call.status).collect::<Vec<_>>(),
         [503, 503, 503, 200]
     );
 }
 
 #[test]
-fn a_region_that_cannot_be_read_is_told_and_the_others_are_judged() {
+fn unreadable_regions_do_not_stop_the_others() {
     let account = account();
     let denied = |action: &str, region: &str| {
         let fault = Fault::new(action, "UnauthorizedOperation")
@@ -389,7 +392,7 @@ fn a_region_that_cannot_be_read_is_told_and_the_others_are_judged() {
 }
 
 #[test]
-fn regions_that_cannot_be_listed_are_an_error() {
+fn failure_to_list_regions_is_an_error() {
     let account = account();
     account
         .ec2
@@ -398,14 +401,14 @@ fn regions_that_cannot_be_listed_are_an_error() {
     insta::assert_snapshot!("live_no_regions", account.run("audit --all-regions").text());
 }
 
-/// The files of the AWS CLI: a profile with keys, and one that is a role.
+/// AWS config files: a profile with credentials, and one that assumes a role.
 fn profiles() -> Folder {
     let config = "[profile prod]\nregion = eu-west-1\naws_access_key_id = AKIDOFPROFILE\naws_secret_access_key = secret\n\
                   [profile chained]\nsource_profile = prod\nrole_arn = arn:aws:iam::444455556666:role/chained\n";
     Folder::new().with("config", config)
 }
 
-fn keys_of(account: &Account, action: &str) -> BTreeSet<String> {
+fn key_ids_of_calls(account: &Account, action: &str) -> BTreeSet<String> {
     let calls = account.ec2.calls().unwrap().into_iter();
     calls
         .filter(|call| call.action == action)
@@ -414,20 +417,20 @@ fn keys_of(account: &Account, action: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn a_profile_that_is_named_wins_over_the_environment() {
+fn profiles_take_precedence_over_the_environment() {
     let (account, folder) = (account(), profiles());
     let mut audit = account.command("audit --profile prod --format json");
     audit.env("AWS_CONFIG_FILE", folder.path("config"));
     let run = finish(audit, b"");
     assert_eq!(run.json()["regions"][0]["region"], "eu-west-1", "{run:?}");
     assert_eq!(
-        keys_of(&account, "DescribeSecurityGroups"),
+        key_ids_of_calls(&account, "DescribeSecurityGroups"),
         BTreeSet::from(["AKIDOFPROFILE".to_owned()])
     );
 }
 
 #[test]
-fn a_role_is_assumed_once_and_then_used() {
+fn roles_are_assumed_once() {
     let (account, folder) = (account(), profiles());
     for (args, role) in [
         (
@@ -452,13 +455,16 @@ fn a_role_is_assumed_once_and_then_used() {
             .filter(|call| call.action == "AssumeRole")
             .collect();
         assert_eq!(assumed.len(), 1, "{assumed:#?}");
-        assert_eq!(assumed[0].region, "eu-west-1", "the region that was named");
+        assert_eq!(
+            assumed[0].region, "eu-west-1",
+            "the first region in the arguments"
+        );
         assert_eq!(assumed[0].parameters["RoleArn"], role);
         if args.contains("--external-id") {
             assert_eq!(assumed[0].parameters["ExternalId"], "4711");
             assert_eq!(assumed[0].parameters["RoleSessionName"], "portcullis-audit");
         }
-        let keys = keys_of(&account, "DescribeSecurityGroups");
+        let keys = key_ids_of_calls(&account, "DescribeSecurityGroups");
         assert!(
             !keys.is_empty() && keys.iter().all(|key| key.starts_with("ASIA")),
             "{keys:?}"
@@ -467,11 +473,14 @@ fn a_role_is_assumed_once_and_then_used() {
 }
 
 #[test]
-fn no_keys_are_one_error_with_a_way_out() {
+fn missing_credentials_are_an_error_with_help() {
     let (account, folder) = (account(), profiles());
-    let mut nobody = account.command("audit --region eu-west-1");
-    nobody.env_remove("AWS_ACCESS_KEY_ID");
-    insta::assert_snapshot!("live_no_keys", finish(nobody, b"").text());
+    let mut without_credentials = account.command("audit --region eu-west-1");
+    without_credentials.env_remove("AWS_ACCESS_KEY_ID");
+    insta::assert_snapshot!(
+        "live_no_credentials",
+        finish(without_credentials, b"").text()
+    );
     let mut unknown = account.command("audit --region eu-west-1 --profile nobody");
     unknown.env("AWS_CONFIG_FILE", folder.path("config"));
     insta::assert_snapshot!("live_no_profile", finish(unknown, b"").text());
@@ -481,52 +490,55 @@ fn no_keys_are_one_error_with_a_way_out() {
     assert_eq!(unknown.code, 3);
     assert!(
         unknown.stderr.contains("with the profile `nobody`"),
-        "not that it has no region: {unknown:?}"
+        "the error is about the profile, not its region: {unknown:?}"
     );
     account
         .ec2
         .fault(&Fault::new("AssumeRole", "AccessDenied").status(403))
         .unwrap();
-    let refused =
+    let denied =
         account.run("audit --region eu-west-1 --role arn:aws:iam::444455556666:role/audit");
-    assert_eq!(refused.code, 3);
-    for wanted in [
+    assert_eq!(denied.code, 3);
+    for expected in [
         "as `arn:aws:iam::444455556666:role/audit`",
         "AccessDenied",
         "sts:AssumeRole",
     ] {
-        assert!(refused.stderr.contains(wanted), "{wanted}: {refused:?}");
+        assert!(denied.stderr.contains(expected), "{expected}: {denied:?}");
     }
 }
 
 #[test]
-fn a_program_that_makes_keys_is_asked_once() {
+fn credential_processes_run_once() {
     let account = account();
-    let folder = Folder::new().with("asked", "");
-    let asked = folder.path("asked");
-    let keys = r#"{"Version":1,"AccessKeyId":"AKIDOFPROGRAM","SecretAccessKey":"secret"}"#;
-    let script = format!("#!/bin/sh\necho x >> {}\necho '{keys}'\n", asked.display());
-    let folder = folder.with("keys.sh", script);
+    let folder = Folder::new().with("runs", "");
+    let runs = folder.path("runs");
+    let credentials = r#"{"Version":1,"AccessKeyId":"AKIDOFPROGRAM","SecretAccessKey":"secret"}"#;
+    let script = format!(
+        "#!/bin/sh\necho x >> {}\necho '{credentials}'\n",
+        runs.display()
+    );
+    let folder = folder.with("credentials.sh", script);
     let config = format!(
-        "[profile made]\ncredential_process = sh {}\n",
-        folder.path("keys.sh").display()
+        "[profile process]\ncredential_process = sh {}\n",
+        folder.path("credentials.sh").display()
     );
     let folder = folder.with("config", config);
     let mut audit =
-        account.command("audit --region eu-west-1,us-east-1,eu-central-1 --profile made");
+        account.command("audit --region eu-west-1,us-east-1,eu-central-1 --profile process");
     audit
         .env("AWS_CONFIG_FILE", folder.path("config"))
         .env("PATH", "/usr/bin:/bin");
     assert_eq!(finish(audit, b"").code, 1);
     assert_eq!(
-        keys_of(&account, "DescribeSecurityGroups"),
+        key_ids_of_calls(&account, "DescribeSecurityGroups"),
         BTreeSet::from(["AKIDOFPROGRAM".to_owned()])
     );
-    assert_eq!(std::fs::read_to_string(asked).unwrap().lines().count(), 1);
+    assert_eq!(std::fs::read_to_string(runs).unwrap().lines().count(), 1);
 }
 
 #[test]
-fn only_aws_is_reached_through_a_proxy() {
+fn proxies_are_used_for_https_only() {
     let account = account();
     let mut audit = account.command("audit --region eu-west-1 --format json");
     audit.envs([
@@ -536,20 +548,21 @@ fn only_aws_is_reached_through_a_proxy() {
     assert_eq!(
         finish(audit, b"").code,
         1,
-        "what speaks plain HTTP is reached as it is"
+        "plain HTTP does not use the proxy"
     );
     let mut audit = account.command("audit --region eu-west-1");
     audit.env("HTTPS_PROXY", "http://[");
     let run = finish(audit, b"");
     assert_eq!(run.code, 3);
     assert!(
-        run.stderr.contains("HTTPS_PROXY is no address of a proxy"),
+        run.stderr
+            .contains("HTTPS_PROXY is not a valid proxy address"),
         "{run:?}"
     );
 }
 
 #[test]
-fn busy_regions_are_waited_for_and_each_failure_has_its_own_way_out() {
+fn errors_of_listing_regions_are_retried_or_have_help() {
     let account = account();
     let fault = |code: &str, times: u32| {
         account.ec2.reset().unwrap();
@@ -562,7 +575,7 @@ fn busy_regions_are_waited_for_and_each_failure_has_its_own_way_out() {
     assert_eq!(
         fault("RequestLimitExceeded", 6).code,
         1,
-        "more than the client's own attempts"
+        "more failures than the client retries itself"
     );
     let run = fault("AuthFailure", 1);
     assert!(
@@ -576,13 +589,13 @@ fn busy_regions_are_waited_for_and_each_failure_has_its_own_way_out() {
     audit.env("AWS_REGION", "not a region");
     let run = finish(audit, b"");
     assert!(
-        run.code == 2 && run.stderr.contains("`not a region` is no name of a region"),
+        run.code == 2 && run.stderr.contains("`not a region` is not a region name"),
         "{run:?}"
     );
 }
 
 #[test]
-fn a_group_with_a_list_that_may_not_be_read_is_told_and_the_others_are_judged() {
+fn unreadable_groups_do_not_stop_the_others() {
     let account = account();
     let denied = Fault::new("GetManagedPrefixListEntries", "UnauthorizedOperation")
         .status(403)
@@ -607,7 +620,7 @@ fn a_group_with_a_list_that_may_not_be_read_is_told_and_the_others_are_judged() 
 }
 
 #[test]
-fn arguments_that_do_not_go_together() {
+fn conflicting_arguments_are_usage_errors() {
     for args in [
         "audit --all-regions --region eu-west-1",
         "audit --all-regions --input groups.json",

@@ -1,4 +1,4 @@
-//! The command, tried as its users run it.
+//! Tests that run the real binary.
 
 #[cfg(test)]
 mod asff;
@@ -10,8 +10,6 @@ mod common;
 mod docs;
 #[cfg(test)]
 mod events;
-#[cfg(test)]
-mod expectations;
 #[cfg(test)]
 mod help;
 #[cfg(test)]
@@ -31,3 +29,5 @@ mod plan;
 mod plan_actions;
 #[cfg(test)]
 mod policy;
+#[cfg(test)]
+mod policy_test;

@@ -1,4 +1,4 @@
-//! `audit --format ocsf`, the real binary.
+//! `portcullis audit --format ocsf`.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use crate::common::Folder;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// The objects of OCSF 1.6.0 that we write, by their paths in a finding: the attributes that are required, and the
-/// others that we write. By hand from `events/findings/compliance_finding.json` and what it extends,
-/// `profiles/cloud.json`, `profiles/datetime.json` and `objects/*.json` of the schema. The schema itself is asked in
-/// `tests/tests/formats.rs`.
+/// The objects of OCSF 1.6.0 in a finding, by path: the required attributes, and the optional ones that
+/// are used. Taken from `events/findings/compliance_finding.json` and what it extends,
+/// `profiles/cloud.json`, `profiles/datetime.json` and `objects/*.json` of the schema. The test
+/// `tests/tests/formats.rs` validates findings against the schema itself.
 const OBJECTS: [(&str, &[&str], &[&str]); 13] = [
     (
         "",
@@ -117,7 +117,7 @@ const OBJECTS: [(&str, &[&str], &[&str]); 13] = [
     ("remediation", &["desc"], &["references"]),
 ];
 
-/// The objects of which `name` or `uid` must be there (`_entity.json`).
+/// The objects that must have `name` or `uid` (`_entity.json`).
 const ENTITIES: [&str; 6] = [
     "metadata.product",
     "cloud.account",
@@ -127,10 +127,10 @@ const ENTITIES: [&str; 6] = [
     "resources.owner.account",
 ];
 
-/// Values of an enumeration, with their captions.
+/// Values of an enumeration with their captions.
 type Values = &'static [(u32, &'static str)];
 
-/// The enumerations, with the attribute that has the caption, and those of their values that we write.
+/// The enumerations: object, attribute, attribute of the caption, and the values that are used.
 const ENUMERATIONS: [(&str, &str, &str, Values); 12] = [
     ("", "category_uid", "category_name", &[(2, "Findings")]),
     (
@@ -158,12 +158,12 @@ const ENUMERATIONS: [(&str, &str, &str, Values); 12] = [
     ("cloud.account", "type_id", "type", &[(10, "AWS Account")]),
     ("finding_info.analytic", "type_id", "type", &[(1, "Rule")]),
     ("resources", "role_id", "role", &[(1, "Target")]),
-    // 99 is what has no number; the words are ours.
+    // 99 is Other, for which the caption can be chosen.
     ("resources.owner", "type_id", "type", &[(99, "AWS Account")]),
 ];
 
-/// Four rules, one of each severity, and a name and tags beside them.
-fn folder_of_all() -> Folder {
+/// Also a policy with a rule for each severity, and a group with a long name and many tags.
+fn folder_with_all_severities() -> Folder {
     let rule = |severity: &str, port: u16| {
         let check =
             format!("check: open-ports, ports: [{port}], severity: {severity}, action: notify");
@@ -192,7 +192,7 @@ fn folder_of_all() -> Folder {
         )
 }
 
-fn found(folder: &Folder, args: &str) -> Vec<Value> {
+fn export_ocsf(folder: &Folder, args: &str) -> Vec<Value> {
     let run = folder.run(&format!("audit --format ocsf {NOW} {args}"));
     run.json()
         .as_array()
@@ -200,20 +200,22 @@ fn found(folder: &Folder, args: &str) -> Vec<Value> {
         .clone()
 }
 
-/// Findings of every kind that the tests know.
-fn every_kind() -> Vec<Value> {
-    let folder = folder_of_all();
+/// Findings for all inputs.
+fn all_findings() -> Vec<Value> {
+    let folder = folder_with_all_severities();
     let args = [
         "--input both.json --region eu-central-1",
         "--input china.json --policy exempt.yaml",
-        "--input nobody.json --region us-gov-west-1 --account 444455556666",
+        "--input no-owner.json --region us-gov-west-1 --account 444455556666",
         "--input tagged.json --policy severities.yaml --region eu-central-1",
     ];
-    args.iter().flat_map(|args| found(&folder, args)).collect()
+    args.iter()
+        .flat_map(|args| export_ocsf(&folder, args))
+        .collect()
 }
 
-/// The objects at a path; those in a list one by one.
-fn at<'a>(finding: &'a Value, path: &str) -> Vec<&'a Value> {
+/// The objects at a path. Lists are flattened.
+fn objects_at<'a>(finding: &'a Value, path: &str) -> Vec<&'a Value> {
     let mut here = vec![finding];
     for key in path.split('.').filter(|key| !key.is_empty()) {
         let below = here.into_iter().filter_map(|one| one.get(key));
@@ -227,7 +229,7 @@ fn at<'a>(finding: &'a Value, path: &str) -> Vec<&'a Value> {
     here
 }
 
-fn keys(object: &Value) -> BTreeSet<&str> {
+fn object_keys(object: &Value) -> BTreeSet<&str> {
     object
         .as_object()
         .unwrap()
@@ -237,28 +239,31 @@ fn keys(object: &Value) -> BTreeSet<&str> {
 }
 
 #[test]
-fn for_siems() {
+fn findings_for_siems() {
     let run = folder().run(&format!(
         "audit --input both.json --region eu-central-1 --format ocsf {NOW}"
     ));
     let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
     insta::assert_snapshot!(
         run.text()
-            .replace(&version, "\"version\": \"(that of the command)\"")
+            .replace(&version, "\"version\": \"(package version)\"")
     );
 }
 
 #[test]
-fn attributes_are_those_of_the_schema() {
-    let all = every_kind();
+fn attributes_are_defined_by_the_schema() {
+    let all = all_findings();
     assert!(all.len() > 20, "{}", all.len());
     let objects: BTreeSet<_> = OBJECTS.iter().map(|(path, ..)| *path).collect();
     for (path, required, others) in OBJECTS {
-        let here: Vec<_> = all.iter().flat_map(|finding| at(finding, path)).collect();
+        let here: Vec<_> = all
+            .iter()
+            .flat_map(|finding| objects_at(finding, path))
+            .collect();
         assert!(!here.is_empty(), "{path}");
         let known: BTreeSet<_> = required.iter().chain(others).copied().collect();
-        let written: BTreeSet<_> = here.iter().flat_map(|object| keys(object)).collect();
-        // Not fewer either: what is in the table and never written is a table for something else.
+        let written: BTreeSet<_> = here.iter().flat_map(|object| object_keys(object)).collect();
+        // Every attribute in the table must be used.
         assert_eq!(written, known, "{path}");
         for object in here {
             assert!(
@@ -276,7 +281,7 @@ fn attributes_are_those_of_the_schema() {
                     format!("{path}.{key}")
                 };
                 let is_object = value.is_object() || value.get(0).is_some_and(Value::is_object);
-                // Of any shape by the schema: `object` and `json_t`.
+                // The schema does not define their attributes (`object` and `json_t`).
                 let is_free = ["unmapped", "resources.data"].contains(&below.as_str());
                 assert_eq!(
                     is_object,
@@ -290,12 +295,12 @@ fn attributes_are_those_of_the_schema() {
 }
 
 #[test]
-fn each_number_stands_beside_its_caption() {
-    let all = every_kind();
+fn enumerations_have_numbers_and_captions() {
+    let all = all_findings();
     for (path, number, caption, values) in ENUMERATIONS {
         let written: BTreeSet<_> = all
             .iter()
-            .flat_map(|finding| at(finding, path))
+            .flat_map(|finding| objects_at(finding, path))
             .map(|object| {
                 (
                     object[number].as_u64().unwrap(),
@@ -320,7 +325,7 @@ fn each_number_stands_beside_its_caption() {
 }
 
 #[test]
-fn times_are_milliseconds_with_their_text() {
+fn times_are_in_milliseconds_and_as_text() {
     let folder = folder();
     let run = folder.run("audit --input arns.json --format ocsf --now 2026-11-21T12:00:00.0625Z");
     let all = run.json();
@@ -342,14 +347,14 @@ fn times_are_milliseconds_with_their_text() {
 }
 
 #[test]
-fn findings_are_those_of_asff() {
+fn findings_are_the_same_as_in_asff() {
     let folder = folder();
     for args in [
         "--input both.json --region eu-central-1",
         "--input arns.json --policy exempt.yaml",
         "--input china.json",
     ] {
-        let ids: Vec<_> = found(&folder, args)
+        let ids: Vec<_> = export_ocsf(&folder, args)
             .iter()
             .map(|one| one["finding_info"]["uid"].clone())
             .collect();
@@ -375,18 +380,18 @@ fn findings_are_those_of_asff() {
     }
 }
 
-/// Their ids are cut, and they may not fall together: a finding would be lost.
+/// Long ids are truncated, but stay unique.
 #[test]
-fn rules_with_long_ids_stay_apart() {
+fn long_ids_stay_unique() {
     let start = "x".repeat(500);
     let rule = |end: &str| {
         let check = "check: open-ports, ports: [22], severity: high, action: revoke, forbids: SSH";
         format!("  - {{ id: {start}-{end}, {check} }}\n")
     };
     let policy = format!("version: 1\nname: long\nrules:\n{}{}", rule("a"), rule("b"));
-    let folder = folder_of_all().with("long.yaml", policy);
+    let folder = folder_with_all_severities().with("long.yaml", policy);
     let args = "--input tagged.json --policy long.yaml --region eu-central-1";
-    let ids: Vec<_> = found(&folder, args)
+    let ids: Vec<_> = export_ocsf(&folder, args)
         .iter()
         .map(|one| one["finding_info"]["uid"].to_string())
         .collect();
@@ -407,8 +412,8 @@ fn rules_with_long_ids_stay_apart() {
 }
 
 #[test]
-fn the_place_is_that_of_the_arn() {
-    for one in found(
+fn account_and_region_come_from_the_arn() {
+    for one in export_ocsf(
         &folder(),
         "--input china.json --region eu-central-1 --account 444455556666",
     ) {
@@ -429,9 +434,10 @@ fn the_place_is_that_of_the_arn() {
     }
 }
 
-/// Suppressed, and new again when the exception ends; no claim that the requirement is met.
+/// It is suppressed, and new again when the exception expires. The compliance status does not claim
+/// that the requirement is met.
 #[test]
-fn an_exempt_finding_is_suppressed() {
+fn exempt_findings_are_suppressed() {
     let folder = folder();
     let states = |now: &str| {
         let run = folder.run(&format!(
@@ -451,7 +457,7 @@ fn an_exempt_finding_is_suppressed() {
             detail,
         )
     };
-    let detail = json!("the exception bastion allows it");
+    let detail = json!("exempted by the exception bastion");
     assert_eq!(
         states("2026-12-31T00:00:00Z"),
         (
@@ -467,9 +473,9 @@ fn an_exempt_finding_is_suppressed() {
     );
 }
 
-/// The schema has no limits. ASFF does.
+/// Unlike ASFF, the schema does not limit the length of texts.
 #[test]
-fn no_text_is_cut() {
+fn texts_are_not_truncated() {
     let references: Vec<_> = (0..40).map(|number| format!("REQ-{number}")).collect();
     let check = "check: open-ports\n    ports: [22]\n    severity: high\n    action: revoke";
     let forbids = "much ".repeat(400);
@@ -477,8 +483,8 @@ fn no_text_is_cut() {
         "  - id: ssh\n    {check}\n    forbids: {forbids}\n    references: {references:?}\n"
     );
     let policy = format!("version: 1\nname: long\nrules:\n{rule}");
-    let folder = folder_of_all().with("long.yaml", policy);
-    let all = found(
+    let folder = folder_with_all_severities().with("long.yaml", policy);
+    let all = export_ocsf(
         &folder,
         "--input tagged.json --policy long.yaml --region eu-central-1",
     );
@@ -504,20 +510,20 @@ fn no_text_is_cut() {
 }
 
 #[test]
-fn what_is_missing_is_told_as_for_asff() {
+fn errors_are_the_same_as_for_asff() {
     let folder = folder();
     for args in [
         "--input groups.json",
-        "--input nobody.json",
-        "--input nobody.json --region eu-central-1",
+        "--input no-owner.json",
+        "--input no-owner.json --region eu-central-1",
         "--input bad.json",
         "--input calm.json",
     ] {
-        let told = |format: &str| {
+        let result = |format: &str| {
             let run = folder.run(&format!("audit --format {format} {args}"));
             (run.code, run.stdout, run.stderr)
         };
-        assert_eq!(told("ocsf"), told("asff"), "{args}");
+        assert_eq!(result("ocsf"), result("asff"), "{args}");
     }
     assert_eq!(
         folder.run("audit --format ocsf --input groups.json").code,

@@ -1,5 +1,5 @@
-//! What other public projects expect of a permission, a source or an event, beside what Portcullis says of it. The
-//! tables and their sources are in `peers/`; where verdicts differ, the row must say why, and only there.
+//! Test cases of other public projects, for permissions, sources and events. The tables and their
+//! sources are in `peers/`. A case must give a reason exactly if the expected results differ.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,21 +19,21 @@ struct TableCase {
     _about: String,
     compare: String,
     permissions: Vec<Value>,
-    theirs: Verdict,
-    ours: Findings,
+    theirs: PeerResult,
+    ours: ExpectedFindings,
     why: Option<String>,
 }
 
 #[derive(Debug, Deserialize, PartialEq)]
 #[serde(rename_all = "lowercase")]
-enum Verdict {
+enum PeerResult {
     Pass,
     Fail,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Findings {
+struct ExpectedFindings {
     findings: Vec<String>,
 }
 
@@ -46,14 +46,14 @@ struct CidrCase {
     #[serde(rename = "only_everything_counts")]
     _only_everything_counts: bool,
     theirs_public: Option<bool>,
-    ours: Breadth,
+    ours: SourceBreadth,
     why: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Breadth {
-    world: bool,
+struct SourceBreadth {
+    open_to_world: bool,
     broad: bool,
 }
 
@@ -69,14 +69,14 @@ struct EventCase {
     why: Option<String>,
 }
 
-const REVOKING: [&str; 4] = [
+const REVOKE_RULES: [&str; 4] = [
     "all-traffic",
     "restricted-common-ports",
     "uncommon-ports",
     "port-range",
 ];
 
-fn read<T: DeserializeOwned>(name: &str) -> Vec<T> {
+fn read_cases<T: DeserializeOwned>(name: &str) -> Vec<T> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/peers")
         .join(name);
@@ -95,8 +95,8 @@ fn audit(groups: &[Value]) -> Vec<Value> {
     audit["findings"].as_array().unwrap().clone()
 }
 
-/// The rules that fire on each group, each once, ascending.
-fn rules(findings: &[Value], group_id: &str) -> BTreeSet<String> {
+/// The policy rules with findings for a group.
+fn rules_with_findings(findings: &[Value], group_id: &str) -> BTreeSet<String> {
     let of_group = findings
         .iter()
         .filter(|finding| finding["group_id"] == group_id);
@@ -105,18 +105,18 @@ fn rules(findings: &[Value], group_id: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// A reason is given exactly where the verdicts differ.
+/// A case has a reason exactly if the results differ.
 fn check_reason(agree: bool, why: Option<&String>, case: &str) {
     assert_eq!(agree, why.is_none(), "{case}: agree: {agree}, why: {why:?}");
     assert!(
         why.is_none_or(|why| why.len() > 20),
-        "{case}: too short a reason"
+        "{case}: the reason is too short"
     );
 }
 
 #[test]
-fn permissions() {
-    let cases: Vec<TableCase> = read("tables.json");
+fn permissions_have_the_documented_findings() {
+    let cases: Vec<TableCase> = read_cases("tables.json");
     assert!(cases.len() >= 100, "the corpus must not shrink");
     let groups: Vec<_> = cases
         .iter()
@@ -126,31 +126,32 @@ fn permissions() {
     let findings = audit(&groups);
     for (index, case) in cases.iter().enumerate() {
         let name = format!("{}: {}", case.source, case.case);
-        let found = rules(&findings, &format!("sg-{index}"));
+        let found = rules_with_findings(&findings, &format!("sg-{index}"));
         assert!(
             case.ours.findings.iter().eq(&found),
             "{name}: found {found:?}, expected {:?}",
             case.ours.findings
         );
-        let fires = match case.compare.as_str() {
-            "any-revoke" => REVOKING.iter().any(|rule| found.contains(*rule)),
+        let has_finding = match case.compare.as_str() {
+            "any-revoke" => REVOKE_RULES.iter().any(|rule| found.contains(*rule)),
             rule => found.contains(rule),
         };
         check_reason(
-            (case.theirs == Verdict::Fail) == fires,
+            (case.theirs == PeerResult::Fail) == has_finding,
             case.why.as_ref(),
             &name,
         );
     }
     let differing = cases.iter().filter(|case| case.why.is_some()).count();
-    assert_eq!(differing, 23, "peers/README.md counts them");
+    assert_eq!(differing, 23, "peers/README.md has the count");
 }
 
 #[test]
-fn sources() {
-    let cases: Vec<CidrCase> = read("cidrs.json");
+fn sources_have_the_documented_findings() {
+    let cases: Vec<CidrCase> = read_cases("cidrs.json");
     assert!(cases.len() >= 13, "the corpus must not shrink");
-    // tcp/22 tells whether a source is the world. What is broad and not the world is told by the other rule.
+    // With tcp/22, restricted-common-ports has a finding if the source is open to the world, and
+    // broad-source if it is broad and not open to the world.
     let groups: Vec<_> = cases
         .iter()
         .enumerate()
@@ -166,21 +167,25 @@ fn sources() {
     let findings = audit(&groups);
     for (index, case) in cases.iter().enumerate() {
         let name = format!("{}: {}", case.source, case.case);
-        let found = rules(&findings, &format!("sg-{index}"));
-        let world = found.contains("restricted-common-ports");
-        assert_eq!(world, case.ours.world, "{name}");
+        let found = rules_with_findings(&findings, &format!("sg-{index}"));
+        let is_open = found.contains("restricted-common-ports");
+        assert_eq!(is_open, case.ours.open_to_world, "{name}");
         assert_eq!(
-            world || found.contains("broad-source"),
+            is_open || found.contains("broad-source"),
             case.ours.broad,
             "{name}"
         );
-        check_reason(case.theirs_public == Some(world), case.why.as_ref(), &name);
+        check_reason(
+            case.theirs_public == Some(is_open),
+            case.why.as_ref(),
+            &name,
+        );
     }
 }
 
 #[test]
-fn events() {
-    let cases: Vec<EventCase> = read("events.json");
+fn events_have_the_documented_outcomes() {
+    let cases: Vec<EventCase> = read_cases("events.json");
     assert!(cases.len() >= 13, "the corpus must not shrink");
     let groups: Vec<_> = cases
         .iter()
@@ -208,13 +213,13 @@ fn events() {
         let plans = portcullis(&args).json();
         let count = |key: &str| plans[key].as_array().unwrap().len();
         let ours = match (count("plans"), count("ignored"), count("errors")) {
-            (1.., 0, 0) => "judge",
+            (1.., 0, 0) => "evaluate",
             (0, 1, 0) => "ignore",
             (0, 0, 1) => "error",
             other => panic!("{name}: {other:?}"),
         };
         assert_eq!(ours, case.ours, "{name}");
-        if ours == "judge" {
+        if ours == "evaluate" {
             assert_eq!(
                 plans["plans"][0]["group_id"].as_str(),
                 case.group_id.as_deref(),
@@ -222,7 +227,7 @@ fn events() {
             );
         }
         check_reason(
-            (case.theirs == "alert") == (ours == "judge"),
+            (case.theirs == "alert") == (ours == "evaluate"),
             case.why.as_ref(),
             &name,
         );

@@ -1,4 +1,4 @@
-//! `portcullis plan`, the real binary.
+//! `portcullis plan` with one event or log file.
 
 use crate::common::{Folder, Run, gzip, portcullis_with};
 use serde_json::{Value, json};
@@ -6,34 +6,34 @@ use serde_json::{Value, json};
 const GROUPS: &str = include_str!("inputs/groups.json");
 const WEB: &str = "sg-0aaaaaaaaaaaaaaaa";
 
-/// A record of a call in which maria opens a group.
-pub(crate) fn record(event_id: &str, event_name: &str, request: &Value) -> Value {
+/// A CloudTrail record of a call by the user maria.
+pub(crate) fn cloudtrail_record(event_id: &str, event_name: &str, request: &Value) -> Value {
     json!({"eventVersion": "1.10", "eventID": event_id, "eventName": event_name, "eventSource": "ec2.amazonaws.com",
         "eventTime": "2026-04-17T09:01:31Z", "awsRegion": "eu-central-1", "recipientAccountId": "111122223333",
         "sourceIPAddress": "198.51.100.23", "requestParameters": request, "userIdentity": {"type": "IAMUser",
         "userName": "maria", "arn": "arn:aws:iam::111122223333:user/maria", "accountId": "111122223333"}})
 }
 
-pub(crate) fn authorize(event_id: &str, request: &Value) -> Value {
-    record(event_id, "AuthorizeSecurityGroupIngress", request)
+pub(crate) fn authorize_event(event_id: &str, request: &Value) -> Value {
+    cloudtrail_record(event_id, "AuthorizeSecurityGroupIngress", request)
 }
 
 fn folder() -> Folder {
-    let opened = authorize("e-1", &json!({"groupId": WEB}));
+    let opened = authorize_event("e-1", &json!({"groupId": WEB}));
     let envelope = json!({"detail-type": "AWS API Call via CloudTrail", "source": "aws.ec2", "detail": opened});
-    let mut failed = authorize("e-3", &json!({"groupId": WEB}));
+    let mut failed = authorize_event("e-3", &json!({"groupId": WEB}));
     failed["errorCode"] = json!("Client.UnauthorizedOperation");
     let list = |id: &str| json!({"ModifyManagedPrefixListRequest": {"PrefixListId": id}});
     let records = json!({"Records": [
         opened,
-        authorize("e-2", &json!({"groupId": "sg-0cccccccccccccccc"})),
+        authorize_event("e-2", &json!({"groupId": "sg-0cccccccccccccccc"})),
         failed,
-        record("e-4", "DeleteSecurityGroup", &json!({"groupId": WEB})),
-        authorize("e-5", &json!({})),
-        authorize("e-6", &json!({"groupId": "sg-0eeeeeeeeeeeeeeee"})),
-        authorize("e-7", &json!({"groupName": "default"})),
-        record("e-8", "ModifyManagedPrefixList", &list("pl-0123456789abcdef0")),
-        record("e-9", "ModifyManagedPrefixList", &list("pl-unused")),
+        cloudtrail_record("e-4", "DeleteSecurityGroup", &json!({"groupId": WEB})),
+        authorize_event("e-5", &json!({})),
+        authorize_event("e-6", &json!({"groupId": "sg-0eeeeeeeeeeeeeeee"})),
+        authorize_event("e-7", &json!({"groupName": "default"})),
+        cloudtrail_record("e-8", "ModifyManagedPrefixList", &list("pl-0123456789abcdef0")),
+        cloudtrail_record("e-9", "ModifyManagedPrefixList", &list("pl-unused")),
         {"hello": "world"},
     ]});
     let mut twice: Value = serde_json::from_str(GROUPS).unwrap();
@@ -49,15 +49,15 @@ fn folder() -> Folder {
         .with("record.json", opened.to_string())
         .with(
             "clean.json",
-            authorize("e-1", &json!({"groupId": "sg-0dddddddddddddddd"})).to_string(),
+            authorize_event("e-1", &json!({"groupId": "sg-0dddddddddddddddd"})).to_string(),
         )
         .with(
-            "told.json",
-            authorize("e-1", &json!({"groupId": "sg-0cccccccccccccccc"})).to_string(),
+            "reported.json",
+            authorize_event("e-1", &json!({"groupId": "sg-0cccccccccccccccc"})).to_string(),
         )
         .with(
             "named.json",
-            authorize("e-1", &json!({"groupName": "default"})).to_string(),
+            authorize_event("e-1", &json!({"groupName": "default"})).to_string(),
         )
         .with("log.json", records.to_string())
         .with("empty-log.json", r#"{"Records": []}"#)
@@ -68,37 +68,37 @@ fn folder() -> Folder {
         )
 }
 
-/// The run as text, without the words of the message: they belong to another room.
-fn text(run: &Run) -> String {
+/// The result as text, without the content of the alert, which other tests cover.
+fn text_without_alert(run: &Run) -> String {
     let mut text = String::new();
-    let mut in_message = false;
+    let mut in_alert = false;
     for line in run.text().lines() {
-        in_message &= line.is_empty() || line.starts_with("  ");
-        if !in_message {
+        in_alert &= line.is_empty() || line.starts_with("  ");
+        if !in_alert {
             text.push_str(line);
             text.push('\n');
         }
         if line == "Would send" {
             text.push_str("  ...\n\n");
-            in_message = true;
+            in_alert = true;
         }
     }
     text
 }
 
 #[test]
-fn for_people() {
+fn human_readable_plan() {
     let run = folder().run("plan event.json --input groups.json");
     assert!(
         run.stdout.contains("\nWould send\n  Subject: "),
         "{}",
         run.stdout
     );
-    insta::assert_snapshot!(text(&run));
+    insta::assert_snapshot!(text_without_alert(&run));
 }
 
 #[test]
-fn for_programs() {
+fn json_plan() {
     let run = folder().run("plan event.json --input groups.json --format json");
     let mut plans = run.json();
     let message = plans["plans"][0]["message"].take();
@@ -119,9 +119,11 @@ fn for_programs() {
 }
 
 #[test]
-fn a_log_file_is_planned_record_by_record() {
+fn every_record_of_a_log_file_is_planned() {
     let folder = folder();
-    insta::assert_snapshot!(text(&folder.run("plan log.json --input groups.json")));
+    insta::assert_snapshot!(text_without_alert(
+        &folder.run("plan log.json --input groups.json")
+    ));
     let plans = folder
         .run("plan log.json --input groups.json --format json")
         .json();
@@ -139,7 +141,7 @@ fn a_log_file_is_planned_record_by_record() {
 }
 
 #[test]
-fn every_wrapping_is_the_same_event() {
+fn envelopes_and_gzip_do_not_change_the_plan() {
     let folder = folder();
     let expected = folder
         .run("plan record.json --input groups.json --format json")
@@ -155,7 +157,7 @@ fn every_wrapping_is_the_same_event() {
     }
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), GROUPS).unwrap();
-    let event = authorize("e-1", &json!({"groupId": WEB})).to_string();
+    let event = authorize_event("e-1", &json!({"groupId": WEB})).to_string();
     let args = [
         "plan",
         "-",
@@ -170,13 +172,13 @@ fn every_wrapping_is_the_same_event() {
 #[test]
 fn exit_codes() {
     let folder = folder();
-    folder.exits(&[
+    folder.assert_exit_codes(&[
         ("plan event.json --input groups.json", 1),
         (
             "plan event.json --input groups.json --account 444455556666",
             1,
         ),
-        ("plan told.json --input groups.json", 0),
+        ("plan reported.json --input groups.json", 0),
         ("plan clean.json --input calm.json", 0),
         ("plan clean.json --input groups.json", 2),
         ("plan named.json --input twice.json", 2),
@@ -193,14 +195,14 @@ fn exit_codes() {
 }
 
 #[test]
-fn a_group_of_another_account_is_left_alone() {
-    insta::assert_snapshot!(text(
+fn groups_of_other_accounts_are_refused() {
+    insta::assert_snapshot!(text_without_alert(
         &folder().run("plan event.json --input groups.json --account 444455556666")
     ));
 }
 
 #[test]
-fn nothing_found_is_no_news() {
+fn no_findings_send_no_alert() {
     let folder = folder();
     let run = folder.run("plan clean.json --input calm.json --format json");
     let plan = &run.json()["plans"][0];
@@ -208,13 +210,15 @@ fn nothing_found_is_no_news() {
         (&plan["outcome"], &plan["message"]),
         (&json!("clean"), &Value::Null)
     );
-    insta::assert_snapshot!(text(&folder.run("plan clean.json --input calm.json")));
+    insta::assert_snapshot!(text_without_alert(
+        &folder.run("plan clean.json --input calm.json")
+    ));
 }
 
 #[test]
-fn errors_say_what_to_do() {
+fn errors_have_help() {
     let folder = folder();
-    let mut told = String::new();
+    let mut transcripts = String::new();
     for args in [
         "plan clean.json --input groups.json",
         "plan named.json --input twice.json",
@@ -225,7 +229,7 @@ fn errors_say_what_to_do() {
         "plan not-there.json --input groups.json",
     ] {
         let run = folder.run(args);
-        told += &run.told(args);
+        transcripts += &run.transcript(args);
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(transcripts);
 }

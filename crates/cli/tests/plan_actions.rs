@@ -1,11 +1,13 @@
-//! `portcullis plan` with policies: every action, every refusal that a file can tell, every loss.
+//! `portcullis plan` with policies: every action, every refusal that an input can cause, every skipped
+//! addition.
 
 use crate::common::{Folder, Run};
+use portcullis_rules::plan::RefusalReason;
 use serde_json::{Value, json};
 
 const GROUP: &str = "sg-0aaaaaaaaaaaaaaaa";
 
-fn event(time: Option<&str>) -> String {
+fn authorize_event(time: Option<&str>) -> String {
     let mut record = json!({"eventVersion": "1.10", "eventID": "e-1", "eventName": "AuthorizeSecurityGroupIngress",
         "eventSource": "ec2.amazonaws.com", "awsRegion": "eu-central-1", "recipientAccountId": "111122223333",
         "requestParameters": {"groupId": GROUP}, "userIdentity": {"type": "AssumedRole",
@@ -17,8 +19,8 @@ fn event(time: Option<&str>) -> String {
     record.to_string()
 }
 
-/// A group of these rules: protocol, first port, last port, IPv4 block.
-fn group(rules: &[(&str, u16, u16, &str)]) -> String {
+/// A group with these rules: protocol, first port, last port, IPv4 CIDR.
+fn group_with_rules(rules: &[(&str, u16, u16, &str)]) -> String {
     let permissions: Vec<_> = rules
         .iter()
         .map(|(protocol, from, to, cidr)| {
@@ -31,8 +33,8 @@ fn group(rules: &[(&str, u16, u16, &str)]) -> String {
     .to_string()
 }
 
-/// A policy that acts so on 5432, with something more.
-fn policy(action: &str, more: &str) -> String {
+/// A policy with this action on port 5432, and more YAML.
+fn policy_with_action(action: &str, more: &str) -> String {
     let trusted = if action == "restrict" {
         "    trusted: [203.0.113.0/24, \"2001:db8::/48\"]\n"
     } else {
@@ -46,15 +48,15 @@ fn policy(action: &str, more: &str) -> String {
 
 fn folder(policy: &str, group: &str) -> Folder {
     Folder::new()
-        .with("event.json", event(Some("2026-04-17T09:01:31Z")))
+        .with("event.json", authorize_event(Some("2026-04-17T09:01:31Z")))
         .with("groups.json", group)
         .with("policy.yaml", policy)
 }
 
 const ARGS: &str = "plan event.json --input groups.json --policy policy.yaml";
 
-/// The run for people, without the words of the message.
-fn told(run: &Run) -> String {
+/// The result as text, without the content of the alert.
+fn text_without_alert(run: &Run) -> String {
     let text = run.text();
     match text.split_once("\nWould send\n") {
         None => text,
@@ -66,20 +68,21 @@ fn told(run: &Run) -> String {
 }
 
 #[test]
-fn every_action_for_people() {
-    let range = group(&[("tcp", 5430, 5433, "0.0.0.0/0")]);
+fn every_action() {
+    let range = group_with_rules(&[("tcp", 5430, 5433, "0.0.0.0/0")]);
     let mut all = String::new();
     for action in ["revoke", "restrict", "narrow", "notify", "off"] {
-        let run = folder(&policy(action, ""), &range).run(ARGS);
-        all += &["# ", action, "\n", &told(&run), "\n"].concat();
+        let run = folder(&policy_with_action(action, ""), &range).run(ARGS);
+        all += &["# ", action, "\n", &text_without_alert(&run), "\n"].concat();
     }
     insta::assert_snapshot!(all);
 }
 
 #[test]
-fn what_is_added_for_programs() {
-    let range = group(&[("tcp", 5430, 5433, "0.0.0.0/0")]);
-    let run = folder(&policy("restrict", ""), &range).run(&format!("{ARGS} --format json"));
+fn json_additions() {
+    let range = group_with_rules(&[("tcp", 5430, 5433, "0.0.0.0/0")]);
+    let run =
+        folder(&policy_with_action("restrict", ""), &range).run(&format!("{ARGS} --format json"));
     let mut plans = run.json();
     assert!(plans["plans"][0]["message"].take().is_object());
     insta::assert_snapshot!(format!(
@@ -89,14 +92,14 @@ fn what_is_added_for_programs() {
     ));
 }
 
-fn plan(policy: &str, group: &str, args: &str) -> Value {
+fn first_plan(policy: &str, group: &str, args: &str) -> Value {
     let mut plans = folder(policy, group)
         .run(&format!("{ARGS} --format json {args}"))
         .json();
     plans["plans"][0].take()
 }
 
-fn codes(plan: &Value, key: &str) -> Vec<String> {
+fn reason_codes(plan: &Value, key: &str) -> Vec<String> {
     plan[key]
         .as_array()
         .unwrap()
@@ -106,58 +109,63 @@ fn codes(plan: &Value, key: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_refusal_that_a_file_can_tell() {
-    let open = group(&[
+fn refusals() {
+    let open = group_with_rules(&[
         ("tcp", 5432, 5432, "0.0.0.0/0"),
         ("tcp", 5430, 5433, "0.0.0.0/0"),
     ]);
-    let revoke = |more: &str| policy("revoke", more);
-    for (policy, args, code) in [
-        (revoke(""), "--account 444455556666", "foreign-group"),
+    let revoke = |more: &str| policy_with_action("revoke", more);
+    for (policy, args, reason) in [
+        (
+            revoke(""),
+            "--account 444455556666",
+            RefusalReason::ForeignGroup,
+        ),
         (
             revoke("guardrails: { protected: [{ names: [\"w*\"] }] }\n"),
             "",
-            "protected-group",
+            RefusalReason::ProtectedGroup,
         ),
         (
             revoke("guardrails: { protected: [{ regions: [eu-central-1] }] }\n"),
             "",
-            "protected-group",
+            RefusalReason::ProtectedGroup,
         ),
         (
             revoke("guardrails: { principals: [\"arn:aws:iam::*:role/deploy\"] }\n"),
             "",
-            "spared-principal",
+            RefusalReason::NotifyOnlyPrincipal,
         ),
         (
             revoke("guardrails: { max_removals: 1 }\n"),
             "",
-            "too-many-removals",
+            RefusalReason::TooManyRemovals,
         ),
     ] {
-        let plan = plan(&policy, &open, args);
-        assert_eq!(codes(&plan, "refusals"), [code, code], "{plan:#}");
+        let plan = first_plan(&policy, &open, args);
+        let codes = [reason.code(), reason.code()];
+        assert_eq!(reason_codes(&plan, "refusals"), codes, "{plan:#}");
         assert_eq!(
             (&plan["removals"], &plan["outcome"]),
             (&json!([]), &json!("refused"))
         );
     }
-    let plan = plan(
+    let plan = first_plan(
         &revoke("guardrails: { max_removals: 2 }\n"),
         &open,
         "--account 111122223333",
     );
     assert_eq!(
-        (codes(&plan, "refusals").len(), &plan["outcome"]),
+        (reason_codes(&plan, "refusals").len(), &plan["outcome"]),
         (0, &json!("would-close"))
     );
 }
 
 #[test]
-fn what_cannot_be_known_from_a_file_is_told() {
-    let open = group(&[("tcp", 5432, 5432, "0.0.0.0/0")]);
+fn monitor_mode_and_unapplied_guardrails_are_noted() {
+    let open = group_with_rules(&[("tcp", 5432, 5432, "0.0.0.0/0")]);
     let run = folder(
-        &policy(
+        &policy_with_action(
             "revoke",
             "mode: monitor\nguardrails: { load_balancers: notify }\n",
         ),
@@ -165,13 +173,14 @@ fn what_cannot_be_known_from_a_file_is_told() {
     )
     .run(ARGS);
     assert!(
-        run.stderr.contains("which a file does not tell"),
+        run.stderr
+            .contains("guardrails about attachments were not applied"),
         "{}",
         run.stderr
     );
     assert!(
         run.stderr
-            .contains("the mode of the policy `databases` is monitor"),
+            .contains("the policy `databases` is in monitor mode"),
         "{}",
         run.stderr
     );
@@ -179,25 +188,33 @@ fn what_cannot_be_known_from_a_file_is_told() {
 }
 
 #[test]
-fn every_loss_is_told() {
-    let open = group(&[("tcp", 5432, 5432, "0.0.0.0/0")]);
-    let unknown =
-        policy("restrict", "").replace("203.0.113.0/24, \"2001:db8::/48\"", "pl-0123456789abcdef0");
-    let outside = plan(&unknown, &open, "");
+fn skipped_additions() {
+    let open = group_with_rules(&[("tcp", 5432, 5432, "0.0.0.0/0")]);
+    let unknown = policy_with_action("restrict", "")
+        .replace("203.0.113.0/24, \"2001:db8::/48\"", "pl-0123456789abcdef0");
+    let outside = first_plan(&unknown, &open, "");
     assert_eq!(
-        codes(&outside, "losses"),
+        reason_codes(&outside, "skipped_additions"),
         ["trusted-source-outside"],
         "{outside:#}"
     );
     assert_eq!(
-        codes(&plan(&policy("restrict", ""), &open, ""), "losses"),
+        reason_codes(
+            &first_plan(&policy_with_action("restrict", ""), &open, ""),
+            "skipped_additions"
+        ),
         [""; 0]
     );
     let ranges = "  - id: ranges\n    forbids: ranges\n    check: port-range-internal\n    severity: low\n    action: revoke\n";
-    let forbidding = policy("restrict", ranges).replace("ports: [5432]", "ports: [5430-5439]");
-    let forbidden = plan(&forbidding, &group(&[("tcp", 5432, 5433, "0.0.0.0/0")]), "");
+    let forbidding =
+        policy_with_action("restrict", ranges).replace("ports: [5432]", "ports: [5430-5439]");
+    let forbidden = first_plan(
+        &forbidding,
+        &group_with_rules(&[("tcp", 5432, 5433, "0.0.0.0/0")]),
+        "",
+    );
     assert_eq!(
-        codes(&forbidden, "losses"),
+        reason_codes(&forbidden, "skipped_additions"),
         ["trusted-source-forbidden"],
         "{forbidden:#}"
     );
@@ -205,67 +222,71 @@ fn every_loss_is_told() {
         .map(|port| ("tcp", port, port, "192.0.2.0/24"))
         .collect();
     full.push(("tcp", 5430, 5433, "0.0.0.0/0"));
-    let full = group(&full);
-    let quota = plan(&policy("narrow", ""), &full, "");
-    assert_eq!(codes(&quota, "losses"), ["rules-quota"], "{quota:#}");
+    let full = group_with_rules(&full);
+    let quota = first_plan(&policy_with_action("narrow", ""), &full, "");
+    assert_eq!(
+        reason_codes(&quota, "skipped_additions"),
+        ["rules-quota"],
+        "{quota:#}"
+    );
     assert_eq!(quota["order"], "remove-first");
     insta::assert_snapshot!(
-        "the_quota_for_people",
-        told(&folder(&policy("narrow", ""), &full).run(ARGS))
+        "skipped_additions_for_the_rules_quota",
+        text_without_alert(&folder(&policy_with_action("narrow", ""), &full).run(ARGS))
     );
 }
 
 #[test]
-fn exceptions_are_live_or_ended_as_they_were_at_the_time_of_the_event() {
-    let excepting = policy(
+fn exceptions_are_evaluated_at_the_time_of_the_event() {
+    let excepting = policy_with_action(
         "revoke",
         "exceptions:\n  - id: migration\n    reason: the migration\n    owner: dba@example.com\n    expires: 2026-04-17\n    ports: [5432]\n",
     );
-    let open = group(&[("tcp", 5432, 5432, "0.0.0.0/0")]);
-    let live = plan(&excepting, &open, "");
-    assert_eq!(live["findings"][0]["exempt"], "migration");
+    let open = group_with_rules(&[("tcp", 5432, 5432, "0.0.0.0/0")]);
+    let valid = first_plan(&excepting, &open, "");
+    assert_eq!(valid["findings"][0]["exempt"], "migration");
     assert_eq!(
         (
-            &live["outcome"],
-            &live["message"],
-            &live["expired_exceptions"]
+            &valid["outcome"],
+            &valid["message"],
+            &valid["expired_exceptions"]
         ),
         (&json!("clean"), &Value::Null, &json!([]))
     );
-    let ended = plan(&excepting, &open, "--now 2026-04-18T00:00:00Z");
+    let expired = first_plan(&excepting, &open, "--now 2026-04-18T00:00:00Z");
     assert_eq!(
         (
-            &ended["findings"][0]["exempt"],
-            &ended["expired_exceptions"]
+            &expired["findings"][0]["exempt"],
+            &expired["expired_exceptions"]
         ),
         (&Value::Null, &json!(["migration"]))
     );
-    let folder = folder(&excepting, &open).with("timeless.json", event(None));
+    let folder = folder(&excepting, &open).with("timeless.json", authorize_event(None));
     let run = folder.run(&format!("{ARGS} --now 2026-04-18T00:00:00Z"));
     assert!(
         run.stderr
-            .contains("the exception `migration` ended at 2026-04-18T00:00:00Z"),
+            .contains("the exception `migration` expired at 2026-04-18T00:00:00Z"),
         "{}",
         run.stderr
     );
     let run = folder.run("plan timeless.json --input groups.json --policy policy.yaml");
     assert!(
-        run.stderr.contains("the exception `migration` ended"),
-        "without a time the clock counts: {}",
+        run.stderr.contains("the exception `migration` expired"),
+        "without an event time, the current time is used: {}",
         run.stderr
     );
     assert_eq!(folder.run(ARGS).code, 0);
 }
 
 #[test]
-fn exceptions_go_by_who_made_the_change() {
+fn exceptions_match_the_principal_of_the_event() {
     let by = |pattern: &str| {
         let more = format!(
             "exceptions:\n  - id: pipeline\n    reason: it tests openings\n    owner: ops@example.com\n    ports: [5432]\n    match: {{ principals: [\"{pattern}\"] }}\n"
         );
-        plan(
-            &policy("revoke", &more),
-            &group(&[("tcp", 5432, 5432, "0.0.0.0/0")]),
+        first_plan(
+            &policy_with_action("revoke", &more),
+            &group_with_rules(&[("tcp", 5432, 5432, "0.0.0.0/0")]),
             "",
         )["outcome"]
             .clone()

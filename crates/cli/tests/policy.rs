@@ -1,4 +1,4 @@
-//! `--policy` and `portcullis policy`, the real binary.
+//! `--policy` and `portcullis policy`, run as a process.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ const GROUPS: &str = include_str!("inputs/groups.json");
 const GOOD: &str = "version: 1\nextends: baseline\nmode: monitor\n";
 const BROKEN: &str = "version: 1\nextends: base\nmode: enforse\nrules:\n  - id: x\n";
 
-/// One live exception, one that has ended, one that nothing needs, one that another makes needless.
+/// An active exception, an expired one, two that match nothing, and a redundant one.
 const EXCEPTIONS: &str = "\
 version: 1
 name: excepting
@@ -75,7 +75,7 @@ fn folder() -> Folder {
 }
 
 #[test]
-fn what_is_exempt_is_shown_and_does_not_count() {
+fn exempt_findings_are_shown_and_not_counted() {
     let folder = folder();
     let run = folder.run(&format!(
         "audit --input groups.json --policy excepting.yaml {NOW}"
@@ -110,13 +110,13 @@ fn what_is_exempt_is_shown_and_does_not_count() {
     );
     assert!(
         run.stderr
-            .contains("the exception `over` ended at 2026-02-01T00:00:00Z"),
+            .contains("the exception `over` expired at 2026-02-01T00:00:00Z"),
         "{}",
         run.stderr
     );
     assert!(
         run.stderr
-            .contains("free nothing in `groups.json`: `unneeded`, `again`"),
+            .contains("exempt nothing in `groups.json`: `unneeded`, `again`"),
         "{}",
         run.stderr
     );
@@ -139,14 +139,14 @@ fn exempt_rows_are_dimmed() {
 }
 
 #[test]
-fn an_audit_with_exempt_findings_only_is_clean_unless_strict() {
+fn exempt_findings_do_not_fail_an_audit_unless_strict() {
     let group = json!({"SecurityGroups": [{"GroupId": "sg-0aaaaaaaaaaaaaaaa", "IpPermissions": [
         {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]}]});
     let folder = folder().with("one.json", group.to_string());
     let run = folder.run("audit --input one.json --policy excepting.yaml");
     assert_eq!(run.code, 0);
     assert!(
-        run.stdout.contains("nothing found; 1 exempt"),
+        run.stdout.contains("no findings; 1 exempt"),
         "{}",
         run.stdout
     );
@@ -159,7 +159,7 @@ fn an_audit_with_exempt_findings_only_is_clean_unless_strict() {
 }
 
 #[test]
-fn exceptions_end_by_the_clock_that_is_asked_for() {
+fn exceptions_expire_at_the_given_time() {
     let folder = folder();
     let exempt = |now: &str| {
         let run = folder.run(&format!(
@@ -172,24 +172,20 @@ fn exceptions_end_by_the_clock_that_is_asked_for() {
 }
 
 #[test]
-fn a_region_that_is_not_known_is_told() {
+fn an_unknown_region_is_reported() {
     let folder = folder();
     let run = folder.run("audit --input groups.json --policy regional.yaml");
-    assert!(run.stderr.contains("tells regions apart"), "{}", run.stderr);
+    assert!(run.stderr.contains("scoped by region"), "{}", run.stderr);
     assert!(
-        !run.stderr.contains("free nothing"),
-        "what cannot be known is not called stale: {}",
+        !run.stderr.contains("exempt nothing"),
+        "exceptions of other regions are not stale: {}",
         run.stderr
     );
     let action = |region: &str| {
         let run = folder.run(&format!(
             "audit --input groups.json --policy regional.yaml --region {region}"
         ));
-        assert!(
-            !run.stderr.contains("tells regions apart"),
-            "{}",
-            run.stderr
-        );
+        assert!(!run.stderr.contains("scoped by region"), "{}", run.stderr);
         let line = run
             .stdout
             .lines()
@@ -205,7 +201,7 @@ fn a_region_that_is_not_known_is_told() {
 }
 
 #[test]
-fn a_policy_that_does_not_hold_is_told_whole_by_every_command() {
+fn every_command_reports_all_errors_of_an_invalid_policy() {
     let folder = folder().with(
         "x.test.yaml",
         "policy: broken.yaml\ncases: [{name: a, group: {rules: []}, expect: {}}]\n",
@@ -236,9 +232,9 @@ fn a_policy_that_does_not_hold_is_told_whole_by_every_command() {
 }
 
 #[test]
-fn checking() {
+fn policy_check() {
     let folder = folder();
-    let mut told = String::new();
+    let mut output = String::new();
     for args in [
         "policy check good.yaml".to_owned(),
         "policy check preset:hipaa".to_owned(),
@@ -249,7 +245,7 @@ fn checking() {
         "policy check broken.yaml --format json".to_owned(),
         "policy check regional.yaml --input groups.json".to_owned(),
     ] {
-        told += &[
+        output += &[
             "$ portcullis ",
             &args,
             "\n",
@@ -258,13 +254,13 @@ fn checking() {
         ]
         .concat();
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(output);
 }
 
 #[test]
 fn exit_codes() {
     let folder = folder();
-    folder.exits(&[
+    folder.assert_exit_codes(&[
         ("policy check good.yaml --strict", 0),
         ("policy check bom.yaml", 0),
         ("policy check excepting.yaml --input groups.json", 0),
@@ -299,9 +295,9 @@ fn exit_codes() {
 }
 
 #[test]
-fn errors_say_what_to_do() {
+fn errors_and_help() {
     let folder = folder();
-    let mut told = String::new();
+    let mut output = String::new();
     for args in [
         "policy check not-there.yaml",
         "policy check empty.yaml",
@@ -314,20 +310,20 @@ fn errors_say_what_to_do() {
         "plan event.json --input groups.json --policy preset:x",
         "audit --input groups.json --now tomorrow",
     ] {
-        told += &folder.run(args).told(args);
+        output += &folder.run(args).transcript(args);
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(output);
 }
 
 #[test]
-fn colours_of_mistakes_are_for_terminals() {
+fn diagnostics_are_colored_only_for_terminals_or_on_request() {
     let folder = folder();
     let plain = folder.run("policy check broken.yaml");
     assert!(!plain.stderr.contains('\u{1b}'));
-    let coloured = folder.run("policy check broken.yaml --color always");
-    assert!(coloured.stderr.contains('\u{1b}'));
+    let colored = folder.run("policy check broken.yaml --color always");
+    assert!(colored.stderr.contains('\u{1b}'));
     assert_eq!(
-        anstream::adapter::strip_str(&coloured.stderr).to_string(),
+        anstream::adapter::strip_str(&colored.stderr).to_string(),
         plain.stderr
     );
     let mut command = folder.command("policy check broken.yaml --color auto");
@@ -336,7 +332,7 @@ fn colours_of_mistakes_are_for_terminals() {
 }
 
 #[test]
-fn showing_gives_a_policy_that_is_the_same() {
+fn shown_policies_parse_to_the_same_policy() {
     for preset in PRESETS {
         let name = format!("preset:{}", preset.name);
         let shown = portcullis(&["policy", "show", &name]);
@@ -359,16 +355,16 @@ fn showing_gives_a_policy_that_is_the_same() {
 }
 
 #[test]
-fn the_schema_is_the_committed_one() {
+fn schema_is_the_committed_one() {
     let schema: Value = serde_json::from_str(&portcullis(&["policy", "schema"]).stdout).unwrap();
     let committed = fs::read_to_string(project("schemas/policy.v1.schema.json")).unwrap();
     assert_eq!(schema, serde_json::from_str::<Value>(&committed).unwrap());
 }
 
 #[test]
-fn the_baseline_is_what_counts_when_nothing_is_said() {
+fn the_baseline_is_the_default_policy() {
     let folder = folder();
-    let same = |args: &str| {
+    let assert_same = |args: &str| {
         assert_eq!(
             folder.run(args).stdout,
             folder
@@ -377,12 +373,12 @@ fn the_baseline_is_what_counts_when_nothing_is_said() {
             "{args}"
         );
     };
-    same("audit --input groups.json");
-    same("rules");
+    assert_same("audit --input groups.json");
+    assert_same("rules");
 }
 
 #[test]
-fn text_of_a_policy_cannot_drive_the_terminal() {
+fn policy_text_cannot_control_the_terminal() {
     let evil = "\"a\\e[2Jb\"";
     let rules = format!("rules: [{{ id: port-range, forbids: {evil}, references: [{evil}] }}]\n");
     let exception =

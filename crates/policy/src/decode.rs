@@ -1,20 +1,25 @@
-//! The tree held against the table of keys. Everything that does not fit is told; what fits is kept.
+//! Decodes a YAML tree according to the schema table. Every value that does not fit is reported;
+//! everything else is kept.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
+
+use portcullis_rules::Source;
 
 use crate::code::Code;
-use crate::diagnostic::Diagnostic;
-use crate::keys::{Key, Kind, MapKey, MinItems, Section};
 use crate::record::{Record, Value};
-use crate::scalar::{self, Problem};
-use crate::suggest::did_you_mean;
-use crate::text::{Span, Spanned, quote_list, quote_text};
-use crate::tree::{Content, Node};
+use crate::scalar::{self, Problem, ScalarResult};
+use crate::schema_table::{AwsId, Choice, Key, Kind, MapKey, MinItems, Section};
+use crate::yaml::{
+    Content, Diagnostic, Mapping, Node, Span, Spanned, missing_key, quote_list, quote_text,
+    unknown_key, unknown_value, wrong_type,
+};
 
-/// Holds values against the table.
+/// Decodes values and collects diagnostics.
 pub(crate) struct Decoder<'f> {
     pub(crate) found: &'f mut Vec<Diagnostic>,
-    /// Where everything is said to stand, if not where it does: a preset's values stand where it is extended.
+    /// The position of every value, if not its own: the values of a preset are reported where the
+    /// policy extends it.
     pub(crate) span_override: Option<Span>,
 }
 
@@ -26,118 +31,88 @@ impl Decoder<'_> {
         section: &'static Section,
     ) -> Option<Record> {
         let Content::Map(entries) = &node.content else {
-            self.report_wrong_type(
-                node,
-                &format!("expected {}: a mapping with keys", section.name),
-            );
+            let expected = format!("expected {}, written as a mapping", section.name);
+            self.report_wrong_type(node, expected);
             return None;
         };
         let mut record = Record::new(self.reported_span(node.span));
-        for (name, node) in entries {
-            let Some(key) = section.keys.iter().find(|key| key.name == name.value) else {
-                self.report_unknown_key(name, section);
-                record.mark_flawed();
-                continue;
-            };
-            // A key whose every entry is commented out.
-            let section_left_empty = matches!(
-                key.kind,
-                Kind::List(_, MinItems::None) | Kind::Map(MapKey::Name, _)
-            );
-            if section_left_empty && matches!(node.content, Content::Null) {
-                continue;
-            }
-            if let Some(code) = key.required.filter(|_| is_blank(node)) {
-                self.report_missing_key(
-                    code,
-                    key,
-                    section,
-                    self.reported_span(name.span),
-                    expected_value(&key.kind),
-                );
-                record.insert(key.name, self.reported_span(name.span), None);
+        for (name, value) in entries {
+            let known = section.keys.iter().find(|key| key.name == name.value);
+            if let Some(key) = known {
+                self.decode_entry(&mut record, name.span, value, key, section);
             } else {
-                let value = self.decode_value(node, &key.kind);
-                record.insert(key.name, self.reported_span(name.span), value);
+                self.report_unknown_key(name, section);
+                record.mark_unknown_key();
             }
         }
         if entries.is_empty() && !section.may_be_empty {
-            let message = format!("{} with nothing in it", section.name);
-            let expected = format!(
-                "expected one of {}",
-                quote_list(section.keys.iter().map(|key| key.name), "or")
-            );
-            self.found.push(
-                Diagnostic::new(Code::Nothing, self.reported_span(node.span), message)
-                    .with_label(expected),
-            );
+            self.report_empty_section(node, section);
         } else {
             self.report_missing_keys(&record, section);
         }
         Some(record)
     }
 
+    fn decode_entry(
+        &mut self,
+        record: &mut Record,
+        span: Span,
+        node: &Node<'_>,
+        key: &'static Key,
+        section: &'static Section,
+    ) {
+        if may_be_null(&key.kind) && matches!(node.content, Content::Null) {
+            return;
+        }
+        let key_span = self.reported_span(span);
+        let value = match key.required {
+            Some(code) if is_blank(node) => {
+                let diagnostic = missing_key(code, key.name, section.name, key_span)
+                    .with_label(expected_value(&key.kind));
+                self.found.push(diagnostic.with_help(missing_key_help(key)));
+                None
+            }
+            _ => self.decode_value(node, &key.kind),
+        };
+        record.insert(key.name, key_span, value);
+    }
+
+    fn report_empty_section(&mut self, node: &Node<'_>, section: &'static Section) {
+        let message = format!("{} cannot be empty", section.name);
+        let keys = section.keys.iter().map(|key| key.name);
+        let expected = format!("expected at least one of {}", quote_list(keys, "or"));
+        let span = self.reported_span(node.span);
+        let diagnostic = Diagnostic::new(Code::EmptyValue, span, message).with_label(expected);
+        self.found.push(diagnostic);
+    }
+
     fn report_missing_keys(&mut self, record: &Record, section: &'static Section) {
-        for key in section
+        let missing = section
             .keys
             .iter()
-            .filter(|key| !record.contains_key(key.name))
-        {
+            .filter(|key| !record.contains_key(key.name));
+        for key in missing {
             if let Some(code) = key.required {
-                self.report_missing_key(
-                    code,
-                    key,
-                    section,
-                    record.span(),
-                    &format!("expected {} beside this", quote_text(key.name)),
-                );
+                let diagnostic = missing_key(code, key.name, section.name, record.span());
+                self.found.push(diagnostic.with_help(missing_key_help(key)));
             }
         }
     }
 
-    fn report_missing_key(
-        &mut self,
-        code: Code,
-        key: &'static Key,
-        section: &'static Section,
-        at: Span,
-        label: &str,
-    ) {
-        let message = format!("{} without {}", section.name, quote_text(key.name));
-        let help = match key.name {
-            "version" => "begin with the line `version: 1`",
-            "reason" => "say why it is allowed: the next reader must be able to judge it",
-            "owner" => "say who answers for it, as an address that will still be read",
-            _ => "",
-        };
-        let help = (!help.is_empty()).then(|| help.to_owned());
-        self.found.push(
-            Diagnostic::new(code, at, message)
-                .with_label(label)
-                .with_help(help),
-        );
-    }
-
     fn report_unknown_key(&mut self, name: &Spanned<Cow<'_, str>>, section: &'static Section) {
-        let names = || section.keys.iter().map(|key| key.name);
-        let expected = format!("expected one of {}", quote_list(names(), "or"));
-        let help = did_you_mean(&name.value, names()).or_else(|| misplaced_key_help(&name.value));
-        let message = format!(
-            "unknown key {} in {}",
-            quote_text(&name.value),
-            section.name
-        );
-        self.found.push(
-            Diagnostic::new(Code::UnknownKey, self.reported_span(name.span), message)
-                .with_label(expected)
-                .with_help(help),
-        );
+        let span = self.reported_span(name.span);
+        let known = section.keys.iter().map(|key| key.name);
+        let mut diagnostic = unknown_key(&name.value, span, section.name, known);
+        if diagnostic.help_text().is_none() {
+            diagnostic = diagnostic.with_help(misplaced_key_help(&name.value).map(str::to_owned));
+        }
+        self.found.push(diagnostic);
     }
 
-    /// A value of some kind; none when it does not fit, which is told.
+    /// A value of this kind; none if it does not fit, which is reported.
     fn decode_value(&mut self, node: &Node<'_>, kind: &'static Kind) -> Option<Spanned<Value>> {
         let value = match kind {
-            Kind::List(item, least) => self.decode_list(node, item, *least)?,
+            Kind::List(item, min_items) => self.decode_list(node, item, *min_items)?,
             Kind::Section(section) => Value::Record(self.decode_section(node, section)?),
             Kind::Map(key, value) => self.decode_map(node, *key, value)?,
             Kind::Version
@@ -164,46 +139,60 @@ impl Decoder<'_> {
         &mut self,
         node: &Node<'_>,
         kind: &'static Kind,
-        least: MinItems,
+        min_items: MinItems,
     ) -> Option<Value> {
         let items = match &node.content {
             Content::List(items) => items.as_slice(),
             Content::Text(_) => std::slice::from_ref(node),
             Content::Map(_) | Content::Null => {
-                let help = matches!(kind, Kind::Section(_))
-                    .then(|| "begin each entry with `- `".to_owned());
-                self.report_wrong_type_with_help(node, "expected a list", help);
+                self.report_missing_list(node, kind);
                 return None;
             }
         };
-        if items.is_empty() && least == MinItems::One {
-            let diagnostic =
-                Diagnostic::new(Code::Nothing, self.reported_span(node.span), "empty list");
-            self.found
-                .push(diagnostic.with_label("expected an entry; leave the key out to mean any"));
+        if items.is_empty() && min_items == MinItems::One {
+            let span = self.reported_span(node.span);
+            let diagnostic = Diagnostic::new(Code::EmptyValue, span, "empty list")
+                .with_label("expected at least one entry, or no such key");
+            self.found.push(diagnostic);
             return None;
         }
-        Some(Value::List(
-            items
-                .iter()
-                .filter_map(|item| self.decode_value(item, kind))
-                .collect(),
-        ))
+        let values = items
+            .iter()
+            .filter_map(|item| self.decode_value(item, kind))
+            .collect();
+        Some(Value::List(values))
+    }
+
+    fn report_missing_list(&mut self, node: &Node<'_>, kind: &'static Kind) {
+        let diagnostic = wrong_type(node, "expected a list");
+        if matches!(kind, Kind::Section(_)) {
+            let help = "start each entry with `- `".to_owned();
+            self.report_in_place(diagnostic.with_help(help));
+        } else {
+            self.report_in_place(diagnostic);
+        }
     }
 
     fn decode_map(&mut self, node: &Node<'_>, key: MapKey, kind: &'static Kind) -> Option<Value> {
         let Content::Map(entries) = &node.content else {
-            self.report_wrong_type(node, "expected a mapping with names of your own as keys");
+            self.report_wrong_type(node, expected_map(key));
             return None;
         };
         if entries.is_empty() && key != MapKey::Name {
-            self.found.push(Diagnostic::new(
-                Code::Nothing,
-                self.reported_span(node.span),
-                "empty mapping",
-            ));
+            let span = self.reported_span(node.span);
+            let diagnostic = Diagnostic::new(Code::EmptyValue, span, "empty mapping");
+            self.found.push(diagnostic);
             return None;
         }
+        Some(Value::Map(self.decode_map_entries(entries, key, kind)))
+    }
+
+    fn decode_map_entries(
+        &mut self,
+        entries: &Mapping<'_>,
+        key: MapKey,
+        kind: &'static Kind,
+    ) -> Vec<(Spanned<String>, Spanned<Value>)> {
         let mut values = Vec::new();
         for (name, node) in entries {
             let span = self.reported_span(name.span);
@@ -213,10 +202,11 @@ impl Decoder<'_> {
                 self.report_problem(span, problem);
             }
             if let Some(value) = self.decode_value(node, kind) {
-                values.push((Spanned::new(name.value.clone().into_owned(), span), value));
+                let text = name.value.clone().into_owned();
+                values.push((Spanned::new(text, span), value));
             }
         }
-        Some(Value::Map(values))
+        values
     }
 
     fn decode_scalar(&mut self, node: &Node<'_>, kind: &'static Kind) -> Option<Value> {
@@ -224,78 +214,75 @@ impl Decoder<'_> {
             self.report_wrong_type(node, expected_value(kind));
             return None;
         };
+        let span = self.reported_span(node.span);
+        if let Kind::Choice(what, choices) = kind {
+            return self.decode_choice(text, span, what, choices);
+        }
         match parse_scalar(kind, text) {
             Ok(value) => {
-                self.warn_about_host_bits(node.span, text, &value);
+                self.warn_about_host_bits(span, text, &value);
                 Some(value)
             }
             Err(problem) => {
-                self.report_problem(self.reported_span(node.span), problem);
+                self.report_problem(span, problem);
                 None
             }
         }
     }
 
+    fn decode_choice(
+        &mut self,
+        text: &str,
+        span: Span,
+        what: &str,
+        choices: &'static [Choice],
+    ) -> Option<Value> {
+        if let Some(choice) = choices.iter().find(|choice| choice.word == text) {
+            return Some(Value::Choice(choice.word));
+        }
+        let known = choices.iter().map(|choice| choice.word);
+        self.found.push(unknown_value(text, span, what, known));
+        None
+    }
+
     fn warn_about_host_bits(&mut self, span: Span, text: &str, value: &Value) {
-        let Value::Source(source @ portcullis_rules::Source::Cidr(net)) = value else {
+        let Value::Source(source @ Source::Cidr(net)) = value else {
             return;
         };
-        let written: Option<std::net::IpAddr> = text
-            .split('/')
-            .next()
-            .and_then(|address| address.trim().parse().ok());
-        if written.is_some_and(|written| written != net.network()) {
-            let message = format!("{} has bits set behind its prefix", quote_text(text));
-            let help = format!("write `{source}`");
-            self.found.push(
-                Diagnostic::new(Code::HostBits, self.reported_span(span), message)
-                    .with_label(format!("this is {source}"))
-                    .with_help(help),
-            );
+        let address = text.split('/').next().unwrap_or(text).trim();
+        let written = address.parse::<IpAddr>();
+        if written.is_ok_and(|written| written != net.network()) {
+            let message = format!("{} has host bits set", quote_text(text));
+            let diagnostic = Diagnostic::new(Code::HostBits, span, message)
+                .with_label(format!("read as {source}"))
+                .with_help(format!("write `{source}`"));
+            self.found.push(diagnostic);
         }
     }
 
-    fn report_problem(
-        &mut self,
-        at: Span,
-        Problem {
-            code,
-            message,
-            expected,
-            help,
-        }: Problem,
-    ) {
-        self.found.push(
-            Diagnostic::new(code, at, message)
-                .with_label(expected)
-                .with_help(help),
-        );
+    fn report_problem(&mut self, span: Span, problem: Problem) {
+        let diagnostic = Diagnostic::new(problem.code, span, problem.message)
+            .with_label(problem.expected)
+            .with_help(problem.help);
+        self.found.push(diagnostic);
     }
 
-    fn report_wrong_type(&mut self, node: &Node<'_>, expected: &str) {
-        let address = matches!(&node.content, Content::Map(entries)
-            if entries.first().is_some_and(|(name, _)| name.value.contains(':')));
-        let help = address.then(|| "quote an address that ends with a colon".to_owned());
-        self.report_wrong_type_with_help(node, expected, help);
+    fn report_wrong_type(&mut self, node: &Node<'_>, expected: impl Into<String>) {
+        let diagnostic = wrong_type(node, expected);
+        if is_split_address(node) {
+            let help = "quote an address that ends with a colon".to_owned();
+            self.report_in_place(diagnostic.with_help(help));
+        } else {
+            self.report_in_place(diagnostic);
+        }
     }
 
-    fn report_wrong_type_with_help(
-        &mut self,
-        node: &Node<'_>,
-        expected: &str,
-        help: Option<String>,
-    ) {
-        let message = match &node.content {
-            Content::Text(text) => format!("unexpected text {}", quote_text(text)),
-            Content::Null => "missing value".to_owned(),
-            Content::List(_) => "unexpected list".to_owned(),
-            Content::Map(_) => "unexpected mapping".to_owned(),
-        };
-        self.found.push(
-            Diagnostic::new(Code::WrongType, self.reported_span(node.span), message)
-                .with_label(expected)
-                .with_help(help),
-        );
+    /// Reports a diagnostic that was made with the position of a node.
+    fn report_in_place(&mut self, diagnostic: Diagnostic) {
+        self.found.push(match self.span_override {
+            Some(span) => diagnostic.with_span(span),
+            None => diagnostic,
+        });
     }
 
     fn reported_span(&self, span: Span) -> Span {
@@ -303,7 +290,15 @@ impl Decoder<'_> {
     }
 }
 
-/// Whether no words are there.
+/// Whether a key may have no value: a section of which every entry is commented out.
+const fn may_be_null(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::List(_, MinItems::Zero) | Kind::Map(MapKey::Name, _)
+    )
+}
+
+/// Whether the value has no text.
 fn is_blank(node: &Node<'_>) -> bool {
     match &node.content {
         Content::Null => true,
@@ -312,30 +307,48 @@ fn is_blank(node: &Node<'_>) -> bool {
     }
 }
 
-/// Keys that people know from elsewhere, or that stand one level off.
-fn misplaced_key_help(name: &str) -> Option<String> {
-    let help = match name {
-        "protocols" => "the key is `protocol`, also for a list",
-        "port" => "the key is `ports`, also for one",
-        "source" | "cidr" | "cidrs" => "the key is `sources`, in an exception",
-        "names" | "groups" | "group" | "vpcs" | "accounts" | "regions" | "tags" => {
-            "this goes under `scope` (in a rule or an override) or `match` (in an exception)"
-        }
-        "scope" => "in an exception this is `match`",
-        "match" => "in a rule or an override this is `scope`",
-        "until" | "expiry" | "expires_at" => "the key is `expires`",
+/// Whether YAML read an IPv6 address that ends with a colon as a mapping.
+fn is_split_address(node: &Node<'_>) -> bool {
+    let Content::Map(entries) = &node.content else {
+        return false;
+    };
+    entries
+        .first()
+        .is_some_and(|(name, _)| name.value.contains(':'))
+}
+
+fn missing_key_help(key: &Key) -> Option<String> {
+    let help = match key.name {
+        "version" => "start the file with `version: 1`",
+        "reason" => "explain why the access is allowed, so that others can review it",
+        "owner" => "name who is responsible, such as a team's e-mail address",
         _ => return None,
     };
     Some(help.to_owned())
 }
 
-fn parse_scalar(kind: &'static Kind, text: &str) -> Result<Value, Problem> {
+/// Help for keys of other tools and keys that belong to another section.
+fn misplaced_key_help(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "protocols" => "use the key `protocol`, for a list too",
+        "port" => "use the key `ports`, for a single port too",
+        "source" | "cidr" | "cidrs" => "use the key `sources`, in an exception",
+        "names" | "groups" | "group" | "vpcs" | "accounts" | "regions" | "tags" => {
+            "put it under `scope` (in a rule or an override) or `match` (in an exception)"
+        }
+        "scope" => "in an exception, use `match`",
+        "match" => "in a rule or an override, use `scope`",
+        "until" | "expiry" | "expires_at" => "use the key `expires`",
+        _ => return None,
+    })
+}
+
+fn parse_scalar(kind: &'static Kind, text: &str) -> ScalarResult {
     match kind {
         Kind::Version => scalar::parse_version(text),
         Kind::Text => scalar::parse_text(text),
         Kind::Id => scalar::parse_name(text).map(Value::Text),
         Kind::RuleId => Ok(Value::Text(text.to_owned())),
-        Kind::Choice(what, choices) => scalar::parse_choice(text, what, choices),
         Kind::Flag => scalar::parse_flag(text),
         Kind::Count => scalar::parse_count(text),
         Kind::Timestamp => scalar::parse_timestamp(text),
@@ -348,28 +361,40 @@ fn parse_scalar(kind: &'static Kind, text: &str) -> Result<Value, Problem> {
         Kind::ProtocolNumber => scalar::parse_protocol_number(text),
         Kind::Aws(id) => scalar::parse_aws_id(text, *id),
         Kind::Pattern(subject) => scalar::parse_pattern(text, *subject),
-        // These are no single values, so `value` never asks for them here.
-        Kind::List(..) | Kind::Section(_) | Kind::Map(..) => Ok(Value::List(Vec::new())),
+        // The decoder handles these kinds itself.
+        Kind::Choice(..) | Kind::List(..) | Kind::Section(_) | Kind::Map(..) => {
+            Ok(Value::List(Vec::new()))
+        }
     }
 }
 
-/// What a single value of the kind is.
+const fn expected_map(key: MapKey) -> &'static str {
+    match key {
+        MapKey::Name => "expected a mapping with your own names as keys",
+        MapKey::RuleId => "expected a mapping with rule ids as keys",
+        MapKey::Tag => "expected a mapping with tag keys as keys",
+    }
+}
+
 const fn expected_value(kind: &Kind) -> &'static str {
     match kind {
         Kind::Version => "expected `1`",
-        Kind::Text => "expected some words",
-        Kind::Id => "expected a name of small letters, digits and dashes",
+        Kind::Text => "expected text",
+        Kind::Id => "expected a name of lowercase letters, digits and dashes",
         Kind::RuleId => "expected the id of a rule",
-        Kind::Choice(..) => "expected one word",
+        Kind::Choice(..) => "expected a word",
         Kind::Flag => "expected `true` or `false`",
         Kind::Count => "expected a whole number",
-        Kind::Timestamp => "expected a day or a time",
-        Kind::Ports => "expected a port or a span of ports",
-        Kind::PortsOrName => "expected a port, a span of ports, or a name under `ports`",
-        Kind::Source => "expected a CIDR, prefix list or group",
-        Kind::SourceOrName => "expected a CIDR, prefix list, group, or a name under `trusted`",
+        Kind::Timestamp => "expected a date or a time",
+        Kind::Ports => "expected a port or port range",
+        Kind::PortsOrName => "expected a port, a port range or a name defined under `ports`",
+        Kind::Source => "expected a CIDR, prefix list or security group",
+        Kind::SourceOrName => {
+            "expected a CIDR, prefix list, security group or a name defined under `trusted`"
+        }
         Kind::Protocol | Kind::ProtocolNumber => "expected a protocol",
-        Kind::Aws(_) => "expected an id or name of AWS",
+        Kind::Aws(AwsId::Region) => "expected a region",
+        Kind::Aws(_) => "expected an AWS id",
         Kind::Pattern(_) => "expected a pattern",
         Kind::List(..) => "expected a list",
         Kind::Section(_) | Kind::Map(..) => "expected a mapping",

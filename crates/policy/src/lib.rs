@@ -1,39 +1,41 @@
-//! Policy text (YAML, version 1) to the typed policy of `portcullis_rules`.
+//! The policy language: parses policy files (YAML, version 1) into the typed policy of
+//! `portcullis_rules`, and policy test files into test cases that it runs. It reads no files
+//! itself.
 //!
-//! The way through the crate: `tree` reads YAML and keeps where everything stands; `decode` holds the tree against
-//! the one table of keys in `keys`, which also makes the JSON Schema ([`schema()`]); `resolve` follows names and
-//! `extends` and gives the [`InvalidPolicy`](portcullis_rules::Policy). No step stops at the first mistake: a broken file is
-//! told everything at once, in the words of [`Code`].
+//! `yaml` parses text into a tree with positions, `decode` checks the tree against the schema
+//! table, from which the JSON Schema is generated too ([`json_schema()`]), and `resolve` resolves
+//! names and `extends` into a [`Policy`](portcullis_rules::Policy). Every step reports all errors
+//! instead of only the first; each has a stable [`Code`].
 //!
 //! ```
-//! let loaded = portcullis_policy::parse("policy.yaml", "version: 1\nextends: baseline\n").expect("it is sound");
+//! let text = "version: 1\nextends: baseline\n";
+//! let loaded = portcullis_policy::parse_policy("policy.yaml", text).expect("a valid policy");
 //! assert_eq!(loaded.policy.rules.len(), 7);
 //!
-//! let wrong = portcullis_policy::parse("policy.yaml", "version: 1\nextends: base\nmode: enforse\n").unwrap_err();
-//! assert_eq!(wrong.len(), 2);
-//! assert!(wrong.to_string().contains("did you mean `enforce`?"));
+//! let text = "version: 1\nextends: base\nmode: enforse\n";
+//! let errors = portcullis_policy::parse_policy("policy.yaml", text).unwrap_err();
+//! assert_eq!(errors.len(), 2);
+//! assert!(errors.to_string().contains("did you mean `enforce`?"));
 //! ```
 
-mod checks;
 mod code;
 mod decode;
-mod diagnostic;
-mod keys;
+mod json_schema;
+mod lint;
 mod load;
 mod presets;
 mod record;
+mod render;
 mod resolve;
 mod scalar;
-mod schema;
-mod show;
-mod suggest;
-mod text;
-mod tree;
+mod schema_table;
+pub mod test_file;
+mod yaml;
 
-pub use checks::lint_policy;
 pub use code::Code;
-pub use diagnostic::{Diagnostic, Diagnostics};
+pub use json_schema::json_schema;
+pub use lint::lint_policy;
 pub use load::{LoadedPolicy, parse_policy};
-pub use presets::{PRESETS, Preset, find_preset};
-pub use schema::json_schema;
-pub use show::render_policy;
+pub use presets::{PRESETS, PolicyReference, Preset, UnknownPreset, find_preset};
+pub use render::render_policy;
+pub use yaml::{Diagnostic, Diagnostics, nearest_word};

@@ -1,4 +1,4 @@
-//! From text to policy.
+//! Parses the text of a policy.
 
 use std::sync::Arc;
 
@@ -6,91 +6,99 @@ use portcullis_rules::Policy;
 
 use crate::code::Code;
 use crate::decode::Decoder;
-use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::keys::POLICY;
 use crate::presets::find_preset;
 use crate::record::Record;
 use crate::resolve::{merge_policies, resolve_policy};
-use crate::text::Span;
-use crate::tree::{self, Content};
+use crate::schema_table::POLICY;
+use crate::yaml::{Content, Diagnostic, Diagnostics, Span, parse_yaml};
 
-/// A policy that holds, with what is odd about its text.
+/// A valid policy with the warnings about its text.
 #[derive(Debug, Clone)]
 pub struct LoadedPolicy {
     /// The policy.
     pub policy: Policy,
-    /// What can be told without knowing the time; [`check`](crate::check()) tells the rest too.
+    /// The warnings that do not depend on the time. [`lint_policy`](crate::lint_policy) returns
+    /// these and the others.
     pub warnings: Diagnostics,
     pub(crate) record: Record,
     pub(crate) file_name: String,
     pub(crate) text: Arc<str>,
 }
 
-/// Reads a policy. `name` is that of the file, for messages; without a `name` of its own the policy is called by it.
+/// Parses a policy. `file_name` appears in diagnostics; it is also the name of a policy that has no
+/// `name`.
 ///
 /// # Errors
-/// With everything that is wrong with the text, at once; then there are no warnings among it.
-pub fn parse_policy(name: &str, text: &str) -> Result<LoadedPolicy, Diagnostics> {
+/// Every error in the text. Warnings are not included then.
+pub fn parse_policy(file_name: &str, text: &str) -> Result<LoadedPolicy, Diagnostics> {
     let mut found = Vec::new();
     let resolved = decode_policy(text, None, &mut found).map(|own| {
         let merged = apply_extends(&own, &mut found);
-        let policy = resolve_policy(&own, &merged, file_stem(name), &mut found);
+        let policy = resolve_policy(&own, &merged, file_stem(file_name), &mut found);
         (policy, own)
     });
     let text: Arc<str> = text.into();
-    let (warnings, errors): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|one| one.code().is_warning());
+    let (warnings, errors): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        .partition(|diagnostic| diagnostic.code().is_warning());
     match resolved {
-        Some((policy, record)) if errors.is_empty() => {
-            let warnings = Diagnostics::new(name, &text, warnings);
-            Ok(LoadedPolicy {
-                policy,
-                warnings,
-                record,
-                file_name: name.to_owned(),
-                text,
-            })
-        }
-        _ => Err(Diagnostics::new(name, &text, errors)),
+        Some((policy, record)) if errors.is_empty() => Ok(LoadedPolicy {
+            policy,
+            warnings: Diagnostics::new(file_name, &text, warnings),
+            record,
+            file_name: file_name.to_owned(),
+            text,
+        }),
+        _ => Err(Diagnostics::new(file_name, &text, errors)),
     }
 }
 
-/// The text held against the table of keys.
-fn decode_policy(text: &str, place: Option<Span>, found: &mut Vec<Diagnostic>) -> Option<Record> {
-    let before = found.len();
-    match tree::parse_yaml(text, found) {
-        Some(node) if !matches!(node.content, Content::Null) => Decoder {
-            found,
-            span_override: place,
+fn decode_policy(
+    text: &str,
+    span_override: Option<Span>,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Record> {
+    let errors_before = found.len();
+    match parse_yaml(text, found) {
+        Some(node) if !matches!(node.content, Content::Null) => {
+            let mut decoder = Decoder {
+                found,
+                span_override,
+            };
+            decoder.decode_section(&node, &POLICY)
         }
-        .decode_section(&node, &POLICY),
         _ => {
-            if found.len() == before {
-                let help = "the shortest policy is `version: 1` and `extends: baseline`".to_owned();
-                found.push(
-                    Diagnostic::new(Code::Empty, Span::default(), "the file holds no policy")
-                        .with_help(help),
-                );
+            if found.len() == errors_before {
+                found.push(empty_policy());
             }
             None
         }
     }
 }
 
-/// The policy laid over the one that it extends, whose values then stand where it is named. Presets extend presets only,
-/// and none extends itself, so this ends.
+fn empty_policy() -> Diagnostic {
+    let help = "a minimal policy is `version: 1` and `extends: baseline`".to_owned();
+    Diagnostic::new(Code::EmptyFile, Span::default(), "the policy is empty").with_help(help)
+}
+
+/// Merges the policy with the preset that it extends. Diagnostics about the preset's values point
+/// at the name of the preset. This ends because presets extend only presets, and none extends
+/// itself.
 fn apply_extends(own: &Record, found: &mut Vec<Diagnostic>) -> Record {
-    let base = own.get_choice("extends").and_then(find_preset);
-    let place = Some(own.value_span("extends"));
-    match base.and_then(|base| decode_policy(base.text, place, found)) {
+    let preset = own.get_choice("extends").and_then(find_preset);
+    let span = Some(own.value_span("extends"));
+    match preset.and_then(|preset| decode_policy(preset.text, span, found)) {
         Some(base) => merge_policies(&apply_extends(&base, found), own),
         None => own.clone(),
     }
 }
 
-/// The name of a file without its folders and its ending.
-fn file_stem(name: &str) -> &str {
-    let file = name.rsplit(['/', '\\', ':']).next().unwrap_or(name);
+/// The name of a file without folders and extension.
+fn file_stem(file_name: &str) -> &str {
+    let file = file_name
+        .rsplit(['/', '\\', ':'])
+        .next()
+        .unwrap_or(file_name);
     let stem = file
         .strip_suffix(".yaml")
         .or_else(|| file.strip_suffix(".yml"))
@@ -107,14 +115,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_policy_without_a_name_is_called_by_its_file() {
-        for (name, stem_of) in [
+    fn a_policy_without_a_name_is_named_after_its_file() {
+        for (file_name, expected) in [
             ("policies/edge.yaml", "edge"),
             ("ssm:/portcullis/policy", "policy"),
             ("a.yml", "a"),
             (".yaml", "policy"),
         ] {
-            assert_eq!(file_stem(name), stem_of);
+            assert_eq!(file_stem(file_name), expected);
         }
     }
 }

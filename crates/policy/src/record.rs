@@ -1,4 +1,4 @@
-//! Values that were held against the table of keys, each with its place.
+//! Decoded values with their positions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,14 +6,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use portcullis_rules::{PortRange, Protocol, Source};
 
-use crate::text::{Span, Spanned};
+use crate::yaml::{Span, Spanned};
 
-/// A value of a kind that the table of keys allows.
+/// A value of a kind that the schema table allows.
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
-    /// A text, id, pattern or reference.
+    /// A text, id, pattern or published control.
     Text(String),
-    /// One of the words that the table lists.
+    /// One of the words that the schema table lists.
     Choice(&'static str),
     Flag(bool),
     Count(usize),
@@ -21,26 +21,26 @@ pub(crate) enum Value {
     Ports(PortRange),
     Source(Source),
     Protocol(Protocol),
-    /// The name of a set of ports or of a list of sources.
+    /// The name of a port set or of a list of trusted sources.
     Name(String),
     List(Vec<Spanned<Value>>),
     Record(Record),
     Map(Vec<(Spanned<String>, Spanned<Value>)>),
 }
 
-/// A key that was written, and its value if that was sound; shared, for policies are laid over each other.
+/// A key with its value, if the value is valid. Shared, because merging policies copies fields.
 #[derive(Debug, Clone)]
 struct Field {
-    key: Span,
+    key_span: Span,
     value: Option<Arc<Spanned<Value>>>,
 }
 
-/// A mapping with known keys.
+/// A decoded mapping with known keys.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Record {
     fields: BTreeMap<&'static str, Field>,
     span: Span,
-    flawed: bool,
+    has_unknown_key: bool,
 }
 
 impl Record {
@@ -51,66 +51,65 @@ impl Record {
         }
     }
 
-    /// Notes that something in it could not be understood.
-    pub(crate) fn mark_flawed(&mut self) {
-        self.flawed = true;
+    /// Records that it has an unknown key.
+    pub(crate) fn mark_unknown_key(&mut self) {
+        self.has_unknown_key = true;
     }
 
-    /// Whether something in it could not be understood, so that nothing follows from what is not there.
-    pub(crate) const fn is_flawed(&self) -> bool {
-        self.flawed
+    /// Whether it has an unknown key, so that a missing key may just be misspelled.
+    pub(crate) const fn has_unknown_key(&self) -> bool {
+        self.has_unknown_key
     }
 
-    /// Where it begins.
+    /// Where it starts.
     pub(crate) const fn span(&self) -> Span {
         self.span
     }
 
-    /// Whether nothing is written.
+    /// Whether it has no keys.
     pub(crate) fn is_empty(&self) -> bool {
         self.fields.is_empty()
     }
 
-    /// Whether the key is written, soundly or not.
+    /// Whether it has the key, with a valid value or not.
     pub(crate) fn contains_key(&self, key: &str) -> bool {
         self.fields.contains_key(key)
     }
 
-    pub(crate) fn insert(&mut self, name: &'static str, key: Span, value: Option<Spanned<Value>>) {
-        self.fields.insert(
-            name,
-            Field {
-                key,
-                value: value.map(Arc::new),
-            },
-        );
+    pub(crate) fn insert(
+        &mut self,
+        key: &'static str,
+        key_span: Span,
+        value: Option<Spanned<Value>>,
+    ) {
+        let value = value.map(Arc::new);
+        self.fields.insert(key, Field { key_span, value });
     }
 
     pub(crate) fn remove(&mut self, key: &str) {
         self.fields.remove(key);
     }
 
-    /// Everything of the other that is written there, in the place of what is written here.
+    /// Takes over the fields of the other record; they replace fields with the same key.
     pub(crate) fn overlay(&mut self, other: &Self) {
         self.span = other.span;
-        self.fields.extend(
-            other
-                .fields
-                .iter()
-                .map(|(name, field)| (*name, field.clone())),
-        );
+        for (key, field) in &other.fields {
+            self.fields.insert(*key, field.clone());
+        }
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&Spanned<Value>> {
         self.fields.get(key)?.value.as_deref()
     }
 
-    /// Where the key stands; the record itself where it is not written.
+    /// The position of the key, or of the record if the key is missing.
     pub(crate) fn key_span(&self, key: &str) -> Span {
-        self.fields.get(key).map_or(self.span, |field| field.key)
+        self.fields
+            .get(key)
+            .map_or(self.span, |field| field.key_span)
     }
 
-    /// Where the value stands; the key where it is unsound.
+    /// The position of the value, or of the key if the value is invalid.
     pub(crate) fn value_span(&self, key: &str) -> Span {
         self.get(key)
             .map_or_else(|| self.key_span(key), |value| value.span)
@@ -128,13 +127,8 @@ impl Record {
     }
 
     pub(crate) fn get_flag(&self, key: &str) -> bool {
-        matches!(
-            self.get(key),
-            Some(Spanned {
-                value: Value::Flag(true),
-                ..
-            })
-        )
+        self.get(key)
+            .is_some_and(|value| matches!(value.value, Value::Flag(true)))
     }
 
     pub(crate) fn get_count(&self, key: &str) -> Option<usize> {
@@ -145,13 +139,13 @@ impl Record {
     }
 
     pub(crate) fn get_timestamp(&self, key: &str) -> Option<Timestamp> {
-        let Value::Timestamp(moment) = self.get(key)?.value else {
+        let Value::Timestamp(time) = self.get(key)?.value else {
             return None;
         };
-        Some(moment)
+        Some(time)
     }
 
-    /// The items of a list; none where it is not written.
+    /// The items of a list; none if the key is missing.
     pub(crate) fn list_items(&self, key: &str) -> &[Spanned<Value>] {
         self.get(key).map_or(&[], |value| value.value.as_list())
     }
@@ -174,15 +168,15 @@ impl Record {
             .filter_map(|item| item.value.as_record())
     }
 
-    /// The entries of a mapping with keys of the author's own.
+    /// The entries of a mapping whose keys the author chose.
     pub(crate) fn map_entries(&self, key: &str) -> &[(Spanned<String>, Spanned<Value>)] {
-        match self.get(key) {
-            Some(Spanned {
-                value: Value::Map(entries),
-                ..
-            }) => entries,
-            _ => &[],
-        }
+        let Some(value) = self.get(key) else {
+            return &[];
+        };
+        let Value::Map(entries) = &value.value else {
+            return &[];
+        };
+        entries
     }
 }
 
@@ -198,8 +192,10 @@ impl Value {
     }
 
     pub(crate) const fn as_port_range(&self) -> Option<PortRange> {
-        let Self::Ports(span) = self else { return None };
-        Some(*span)
+        let Self::Ports(range) = self else {
+            return None;
+        };
+        Some(*range)
     }
 
     pub(crate) const fn as_source(&self) -> Option<&Source> {

@@ -1,78 +1,86 @@
-//! Everything that can be wrong with a policy file, and how it is told.
+//! Every error and warning about policy files and test files, as it is printed.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test may fail loudly, and its helpers too"
-)]
+#![expect(clippy::unwrap_used, reason = "tests and their helpers may panic")]
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use portcullis_policy::{Code, lint_policy, parse_policy};
+use portcullis_policy::test_file::decode_test_file;
+use portcullis_policy::{Code, Diagnostics, lint_policy, parse_policy};
 
-/// A policy of the baseline with more lines.
+/// The start of a policy that extends the baseline.
 const BASE: &str = "version: 1\nextends: baseline\n";
 
-/// A rule that is whole but for its last lines.
+/// The start of a policy with one rule; the check is missing.
 const RULE: &str = "version: 1\nrules:\n  - id: mine\n    forbids: something\n    severity: low\n    action: notify\n";
 
-/// An exception that is whole but for its last lines.
+/// The start of a policy with one exception; what limits it is missing.
 const EXCEPTION: &str = "version: 1\nextends: baseline\nexceptions:\n  - id: mine\n    reason: because\n    owner: me\n";
 
-/// What is told about a text: errors, or warnings in November 2026.
-fn told(text: &str) -> (String, BTreeSet<&'static str>) {
-    let found = match parse_policy("policy.yaml", text) {
+/// A test file with errors that only test files can have.
+const TEST_FILE: &str = "\
+policy: preset:basline
+cases:
+  - name: a
+    group: { rules: [tcp 22] }
+    expect: { removals: [tcp 22 0.0.0.0/0] }
+";
+
+const NO_CASES: &str = "policy: preset:baseline\ncases: []\n";
+
+/// The errors in a policy, or its warnings in November 2026.
+fn diagnose_policy(text: &str) -> Diagnostics {
+    match parse_policy("policy.yaml", text) {
         Ok(loaded) => lint_policy(&loaded, "2026-11-21T00:00:00Z".parse().unwrap()),
-        Err(wrong) => wrong,
-    };
-    (
-        found.to_string(),
-        found.iter().map(|one| one.code().code()).collect(),
+        Err(errors) => errors,
+    }
+}
+
+fn diagnose_test_file(text: &str) -> Diagnostics {
+    decode_test_file("policy.test.yaml", text).unwrap_err()
+}
+
+/// The diagnostics of each policy, separated by rulers.
+fn render_cases(cases: &[String]) -> String {
+    let mut rendered = String::new();
+    for case in cases {
+        let found = diagnose_policy(case);
+        assert!(!found.is_empty(), "nothing is wrong with:\n{case}");
+        writeln!(rendered, "{found}\n\n--------").unwrap();
+    }
+    rendered
+}
+
+fn append_each(start: &str, ends: &[&str]) -> Vec<String> {
+    ends.iter().map(|end| format!("{start}{end}")).collect()
+}
+
+fn yaml_cases() -> Vec<String> {
+    append_each(
+        "",
+        &[
+            "",
+            "# nothing but a comment\n",
+            "version: 1\nrules: [\n",
+            "version: 1\nrules:\n\t- id: a\n",
+            "version: 1\nguardrails:\n  protected: [{ names: [*-web] }]\n",
+            "version: 1\nname: a: b\n",
+            "version: 1\nname: @home\n",
+            "version: 1\nname: !secret x\nextends: baseline\n",
+            "version: 1\nextends: baseline\n---\nversion: 1\n",
+            "version: 1\nname: a\0b\n",
+            "version: 1\nx: &a [*a]\n",
+            "version: 1\nextends: baseline\ndefaults: &d\n  mode: monitor\n<<: *d\n",
+            "version: 1\nextends: baseline\nmode: monitor\nmode: enforce\n",
+            "version: 1\nextends: baseline\n? [a]\n: b\n",
+            "- version: 1\n",
+            "just a text\n",
+            "{}\n",
+        ],
     )
 }
 
-/// The rendered text of each case, parted by rulers.
-fn gallery(cases: &[String]) -> String {
-    let mut shown = String::new();
-    for case in cases {
-        let (text, _) = told(case);
-        assert!(!text.is_empty(), "nothing is wrong with:\n{case}");
-        writeln!(shown, "{text}\n\n--------").unwrap();
-    }
-    shown
-}
-
-fn after(begin: &str, ends: &[&str]) -> Vec<String> {
-    ends.iter().map(|end| format!("{begin}{end}")).collect()
-}
-
-fn plain(texts: &[&str]) -> Vec<String> {
-    after("", texts)
-}
-
-fn not_yaml() -> Vec<String> {
-    plain(&[
-        "",
-        "# nothing but a comment\n",
-        "version: 1\nrules: [\n",
-        "version: 1\nrules:\n\t- id: a\n",
-        "version: 1\nguardrails:\n  protected: [{ names: [*-web] }]\n",
-        "version: 1\nname: a: b\n",
-        "version: 1\nname: @home\n",
-        "version: 1\nname: !secret x\nextends: baseline\n",
-        "version: 1\nextends: baseline\n---\nversion: 1\n",
-        "version: 1\nname: a\0b\n",
-        "version: 1\nx: &a [*a]\n",
-        "version: 1\nextends: baseline\ndefaults: &d\n  mode: monitor\n<<: *d\n",
-        "version: 1\nextends: baseline\nmode: monitor\nmode: enforce\n",
-        "version: 1\nextends: baseline\n? [a]\n: b\n",
-        "- version: 1\n",
-        "just a text\n",
-        "{}\n",
-    ])
-}
-
-fn too_complex() -> Vec<String> {
+fn complexity_cases() -> Vec<String> {
     let bomb: String = (0..12).fold(
         "version: 1\na0: &a0 [x, x, x, x, x, x, x, x]\n".to_owned(),
         |text, n| {
@@ -88,16 +96,19 @@ fn too_complex() -> Vec<String> {
     ]
 }
 
-fn top_level() -> Vec<String> {
-    let mut cases = plain(&[
-        "extends: baseline\n",
-        "version: 2\nextends: baseline\n",
-        "version: 1.0\nextends: baseline\n",
-        "version: 1\n",
-        "version: 1\nrules: []\n",
-        "version: 1\nextends: basline\n",
-    ]);
-    cases.extend(after(
+fn top_level_cases() -> Vec<String> {
+    let mut cases = append_each(
+        "",
+        &[
+            "extends: baseline\n",
+            "version: 2\nextends: baseline\n",
+            "version: 1.0\nextends: baseline\n",
+            "version: 1\n",
+            "version: 1\nrules: []\n",
+            "version: 1\nextends: basline\n",
+        ],
+    );
+    cases.extend(append_each(
         BASE,
         &[
             "mode: enforse\n",
@@ -112,8 +123,8 @@ fn top_level() -> Vec<String> {
     cases
 }
 
-fn rules() -> Vec<String> {
-    let mut cases = after(
+fn rule_cases() -> Vec<String> {
+    let mut cases = append_each(
         RULE,
         &[
             "    check: open-port\n    ports: 22\n",
@@ -136,7 +147,7 @@ fn rules() -> Vec<String> {
              action: off\n",
         ],
     );
-    cases.extend(after(
+    cases.extend(append_each(
         BASE,
         &[
             "rules: [{ id: uncomon-ports, action: notify }]\n",
@@ -151,7 +162,7 @@ fn rules() -> Vec<String> {
     cases
 }
 
-fn ports() -> Vec<String> {
+fn port_cases() -> Vec<String> {
     let ports = [
         "25-20",
         "65536",
@@ -174,14 +185,14 @@ fn ports() -> Vec<String> {
         "{ 22: 23 }",
         "[]",
     ];
-    let begin = "version: 1\nextends: baseline\nports: { web: [80, \"443\"] }\nrules:\n  - id: uncommon-ports\n    ports: ";
-    after(begin, &ports)
+    let start = "version: 1\nextends: baseline\nports: { web: [80, \"443\"] }\nrules:\n  - id: uncommon-ports\n    ports: ";
+    append_each(start, &ports)
         .into_iter()
         .map(|text| text + "\n")
         .collect()
 }
 
-fn trusted() -> Vec<String> {
+fn trusted_cases() -> Vec<String> {
     let sources = [
         "203.0.113.0/33",
         "203.0.113/24",
@@ -202,13 +213,13 @@ fn trusted() -> Vec<String> {
         "[2001:db8::]",
         "[]",
     ];
-    let begin = "version: 1\nextends: baseline\ntrusted: { offices: [203.0.113.0/24] }\nrules:\n  \
+    let start = "version: 1\nextends: baseline\ntrusted: { offices: [203.0.113.0/24] }\nrules:\n  \
                  - id: restricted-common-ports\n    action: restrict\n    trusted: ";
-    let mut cases: Vec<_> = after(begin, &sources)
+    let mut cases: Vec<_> = append_each(start, &sources)
         .into_iter()
         .map(|text| text + "\n")
         .collect();
-    cases.extend(after(
+    cases.extend(append_each(
         BASE,
         &[
             "rules: [{ id: port-range, action: restrict }]\n",
@@ -222,8 +233,8 @@ fn trusted() -> Vec<String> {
     cases
 }
 
-fn exceptions() -> Vec<String> {
-    let mut cases = after(
+fn exception_cases() -> Vec<String> {
+    let mut cases = append_each(
         EXCEPTION,
         &[
             "",
@@ -243,7 +254,7 @@ fn exceptions() -> Vec<String> {
             "    ports: 1-10\n  - id: more\n    reason: again\n    owner: me\n    protocol: tcp\n    ports: 2\n",
         ],
     );
-    cases.extend(after(
+    cases.extend(append_each(
         BASE,
         &[
             "exceptions: [{ id: a, ports: 8443 }]\n",
@@ -268,8 +279,8 @@ fn exceptions() -> Vec<String> {
     cases
 }
 
-fn others() -> Vec<String> {
-    let mut cases = after(
+fn guardrail_cases() -> Vec<String> {
+    let mut cases = append_each(
         BASE,
         &[
             "guardrails: { protected: [{}] }\n",
@@ -293,83 +304,89 @@ fn others() -> Vec<String> {
 }
 
 #[test]
-fn text_that_is_no_policy() {
-    insta::assert_snapshot!(gallery(&not_yaml()));
+fn yaml_errors() {
+    insta::assert_snapshot!(render_cases(&yaml_cases()));
 }
 
 #[test]
-fn text_that_would_fill_the_memory() {
-    insta::assert_snapshot!(gallery(&too_complex()));
+fn complexity_limits() {
+    insta::assert_snapshot!(render_cases(&complexity_cases()));
 }
 
 #[test]
-fn the_top_level() {
-    insta::assert_snapshot!(gallery(&top_level()));
+fn top_level_errors() {
+    insta::assert_snapshot!(render_cases(&top_level_cases()));
 }
 
 #[test]
-fn rules_and_their_checks() {
-    insta::assert_snapshot!(gallery(&rules()));
+fn rule_errors() {
+    insta::assert_snapshot!(render_cases(&rule_cases()));
 }
 
 #[test]
-fn ports_and_spans() {
-    insta::assert_snapshot!(gallery(&ports()));
+fn port_errors() {
+    insta::assert_snapshot!(render_cases(&port_cases()));
 }
 
 #[test]
-fn trusted_sources() {
-    insta::assert_snapshot!(gallery(&trusted()));
+fn trusted_source_errors() {
+    insta::assert_snapshot!(render_cases(&trusted_cases()));
 }
 
 #[test]
-fn exceptions_and_their_ends() {
-    insta::assert_snapshot!(gallery(&exceptions()));
+fn exception_errors() {
+    insta::assert_snapshot!(render_cases(&exception_cases()));
 }
 
 #[test]
-fn guardrails_and_overrides() {
-    insta::assert_snapshot!(gallery(&others()));
+fn guardrail_and_override_errors() {
+    insta::assert_snapshot!(render_cases(&guardrail_cases()));
 }
 
 #[test]
-fn every_code_is_shown_by_some_case() {
+fn every_code_has_a_case() {
     let cases = [
-        not_yaml(),
-        too_complex(),
-        top_level(),
-        rules(),
-        ports(),
-        trusted(),
-        exceptions(),
-        others(),
+        yaml_cases(),
+        complexity_cases(),
+        top_level_cases(),
+        rule_cases(),
+        port_cases(),
+        trusted_cases(),
+        exception_cases(),
+        guardrail_cases(),
     ]
     .concat();
-    let shown: BTreeSet<_> = cases.iter().flat_map(|case| told(case).1).collect();
+    let mut diagnostics: Vec<_> = cases.iter().map(|case| diagnose_policy(case)).collect();
+    diagnostics.extend([TEST_FILE, NO_CASES].map(diagnose_test_file));
+    let covered: BTreeSet<_> = diagnostics
+        .iter()
+        .flat_map(Diagnostics::iter)
+        .map(|diagnostic| diagnostic.code().code())
+        .collect();
     let missing: Vec<_> = Code::ALL
         .iter()
         .map(|code| code.code())
-        .filter(|code| !shown.contains(code))
+        .filter(|code| !covered.contains(code))
         .collect();
     assert_eq!(missing, Vec::<&str>::new());
 }
 
 #[test]
-fn all_mistakes_are_told_at_once_in_the_order_of_the_text() {
+fn all_errors_are_reported_in_the_order_of_the_text() {
     let text = "version: 1\nmode: enforse\ntrusted:\n  office: [203.0.113.0/33]\nrules:\n  - id: ssh\n    forbids: SSH\n    \
                 check: open-ports\n    ports: [22, wbe]\n    severity: hihg\n    action: restrict\nexceptions:\n  \
                 - id: vendor\n    owner: me\n    rules: [shs]\n    expires: 2027-02-30\nguardrail: {}\n";
-    insta::assert_snapshot!(told(text).0);
+    insta::assert_snapshot!(diagnose_policy(text).to_string());
 }
 
 #[test]
-fn one_line_each_for_a_log() {
-    let wrong = parse_policy(
+fn log_lines_have_position_message_and_help() {
+    let errors = parse_policy(
         "ssm:/portcullis/policy",
         "version: 1\nextends: baseline\nmode: enforse\nexeptions: []\n",
     )
     .unwrap_err();
-    let lines: Vec<_> = wrong.log_lines().collect();
+    let lines: Vec<_> = errors.log_lines().collect();
     assert_eq!(
         lines,
         [
@@ -378,11 +395,11 @@ fn one_line_each_for_a_log() {
         ]
     );
     assert_eq!(
-        wrong
+        errors
             .iter()
-            .map(|one| wrong.position(one))
+            .map(|error| errors.position(error))
             .collect::<Vec<_>>(),
         [(3, 7), (4, 1)]
     );
-    assert!(wrong.render_colored().contains("\u{1b}["));
+    assert!(errors.render_colored().contains("\u{1b}["));
 }

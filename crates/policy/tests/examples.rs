@@ -1,9 +1,6 @@
-//! Policies as users write them, carried out by the engine.
+//! Policies as users write them, applied to groups.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test may fail loudly, and its helpers too"
-)]
+#![expect(clippy::unwrap_used, reason = "tests and their helpers may panic")]
 
 use portcullis_policy::{lint_policy, parse_policy, render_policy};
 use portcullis_rules::plan::Attachments;
@@ -15,8 +12,9 @@ use portcullis_rules::{
 const README: &str = include_str!("examples/readme.yaml");
 const EVERYTHING: &str = include_str!("examples/everything.yaml");
 
-/// What the group holds once the policy was carried out at a certain time, and that the plan passes its own check.
-fn after(policy: &Policy, now: &str, lines: &[&str]) -> Vec<String> {
+/// The rules of the group after the policy was applied at a certain time. The plan must pass
+/// verification.
+fn rules_after(policy: &Policy, now: &str, lines: &[&str]) -> Vec<String> {
     let rules = lines.iter().map(|line| line.parse().unwrap()).collect();
     let group = SecurityGroup {
         id: "sg-0123456789abcdef0".into(),
@@ -28,7 +26,7 @@ fn after(policy: &Policy, now: &str, lines: &[&str]) -> Vec<String> {
         now: Some(now.parse().unwrap()),
         ..Context::default()
     };
-    let situation = PlanInput {
+    let input = PlanInput {
         policy,
         group: &group,
         lists: &lists,
@@ -37,7 +35,7 @@ fn after(policy: &Policy, now: &str, lines: &[&str]) -> Vec<String> {
         attachments: Attachments::default(),
         quota: Quota::default(),
     };
-    let plan = build_plan(&situation, &evaluate(policy, &group, &lists, &context));
+    let plan = build_plan(&input, &evaluate(policy, &group, &lists, &context));
     assert_eq!(verify_plan(policy, &group, &lists, &context, &plan), []);
     let mut left: Vec<_> = plan
         .apply_to(&group)
@@ -50,13 +48,13 @@ fn after(policy: &Policy, now: &str, lines: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn only_443_from_anywhere_ssh_from_our_office_and_a_vendors_8443_until_march() {
-    let loaded = parse_policy("readme.yaml", README).unwrap_or_else(|wrong| panic!("{wrong}"));
+fn readme_policy_is_applied_as_described() {
+    let loaded = parse_policy("readme.yaml", README).unwrap_or_else(|errors| panic!("{errors}"));
     let before = "2026-11-21T12:00:00Z";
     assert!(lint_policy(&loaded, before.parse().unwrap()).is_empty());
     let policy = &loaded.policy;
     assert_eq!(
-        after(policy, before, &["all - 0.0.0.0/0"]),
+        rules_after(policy, before, &["all - 0.0.0.0/0"]),
         [
             "icmp - 0.0.0.0/0",
             "tcp 22 203.0.113.0/24",
@@ -65,11 +63,11 @@ fn only_443_from_anywhere_ssh_from_our_office_and_a_vendors_8443_until_march() {
         ]
     );
     assert_eq!(
-        after(policy, before, &["tcp 22 0.0.0.0/0", "tcp 22 ::/0"]),
+        rules_after(policy, before, &["tcp 22 0.0.0.0/0", "tcp 22 ::/0"]),
         ["tcp 22 203.0.113.0/24"]
     );
     assert_eq!(
-        after(
+        rules_after(
             policy,
             before,
             &["tcp 8000-9000 ::/0", "tcp 22 203.0.113.9/32"]
@@ -77,25 +75,25 @@ fn only_443_from_anywhere_ssh_from_our_office_and_a_vendors_8443_until_march() {
         ["tcp 22 203.0.113.9/32", "tcp 8443 ::/0"]
     );
     assert_eq!(
-        after(policy, "2027-02-28T23:59:59Z", &["tcp 8443 0.0.0.0/0"]),
+        rules_after(policy, "2027-02-28T23:59:59Z", &["tcp 8443 0.0.0.0/0"]),
         ["tcp 8443 0.0.0.0/0"]
     );
-    assert!(after(policy, "2027-03-01T00:00:00Z", &["tcp 8443 0.0.0.0/0"]).is_empty());
+    assert!(rules_after(policy, "2027-03-01T00:00:00Z", &["tcp 8443 0.0.0.0/0"]).is_empty());
     assert_eq!(
         lint_policy(&loaded, "2027-03-01T00:00:00Z".parse().unwrap()).len(),
         1,
-        "it says that the exception ended"
+        "the expired exception is reported"
     );
 }
 
 #[test]
-fn every_key_has_its_effect() {
+fn every_key_has_an_effect() {
     let loaded =
-        parse_policy("everything.yaml", EVERYTHING).unwrap_or_else(|wrong| panic!("{wrong}"));
+        parse_policy("everything.yaml", EVERYTHING).unwrap_or_else(|errors| panic!("{errors}"));
     insta::assert_debug_snapshot!(loaded.policy);
     insta::assert_snapshot!(render_policy(&loaded.policy));
     assert_eq!(
-        parse_policy("shown.yaml", &render_policy(&loaded.policy))
+        parse_policy("rendered.yaml", &render_policy(&loaded.policy))
             .unwrap()
             .policy,
         loaded.policy

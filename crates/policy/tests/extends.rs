@@ -1,64 +1,62 @@
-//! One policy laid over another.
+//! Policies that extend a preset.
 
-#![expect(clippy::panic, reason = "a test may fail loudly, and its helpers too")]
+#![expect(clippy::panic, reason = "tests and their helpers may panic")]
 
 use portcullis_policy::parse_policy;
 use portcullis_rules::baseline::baseline_policy;
 use portcullis_rules::check::Check;
 use portcullis_rules::{Action, Policy, PortRange, PortSet, Severity, TrafficSet};
 
-fn over(preset: &str, rest: &str) -> Policy {
+fn extend(preset: &str, rest: &str) -> Policy {
     let text = format!("version: 1\nextends: {preset}\n{rest}");
     parse_policy("mine.yaml", &text)
-        .unwrap_or_else(|wrong| panic!("{wrong}"))
+        .unwrap_or_else(|errors| panic!("{errors}"))
         .policy
 }
 
-fn port(port: u16) -> PortSet {
+fn single_port(port: u16) -> PortSet {
     PortRange::single(port).into()
 }
 
 #[test]
-fn alone_it_is_the_other_policy_under_its_own_name() {
+fn a_policy_without_keys_is_the_preset_with_another_name() {
     assert_eq!(
-        over("baseline", ""),
+        extend("baseline", ""),
         Policy {
             name: "mine".into(),
             ..baseline_policy()
         }
     );
-    assert!(over("monitor", "").monitor);
-    assert!(!over("monitor", "mode: enforce\n").monitor);
+    assert!(extend("monitor", "").monitor);
+    assert!(!extend("monitor", "mode: enforce\n").monitor);
 }
 
 #[test]
-fn a_rule_with_a_known_id_replaces_the_fields_it_names() {
-    let policy = over(
+fn a_rule_with_an_inherited_id_replaces_the_keys_that_it_lists() {
+    let policy = extend(
         "baseline",
         "rules: [{ id: uncommon-ports, severity: low, action: notify }]\n",
     );
     assert_eq!(policy.rules.len(), 7);
-    let (mine, theirs) = (
-        policy.rule_by_id("uncommon-ports").unwrap(),
-        baseline_policy(),
-    );
-    let theirs = theirs.rule_by_id("uncommon-ports").unwrap();
+    let rule = policy.rule_by_id("uncommon-ports").unwrap();
+    let baseline = baseline_policy();
+    let inherited = baseline.rule_by_id("uncommon-ports").unwrap();
     assert_eq!(
-        (mine.severity, mine.action),
+        (rule.severity, rule.action),
         (Severity::Low, Action::Notify)
     );
     assert_eq!(
-        (&mine.check, &mine.forbids, &mine.references),
-        (&theirs.check, &theirs.forbids, &theirs.references)
+        (&rule.check, &rule.forbids, &rule.references),
+        (&inherited.check, &inherited.forbids, &inherited.references)
     );
 }
 
 #[test]
-fn new_rules_come_after_the_others_in_the_order_of_the_text() {
+fn new_rules_follow_inherited_rules_in_the_order_of_the_text() {
     let rest = "rules:\n  - { id: b, forbids: x, check: port-range, severity: low, action: off }\n  \
                 - { id: port-range, action: off }\n  \
                 - { id: a, forbids: x, check: port-range, severity: low, action: off }\n";
-    let ids: Vec<_> = over("baseline", rest)
+    let ids: Vec<_> = extend("baseline", rest)
         .rules
         .iter()
         .map(|rule| rule.id.clone())
@@ -77,9 +75,9 @@ fn new_rules_come_after_the_others_in_the_order_of_the_text() {
 }
 
 #[test]
-fn a_new_check_brings_its_own_parameters() {
+fn a_new_check_does_not_inherit_parameters() {
     let check = |rest: &str| {
-        over("baseline", rest)
+        extend("baseline", rest)
             .rule_by_id("restricted-common-ports")
             .unwrap()
             .check
@@ -92,19 +90,19 @@ fn a_new_check_brings_its_own_parameters() {
     );
     assert_eq!(
         check(&format!("rules: [{{ {id}, ports: 22, protocol: tcp }}]\n")),
-        Check::OpenPorts(TrafficSet::tcp(port(22)))
+        Check::OpenPorts(TrafficSet::tcp(single_port(22)))
     );
     assert_eq!(
         check(&format!("rules: [{{ {id}, traffic: {{ udp: 53 }} }}]\n")),
-        Check::OpenPorts(TrafficSet::udp(port(53)))
+        Check::OpenPorts(TrafficSet::udp(single_port(53)))
     );
 }
 
 #[test]
-fn a_name_of_ones_own_takes_the_place_of_the_others() {
-    let policy = over("web-only", "ports: { web: 8443 }\n");
+fn a_redefined_name_replaces_the_inherited_one() {
+    let policy = extend("web-only", "ports: { web: 8443 }\n");
     let allowed = TrafficSet {
-        tcp: port(8443),
+        tcp: single_port(8443),
         icmp: true,
         icmpv6: true,
         ..TrafficSet::default()
@@ -113,28 +111,23 @@ fn a_name_of_ones_own_takes_the_place_of_the_others() {
 }
 
 #[test]
-fn what_is_wrong_only_together_is_told_where_it_is_extended() {
+fn conflicts_with_inherited_keys_are_reported() {
     let text = "version: 1\nextends: web-only\nports: { web: all }\n";
     let loaded = parse_policy("mine.yaml", text).unwrap();
     assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
-    let wrong = parse_policy(
+    let errors = parse_policy(
         "mine.yaml",
         "version: 1\nextends: web-only\nrules: [{ id: web-only, check: all-traffic, ports: 22 }]\n",
-    );
-    let wrong = wrong.unwrap_err();
-    assert_eq!(
-        wrong
-            .iter()
-            .map(|one| one.code().code())
-            .collect::<Vec<_>>(),
-        ["policy/misplaced-parameter"]
-    );
+    )
+    .unwrap_err();
+    let codes: Vec<_> = errors.iter().map(|error| error.code().code()).collect();
+    assert_eq!(codes, ["policy/misplaced-parameter"]);
 }
 
 #[test]
-fn yaml_of_the_old_days_means_what_it_says() {
+fn yaml_1_1_values_are_plain_text() {
     let rest = "exceptions:\n  - id: no-reason\n    reason: no\n    owner: 12\n    ports: [\"22\", 23]\n    sources: 2001:db8::/32\n    match: { names: [off, 1.10], tags: { on: 0x10 } }\n    self_service: true\n";
-    let policy = over("baseline", rest);
+    let policy = extend("baseline", rest);
     let exception = &policy.exceptions[0];
     assert_eq!(
         (exception.reason.as_str(), exception.owner.as_str()),
@@ -153,8 +146,8 @@ fn yaml_of_the_old_days_means_what_it_says() {
 }
 
 #[test]
-fn sections_whose_every_entry_is_commented_out_are_empty() {
-    let policy = over(
+fn sections_without_entries_are_empty() {
+    let policy = extend(
         "baseline",
         "trusted:\nports:\nexceptions:\n  # - id: later\noverrides: ~\n",
     );

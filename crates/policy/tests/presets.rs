@@ -1,9 +1,9 @@
-//! The policies that come with Portcullis.
+//! The built-in policies.
 
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test may fail loudly, and its helpers too"
+    reason = "tests and their helpers may panic"
 )]
 
 use portcullis_policy::{PRESETS, find_preset, lint_policy, parse_policy, render_policy};
@@ -13,16 +13,16 @@ use portcullis_rules::{
     Action, Context, PlanInput, Policy, PrefixLists, Quota, SecurityGroup, build_plan, evaluate,
 };
 
-fn loaded(name: &str) -> Policy {
+fn load_preset(name: &str) -> Policy {
     let loaded = parse_policy(&format!("{name}.yaml"), find_preset(name).unwrap().text)
-        .unwrap_or_else(|wrong| panic!("{wrong}"));
+        .unwrap_or_else(|errors| panic!("{errors}"));
     let warnings = lint_policy(&loaded, "2026-11-21T00:00:00Z".parse().unwrap());
     assert!(warnings.is_empty(), "{warnings}");
     loaded.policy
 }
 
-/// What the group holds once the policy was carried out.
-fn after(policy: &Policy, lines: &[&str]) -> Vec<String> {
+/// The rules of the group after the policy was applied.
+fn rules_after(policy: &Policy, lines: &[&str]) -> Vec<String> {
     let rules = lines.iter().map(|line| line.parse().unwrap()).collect();
     let group = SecurityGroup {
         id: "sg-0123456789abcdef0".into(),
@@ -30,8 +30,8 @@ fn after(policy: &Policy, lines: &[&str]) -> Vec<String> {
         ..SecurityGroup::default()
     };
     let (lists, context) = (PrefixLists::empty(), Context::default());
-    let judgement = evaluate(policy, &group, &lists, &context);
-    let situation = PlanInput {
+    let evaluation = evaluate(policy, &group, &lists, &context);
+    let input = PlanInput {
         policy,
         group: &group,
         lists: &lists,
@@ -40,29 +40,34 @@ fn after(policy: &Policy, lines: &[&str]) -> Vec<String> {
         attachments: Attachments::default(),
         quota: Quota::default(),
     };
-    let left = build_plan(&situation, &judgement).apply_to(&group);
-    let mut lines: Vec<_> = left.rules.iter().map(ToString::to_string).collect();
+    let result = build_plan(&input, &evaluation).apply_to(&group);
+    let mut lines: Vec<_> = result.rules.iter().map(ToString::to_string).collect();
     lines.sort();
     lines
 }
 
 #[test]
-fn every_preset_is_sound_and_called_by_its_name() {
-    for one in PRESETS {
-        assert_eq!(loaded(one.name).name, one.name);
+fn every_preset_is_valid_and_has_its_name() {
+    for preset in PRESETS {
+        assert_eq!(load_preset(preset.name).name, preset.name);
     }
     assert_eq!(find_preset("strict"), None);
 }
 
 #[test]
-fn the_baseline_file_is_the_built_in_baseline() {
-    assert_eq!(loaded("baseline"), baseline_policy());
+fn baseline_file_equals_baseline_in_code() {
+    assert_eq!(
+        load_preset("baseline"),
+        baseline_policy(),
+        "the baselines differ: edit crates/policy/presets/baseline.yaml first, \
+         then crates/rules/src/baseline.rs"
+    );
 }
 
 #[test]
-fn monitor_is_the_baseline_changing_nothing() {
+fn monitor_is_the_baseline_in_monitor_mode() {
     assert_eq!(
-        loaded("monitor"),
+        load_preset("monitor"),
         Policy {
             name: "monitor".into(),
             monitor: true,
@@ -72,26 +77,26 @@ fn monitor_is_the_baseline_changing_nothing() {
 }
 
 #[test]
-fn web_only_narrows_everything_to_the_web() {
-    let policy = loaded("web-only");
+fn web_only_narrows_to_web_ports_and_icmp() {
+    let policy = load_preset("web-only");
     assert_eq!(
-        after(&policy, &["tcp 0-65535 0.0.0.0/0"]),
+        rules_after(&policy, &["tcp 0-65535 0.0.0.0/0"]),
         ["tcp 443 0.0.0.0/0", "tcp 80 0.0.0.0/0"]
     );
     assert_eq!(
-        after(&policy, &["all - ::/0"]),
+        rules_after(&policy, &["all - ::/0"]),
         ["icmpv6 - ::/0", "tcp 443 ::/0", "tcp 80 ::/0"],
-        "ICMP for IPv4 means nothing from IPv6"
+        "ICMP for IPv4 has no meaning with an IPv6 source"
     );
-    let innocent = [
+    let unaffected = [
         "all - sg-0123456789abcdef0",
         "icmp - 0.0.0.0/0",
         "tcp 22 10.0.0.0/8",
         "tcp 443 0.0.0.0/0",
     ];
-    assert_eq!(after(&policy, &innocent), innocent);
+    assert_eq!(rules_after(&policy, &unaffected), unaffected);
     assert!(
-        after(
+        rules_after(
             &policy,
             &["tcp 22 0.0.0.0/0", "47 - 0.0.0.0/0", "udp 443 0.0.0.0/0"]
         )
@@ -100,8 +105,8 @@ fn web_only_narrows_everything_to_the_web() {
 }
 
 #[test]
-fn hipaa_is_the_baseline_with_more_to_say() {
-    let policy = loaded("hipaa");
+fn hipaa_extends_the_baseline() {
+    let policy = load_preset("hipaa");
     let rule = policy.rule_by_id("restricted-common-ports").unwrap();
     assert_eq!(
         rule.check,
@@ -117,7 +122,7 @@ fn hipaa_is_the_baseline_with_more_to_say() {
         .count();
     assert_eq!((mapped, policy.rules.len()), (5, 8));
     assert!(
-        after(
+        rules_after(
             &policy,
             &[
                 "tcp 20-22 0.0.0.0/0",
@@ -133,16 +138,16 @@ fn hipaa_is_the_baseline_with_more_to_say() {
             .rules
             .iter()
             .all(|rule| rule.action != Action::Restrict),
-        "it has nobody to trust"
+        "it has no trusted sources"
     );
 }
 
 #[test]
-fn what_a_preset_holds_in_the_end() {
-    for one in PRESETS {
+fn effective_policies_of_the_presets() {
+    for preset in PRESETS {
         insta::assert_snapshot!(
-            format!("show_{}", one.name),
-            render_policy(&loaded(one.name))
+            format!("show_{}", preset.name),
+            render_policy(&load_preset(preset.name))
         );
     }
 }

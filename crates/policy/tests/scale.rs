@@ -1,16 +1,13 @@
 //! Large policies.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test may fail loudly, and its helpers too"
-)]
+#![expect(clippy::unwrap_used, reason = "tests and their helpers may panic")]
 
 use std::fmt::Write as _;
 
 use portcullis_policy::{lint_policy, parse_policy, render_policy};
 
-/// A policy with this many exceptions, none covering another.
-fn large(count: u32) -> String {
+/// A policy with this many exceptions, of which none is redundant.
+fn large_policy(count: u32) -> String {
     let mut text = "version: 1\nextends: baseline\nexceptions:\n".to_owned();
     for n in 0..count {
         writeln!(
@@ -27,13 +24,13 @@ fn large(count: u32) -> String {
 }
 
 #[test]
-fn a_thousand_exceptions_are_read_and_shown() {
-    let loaded = parse_policy("policy.yaml", &large(1000)).unwrap();
+fn a_thousand_exceptions_are_parsed_and_rendered() {
+    let loaded = parse_policy("policy.yaml", &large_policy(1000)).unwrap();
     assert_eq!(loaded.policy.exceptions.len(), 1000);
     assert!(lint_policy(&loaded, "2026-11-21T00:00:00Z".parse().unwrap()).is_empty());
-    let shown = render_policy(&loaded.policy);
+    let rendered = render_policy(&loaded.policy);
     assert_eq!(
-        parse_policy("policy.yaml", &shown)
+        parse_policy("policy.yaml", &rendered)
             .unwrap()
             .policy
             .exceptions,
@@ -42,13 +39,14 @@ fn a_thousand_exceptions_are_read_and_shown() {
 }
 
 #[test]
-fn a_thousand_mistakes_are_told() {
-    let wrong = parse_policy("policy.yaml", &large(1000).replace("tcp", "tpc")).unwrap_err();
-    assert_eq!(wrong.len(), 1000);
+fn the_first_of_a_thousand_errors_are_rendered() {
+    let errors =
+        parse_policy("policy.yaml", &large_policy(1000).replace("tcp", "tpc")).unwrap_err();
+    assert_eq!(errors.len(), 1000);
     assert!(
-        wrong
+        errors
             .to_string()
             .ends_with("did you mean `tcp`?\n\nand 800 more")
     );
-    assert_eq!(wrong.log_lines().count(), 1000);
+    assert_eq!(errors.log_lines().count(), 1000);
 }

@@ -1,10 +1,16 @@
-//! What the Lambda functions share: the settings of their environment, the policy that these name, and how numbers come
-//! into the log.
+//! What the Lambda functions share: settings, policy loading, services, logging, metrics, and the
+//! errors that Lambda reports.
 
+pub mod invocation;
+pub mod logging;
 pub mod metrics;
 pub mod policy;
+pub mod services;
 pub mod settings;
 
+pub use invocation::InvocationError;
+pub use logging::init_logging;
 pub use metrics::Metric;
 pub use policy::{PolicyLoadError, load_policy};
+pub use services::build_services;
 pub use settings::{PolicySource, Settings, SettingsError};

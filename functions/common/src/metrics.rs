@@ -1,31 +1,33 @@
-//! Numbers for CloudWatch, in its embedded metric format: log lines which CloudWatch Logs turns into metrics by itself,
-//! so that they cost no call and cannot fail an event. `docs/operate.md` lists them.
+//! Metrics in CloudWatch's embedded metric format: log lines that CloudWatch Logs converts into
+//! metrics, so that publishing them needs no call and cannot fail an event. `docs/operate.md` lists
+//! the metrics.
 //!
-//! A line has one value for each dimension, so there is a line for the whole and one for each rule of the policy. The
-//! names of rules come from the policy, never from an event: nobody outside can make us pay for new metrics.
+//! A line has one value per dimension, so there is one line for the invocation and one for each
+//! policy rule. The ids of the rules come from the policy and never from an event, so that nobody
+//! else can create billable metrics.
 
 use std::io::{self, Write as _};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-/// Where CloudWatch puts them.
+/// The CloudWatch namespace of all metrics.
 const NAMESPACE: &str = "Portcullis";
 
-/// CloudWatch reads so many values of one metric in one line.
+/// Most values of one metric that CloudWatch accepts in one line.
 const MAX_VALUES_PER_LINE: usize = 100;
 
-/// One metric of a line.
+/// A metric and its value or values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metric {
     name: &'static str,
-    /// As CloudWatch calls it.
+    /// The name of the unit in CloudWatch.
     unit: &'static str,
     value: Value,
 }
 
 impl Metric {
-    /// How many.
+    /// A count.
     pub fn count(name: &'static str, count: usize) -> Self {
         Self {
             name,
@@ -34,7 +36,7 @@ impl Metric {
         }
     }
 
-    /// How long.
+    /// A duration in seconds.
     pub fn seconds(name: &'static str, seconds: i64) -> Self {
         Self {
             name,
@@ -43,48 +45,53 @@ impl Metric {
         }
     }
 
-    /// How long each took, for as many lines as it needs; none if there are none, because the format knows no empty
-    /// list.
+    /// Durations in seconds, split for as many lines as necessary; none without values, because the
+    /// format does not allow an empty list.
     pub fn seconds_in_batches(name: &'static str, seconds: &[i64]) -> impl Iterator<Item = Self> {
-        seconds.chunks(MAX_VALUES_PER_LINE).map(move |some| Self {
+        seconds.chunks(MAX_VALUES_PER_LINE).map(move |chunk| Self {
             name,
             unit: "Seconds",
-            value: json!(some),
+            value: json!(chunk),
         })
     }
 }
 
-/// One line, a whole JSON document. `level` and `timestamp` are there because Lambda would add its own otherwise.
+/// A log line: one JSON document. It has a `level` and a `timestamp` because Lambda would otherwise
+/// add its own.
 pub fn build_metric_line(
     now: Timestamp,
-    (dimension, of): (&str, &str),
+    (dimension, dimension_value): (&str, &str),
     metrics: Vec<Metric>,
 ) -> Value {
     let definitions: Vec<_> = metrics
         .iter()
-        .map(|one| json!({"Name": one.name, "Unit": one.unit}))
+        .map(|metric| json!({"Name": metric.name, "Unit": metric.unit}))
         .collect();
-    let directive =
-        json!({"Namespace": NAMESPACE, "Dimensions": [[dimension]], "Metrics": definitions});
+    let directive = json!({
+        "Namespace": NAMESPACE,
+        "Dimensions": [[dimension]],
+        "Metrics": definitions,
+    });
+    let metadata = json!({
+        "Timestamp": now.as_millisecond(),
+        "CloudWatchMetrics": [directive],
+    });
     let mut line = Map::new();
-    line.insert(
-        "_aws".to_owned(),
-        json!({"Timestamp": now.as_millisecond(), "CloudWatchMetrics": [directive]}),
-    );
+    line.insert("_aws".to_owned(), metadata);
     line.insert("level".to_owned(), json!("INFO"));
     line.insert("message".to_owned(), json!("metrics"));
     line.insert("timestamp".to_owned(), json!(now.to_string()));
-    line.insert(dimension.to_owned(), json!(of));
+    line.insert(dimension.to_owned(), json!(dimension_value));
     line.extend(
         metrics
             .into_iter()
-            .map(|one| (one.name.to_owned(), one.value)),
+            .map(|metric| (metric.name.to_owned(), metric.value)),
     );
     Value::Object(line)
 }
 
-/// Writes the lines to the log. Lambda takes a line that is JSON as it is; a log that cannot be written is no reason to
-/// fail an event.
+/// Writes the lines to the log. Lambda keeps a JSON line unchanged. An error is ignored: failing to
+/// log must not fail an event.
 pub fn write_metric_lines(lines: &[Value]) {
     let mut text = String::new();
     for line in lines {
@@ -103,12 +110,13 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_one_document_with_its_definitions() {
+    fn a_line_is_one_document_with_metric_definitions() {
         let metrics = vec![Metric::count("Found", 3), Metric::seconds("Took", 9)];
         assert_eq!(
             build_metric_line(now(), ("Rule", "all-traffic"), metrics).to_string(),
             concat!(
-                r#"{"Found":3,"Rule":"all-traffic","Took":9,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["Rule"]],"#,
+                r#"{"Found":3,"Rule":"all-traffic","Took":9,"#,
+                r#""_aws":{"CloudWatchMetrics":[{"Dimensions":[["Rule"]],"#,
                 r#""Metrics":[{"Name":"Found","Unit":"Count"},{"Name":"Took","Unit":"Seconds"}],"#,
                 r#""Namespace":"Portcullis"}],"Timestamp":1795262400123},"#,
                 r#""level":"INFO","message":"metrics","timestamp":"2026-11-21T12:00:00.123Z"}"#,
@@ -116,21 +124,21 @@ mod tests {
         );
     }
 
-    /// The rules of the format, from AWS's specification of it.
-    fn complaints(line: &Value) -> Vec<String> {
+    /// Violations of the format, according to its specification by AWS.
+    fn format_violations(line: &Value) -> Vec<String> {
         let mut found = Vec::new();
         let aws = &line["_aws"];
         if aws["Timestamp"]
             .as_i64()
             .is_none_or(|time| time.to_string().len() != 13)
         {
-            found.push("the time is not in milliseconds".to_owned());
+            found.push("the timestamp is not in milliseconds".to_owned());
         }
         for directive in aws["CloudWatchMetrics"].as_array().into_iter().flatten() {
             let dimensions = directive["Dimensions"].as_array().into_iter().flatten();
             for key in dimensions.flat_map(|set| set.as_array().into_iter().flatten()) {
                 if !line[key.as_str().unwrap_or_default()].is_string() {
-                    found.push(format!("the dimension {key} has no text"));
+                    found.push(format!("the dimension {key} has no string value"));
                 }
             }
             let metrics = directive["Metrics"]
@@ -148,7 +156,7 @@ mod tests {
                     found.push(format!("{metric} has the value {value}"));
                 }
                 if !["Count", "Seconds"].contains(&metric["Unit"].as_str().unwrap_or_default()) {
-                    found.push(format!("{metric} has no unit of CloudWatch's"));
+                    found.push(format!("{metric} has an unknown unit"));
                 }
             }
         }
@@ -156,9 +164,9 @@ mod tests {
     }
 
     #[test]
-    fn every_line_follows_the_format_however_many_values_there_are() {
+    fn every_line_follows_the_format_for_any_number_of_values() {
         for values in [1, 2, MAX_VALUES_PER_LINE, MAX_VALUES_PER_LINE + 1, 5000] {
-            let mut told = 0;
+            let mut written = 0;
             for each in Metric::seconds_in_batches("Each", &vec![7; values]) {
                 let metrics = vec![
                     each,
@@ -166,19 +174,23 @@ mod tests {
                     Metric::seconds("Took", -1),
                 ];
                 let line = build_metric_line(now(), ("Mode", "enforce"), metrics);
-                assert_eq!(complaints(&line), [""; 0], "{line}");
-                told += line["Each"].as_array().unwrap().len();
+                assert_eq!(format_violations(&line), [""; 0], "{line}");
+                written += line["Each"].as_array().unwrap().len();
             }
-            assert_eq!(told, values);
+            assert_eq!(written, values);
         }
         assert_eq!(Metric::seconds_in_batches("Each", &[]).count(), 0);
     }
 
     #[test]
-    fn the_test_sees_what_is_wrong() {
-        let wrong = json!({"_aws": {"Timestamp": 1_795_262_400, "CloudWatchMetrics": [{
-            "Namespace": NAMESPACE, "Dimensions": [["Mode"]], "Metrics": [{"Name": "A", "Unit": "Pieces"}],
-        }]}});
-        assert_eq!(complaints(&wrong).len(), 4);
+    fn the_format_check_finds_violations() {
+        let directive = json!({
+            "Namespace": NAMESPACE,
+            "Dimensions": [["Mode"]],
+            "Metrics": [{"Name": "A", "Unit": "Pieces"}],
+        });
+        let metadata = json!({"Timestamp": 1_795_262_400, "CloudWatchMetrics": [directive]});
+        let invalid = json!({"_aws": metadata});
+        assert_eq!(format_violations(&invalid).len(), 4);
     }
 }

@@ -1,4 +1,5 @@
-//! The policy that the settings name: a preset, a file in the package, or a parameter of AWS Systems Manager.
+//! Loads the policy from the source in the settings: a preset, a file in the deployment package, or
+//! a parameter of AWS Systems Manager.
 
 use std::fs;
 use std::io;
@@ -11,57 +12,59 @@ use portcullis_rules::baseline::baseline_policy;
 
 use crate::settings::{PolicySource, Settings};
 
-/// A policy without which the function refuses to start.
+/// Why a policy could not be loaded. The function does not start without one.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyLoadError {
-    /// Nothing to read.
-    #[error("PORTCULLIS_POLICY names {path}, which cannot be read: {error}")]
+    /// The file cannot be read.
+    #[error("cannot read the policy file {path} from PORTCULLIS_POLICY: {error}")]
     FileUnreadable {
         /// The file.
         path: String,
-        /// What the system said.
+        /// The error of the operating system.
         error: io::Error,
     },
-    /// No such parameter, or no permission.
-    #[error("PORTCULLIS_POLICY names the parameter {name}, which cannot be read: {error}")]
+    /// The parameter does not exist, or may not be read.
+    #[error("cannot read the parameter {name} from PORTCULLIS_POLICY: {error}")]
     ParameterUnreadable {
-        /// Its name.
+        /// The name of the parameter.
         name: String,
-        /// What Systems Manager said.
+        /// The error of Systems Manager.
         error: ServiceError,
     },
-    /// No such preset.
+    /// There is no such preset.
     #[error(
-        "PORTCULLIS_POLICY is `preset:{name}`: there is no such preset, only {}",
+        "unknown preset `preset:{name}` in PORTCULLIS_POLICY: expected one of {}",
         preset_names()
     )]
     UnknownPreset {
-        /// As it was given.
+        /// The name in the setting.
         name: String,
     },
-    /// The text is wrong. Every mistake was logged.
-    #[error("the policy has {count} mistake(s), the first: {first}")]
+    /// The policy is invalid. Every error was logged.
+    #[error("invalid policy: {count} errors, the first: {first}")]
     Invalid {
-        /// How many there are.
+        /// How many errors there are.
         count: usize,
-        /// The first, with file, line and column.
+        /// The first error, with file, line and column.
         first: String,
     },
 }
 
-/// The policy, and whether it may be enforced. `parameter` reads a parameter of AWS Systems Manager; it is asked only when
-/// the settings name one.
+/// Loads the policy, and determines the mode.
+///
+/// `read_parameter` reads a parameter of AWS Systems Manager. It is called only if the policy is in
+/// one.
 ///
 /// # Errors
-/// When there is no such policy, or its text is wrong. Each mistake is a line in the log, and so is each warning.
+/// When the policy cannot be read or is invalid. Each error and each warning is logged.
 pub async fn load_policy<F>(
     settings: &Settings,
-    parameter: impl FnOnce(String) -> F,
+    read_parameter: impl FnOnce(String) -> F,
 ) -> Result<(Policy, Mode), PolicyLoadError>
 where
     F: Future<Output = Result<String, ServiceError>>,
 {
-    // The default is built in as values, too: a cold start need not read it from its text.
+    // The default policy is also built in as values, so that a cold start does not parse it.
     if settings.policy == PolicySource::Preset("baseline".to_owned()) {
         let policy = baseline_policy();
         let mode = effective_mode(settings.mode, &policy);
@@ -70,25 +73,21 @@ where
     let (name, text) = match &settings.policy {
         PolicySource::Preset(name) => read_preset(name)?,
         PolicySource::File(path) => read_policy_file(path)?,
-        PolicySource::Parameter(name) => match parameter(name.clone()).await {
-            Ok(text) => (format!("ssm:{name}"), text),
-            Err(error) => {
-                return Err(PolicyLoadError::ParameterUnreadable {
-                    name: name.clone(),
-                    error,
-                });
-            }
-        },
+        PolicySource::Parameter(name) => {
+            let result = read_parameter(name.clone()).await;
+            policy_parameter(name, result)?
+        }
     };
     let loaded = portcullis_policy::parse_policy(&name, &text)
-        .map_err(|mistakes| log_policy_errors(&mistakes))?;
+        .map_err(|errors| log_policy_errors(&errors))?;
     for warning in loaded.warnings.log_lines() {
-        tracing::warn!(%warning, "odd policy");
+        tracing::warn!(%warning, "policy warning");
     }
     let mode = effective_mode(settings.mode, &loaded.policy);
     Ok((loaded.policy, mode))
 }
 
+/// The name and the text of a preset.
 fn read_preset(name: &str) -> Result<(String, String), PolicyLoadError> {
     let Preset { name, text } =
         portcullis_policy::find_preset(name).ok_or_else(|| PolicyLoadError::UnknownPreset {
@@ -97,6 +96,7 @@ fn read_preset(name: &str) -> Result<(String, String), PolicyLoadError> {
     Ok((format!("preset:{name}"), text.to_owned()))
 }
 
+/// The path and the text of a file.
 fn read_policy_file(path: &Path) -> Result<(String, String), PolicyLoadError> {
     let name = path.display().to_string();
     match fs::read_to_string(path) {
@@ -105,19 +105,34 @@ fn read_policy_file(path: &Path) -> Result<(String, String), PolicyLoadError> {
     }
 }
 
-fn log_policy_errors(mistakes: &Diagnostics) -> PolicyLoadError {
-    for mistake in mistakes.log_lines() {
-        tracing::error!(%mistake, "wrong policy");
-    }
-    PolicyLoadError::Invalid {
-        count: mistakes.len(),
-        first: mistakes.log_lines().next().unwrap_or_default(),
+/// The source and the text of a parameter that was read.
+fn policy_parameter(
+    name: &str,
+    result: Result<String, ServiceError>,
+) -> Result<(String, String), PolicyLoadError> {
+    match result {
+        Ok(text) => Ok((format!("ssm:{name}"), text)),
+        Err(error) => Err(PolicyLoadError::ParameterUnreadable {
+            name: name.to_owned(),
+            error,
+        }),
     }
 }
 
-/// The environment has the last word: whoever deploys decides, and the template grants the permissions by it.
-fn effective_mode(given: Option<Mode>, policy: &Policy) -> Mode {
-    match (given, policy.monitor) {
+fn log_policy_errors(errors: &Diagnostics) -> PolicyLoadError {
+    for error in errors.log_lines() {
+        tracing::error!(%error, "policy error");
+    }
+    PolicyLoadError::Invalid {
+        count: errors.len(),
+        first: errors.log_lines().next().unwrap_or_default(),
+    }
+}
+
+/// The environment takes precedence: whoever deploys decides, and the template grants the
+/// permissions accordingly.
+fn effective_mode(setting: Option<Mode>, policy: &Policy) -> Mode {
+    match (setting, policy.monitor) {
         (Some(Mode::Enforce), true) => {
             tracing::warn!(
                 policy = policy.name,
@@ -156,43 +171,38 @@ mod tests {
         }
     }
 
-    /// Loads it. The one parameter there is holds a policy named `of-the-parameter`.
+    /// Loads a policy. The only parameter contains a policy named `from-parameter`.
     #[expect(clippy::panic_in_result_fn, reason = "a test may fail loudly")]
     fn load(policy: PolicySource, mode: Option<Mode>) -> Result<(Policy, Mode), PolicyLoadError> {
-        let there_is_one = |name: String| {
-            ready(if name == "/portcullis/policy" {
-                Ok("version: 1\nname: of-the-parameter\nextends: web-only\n".to_owned())
-            } else {
-                Err(ServiceError::new(
-                    "GetParameter",
-                    ErrorKind::Other,
-                    "ParameterNotFound",
-                ))
-            })
-        };
         let settings = settings(policy, mode);
-        let mut loading = pin!(super::load_policy(&settings, there_is_one));
-        match loading
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()))
-        {
+        let mut loading = pin!(load_policy(&settings, |name| ready(read_parameter(&name))));
+        let mut context = Context::from_waker(Waker::noop());
+        match loading.as_mut().poll(&mut context) {
             Poll::Ready(loaded) => loaded,
-            Poll::Pending => panic!("nothing here waits"),
+            Poll::Pending => panic!("loading never waits"),
         }
     }
 
-    fn preset(name: &str, mode: Option<Mode>) -> Result<(Policy, Mode), PolicyLoadError> {
+    fn read_parameter(name: &str) -> Result<String, ServiceError> {
+        if name == "/portcullis/policy" {
+            return Ok("version: 1\nname: from-parameter\nextends: web-only\n".to_owned());
+        }
+        let (operation, kind) = ("GetParameter", ErrorKind::Other);
+        Err(ServiceError::new(operation, kind, "ParameterNotFound"))
+    }
+
+    fn load_preset(name: &str, mode: Option<Mode>) -> Result<(Policy, Mode), PolicyLoadError> {
         load(PolicySource::Preset(name.to_owned()), mode)
     }
 
     #[test]
-    fn a_parameter_is_as_good_as_a_file() {
-        let parameter = |name: &str| load(PolicySource::Parameter(name.to_owned()), None);
+    fn a_policy_is_read_from_a_parameter() {
+        let load_parameter = |name: &str| load(PolicySource::Parameter(name.to_owned()), None);
         assert_eq!(
-            parameter("/portcullis/policy").unwrap().0.name,
-            "of-the-parameter"
+            load_parameter("/portcullis/policy").unwrap().0.name,
+            "from-parameter"
         );
-        let error = parameter("/portcullis/other").unwrap_err().to_string();
+        let error = load_parameter("/portcullis/other").unwrap_err().to_string();
         assert!(
             error.contains("/portcullis/other") && error.contains("ParameterNotFound"),
             "{error}"
@@ -201,14 +211,14 @@ mod tests {
 
     #[test]
     fn every_preset_loads() {
-        for known in PRESETS {
-            let (policy, _) = preset(known.name, None).unwrap();
-            assert_eq!(policy.name, known.name);
+        for expected in PRESETS {
+            let (policy, _) = load_preset(expected.name, None).unwrap();
+            assert_eq!(policy.name, expected.name);
         }
     }
 
     #[test]
-    fn the_preset_baseline_is_the_built_in_policy() {
+    fn the_baseline_preset_is_the_built_in_policy() {
         let preset = portcullis_policy::find_preset("baseline").unwrap();
         assert_eq!(
             portcullis_policy::parse_policy("baseline", preset.text)
@@ -216,26 +226,26 @@ mod tests {
                 .policy,
             baseline_policy()
         );
-        assert_eq!(self::preset("baseline", None).unwrap().0, baseline_policy());
+        assert_eq!(load_preset("baseline", None).unwrap().0, baseline_policy());
     }
 
     #[test]
-    fn the_policy_decides_about_the_mode_unless_the_environment_does() {
-        assert_eq!(preset("monitor", None).unwrap().1, Mode::Monitor);
+    fn the_environment_overrides_the_mode_of_the_policy() {
+        assert_eq!(load_preset("monitor", None).unwrap().1, Mode::Monitor);
         assert_eq!(
-            preset("monitor", Some(Mode::Enforce)).unwrap().1,
+            load_preset("monitor", Some(Mode::Enforce)).unwrap().1,
             Mode::Enforce
         );
-        assert_eq!(preset("web-only", None).unwrap().1, Mode::Enforce);
+        assert_eq!(load_preset("web-only", None).unwrap().1, Mode::Enforce);
         assert_eq!(
-            preset("web-only", Some(Mode::Monitor)).unwrap().1,
+            load_preset("web-only", Some(Mode::Monitor)).unwrap().1,
             Mode::Monitor
         );
     }
 
     #[test]
-    fn what_cannot_be_had_is_named() {
-        let error = preset("web", None).unwrap_err().to_string();
+    fn an_unreadable_policy_is_an_error_with_its_source() {
+        let error = load_preset("web", None).unwrap_err().to_string();
         assert!(
             error.contains("`preset:web`") && error.contains("`web-only`"),
             "{error}"

@@ -1,86 +1,101 @@
-//! What the function is told by its environment.
+//! The settings of a function, from its environment.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use portcullis_remediation::Mode;
 
-/// The settings. The AWS SDK reads its own variables by itself.
+/// The settings of a function. The AWS SDK reads its own variables itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// `PORTCULLIS_TOPIC_ARN`: where alerts go.
+    /// `PORTCULLIS_TOPIC_ARN`: the SNS topic for alerts.
     pub topic_arn: String,
-    /// `PORTCULLIS_MODE`: `enforce` or `monitor`; when absent, what the policy says.
+    /// `PORTCULLIS_MODE`: `enforce` or `monitor`; if unset, the policy decides.
     pub mode: Option<Mode>,
-    /// `PORTCULLIS_POLICY`: `preset:NAME`, `file:PATH` or `ssm:NAME`; when absent, the baseline.
+    /// `PORTCULLIS_POLICY`: `preset:NAME`, `file:PATH` or `ssm:NAME`; if unset, the baseline.
     pub policy: PolicySource,
 }
 
-/// Where the policy is.
+/// Where the policy comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PolicySource {
-    /// One that comes with Portcullis.
+    /// A preset of Portcullis.
     Preset(String),
-    /// A file; a path that is not absolute begins where the package was unpacked.
+    /// A file. A relative path starts at the directory of the deployment package.
     File(PathBuf),
-    /// A parameter of AWS Systems Manager by its name, which may end in a version: `/portcullis/policy:4`.
+    /// A parameter of AWS Systems Manager. The name may end in a version:
+    /// `/portcullis/policy:4`.
     Parameter(String),
 }
 
-/// A setting without which the function refuses to start.
+/// An invalid setting. The function does not start with one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// No topic.
-    #[error("PORTCULLIS_TOPIC_ARN is not set: give the ARN of the SNS topic that alerts go to")]
+    #[error("PORTCULLIS_TOPIC_ARN is not set: set it to the ARN of the SNS topic for alerts")]
     MissingTopic,
-    /// Not the ARN of a topic.
+    /// Not the ARN of an SNS topic.
     #[error(
-        "PORTCULLIS_TOPIC_ARN is `{0}`: expected the ARN of an SNS topic, arn:aws:sns:REGION:ACCOUNT:NAME"
+        "PORTCULLIS_TOPIC_ARN is `{0}`: expected the ARN of an SNS topic, \
+         arn:aws:sns:REGION:ACCOUNT:NAME"
     )]
     InvalidTopic(String),
-    /// Neither mode.
+    /// An unknown mode.
     #[error("PORTCULLIS_MODE is `{0}`: expected `enforce` or `monitor`")]
     InvalidMode(String),
-    /// Neither a preset nor a file nor a parameter.
+    /// An unknown kind of policy source.
     #[error(
-        "PORTCULLIS_POLICY is `{0}`: expected `preset:NAME`, `file:PATH` or `ssm:NAME`, or nothing for the built-in baseline"
+        "PORTCULLIS_POLICY is `{0}`: expected `preset:NAME`, `file:PATH` or `ssm:NAME`, \
+         or nothing for the built-in baseline"
     )]
     InvalidPolicy(String),
 }
 
 impl Settings {
-    /// Reads the settings through a function that knows the environment. An empty value is an absent one.
+    /// Reads the settings. `variable` returns the value of an environment variable; an empty value
+    /// counts as unset.
     ///
     /// # Errors
-    /// When a setting is missing or means nothing: better not to start than to start with a guess.
+    /// When a setting is missing or invalid: the function should rather fail than guess.
     pub fn from_env(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
-        let given = |name| {
-            variable(name)
-                .map(|value| value.trim().to_owned())
-                .filter(|value| !value.is_empty())
-        };
-        let topic_arn = given("PORTCULLIS_TOPIC_ARN").ok_or(SettingsError::MissingTopic)?;
-        if !(topic_arn.starts_with("arn:") && topic_arn.contains(":sns:")) {
-            return Err(SettingsError::InvalidTopic(topic_arn));
-        }
-        let mode = match given("PORTCULLIS_MODE").as_deref() {
-            None => None,
-            Some("enforce") => Some(Mode::Enforce),
-            Some("monitor") => Some(Mode::Monitor),
-            Some(other) => return Err(SettingsError::InvalidMode(other.to_owned())),
-        };
-        let root = given("LAMBDA_TASK_ROOT").unwrap_or_default();
-        let policy = PolicySource::from_setting(given("PORTCULLIS_POLICY"), Path::new(&root))?;
+        let topic_arn = non_blank(variable("PORTCULLIS_TOPIC_ARN"));
+        let mode = non_blank(variable("PORTCULLIS_MODE"));
+        let policy = non_blank(variable("PORTCULLIS_POLICY"));
+        let root = non_blank(variable("LAMBDA_TASK_ROOT")).unwrap_or_default();
         Ok(Self {
-            topic_arn,
-            mode,
-            policy,
+            topic_arn: check_topic_arn(topic_arn)?,
+            mode: parse_mode(mode.as_deref())?,
+            policy: PolicySource::from_setting(policy, Path::new(&root))?,
         })
     }
 }
 
+fn non_blank(value: Option<String>) -> Option<String> {
+    value
+        .map(|value| value.trim().to_owned())
+        .filter(|value| !value.is_empty())
+}
+
+fn check_topic_arn(value: Option<String>) -> Result<String, SettingsError> {
+    let topic_arn = value.ok_or(SettingsError::MissingTopic)?;
+    if topic_arn.starts_with("arn:") && topic_arn.contains(":sns:") {
+        Ok(topic_arn)
+    } else {
+        Err(SettingsError::InvalidTopic(topic_arn))
+    }
+}
+
+fn parse_mode(value: Option<&str>) -> Result<Option<Mode>, SettingsError> {
+    match value {
+        None => Ok(None),
+        Some("enforce") => Ok(Some(Mode::Enforce)),
+        Some("monitor") => Ok(Some(Mode::Monitor)),
+        Some(other) => Err(SettingsError::InvalidMode(other.to_owned())),
+    }
+}
+
 impl fmt::Display for PolicySource {
-    /// As the setting has it; of a file the whole path.
+    /// As in the setting, with the whole path of a file.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Preset(name) => write!(f, "preset:{name}"),
@@ -91,17 +106,17 @@ impl fmt::Display for PolicySource {
 }
 
 impl PolicySource {
-    fn from_setting(given: Option<String>, root: &Path) -> Result<Self, SettingsError> {
-        let Some(given) = given else {
+    fn from_setting(value: Option<String>, root: &Path) -> Result<Self, SettingsError> {
+        let Some(setting) = value else {
             return Ok(Self::Preset("baseline".to_owned()));
         };
-        match given.split_once(':') {
+        match setting.split_once(':') {
             Some(("preset", name)) if !name.is_empty() => Ok(Self::Preset(name.to_owned())),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(root.join(path))),
             Some(("ssm", name)) if !name.trim().is_empty() => {
                 Ok(Self::Parameter(name.trim().to_owned()))
             }
-            Some(_) | None => Err(SettingsError::InvalidPolicy(given)),
+            Some(_) | None => Err(SettingsError::InvalidPolicy(setting)),
         }
     }
 }
@@ -112,19 +127,19 @@ mod tests {
 
     const TOPIC: &str = "arn:aws:sns:eu-west-1:111122223333:alerts";
 
-    fn read(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    fn settings_from(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
         let find = |name: &str| variables.iter().find(|(key, _)| *key == name);
         Settings::from_env(|name| find(name).map(|(_, value)| (*value).to_owned()))
     }
 
     fn with_topic(name: &str, value: &str) -> Result<Settings, SettingsError> {
         let root = ("LAMBDA_TASK_ROOT", "/var/task");
-        read(&[("PORTCULLIS_TOPIC_ARN", TOPIC), (name, value), root])
+        settings_from(&[("PORTCULLIS_TOPIC_ARN", TOPIC), (name, value), root])
     }
 
     #[test]
-    fn what_is_not_said_is_left_to_the_policy_and_that_to_the_baseline() {
-        let settings = read(&[("PORTCULLIS_TOPIC_ARN", TOPIC)]).unwrap();
+    fn unset_settings_have_defaults() {
+        let settings = settings_from(&[("PORTCULLIS_TOPIC_ARN", TOPIC)]).unwrap();
         let policy = PolicySource::Preset("baseline".to_owned());
         assert_eq!(
             settings,
@@ -140,37 +155,37 @@ mod tests {
     }
 
     #[test]
-    fn the_mode_is_one_of_two() {
-        for (given, mode) in [("enforce", Mode::Enforce), ("monitor", Mode::Monitor)] {
+    fn the_mode_is_enforce_or_monitor() {
+        for (value, mode) in [("enforce", Mode::Enforce), ("monitor", Mode::Monitor)] {
             assert_eq!(
-                with_topic("PORTCULLIS_MODE", given).unwrap().mode,
+                with_topic("PORTCULLIS_MODE", value).unwrap().mode,
                 Some(mode)
             );
         }
-        for wrong in ["Monitor", "dry-run"] {
+        for invalid in ["Monitor", "dry-run"] {
             assert_eq!(
-                with_topic("PORTCULLIS_MODE", wrong),
-                Err(SettingsError::InvalidMode(wrong.into()))
+                with_topic("PORTCULLIS_MODE", invalid),
+                Err(SettingsError::InvalidMode(invalid.into()))
             );
         }
     }
 
     #[test]
-    fn the_topic_must_be_one() {
-        assert_eq!(read(&[]), Err(SettingsError::MissingTopic));
+    fn the_topic_must_be_an_sns_arn() {
+        assert_eq!(settings_from(&[]), Err(SettingsError::MissingTopic));
         assert_eq!(
-            read(&[("PORTCULLIS_TOPIC_ARN", " ")]),
+            settings_from(&[("PORTCULLIS_TOPIC_ARN", " ")]),
             Err(SettingsError::MissingTopic)
         );
         assert_eq!(
-            read(&[("PORTCULLIS_TOPIC_ARN", "alerts")]),
+            settings_from(&[("PORTCULLIS_TOPIC_ARN", "alerts")]),
             Err(SettingsError::InvalidTopic("alerts".into()))
         );
     }
 
     #[test]
-    fn a_policy_is_a_preset_or_a_file_of_the_package_or_a_parameter() {
-        for (given, policy) in [
+    fn a_policy_is_a_preset_a_file_or_a_parameter() {
+        for (value, policy) in [
             (
                 "preset:web-only",
                 PolicySource::Preset("web-only".to_owned()),
@@ -193,15 +208,15 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                with_topic("PORTCULLIS_POLICY", given).unwrap().policy,
+                with_topic("PORTCULLIS_POLICY", value).unwrap().policy,
                 policy
             );
             assert_eq!(
                 policy.to_string(),
-                given.replace("file:policy", "file:/var/task/policy")
+                value.replace("file:policy", "file:/var/task/policy")
             );
         }
-        for wrong in [
+        for invalid in [
             "policy.yaml",
             "web-only",
             "ssm:",
@@ -210,8 +225,8 @@ mod tests {
             "FILE:policy.yaml",
         ] {
             assert_eq!(
-                with_topic("PORTCULLIS_POLICY", wrong),
-                Err(SettingsError::InvalidPolicy(wrong.into()))
+                with_topic("PORTCULLIS_POLICY", invalid),
+                Err(SettingsError::InvalidPolicy(invalid.into()))
             );
         }
     }

@@ -1,5 +1,5 @@
-//! What an event adds to the metrics: one line for the event as a whole, by mode, and one for each rule of the policy that
-//! found something.
+//! The metrics of an event: one line for the event, by mode, and one for each policy rule with
+//! findings.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use portcullis_function::metrics::build_metric_line;
 use portcullis_remediation::{EventOutcome, GroupReport, Mode, RemediationError};
 use serde_json::Value;
 
-/// What one event adds to the metrics.
+/// The metrics of one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EventMetrics {
     mode: Mode,
@@ -17,12 +17,12 @@ pub(crate) struct EventMetrics {
     removed: usize,
     refusals: usize,
     failures: usize,
-    unsent: usize,
+    unpublished: usize,
     exposures: Vec<i64>,
     rules: BTreeMap<String, PolicyRuleCounts>,
 }
 
-/// What one rule of the policy had to do with it.
+/// The counts of one policy rule.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct PolicyRuleCounts {
     findings: usize,
@@ -30,22 +30,22 @@ struct PolicyRuleCounts {
 }
 
 impl EventMetrics {
-    /// The numbers of an event that was handled, however it ended.
-    pub(crate) fn from_outcome(mode: Mode, handled: &EventOutcome) -> Self {
-        let is_unsent =
-            |error: &&RemediationError| matches!(error, RemediationError::AlertNotSent { .. });
-        let unsent = handled.errors.iter().filter(is_unsent).count();
+    /// The metrics of an event that was handled, whatever its outcome.
+    pub(crate) fn from_outcome(mode: Mode, outcome: &EventOutcome) -> Self {
+        let errors = &outcome.errors;
+        let unpublished = errors.iter().filter(|error| is_unpublished(error)).count();
+        let failures = errors.len().saturating_sub(unpublished);
         let mut metrics = Self {
-            unsent,
-            ..Self::with_failures(mode, handled.errors.len().saturating_sub(unsent))
+            unpublished,
+            ..Self::with_failures(mode, failures)
         };
-        for report in &handled.reports {
+        for report in &outcome.reports {
             metrics.add_report(report);
         }
         metrics
     }
 
-    /// The numbers of an event that was not understood.
+    /// The metrics of an event that could not be decoded.
     pub(crate) fn decode_failure(mode: Mode) -> Self {
         Self::with_failures(mode, 1)
     }
@@ -58,7 +58,7 @@ impl EventMetrics {
             removed: 0,
             refusals: 0,
             failures,
-            unsent: 0,
+            unpublished: 0,
             exposures,
             rules,
         }
@@ -73,7 +73,7 @@ impl EventMetrics {
                 .or_default();
             rule.findings = rule.findings.saturating_add(1);
         }
-        // In monitor mode the report says what would be removed: nothing was.
+        // In monitor mode the report contains what would be removed; nothing was.
         let is_enforced = report.mode == Mode::Enforce;
         for outcome in report.removed_rules().filter(|_| is_enforced) {
             self.removed = self.removed.saturating_add(1);
@@ -82,18 +82,19 @@ impl EventMetrics {
                 rule.removed = rule.removed.saturating_add(1);
             }
         }
-        self.refusals = self.refusals.saturating_add(report.refused_rules().count());
+        let refusals = report.refused_rules().count();
+        self.refusals = self.refusals.saturating_add(refusals);
         self.exposures.extend(report.exposure_seconds());
     }
 
     /// The log lines.
     pub(crate) fn to_log_lines(&self, now: Timestamp) -> Vec<Value> {
         let counts = [
-            Metric::count("OpeningsFound", self.findings),
-            Metric::count("BoxesRemoved", self.removed),
+            Metric::count("Findings", self.findings),
+            Metric::count("RulesRemoved", self.removed),
             Metric::count("Refusals", self.refusals),
             Metric::count("Failures", self.failures),
-            Metric::count("AlertsUnsent", self.unsent),
+            Metric::count("AlertsNotPublished", self.unpublished),
         ];
         let dimension = ("Mode", self.mode.as_str());
         let mut exposures = Metric::seconds_in_batches("ExposureSeconds", &self.exposures);
@@ -102,17 +103,21 @@ impl EventMetrics {
             dimension,
             counts.into_iter().chain(exposures.next()).collect(),
         );
-        // One change of a prefix list may close hundreds of groups.
-        let more = exposures.map(|some| build_metric_line(now, dimension, vec![some]));
+        // A change of a prefix list can close hundreds of groups.
+        let more = exposures.map(|batch| build_metric_line(now, dimension, vec![batch]));
         let rules = self.rules.iter().map(|(id, rule)| {
             let counts = [
-                Metric::count("OpeningsFound", rule.findings),
-                Metric::count("BoxesRemoved", rule.removed),
+                Metric::count("Findings", rule.findings),
+                Metric::count("RulesRemoved", rule.removed),
             ];
             build_metric_line(now, ("Rule", id), counts.to_vec())
         });
         std::iter::once(whole).chain(more).chain(rules).collect()
     }
+}
+
+fn is_unpublished(error: &RemediationError) -> bool {
+    matches!(error, RemediationError::AlertNotSent { .. })
 }
 
 #[cfg(test)]
@@ -122,53 +127,47 @@ mod tests {
     use super::*;
 
     fn sample() -> EventMetrics {
-        let rules = [("all-traffic", 2, 1), ("uncommon-ports", 1, 1)];
-        let rules = rules.map(|(id, openings, removed)| {
-            (
-                id.to_owned(),
-                PolicyRuleCounts {
-                    findings: openings,
-                    removed,
-                },
-            )
-        });
-        let rules = BTreeMap::from(rules);
+        let counts = |findings, removed| PolicyRuleCounts { findings, removed };
+        let rules = BTreeMap::from([
+            ("all-traffic".to_owned(), counts(2, 1)),
+            ("uncommon-ports".to_owned(), counts(1, 1)),
+        ]);
         EventMetrics {
             findings: 3,
             removed: 2,
             refusals: 1,
-            unsent: 1,
+            unpublished: 1,
             exposures: vec![7, 12],
             rules,
-            ..untouched(2)
+            ..with_failures(2)
         }
     }
 
-    fn untouched(failures: usize) -> EventMetrics {
+    fn with_failures(failures: usize) -> EventMetrics {
         EventMetrics::with_failures(Mode::Enforce, failures)
     }
 
     #[test]
-    fn no_exposure_is_lost_however_many_there_are() {
+    fn all_exposures_are_written_however_many_there_are() {
         let exposures: Vec<i64> = (0..250).collect();
         let now = "2026-11-21T12:00:00Z".parse().unwrap();
         let lines = EventMetrics {
             exposures: exposures.clone(),
-            ..untouched(0)
+            ..with_failures(0)
         }
         .to_log_lines(now);
-        let told = lines
+        let written = lines
             .iter()
             .flat_map(|line| line["ExposureSeconds"].as_array().into_iter().flatten());
         assert_eq!(
-            told.filter_map(Value::as_i64).collect::<Vec<_>>(),
+            written.filter_map(Value::as_i64).collect::<Vec<_>>(),
             exposures
         );
         assert!(lines.iter().all(|line| line["Mode"] == "enforce"));
     }
 
     #[test]
-    fn a_line_for_the_event_and_one_for_each_rule() {
+    fn an_event_has_one_line_and_one_for_each_policy_rule() {
         let now = "2026-11-21T12:00:00.123Z".parse().unwrap();
         let lines: Vec<_> = sample()
             .to_log_lines(now)
@@ -179,26 +178,33 @@ mod tests {
             lines,
             [
                 concat!(
-                    r#"{"AlertsUnsent":1,"BoxesRemoved":2,"ExposureSeconds":[7,12],"Failures":2,"Mode":"enforce","#,
-                    r#""OpeningsFound":3,"Refusals":1,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["Mode"]],"Metrics":["#,
-                    r#"{"Name":"OpeningsFound","Unit":"Count"},{"Name":"BoxesRemoved","Unit":"Count"},"#,
+                    r#"{"AlertsNotPublished":1,"ExposureSeconds":[7,12],"Failures":2,"#,
+                    r#""Findings":3,"Mode":"enforce","Refusals":1,"RulesRemoved":2,"#,
+                    r#""_aws":{"CloudWatchMetrics":[{"Dimensions":[["Mode"]],"Metrics":["#,
+                    r#"{"Name":"Findings","Unit":"Count"},{"Name":"RulesRemoved","Unit":"Count"},"#,
                     r#"{"Name":"Refusals","Unit":"Count"},{"Name":"Failures","Unit":"Count"},"#,
-                    r#"{"Name":"AlertsUnsent","Unit":"Count"},{"Name":"ExposureSeconds","Unit":"Seconds"}],"#,
+                    r#"{"Name":"AlertsNotPublished","Unit":"Count"},"#,
+                    r#"{"Name":"ExposureSeconds","Unit":"Seconds"}],"#,
                     r#""Namespace":"Portcullis"}],"Timestamp":1795262400123},"#,
-                    r#""level":"INFO","message":"metrics","timestamp":"2026-11-21T12:00:00.123Z"}"#,
-                ),
-                concat!(
-                    r#"{"BoxesRemoved":1,"OpeningsFound":2,"Rule":"all-traffic","_aws":{"CloudWatchMetrics":["#,
-                    r#"{"Dimensions":[["Rule"]],"Metrics":[{"Name":"OpeningsFound","Unit":"Count"},"#,
-                    r#"{"Name":"BoxesRemoved","Unit":"Count"}],"Namespace":"Portcullis"}],"#,
-                    r#""Timestamp":1795262400123},"level":"INFO","message":"metrics","#,
+                    r#""level":"INFO","message":"metrics","#,
                     r#""timestamp":"2026-11-21T12:00:00.123Z"}"#,
                 ),
                 concat!(
-                    r#"{"BoxesRemoved":1,"OpeningsFound":1,"Rule":"uncommon-ports","_aws":{"CloudWatchMetrics":["#,
-                    r#"{"Dimensions":[["Rule"]],"Metrics":[{"Name":"OpeningsFound","Unit":"Count"},"#,
-                    r#"{"Name":"BoxesRemoved","Unit":"Count"}],"Namespace":"Portcullis"}],"#,
-                    r#""Timestamp":1795262400123},"level":"INFO","message":"metrics","#,
+                    r#"{"Findings":2,"Rule":"all-traffic","RulesRemoved":1,"#,
+                    r#""_aws":{"CloudWatchMetrics":[{"Dimensions":[["Rule"]],"Metrics":["#,
+                    r#"{"Name":"Findings","Unit":"Count"},"#,
+                    r#"{"Name":"RulesRemoved","Unit":"Count"}],"#,
+                    r#""Namespace":"Portcullis"}],"Timestamp":1795262400123},"#,
+                    r#""level":"INFO","message":"metrics","#,
+                    r#""timestamp":"2026-11-21T12:00:00.123Z"}"#,
+                ),
+                concat!(
+                    r#"{"Findings":1,"Rule":"uncommon-ports","RulesRemoved":1,"#,
+                    r#""_aws":{"CloudWatchMetrics":[{"Dimensions":[["Rule"]],"Metrics":["#,
+                    r#"{"Name":"Findings","Unit":"Count"},"#,
+                    r#"{"Name":"RulesRemoved","Unit":"Count"}],"#,
+                    r#""Namespace":"Portcullis"}],"Timestamp":1795262400123},"#,
+                    r#""level":"INFO","message":"metrics","#,
                     r#""timestamp":"2026-11-21T12:00:00.123Z"}"#,
                 ),
             ]
@@ -206,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_closed_has_no_exposure() {
+    fn an_event_without_a_closed_group_has_no_exposure() {
         let lines = EventMetrics::decode_failure(Mode::Monitor).to_log_lines(Timestamp::UNIX_EPOCH);
         assert_eq!(
             (
@@ -219,21 +225,21 @@ mod tests {
     }
 
     #[test]
-    fn an_unsent_alert_is_counted_by_itself() {
+    fn an_unpublished_alert_is_not_counted_as_a_failure() {
         let error = || ServiceError::new("Publish", ErrorKind::Denied, "no");
-        let unread = RemediationError::GroupUnreadable {
+        let unreadable = RemediationError::GroupUnreadable {
             group: "sg-1".to_owned(),
             error: error(),
         };
-        let untold = RemediationError::AlertNotSent {
+        let not_published = RemediationError::AlertNotSent {
             group: "sg-2".to_owned(),
             error: error(),
         };
-        let handled = EventOutcome {
+        let outcome = EventOutcome {
             reports: Vec::new(),
-            errors: vec![unread, untold],
+            errors: vec![unreadable, not_published],
         };
-        let metrics = EventMetrics::from_outcome(Mode::Enforce, &handled);
-        assert_eq!((metrics.failures, metrics.unsent), (1, 1));
+        let metrics = EventMetrics::from_outcome(Mode::Enforce, &outcome);
+        assert_eq!((metrics.failures, metrics.unpublished), (1, 1));
     }
 }

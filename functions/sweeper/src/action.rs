@@ -1,28 +1,33 @@
-//! What the sweep may do about what it finds.
+//! What a sweep does about its findings.
 
-/// `PORTCULLIS_SWEEP`.
+/// The setting `PORTCULLIS_SWEEP_ACTION`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SweepAction {
-    /// Tell it. What an account holds on the day of installation should be seen before anything closes it.
+    /// Report them. This is the default, so that the openings that exist at installation are seen
+    /// before anything closes them.
     Report,
-    /// Close it, in enforce mode.
+    /// Close them, in enforce mode.
     Remediate,
 }
 
-/// A setting without which the function refuses to start.
+/// An invalid setting. The function does not start with one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("PORTCULLIS_SWEEP is `{0}`: expected `report` or `remediate`, or nothing for `report`")]
+#[error(
+    "PORTCULLIS_SWEEP_ACTION is `{0}`: expected `report` or `remediate`, or nothing for `report`"
+)]
 pub(crate) struct InvalidSweepAction(String);
 
 impl SweepAction {
-    /// Reads the setting through a function that knows the environment. An empty value is an absent one.
+    /// Reads the setting. `variable` returns the value of an environment variable; an empty value
+    /// counts as unset.
     ///
     /// # Errors
-    /// When it is neither.
+    /// When the value is unknown.
     pub(crate) fn from_env(
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, InvalidSweepAction> {
-        match variable("PORTCULLIS_SWEEP").unwrap_or_default().trim() {
+        let value = variable("PORTCULLIS_SWEEP_ACTION").unwrap_or_default();
+        match value.trim() {
             "" | "report" => Ok(Self::Report),
             "remediate" => Ok(Self::Remediate),
             other => Err(InvalidSweepAction(other.to_owned())),
@@ -42,22 +47,22 @@ impl SweepAction {
 mod tests {
     use super::*;
 
-    fn read(value: Option<&str>) -> Result<SweepAction, InvalidSweepAction> {
+    fn action_from(value: Option<&str>) -> Result<SweepAction, InvalidSweepAction> {
         SweepAction::from_env(|name| {
             value
-                .filter(|_| name == "PORTCULLIS_SWEEP")
+                .filter(|_| name == "PORTCULLIS_SWEEP_ACTION")
                 .map(str::to_owned)
         })
     }
 
     #[test]
-    fn a_sweep_only_reports_unless_it_is_told_to_remediate() {
+    fn a_sweep_reports_unless_the_setting_is_remediate() {
         for value in [None, Some(""), Some(" "), Some("report")] {
-            assert_eq!(read(value), Ok(SweepAction::Report));
+            assert_eq!(action_from(value), Ok(SweepAction::Report));
         }
-        assert_eq!(read(Some("remediate")), Ok(SweepAction::Remediate));
+        assert_eq!(action_from(Some("remediate")), Ok(SweepAction::Remediate));
         assert_eq!(
-            read(Some("Remediate")),
+            action_from(Some("Remediate")),
             Err(InvalidSweepAction("Remediate".to_owned()))
         );
     }

@@ -1,35 +1,25 @@
-//! The Lambda function of the sweep: builds its adapters once, and judges every group of the region when invoked.
+//! The Lambda function that sweeps a region: builds its services once, and evaluates every security
+//! group of the region per invocation.
 
 mod action;
 mod handler;
 mod metrics;
 
-use std::sync::Arc;
-
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use portcullis_aws::{Aws, SystemClock, Timing};
-use portcullis_function::{Settings, load_policy};
+use portcullis_aws::{Aws, Timing};
+use portcullis_function::{Settings, build_services, init_logging, load_policy};
 use portcullis_remediation::remediator::Limits;
-use portcullis_remediation::{IngressEditor, Mode, Services, Sweeper};
+use portcullis_remediation::{Mode, Sweeper};
 use serde_json::Value;
 
 use action::SweepAction;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_target(false)
-        .with_current_span(false)
-        .init();
-    let (aws, sweeper) = match build_sweeper().await {
-        Ok(composed) => composed,
-        Err(error) => {
-            tracing::error!(%error, "refusing to start");
-            return Err(error);
-        }
-    };
+    init_logging();
+    let (aws, sweeper) = build_sweeper()
+        .await
+        .inspect_err(|error| tracing::error!(%error, "startup failed"))?;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
         let (aws, sweeper) = (&aws, &sweeper);
         async move { handler::handle_invocation(aws, sweeper, &event).await }
@@ -37,24 +27,27 @@ async fn main() -> Result<(), Error> {
     .await
 }
 
-/// The composition. Unless the sweep is to remediate and the mode is to enforce, nothing that could change a group is
-/// built.
+/// Builds the sweeper. It gets an editor only in enforce mode, and only if sweeps remediate.
 async fn build_sweeper() -> Result<(Aws, Sweeper), Error> {
-    let variable = |name: &str| std::env::var(name).ok();
-    let settings = Settings::from_env(variable)?;
-    let action = SweepAction::from_env(variable)?;
+    let settings = Settings::from_env(env_variable)?;
+    let action = SweepAction::from_env(env_variable)?;
     let aws = Aws::connect_with(None, &Timing::with_long_timeouts()).await?;
     let (policy, mode) = load_policy(&settings, |name| aws.read_parameter(name)).await?;
-    let changer: Option<Arc<dyn IngressEditor>> = match (mode, action) {
-        (Mode::Enforce, SweepAction::Remediate) => Some(Arc::new(aws.ingress_editor())),
-        (Mode::Monitor, _) | (_, SweepAction::Report) => None,
+    tracing::info!(
+        policy = policy.name,
+        source = %settings.policy,
+        %mode,
+        sweep = action.as_str(),
+        "ready"
+    );
+    let sweep_mode = match action {
+        SweepAction::Remediate => mode,
+        SweepAction::Report => Mode::Monitor,
     };
-    let hands = Services {
-        reader: Arc::new(aws.group_reader()),
-        editor: changer,
-        publisher: Arc::new(aws.alert_publisher(settings.topic_arn)),
-        clock: Arc::new(SystemClock),
-    };
-    tracing::info!(policy = policy.name, source = %settings.policy, %mode, sweep = action.as_str(), "ready");
-    Ok((aws, Sweeper::new(hands, policy, Limits::default())))
+    let services = build_services(&aws, settings.topic_arn, sweep_mode);
+    Ok((aws, Sweeper::new(services, policy, Limits::default())))
+}
+
+fn env_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }

@@ -1,8 +1,8 @@
-//! What a sweep adds to the metrics: one line for the sweep as a whole, by what it does about what it finds, and one for
-//! each rule of the policy that found something.
+//! The metrics of a sweep: one line for the sweep, by its action, and one for each policy rule with
+//! findings.
 //!
-//! Their names are their own, because a sweep counts what is there and an event counts what came: a sum of both would
-//! mean nothing.
+//! The metrics have names of their own, because a sweep counts what exists and an event counts what
+//! was added: a sum of both would be meaningless.
 
 use portcullis_function::Metric;
 use portcullis_function::metrics::build_metric_line;
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::action::SweepAction;
 
-/// How a group ends that was found and not closed, or perhaps not.
+/// The outcomes of groups that have findings and are not, or may not be, closed.
 const OPEN_OUTCOMES: [GroupOutcome; 4] = [
     GroupOutcome::Reported,
     GroupOutcome::WouldClose,
@@ -19,46 +19,37 @@ const OPEN_OUTCOMES: [GroupOutcome; 4] = [
     GroupOutcome::NotClosed,
 ];
 
-/// The log lines of a sweep, however it ended.
-pub(crate) fn sweep_metric_lines(swept: &SweepReport) -> Vec<Value> {
-    let action = if swept.remediates {
+/// The log lines of a sweep, whatever its outcome.
+pub(crate) fn sweep_metric_lines(sweep: &SweepReport) -> Vec<Value> {
+    let action = if sweep.remediates {
         SweepAction::Remediate
     } else {
         SweepAction::Report
     };
-    let open = OPEN_OUTCOMES.into_iter().fold(0, |sum: usize, outcome| {
-        sum.saturating_add(swept.groups_with_outcome(outcome))
-    });
-    let whole = vec![
-        Metric::count("SweepGroups", swept.group_count),
-        Metric::count("SweepFindings", swept.finding_count()),
-        Metric::count("SweepExempt", swept.exempt),
+    let open = OPEN_OUTCOMES
+        .map(|outcome| sweep.groups_with_outcome(outcome))
+        .iter()
+        .sum();
+    let closed = sweep.groups_with_outcome(GroupOutcome::Closed);
+    let failures = sweep.groups_with_outcome(GroupOutcome::NotClosed);
+    let duration = sweep.ended.duration_since(sweep.started);
+    let totals = vec![
+        Metric::count("SweepGroups", sweep.group_count),
+        Metric::count("SweepFindings", sweep.finding_count()),
+        Metric::count("SweepExempt", sweep.exempt),
         Metric::count("SweepGroupsOpen", open),
-        Metric::count(
-            "SweepGroupsClosed",
-            swept.groups_with_outcome(GroupOutcome::Closed),
-        ),
-        Metric::count(
-            "SweepFailures",
-            swept.groups_with_outcome(GroupOutcome::NotClosed),
-        ),
-        Metric::count("SweepUnfinished", usize::from(swept.unfinished.is_some())),
-        Metric::seconds(
-            "SweepSeconds",
-            swept.ended.duration_since(swept.started).as_secs(),
-        ),
+        Metric::count("SweepGroupsClosed", closed),
+        Metric::count("SweepFailures", failures),
+        Metric::count("SweepUnfinished", usize::from(sweep.unfinished.is_some())),
+        Metric::seconds("SweepSeconds", duration.as_secs()),
     ];
-    let rules = swept.by_policy_rule.iter().map(|(id, tally)| {
-        let found = Metric::count("SweepFindings", tally.findings);
-        build_metric_line(swept.ended, ("Rule", id), vec![found])
+    let rules = sweep.by_policy_rule.iter().map(|(id, count)| {
+        let findings = Metric::count("SweepFindings", count.findings);
+        build_metric_line(sweep.ended, ("Rule", id), vec![findings])
     });
-    std::iter::once(build_metric_line(
-        swept.ended,
-        ("Sweep", action.as_str()),
-        whole,
-    ))
-    .chain(rules)
-    .collect()
+    let dimension = ("Sweep", action.as_str());
+    let total_line = build_metric_line(sweep.ended, dimension, totals);
+    std::iter::once(total_line).chain(rules).collect()
 }
 
 #[cfg(test)]
@@ -78,8 +69,9 @@ mod tests {
 
     use super::*;
 
-    /// A sweep of two open groups and a clean one, in two pages, of which the second may fail.
-    async fn sweep(remediates: bool, fails: bool) -> Vec<Value> {
+    /// The metrics of a sweep of two open groups and a clean one, in two pages. The second page
+    /// can fail.
+    async fn metrics_of_sweep(remediates: bool, fails: bool) -> Vec<Value> {
         let open = [
             "sgr-1 tcp 22 0.0.0.0/0",
             "sgr-2 tcp 3389 ::/0",
@@ -96,16 +88,12 @@ mod tests {
             list.fail_page(1, ErrorKind::Denied);
         }
         let noon: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
-        let changer: Arc<dyn IngressEditor> = ec2.clone();
-        let (teller, clock) = (
-            Arc::new(FakePublisher::default()),
-            Arc::new(FakeClock::starting_at(noon)),
-        );
-        let hands = Services {
+        let editor: Arc<dyn IngressEditor> = ec2.clone();
+        let services = Services {
             reader: ec2,
-            editor: remediates.then_some(changer),
-            publisher: teller,
-            clock,
+            editor: remediates.then_some(editor),
+            publisher: Arc::new(FakePublisher::default()),
+            clock: Arc::new(FakeClock::starting_at(noon)),
         };
         let settings = Settings::from_env(|name| {
             (name == "PORTCULLIS_TOPIC_ARN").then(|| "arn:aws:sns:r:1:t".to_owned())
@@ -113,22 +101,19 @@ mod tests {
         let no_parameter =
             async |_| Err(ServiceError::new("GetParameter", ErrorKind::Other, "none"));
         let (policy, _) = load_policy(&settings.unwrap(), no_parameter).await.unwrap();
-        let errand = SweepRequest {
+        let request = SweepRequest {
             id: "s-1".to_owned(),
             account: None,
             region: None,
             token: None,
             deadline: Timestamp::MAX,
         };
-        sweep_metric_lines(
-            &Sweeper::new(hands, policy, Limits::default())
-                .sweep(&list, &errand)
-                .await,
-        )
+        let sweeper = Sweeper::new(services, policy, Limits::default());
+        sweep_metric_lines(&sweeper.sweep(&list, &request).await)
     }
 
-    /// The metrics of a line, without what surrounds them.
-    fn numbers(line: &Value) -> Value {
+    /// The metrics and the dimension of a line, without its other fields.
+    fn values_of_line(line: &Value) -> Value {
         let mut line = line.clone();
         line.as_object_mut()
             .unwrap()
@@ -137,15 +122,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_report_leaves_open_what_it_found() {
-        let lines = sweep(false, false).await;
-        let numbers: Vec<_> = lines.iter().map(numbers).collect();
+    async fn a_reporting_sweep_leaves_groups_open() {
+        let lines = metrics_of_sweep(false, false).await;
+        let values: Vec<_> = lines.iter().map(values_of_line).collect();
         assert_eq!(
-            numbers,
+            values,
             [
                 json!({
-                    "Sweep": "report", "SweepGroups": 3, "SweepFindings": 3, "SweepExempt": 0, "SweepGroupsOpen": 2,
-                    "SweepGroupsClosed": 0, "SweepFailures": 0, "SweepUnfinished": 0, "SweepSeconds": 0,
+                    "Sweep": "report", "SweepGroups": 3, "SweepFindings": 3, "SweepExempt": 0,
+                    "SweepGroupsOpen": 2, "SweepGroupsClosed": 0, "SweepFailures": 0,
+                    "SweepUnfinished": 0, "SweepSeconds": 0,
                 }),
                 json!({"Rule": "restricted-common-ports", "SweepFindings": 3}),
             ]
@@ -154,29 +140,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_remediation_tells_what_it_closed() {
-        let whole = numbers(&sweep(true, false).await[0]);
+    async fn a_remediating_sweep_counts_closed_groups() {
+        let values = values_of_line(&metrics_of_sweep(true, false).await[0]);
         let expected = [
             ("SweepFindings", 3),
             ("SweepGroupsOpen", 0),
             ("SweepGroupsClosed", 2),
             ("SweepFailures", 0),
         ];
-        assert_eq!(whole["Sweep"], "remediate");
+        assert_eq!(values["Sweep"], "remediate");
         for (name, value) in expected {
-            assert_eq!(whole[name], value, "{name} {whole}");
+            assert_eq!(values[name], value, "{name} {values}");
         }
     }
 
     #[tokio::test]
-    async fn an_unfinished_sweep_counts_what_it_saw() {
-        let whole = numbers(&sweep(false, true).await[0]);
+    async fn an_unfinished_sweep_counts_the_groups_it_evaluated() {
+        let values = values_of_line(&metrics_of_sweep(false, true).await[0]);
         for (name, value) in [
             ("SweepGroups", 2),
             ("SweepGroupsOpen", 1),
             ("SweepUnfinished", 1),
         ] {
-            assert_eq!(whole[name], value, "{name} {whole}");
+            assert_eq!(values[name], value, "{name} {values}");
         }
     }
 }

@@ -1,10 +1,11 @@
-//! The real binary under a Lambda Runtime API, with moto as its EC2: it finds what the offline audit finds, changes
-//! nothing unless it shall, and closes exactly what is forbidden when it shall.
+//! Runs the binary under a Lambda Runtime API, with moto as EC2: a sweep finds what the offline
+//! audit finds, changes nothing when it only reports, and closes exactly what is forbidden when it
+//! remediates.
 
 #![expect(
     clippy::panic_in_result_fn,
     clippy::indexing_slicing,
-    reason = "a test may fail loudly, and so may what helps it"
+    reason = "a test may fail loudly, and its helpers too"
 )]
 
 use std::collections::BTreeSet;
@@ -16,10 +17,11 @@ use anyhow::{Context as _, Result, bail, ensure};
 use portcullis_e2e::{Fault, Group, LocalAws, Options, binary};
 use portcullis_testkit::{Invocation, RuntimeApi};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
-struct Scene {
+struct TestEnvironment {
     aws: LocalAws,
     open: Vec<Group>,
     function: RuntimeApi,
@@ -29,8 +31,9 @@ fn permission(port: u16, cidr: &str) -> Value {
     json!({"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": cidr}]})
 }
 
-impl Scene {
-    /// Three groups with a hole each and an innocent rule, two without, and the function with these settings.
+impl TestEnvironment {
+    /// Three groups that are open on port 22, two that are not, each with a compliant rule, and the
+    /// function with these settings.
     fn new(settings: &[(&str, &str)]) -> Result<Self> {
         let aws = LocalAws::start(&Options::default())?;
         aws.call("sns", "create_topic", &json!({"Name": "alerts"}))?;
@@ -52,16 +55,16 @@ impl Scene {
             }
         }
         groups.truncate(3);
-        let (cloud, ec2, region) = (aws.url(), aws.ec2().url().to_owned(), aws.region());
-        let environment = [
-            ("AWS_ENDPOINT_URL", cloud.as_str()),
-            ("AWS_ENDPOINT_URL_EC2", &ec2),
+        let (aws_url, ec2_url, region) = (aws.url(), aws.ec2().url().to_owned(), aws.region());
+        let variables = [
+            ("AWS_ENDPOINT_URL", aws_url.as_str()),
+            ("AWS_ENDPOINT_URL_EC2", &ec2_url),
             ("AWS_REGION", &region),
             ("AWS_ACCESS_KEY_ID", "test"),
             ("AWS_SECRET_ACCESS_KEY", "test"),
             ("PORTCULLIS_TOPIC_ARN", &topic),
         ];
-        let all = environment.iter().chain(settings).copied();
+        let all = variables.iter().chain(settings).copied();
         let function = RuntimeApi::start(Path::new(env!("CARGO_BIN_EXE_sweeper")), all)?;
         Ok(Self {
             aws,
@@ -70,21 +73,22 @@ impl Scene {
         })
     }
 
-    fn sweep(&self) -> Result<Invocation> {
+    fn invoke_sweep(&self) -> Result<Invocation> {
         let event = json!({"detail-type": "Scheduled Event", "source": "aws.events"});
         self.function
-            .invoke(&event.to_string(), PATIENCE)
-            .context("the function gave no answer")
+            .invoke(&event.to_string(), TIMEOUT)
+            .context("the function did not respond")
     }
 
-    fn answer(&self) -> Result<Value> {
-        match self.sweep()? {
-            Invocation::Response(answer) => Ok(answer),
+    /// The response of a sweep that must succeed.
+    fn sweep_response(&self) -> Result<Value> {
+        match self.invoke_sweep()? {
+            Invocation::Response(response) => Ok(response),
             Invocation::Error(error) => bail!("{error}"),
         }
     }
 
-    fn subjects(&self) -> Result<Vec<String>> {
+    fn alert_subjects(&self) -> Result<Vec<String>> {
         Ok(self
             .aws
             .inbox()?
@@ -93,26 +97,25 @@ impl Scene {
             .collect())
     }
 
-    fn rules(&self) -> Result<usize> {
+    fn count_rules(&self) -> Result<usize> {
         self.open.iter().map(|group| Ok(group.rules()?.len())).sum()
     }
 
-    /// Group and rule of the policy, as the offline audit finds them in what EC2 describes.
-    fn audit(&self) -> Result<BTreeSet<(String, String)>> {
+    /// The groups and policy rules that the offline audit finds.
+    fn audit_findings(&self) -> Result<BTreeSet<(String, String)>> {
         let groups = self
             .aws
             .ec2()
             .call("describe_security_groups", &json!({}))?;
-        let directory =
-            std::env::temp_dir().join(format!("portcullis-sweep-{}.json", std::process::id()));
-        std::fs::write(&directory, groups.to_string())?;
+        let directory = TempDir::new()?;
+        let input = directory.path().join("groups.json");
+        std::fs::write(&input, groups.to_string())?;
         let mut command = Command::new(binary("portcullis")?);
         command
             .args(["audit", "--format", "json", "--input"])
-            .arg(&directory)
+            .arg(&input)
             .stderr(Stdio::inherit());
         let output = command.output()?;
-        std::fs::remove_file(&directory)?;
         let audit: Value = serde_json::from_slice(&output.stdout)?;
         let text =
             |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
@@ -124,11 +127,11 @@ impl Scene {
     }
 }
 
-/// The same of a sweep.
-fn found(answer: &Value) -> BTreeSet<(String, String)> {
-    let groups = answer["groups"].as_array().into_iter().flatten();
+/// The groups and policy rules in the response of a sweep.
+fn sweep_findings(response: &Value) -> BTreeSet<(String, String)> {
+    let groups = response["groups"].as_array().into_iter().flatten();
     let pairs = groups.flat_map(|group| {
-        let rules = group["rules"].as_array().into_iter().flatten();
+        let rules = group["policy_rules"].as_array().into_iter().flatten();
         rules.map(|rule| {
             (
                 group["group_id"].as_str().unwrap_or_default().to_owned(),
@@ -140,30 +143,30 @@ fn found(answer: &Value) -> BTreeSet<(String, String)> {
 }
 
 #[test]
-fn a_report_finds_what_the_audit_finds_and_changes_nothing() -> Result<()> {
+fn a_reporting_sweep_finds_what_the_audit_finds_and_changes_nothing() -> Result<()> {
     for settings in [
         &[("PORTCULLIS_MODE", "enforce")][..],
         &[
             ("PORTCULLIS_MODE", "monitor"),
-            ("PORTCULLIS_SWEEP", "remediate"),
+            ("PORTCULLIS_SWEEP_ACTION", "remediate"),
         ],
     ] {
-        let scene = Scene::new(settings)?;
-        let answer = scene.answer()?;
-        assert_eq!(found(&answer), scene.audit()?);
+        let environment = TestEnvironment::new(settings)?;
+        let response = environment.sweep_response()?;
+        assert_eq!(sweep_findings(&response), environment.audit_findings()?);
         assert_eq!(
-            (&answer["outcome"], &answer["action"]),
+            (&response["outcome"], &response["action"]),
             (&json!("would-close"), &json!("report")),
-            "{answer}"
+            "{response}"
         );
-        assert_eq!(answer["outcomes"]["would-close"], 3);
-        assert_eq!(scene.rules()?, 6);
-        let subjects = scene.subjects()?;
+        assert_eq!(response["outcomes"]["would-close"], 3);
+        assert_eq!(environment.count_rules()?, 6);
+        let subjects = environment.alert_subjects()?;
         ensure!(
             subjects.len() == 1 && subjects[0].starts_with("SWEEP FOUND: 3 groups"),
             "{subjects:?}"
         );
-        let calls = scene.aws.ec2().calls()?;
+        let calls = environment.aws.ec2().calls()?;
         ensure!(
             calls
                 .iter()
@@ -175,44 +178,52 @@ fn a_report_finds_what_the_audit_finds_and_changes_nothing() -> Result<()> {
 }
 
 #[test]
-fn a_remediating_sweep_closes_what_is_forbidden_and_nothing_else() -> Result<()> {
-    let scene = Scene::new(&[
+fn a_remediating_sweep_closes_only_what_is_forbidden() -> Result<()> {
+    let environment = TestEnvironment::new(&[
         ("PORTCULLIS_MODE", "enforce"),
-        ("PORTCULLIS_SWEEP", "remediate"),
+        ("PORTCULLIS_SWEEP_ACTION", "remediate"),
     ])?;
-    let expected = scene.audit()?;
-    let answer = scene.answer()?;
-    assert_eq!(found(&answer), expected);
+    let expected = environment.audit_findings()?;
+    let response = environment.sweep_response()?;
+    assert_eq!(sweep_findings(&response), expected);
     assert_eq!(
-        (&answer["outcome"], &answer["action"]),
+        (&response["outcome"], &response["action"]),
         (&json!("closed"), &json!("remediate")),
-        "{answer}"
+        "{response}"
     );
-    assert_eq!(scene.rules()?, 3, "the innocent rules stay");
     assert_eq!(
-        scene.subjects()?.len(),
+        environment.count_rules()?,
+        3,
+        "the compliant rules are kept"
+    );
+    assert_eq!(
+        environment.alert_subjects()?.len(),
         4,
-        "one for each group, and the digest"
+        "one alert for each group, and the digest"
     );
-    let again = scene.answer()?;
+    let second = environment.sweep_response()?;
     assert_eq!(
-        (&again["outcome"], &again["counts"]["findings"]),
+        (&second["outcome"], &second["counts"]["findings"]),
         (&json!("clean"), &json!(0))
     );
-    assert_eq!(scene.subjects()?.len(), 4, "nothing found, nothing told");
+    assert_eq!(
+        environment.alert_subjects()?.len(),
+        4,
+        "no findings, no alert"
+    );
     Ok(())
 }
 
 #[test]
-fn a_page_that_fails_fails_the_sweep_and_is_told() -> Result<()> {
-    let scene = Scene::new(&[])?;
-    scene.aws.ec2().fault(
+fn an_unreadable_page_fails_the_sweep_and_is_reported() -> Result<()> {
+    let environment = TestEnvironment::new(&[])?;
+    environment.aws.ec2().fault(
         &Fault::new("DescribeSecurityGroups", "UnauthorizedOperation")
             .status(403)
             .times(9),
     )?;
-    let Invocation::Error(error) = scene.sweep()? else {
-        bail!("a success")
+    let Invocation::Error(error) = environment.invoke_sweep()? else {
+        bail!("the sweep succeeded")
     };
     assert_eq!(error["errorType"], "Portcullis.sweep-unfinished");
     ensure!(
@@ -221,21 +232,21 @@ fn a_page_that_fails_fails_the_sweep_and_is_told() -> Result<()> {
             .is_some_and(|text| text.contains("{\"token\":null}")),
         "{error}"
     );
-    let subjects = scene.subjects()?;
+    let subjects = environment.alert_subjects()?;
     ensure!(
         subjects.len() == 1 && subjects[0].starts_with("SWEEP UNFINISHED"),
         "{subjects:?}"
     );
-    scene.aws.ec2().reset()?;
-    scene.aws.ec2().fault(
+    environment.aws.ec2().reset()?;
+    environment.aws.ec2().fault(
         &Fault::new("DescribeSecurityGroups", "RequestLimitExceeded")
             .status(503)
             .times(2),
     )?;
     assert_eq!(
-        scene.answer()?["outcome"],
+        environment.sweep_response()?["outcome"],
         "would-close",
-        "what is throttled for a moment is done all the same"
+        "short throttling is retried"
     );
     Ok(())
 }

@@ -1,11 +1,13 @@
-//! Keys that were fetched already, and the way to the next ones.
+//! Caches credentials that were already fetched.
 
 use std::sync::{Mutex, PoisonError};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 
-/// Hands out the keys that it was made with, once; the SDK keeps them until they end, and then asks for the next ones.
+/// Provides the credentials it was created with once, and then those of another provider.
+///
+/// The SDK caches the first credentials until they expire, and then asks for the next ones.
 #[derive(Debug)]
 pub(super) struct CachedCredentials {
     cached: Mutex<Option<Credentials>>,
@@ -13,11 +15,18 @@ pub(super) struct CachedCredentials {
 }
 
 impl CachedCredentials {
-    pub(super) fn new(first: Credentials, then: SharedCredentialsProvider) -> Self {
+    pub(super) fn new(cached: Credentials, provider: SharedCredentialsProvider) -> Self {
         Self {
-            cached: Mutex::new(Some(first)),
-            provider: then,
+            cached: Mutex::new(Some(cached)),
+            provider,
         }
+    }
+
+    fn take_cached(&self) -> Option<Credentials> {
+        self.cached
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 }
 
@@ -26,13 +35,8 @@ impl ProvideCredentials for CachedCredentials {
     where
         Self: 'a,
     {
-        match self
-            .cached
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-        {
-            Some(keys) => future::ProvideCredentials::ready(Ok(keys)),
+        match self.take_cached() {
+            Some(credentials) => future::ProvideCredentials::ready(Ok(credentials)),
             None => self.provider.provide_credentials(),
         }
     }
@@ -42,16 +46,17 @@ impl ProvideCredentials for CachedCredentials {
 mod tests {
     use super::*;
 
+    fn credentials(id: &str) -> Credentials {
+        Credentials::new(id, "secret", None, None, "test")
+    }
+
     #[tokio::test]
-    async fn the_first_keys_come_once_and_then_those_of_the_source() {
-        let keys = |id: &str| Credentials::new(id, "secret", None, None, "test");
-        let kept =
-            CachedCredentials::new(keys("first"), SharedCredentialsProvider::new(keys("next")));
+    async fn cached_credentials_are_provided_once() {
+        let provider = SharedCredentialsProvider::new(credentials("next"));
+        let cached = CachedCredentials::new(credentials("first"), provider);
         for expected in ["first", "next", "next"] {
-            assert_eq!(
-                kept.provide_credentials().await.unwrap().access_key_id(),
-                expected
-            );
+            let current = cached.provide_credentials().await.unwrap();
+            assert_eq!(current.access_key_id(), expected);
         }
     }
 }

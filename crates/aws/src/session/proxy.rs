@@ -1,47 +1,48 @@
-//! The proxy of the environment, for HTTPS alone: what speaks plain HTTP is the machine's or the container's own source of
-//! keys, which no proxy may see, or a local stand-in for AWS.
+//! The proxy from the environment, for HTTPS only.
+//!
+//! Plain HTTP is used only for credentials from the instance or container, which must not pass
+//! through a proxy, and for local stubs of AWS.
 
 use aws_smithy_http_client::proxy::ProxyConfig;
 
-use crate::client::ConnectError;
+use crate::config::ConnectError;
 
-/// Where the address of the proxy may stand, the first that is set. So it is with `curl`.
+/// Variables for the proxy address; the first one that is set is used. As in `curl`.
 const PROXY_VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
-/// Whom to reach without it.
+/// Variables for the hosts to reach without the proxy.
 const NO_PROXY_VARIABLES: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
-/// The proxy that the environment names.
+/// The proxy from the environment.
 ///
 /// # Errors
-/// When it is no address.
+/// When its address is invalid.
 pub(super) fn proxy_from_env(
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<ProxyConfig, ConnectError> {
-    let Some((name, url)) = PROXY_VARIABLES
+    let Some((name, address)) = PROXY_VARIABLES
         .iter()
         .find_map(|name| Some((name, env(name)?)))
     else {
         return Ok(ProxyConfig::disabled());
     };
     let proxy =
-        ProxyConfig::https(with_default_scheme(&url)).map_err(|error| ConnectError::Proxy {
+        ProxyConfig::https(with_default_scheme(&address)).map_err(|error| ConnectError::Proxy {
             name: (*name).to_owned(),
             reason: error.to_string(),
         })?;
-    let exceptions = NO_PROXY_VARIABLES.iter().find_map(|name| env(name));
-    Ok(match exceptions {
-        Some(exceptions) => proxy.no_proxy(exceptions),
+    Ok(match NO_PROXY_VARIABLES.iter().find_map(|name| env(name)) {
+        Some(hosts) => proxy.no_proxy(hosts),
         None => proxy,
     })
 }
 
-/// `proxy.example.com:3128` is an address, too.
-fn with_default_scheme(url: &str) -> String {
-    if url.contains("://") {
-        url.to_owned()
+/// An address without a scheme is valid too: `proxy.example.com:3128`.
+fn with_default_scheme(address: &str) -> String {
+    if address.contains("://") {
+        address.to_owned()
     } else {
-        format!("http://{url}")
+        format!("http://{address}")
     }
 }
 
@@ -62,32 +63,23 @@ mod tests {
     }
 
     #[test]
-    fn only_the_proxy_for_https_counts() {
-        let none = proxy(&[]).unwrap();
-        assert_eq!(
-            proxy(&[("HTTP_PROXY", "http://proxy.example.com:1")]).unwrap(),
-            none
-        );
+    fn only_a_proxy_for_https_is_used() {
+        let disabled = proxy(&[]).unwrap();
+        let http_only = proxy(&[("HTTP_PROXY", "http://proxy.example.com:1")]);
+        assert_eq!(http_only.unwrap(), disabled);
         for name in PROXY_VARIABLES {
-            let said = proxy(&[
-                (name, "proxy.example.com:3128"),
-                ("no_proxy", "example.org"),
-            ])
-            .unwrap();
-            assert_ne!(said, none);
-            assert!(
-                said.contains("proxy.example.com:3128") && said.contains("example.org"),
-                "{said}"
-            );
+            let address = (name, "proxy.example.com:3128");
+            let enabled = proxy(&[address, ("no_proxy", "example.org")]).unwrap();
+            assert_ne!(enabled, disabled);
+            assert!(enabled.contains("proxy.example.com:3128"), "{enabled}");
+            assert!(enabled.contains("example.org"), "{enabled}");
         }
     }
 
     #[test]
-    fn an_address_that_is_none_is_named() {
+    fn an_invalid_address_is_an_error_with_the_variable() {
         let error = proxy(&[("HTTPS_PROXY", "http://[")]).unwrap_err();
-        assert!(
-            error.starts_with("HTTPS_PROXY is no address of a proxy: "),
-            "{error}"
-        );
+        let expected = "HTTPS_PROXY is not a valid proxy address: ";
+        assert!(error.starts_with(expected), "{error}");
     }
 }

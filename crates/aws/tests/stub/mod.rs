@@ -1,4 +1,5 @@
-//! A stand-in for EC2, SNS and SSM on a real socket: canned answers by action, in order, and a record of what was asked.
+//! A stub of EC2, SNS and SSM on a real socket: it returns prepared responses per action, in order,
+//! and records the requests.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
@@ -8,48 +9,48 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// What happens to one request.
+/// How the stub replies to a request.
 #[derive(Debug, Clone)]
 pub(crate) enum Reply {
-    /// An answer with this status and body.
-    Answer(u16, String),
-    /// An answer, once a request of this action has been seen too.
+    /// A response with this status and body.
+    Response(u16, String),
+    /// A response, once a request of this action has been received too.
     After(&'static str, String),
-    /// An answer after a while.
-    Slow(Duration, String),
-    /// An answer, and then the server closes the connection without a word, as after an idle time.
-    ThenGone(String),
-    /// The connection is closed instead of an answer.
-    Gone,
-    /// Half an answer, then the connection is closed.
-    Half,
-    /// Nothing, for longer than anybody waits.
-    Silence,
-    /// Whatever this says.
-    Judge(fn(&Request) -> Reply),
+    /// A response after this delay.
+    Delayed(Duration, String),
+    /// A response, after which the server closes the connection, as after an idle timeout.
+    ThenClose(String),
+    /// The connection is closed without a response.
+    Close,
+    /// Half a response, then the connection is closed.
+    Truncated,
+    /// No response, for longer than any client waits.
+    Hang,
+    /// The reply that this function chooses.
+    Dynamic(fn(&Request) -> Reply),
 }
 
-/// One request as it came.
+/// A received request.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
-    /// The connection it came over, counted from 0.
+    /// The number of the connection, starting at 0.
     pub(crate) connection: usize,
     /// Header lines.
     pub(crate) head: String,
-    /// The body as it came.
+    /// The raw body.
     pub(crate) body: String,
-    /// The decoded form. SSM speaks JSON: of its requests only `Action` is here.
+    /// The decoded form. SSM uses JSON, so its requests have only `Action` here.
     pub(crate) form: BTreeMap<String, String>,
 }
 
 impl Request {
-    /// A value of the form; empty when it is not there.
-    pub(crate) fn get(&self, name: &str) -> &str {
+    /// A form value; empty when it is missing.
+    pub(crate) fn form_value(&self, name: &str) -> &str {
         self.form.get(name).map_or("", String::as_str)
     }
 
-    /// The fields that begin so, as `rest=value`.
-    pub(crate) fn below(&self, prefix: &str) -> Vec<String> {
+    /// The form fields with this prefix, as `rest=value`.
+    pub(crate) fn fields_with_prefix(&self, prefix: &str) -> Vec<String> {
         let fields = self.form.iter();
         fields
             .filter_map(|(name, value)| Some(format!("{}={value}", name.strip_prefix(prefix)?)))
@@ -60,9 +61,17 @@ impl Request {
 #[derive(Debug, Default)]
 struct State {
     replies: BTreeMap<String, VecDeque<Reply>>,
-    seen: Vec<Request>,
-    running: usize,
-    most: usize,
+    requests: Vec<Request>,
+    active: usize,
+    max_active: usize,
+}
+
+impl State {
+    fn has_request(&self, action: &str) -> bool {
+        self.requests
+            .iter()
+            .any(|request| request.form_value("Action") == action)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -71,16 +80,16 @@ struct Shared {
     changed: Condvar,
 }
 
-/// The server. Its thread lives as long as the test's process.
+/// The server. Its threads run until the test process exits.
 #[derive(Debug)]
 pub(crate) struct Stub {
     shared: Arc<Shared>,
-    /// Where it listens.
+    /// The URL it listens on.
     pub(crate) url: String,
 }
 
 impl Stub {
-    /// Starts with these answers. The last one of an action is given again and again.
+    /// Starts the server with these replies. The last reply for an action is repeated.
     pub(crate) fn start<const N: usize>(replies: [(&str, Reply); N]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -89,18 +98,18 @@ impl Stub {
         thread::spawn(move || {
             for (connection, stream) in listener.incoming().enumerate() {
                 let shared = Arc::clone(&served);
-                thread::spawn(move || serve(&shared, connection, stream.unwrap()));
+                thread::spawn(move || serve_connection(&shared, connection, stream.unwrap()));
             }
         });
         let stub = Self { shared, url };
         for (action, reply) in replies {
-            stub.add(action, reply);
+            stub.add_reply(action, reply);
         }
         stub
     }
 
-    /// One more answer.
-    pub(crate) fn add(&self, action: &str, reply: Reply) {
+    /// Adds a reply.
+    pub(crate) fn add_reply(&self, action: &str, reply: Reply) {
         let mut state = self.shared.state.lock().unwrap();
         let queue = state.replies.entry(action.to_owned()).or_default();
         queue.push_back(reply);
@@ -108,99 +117,93 @@ impl Stub {
 
     /// All requests so far.
     pub(crate) fn requests(&self) -> Vec<Request> {
-        self.shared.state.lock().unwrap().seen.clone()
+        self.shared.state.lock().unwrap().requests.clone()
     }
 
-    /// The requests of one action.
-    pub(crate) fn of(&self, action: &str) -> Vec<Request> {
+    /// The requests with this action.
+    pub(crate) fn requests_for(&self, action: &str) -> Vec<Request> {
         let requests = self.requests().into_iter();
         requests
-            .filter(|request| request.get("Action") == action)
+            .filter(|request| request.form_value("Action") == action)
             .collect()
     }
 
-    /// The most requests that were being answered at the same time.
-    pub(crate) fn most_at_once(&self) -> usize {
-        self.shared.state.lock().unwrap().most
+    /// The highest number of requests that were active at the same time.
+    pub(crate) fn max_concurrency(&self) -> usize {
+        self.shared.state.lock().unwrap().max_active
     }
 }
 
-fn serve(shared: &Shared, connection: usize, stream: TcpStream) {
+fn serve_connection(shared: &Shared, connection: usize, stream: TcpStream) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut stream = stream;
-    while let Some(mut request) = read(&mut reader) {
+    while let Some(mut request) = read_request(&mut reader) {
         request.connection = connection;
-        let reply = take(shared, request);
-        let stays = answer(shared, &mut stream, reply);
-        shared.state.lock().unwrap().running -= 1;
-        if !stays {
+        let reply = next_reply(shared, request);
+        let keep_open = send_reply(shared, &mut stream, reply);
+        shared.state.lock().unwrap().active -= 1;
+        if !keep_open {
             return;
         }
     }
 }
 
-fn take(shared: &Shared, request: Request) -> Reply {
+fn next_reply(shared: &Shared, request: Request) -> Reply {
     let mut state = shared.state.lock().unwrap();
-    let queue = state.replies.get_mut(request.get("Action"));
+    let queue = state.replies.get_mut(request.form_value("Action"));
     let reply = match queue {
         Some(queue) if queue.len() > 1 => queue.pop_front(),
         Some(queue) => queue.front().cloned(),
         None => None,
     };
     let reply = match reply {
-        Some(Reply::Judge(judge)) => Some(judge(&request)),
+        Some(Reply::Dynamic(choose)) => Some(choose(&request)),
         other => other,
     };
-    state.seen.push(request);
-    state.running += 1;
-    state.most = state.most.max(state.running);
+    state.requests.push(request);
+    state.active += 1;
+    state.max_active = state.max_active.max(state.active);
     shared.changed.notify_all();
-    reply.unwrap_or_else(|| Reply::Answer(400, error("NothingPrepared", "no such answer")))
+    reply.unwrap_or_else(|| Reply::Response(400, error_body("NoReply", "no reply is prepared")))
 }
 
-/// Answers; says whether the connection stays open.
-fn answer(shared: &Shared, stream: &mut TcpStream, reply: Reply) -> bool {
+/// Sends the reply. Returns whether the connection stays open.
+fn send_reply(shared: &Shared, stream: &mut TcpStream, reply: Reply) -> bool {
     match reply {
-        Reply::Answer(status, body) => send(stream, status, &body),
+        Reply::Response(status, body) => send_response(stream, status, &body),
         Reply::After(action, body) => {
             let state = shared.state.lock().unwrap();
-            let is_alone = |state: &mut State| {
-                !state
-                    .seen
-                    .iter()
-                    .any(|request| request.get("Action") == action)
-            };
-            let limit = Duration::from_secs(3);
-            drop(
+            let waited =
                 shared
                     .changed
-                    .wait_timeout_while(state, limit, is_alone)
-                    .unwrap(),
-            );
-            send(stream, 200, &body)
+                    .wait_timeout_while(state, Duration::from_secs(3), |state| {
+                        !state.has_request(action)
+                    });
+            drop(waited.unwrap());
+            send_response(stream, 200, &body)
         }
-        Reply::Slow(time, body) => {
-            thread::sleep(time);
-            send(stream, 200, &body)
+        Reply::Delayed(delay, body) => {
+            thread::sleep(delay);
+            send_response(stream, 200, &body)
         }
-        Reply::ThenGone(body) => {
-            send(stream, 200, &body);
+        Reply::ThenClose(body) => {
+            send_response(stream, 200, &body);
             false
         }
-        Reply::Gone | Reply::Judge(_) => false,
-        Reply::Half => {
-            let half = "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n<Describe";
-            stream.write_all(half.as_bytes()).unwrap();
+        Reply::Close | Reply::Dynamic(_) => false,
+        Reply::Truncated => {
+            let start = "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n<Describe";
+            stream.write_all(start.as_bytes()).unwrap();
             false
         }
-        Reply::Silence => {
+        Reply::Hang => {
             thread::sleep(Duration::from_secs(30));
             false
         }
     }
 }
 
-fn send(stream: &mut TcpStream, status: u16, body: &str) -> bool {
+fn send_response(stream: &mut TcpStream, status: u16, body: &str) -> bool {
     let mut text = format!("HTTP/1.1 {status} Whatever\r\nx-amzn-requestid: r-42\r\n");
     write!(
         text,
@@ -211,7 +214,7 @@ fn send(stream: &mut TcpStream, status: u16, body: &str) -> bool {
     stream.write_all(text.as_bytes()).is_ok()
 }
 
-fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
+fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if reader.read_line(&mut head).ok()? == 0 {
@@ -226,7 +229,7 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     let body = String::from_utf8(body).unwrap();
-    let mut form = form(&body);
+    let mut form = decode_form(&body);
     let target = head
         .lines()
         .find_map(|line| line.strip_prefix("x-amz-target: AmazonSSM."));
@@ -239,14 +242,14 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     })
 }
 
-fn form(body: &str) -> BTreeMap<String, String> {
+fn decode_form(body: &str) -> BTreeMap<String, String> {
     body.split('&')
         .filter_map(|pair| pair.split_once('='))
-        .map(|(name, value)| (decode(name), decode(value)))
+        .map(|(name, value)| (percent_decode(name), percent_decode(value)))
         .collect()
 }
 
-fn decode(text: &str) -> String {
+fn percent_decode(text: &str) -> String {
     let mut bytes = text.bytes();
     let mut decoded = Vec::new();
     while let Some(byte) = bytes.next() {
@@ -262,25 +265,25 @@ fn decode(text: &str) -> String {
     String::from_utf8(decoded).unwrap()
 }
 
-/// An answer of EC2 with this inside.
-pub(crate) fn ok(action: &str, inside: &str) -> Reply {
-    Reply::Answer(200, xml(action, inside))
+/// A successful EC2 response with this content.
+pub(crate) fn ec2_response(action: &str, content: &str) -> Reply {
+    Reply::Response(200, ec2_body(action, content))
 }
 
-/// The body of an answer of EC2.
-pub(crate) fn xml(action: &str, inside: &str) -> String {
+/// The body of an EC2 response.
+pub(crate) fn ec2_body(action: &str, content: &str) -> String {
     format!(
         "<{action}Response xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\">\
-         <requestId>r-42</requestId>{inside}</{action}Response>"
+         <requestId>r-42</requestId>{content}</{action}Response>"
     )
 }
 
-/// A refusal of EC2.
-pub(crate) fn refused(status: u16, code: &str) -> Reply {
-    Reply::Answer(status, error(code, "so it is"))
+/// An EC2 error response.
+pub(crate) fn ec2_error(status: u16, code: &str) -> Reply {
+    Reply::Response(status, error_body(code, "details"))
 }
 
-fn error(code: &str, message: &str) -> String {
+fn error_body(code: &str, message: &str) -> String {
     format!(
         "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>\
          <RequestID>r-42</RequestID></Response>"

@@ -1,64 +1,67 @@
-//! What a group is attached to.
+//! Reading what a group is attached to.
 
 use portcullis_remediation::{ErrorKind, GroupReader as _, ServiceError};
 use portcullis_rules::SecurityGroup;
 use portcullis_rules::plan::Attachments;
 
-use crate::stub::{Reply, Stub, ok, refused};
-use crate::{ID, aws};
+use crate::stub::{Reply, Stub, ec2_error, ec2_response};
+use crate::{GROUP_ID, aws};
 
 const INTERFACES: &str = "DescribeNetworkInterfaces";
 
-/// A web server's own interface.
-const PLAIN: &str = "<interfaceType>interface</interfaceType><requesterManaged>false</requesterManaged>\
-                     <attachment><instanceOwnerId>123456789012</instanceOwnerId></attachment>";
-/// As an Application Load Balancer has it.
-const ALB: &str = "<interfaceType>interface</interfaceType><requesterManaged>true</requesterManaged>\
-                   <requesterId>amazon-elb</requesterId><description>ELB app/shop/0123456789abcdef</description>\
-                   <attachment><instanceOwnerId>amazon-elb</instanceOwnerId></attachment>";
-/// As a Network Load Balancer has it.
-const NLB: &str =
-    "<interfaceType>network_load_balancer</interfaceType><requesterManaged>true</requesterManaged>";
-/// As a database of RDS has it, with a group of the customer's.
-const RDS: &str = "<interfaceType>interface</interfaceType><requesterManaged>true</requesterManaged>\
-                   <requesterId>amazon-rds</requesterId><description>RDSNetworkInterface</description>";
+/// The interface of an instance.
+const INSTANCE: &str = "<interfaceType>interface</interfaceType>\
+    <requesterManaged>false</requesterManaged>\
+    <attachment><instanceOwnerId>123456789012</instanceOwnerId></attachment>";
+/// The interface of an Application Load Balancer.
+const ALB: &str = "<interfaceType>interface</interfaceType>\
+    <requesterManaged>true</requesterManaged><requesterId>amazon-elb</requesterId>\
+    <description>ELB app/shop/0123456789abcdef</description>\
+    <attachment><instanceOwnerId>amazon-elb</instanceOwnerId></attachment>";
+/// The interface of a Network Load Balancer.
+const NLB: &str = "<interfaceType>network_load_balancer</interfaceType>\
+    <requesterManaged>true</requesterManaged>";
+/// The interface of an RDS database, with a group that the customer created.
+const RDS: &str = "<interfaceType>interface</interfaceType>\
+    <requesterManaged>true</requesterManaged><requesterId>amazon-rds</requesterId>\
+    <description>RDSNetworkInterface</description>";
 
-fn interfaces(items: &[&str], next: &str) -> Reply {
+fn interfaces_response(items: &[&str], next: &str) -> Reply {
     let items: Vec<_> = items
         .iter()
         .map(|item| format!("<item>{item}</item>"))
         .collect();
     let items = items.join("");
-    ok(
+    ec2_response(
         INTERFACES,
         &format!("<networkInterfaceSet>{items}</networkInterfaceSet><nextToken>{next}</nextToken>"),
     )
 }
 
-fn group(name: &str) -> SecurityGroup {
+fn group_named(name: &str) -> SecurityGroup {
     SecurityGroup {
-        id: ID.to_owned(),
+        id: GROUP_ID.to_owned(),
         name: Some(name.to_owned()),
         ..SecurityGroup::default()
     }
 }
 
-async fn attachments(stub: &Stub, group: &SecurityGroup) -> Result<Attachments, ServiceError> {
+async fn read_attachments(stub: &Stub, group: &SecurityGroup) -> Result<Attachments, ServiceError> {
     aws(stub).group_reader().read_attachments(group).await
 }
 
 #[tokio::test]
-async fn a_load_balancer_is_found_among_the_interfaces_of_the_group() {
+async fn a_load_balancer_is_found_by_the_interfaces_of_the_group() {
     for (items, load_balancer) in [
         (&[][..], false),
-        (&[PLAIN], false),
+        (&[INSTANCE], false),
         (&[RDS], false),
         (&[ALB], true),
         (&[NLB], true),
-        (&[PLAIN, RDS, ALB], true),
+        (&[INSTANCE, RDS, ALB], true),
     ] {
-        let stub = Stub::start([(INTERFACES, interfaces(items, ""))]);
-        let found = attachments(&stub, &group("web")).await;
+        let stub = Stub::start([(INTERFACES, interfaces_response(items, ""))]);
+        let found = read_attachments(&stub, &group_named("web")).await;
         assert_eq!(
             found,
             Ok(Attachments {
@@ -67,54 +70,64 @@ async fn a_load_balancer_is_found_among_the_interfaces_of_the_group() {
             }),
             "{items:?}"
         );
-        let requests = stub.of(INTERFACES);
-        assert_eq!(requests[0].get("Filter.1.Name"), "group-id");
-        assert_eq!(requests[0].get("Filter.1.Value.1"), ID);
-        assert_eq!(requests[0].get("MaxResults"), "1000");
+        let requests = stub.requests_for(INTERFACES);
+        assert_eq!(requests[0].form_value("Filter.1.Name"), "group-id");
+        assert_eq!(requests[0].form_value("Filter.1.Value.1"), GROUP_ID);
+        assert_eq!(requests[0].form_value("MaxResults"), "1000");
     }
 }
 
 #[tokio::test]
-async fn all_pages_are_looked_at() {
+async fn all_pages_of_interfaces_are_read() {
     let stub = Stub::start([
-        (INTERFACES, interfaces(&[PLAIN], "more")),
-        (INTERFACES, interfaces(&[NLB], "")),
+        (INTERFACES, interfaces_response(&[INSTANCE], "more")),
+        (INTERFACES, interfaces_response(&[NLB], "")),
     ]);
     assert!(
-        attachments(&stub, &group("web"))
+        read_attachments(&stub, &group_named("web"))
             .await
             .unwrap()
             .load_balancer
     );
-    assert_eq!(stub.of(INTERFACES)[1].get("NextToken"), "more");
+    assert_eq!(
+        stub.requests_for(INTERFACES)[1].form_value("NextToken"),
+        "more"
+    );
 }
 
 #[tokio::test]
-async fn a_group_that_a_service_made_says_so_itself() {
-    let stub = Stub::start([(INTERFACES, interfaces(&[], ""))]);
+async fn a_service_managed_group_is_found_by_its_name_or_tags() {
+    let stub = Stub::start([(INTERFACES, interfaces_response(&[], ""))]);
     assert!(
-        attachments(&stub, &group("ElasticMapReduce-master"))
+        read_attachments(&stub, &group_named("ElasticMapReduce-master"))
             .await
             .unwrap()
             .service_managed
     );
-    let mut tagged = group("web");
+    let mut tagged = group_named("web");
     tagged
         .tags
         .insert("aws:eks:cluster-name".to_owned(), "shop".to_owned());
-    assert!(attachments(&stub, &tagged).await.unwrap().service_managed);
+    assert!(
+        read_attachments(&stub, &tagged)
+            .await
+            .unwrap()
+            .service_managed
+    );
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_never_nothing() {
+async fn unreadable_interfaces_are_an_error() {
     for (reply, kind) in [
-        (refused(403, "UnauthorizedOperation"), ErrorKind::Denied),
-        (refused(503, "RequestLimitExceeded"), ErrorKind::Throttled),
-        (Reply::Gone, ErrorKind::NoAnswer),
-        (interfaces(&[PLAIN], "again"), ErrorKind::Other),
+        (ec2_error(403, "UnauthorizedOperation"), ErrorKind::Denied),
+        (ec2_error(503, "RequestLimitExceeded"), ErrorKind::Throttled),
+        (Reply::Close, ErrorKind::NoAnswer),
+        (interfaces_response(&[INSTANCE], "again"), ErrorKind::Other),
     ] {
         let stub = Stub::start([(INTERFACES, reply.clone())]);
-        let error = attachments(&stub, &group("web")).await.unwrap_err();
+        let error = read_attachments(&stub, &group_named("web"))
+            .await
+            .unwrap_err();
         assert_eq!(
             (error.operation, error.kind),
             (INTERFACES, kind),

@@ -1,4 +1,4 @@
-//! Adding rules.
+//! Authorizing rules.
 
 use portcullis_remediation::services::AuthorizeResults;
 use portcullis_remediation::{AuthorizeIngress as _, ErrorKind};
@@ -6,8 +6,8 @@ use portcullis_rules::group::Ec2Ports;
 use portcullis_rules::source::GroupSource;
 use portcullis_rules::{IngressRule, Source};
 
-use crate::stub::{Reply, Request, Stub, ok, refused};
-use crate::{ID, aws, kinds};
+use crate::stub::{Reply, Request, Stub, ec2_error, ec2_response};
+use crate::{GROUP_ID, aws, error_kinds};
 
 const AUTHORIZE: &str = "AuthorizeSecurityGroupIngress";
 
@@ -19,12 +19,12 @@ fn rule(protocol: &str, from: i32, to: i32, source: Source) -> IngressRule {
     IngressRule::new(protocol.parse().unwrap(), ports, source).unwrap()
 }
 
-fn world(port: i32) -> IngressRule {
+fn open_rule(port: i32) -> IngressRule {
     rule("tcp", port, port, Source::from_cidr("0.0.0.0/0").unwrap())
 }
 
-fn tagged(port: i32, tags: &[(&str, &str)]) -> IngressRule {
-    let mut rule = world(port);
+fn tagged_rule(port: i32, tags: &[(&str, &str)]) -> IngressRule {
+    let mut rule = open_rule(port);
     rule.tags = tags
         .iter()
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
@@ -33,30 +33,36 @@ fn tagged(port: i32, tags: &[(&str, &str)]) -> IngressRule {
 }
 
 async fn authorize(stub: &Stub, rules: &[IngressRule]) -> AuthorizeResults {
-    let authorized = aws(stub).ingress_editor().authorize_rules(ID, rules).await;
-    assert_eq!(authorized.len(), rules.len(), "an outcome for each box");
-    authorized
+    let results = aws(stub)
+        .ingress_editor()
+        .authorize_rules(GROUP_ID, rules)
+        .await;
+    assert_eq!(results.len(), rules.len(), "one result for each rule");
+    results
 }
 
-fn done() -> Reply {
-    ok(AUTHORIZE, "<return>true</return>")
+fn authorize_response() -> Reply {
+    ec2_response(AUTHORIZE, "<return>true</return>")
 }
 
-/// The ports of each call, in the order of the calls' first ports.
-fn ports(stub: &Stub) -> Vec<Vec<String>> {
-    let from = |request: &Request| {
-        let fields = request.below("IpPermissions.").into_iter();
-        fields
-            .filter_map(|field| Some(field.split_once(".FromPort=")?.1.to_owned()))
-            .collect()
-    };
-    let mut calls: Vec<Vec<String>> = stub.of(AUTHORIZE).iter().map(from).collect();
+fn ports_of_call(request: &Request) -> Vec<String> {
+    request
+        .fields_with_prefix("IpPermissions.")
+        .into_iter()
+        .filter_map(|field| Some(field.split_once(".FromPort=")?.1.to_owned()))
+        .collect()
+}
+
+/// The ports of each call, sorted.
+fn ports_by_call(stub: &Stub) -> Vec<Vec<String>> {
+    let requests = stub.requests_for(AUTHORIZE);
+    let mut calls: Vec<Vec<String>> = requests.iter().map(ports_of_call).collect();
     calls.sort();
     calls
 }
 
 #[tokio::test]
-async fn all_boxes_come_in_one_call_with_their_descriptions() {
+async fn all_rules_are_authorized_in_one_call_with_their_descriptions() {
     let peer = GroupSource {
         group_id: "sg-2".to_owned(),
         owner_id: Some("210987654321".to_owned()),
@@ -66,19 +72,19 @@ async fn all_boxes_come_in_one_call_with_their_descriptions() {
         rule("udp", 53, 54, Source::from_cidr("2001:db8::/32").unwrap()),
         rule("-1", -1, -1, Source::PrefixList("pl-1".to_owned())),
         rule("icmp", 8, -1, Source::Group(peer)),
-        world(443),
+        open_rule(443),
     ];
     for (number, rule) in rules.iter_mut().take(4).enumerate() {
         rule.id = Some("sgr-1".to_owned());
         rule.description = Some(format!("kept {number}"));
     }
-    let stub = Stub::start([(AUTHORIZE, done())]);
-    assert_eq!(kinds(&authorize(&stub, &rules).await), [None; 5]);
+    let stub = Stub::start([(AUTHORIZE, authorize_response())]);
+    assert_eq!(error_kinds(&authorize(&stub, &rules).await), [None; 5]);
     let requests = stub.requests();
     assert_eq!(requests.len(), 1);
-    assert_eq!(requests[0].get("GroupId"), ID);
+    assert_eq!(requests[0].form_value("GroupId"), GROUP_ID);
     assert_eq!(
-        requests[0].below("IpPermissions."),
+        requests[0].fields_with_prefix("IpPermissions."),
         [
             "1.FromPort=80",
             "1.IpProtocol=tcp",
@@ -113,35 +119,35 @@ async fn all_boxes_come_in_one_call_with_their_descriptions() {
     assert_eq!(
         others,
         ["Action", "GroupId", "Version"],
-        "without tags nothing is tagged"
+        "rules without tags have no tag specification"
     );
 }
 
 #[tokio::test]
-async fn nothing_to_add_is_no_call() {
+async fn no_rules_need_no_call() {
     let stub = Stub::start([]);
     assert!(authorize(&stub, &[]).await.is_empty());
     assert!(stub.requests().is_empty());
 }
 
 #[tokio::test]
-async fn boxes_with_the_same_tags_come_together() {
+async fn rules_with_the_same_tags_share_a_call() {
     let rules = [
-        tagged(1, &[("team", "shop"), ("ticket", "SEC-1")]),
-        tagged(2, &[]),
-        tagged(3, &[("team", "shop")]),
-        tagged(4, &[("ticket", "SEC-1"), ("team", "shop")]),
+        tagged_rule(1, &[("team", "shop"), ("ticket", "SEC-1")]),
+        tagged_rule(2, &[]),
+        tagged_rule(3, &[("team", "shop")]),
+        tagged_rule(4, &[("ticket", "SEC-1"), ("team", "shop")]),
     ];
-    let stub = Stub::start([(AUTHORIZE, done())]);
-    assert_eq!(kinds(&authorize(&stub, &rules).await), [None; 4]);
-    assert_eq!(ports(&stub), [vec!["1", "4"], vec!["2"], vec!["3"]]);
-    let both = stub
-        .of(AUTHORIZE)
+    let stub = Stub::start([(AUTHORIZE, authorize_response())]);
+    assert_eq!(error_kinds(&authorize(&stub, &rules).await), [None; 4]);
+    assert_eq!(ports_by_call(&stub), [vec!["1", "4"], vec!["2"], vec!["3"]]);
+    let shared = stub
+        .requests_for(AUTHORIZE)
         .into_iter()
-        .find(|request| request.get("IpPermissions.2.FromPort") == "4")
+        .find(|request| request.form_value("IpPermissions.2.FromPort") == "4")
         .unwrap();
     assert_eq!(
-        both.below("TagSpecification."),
+        shared.fields_with_prefix("TagSpecification."),
         [
             "1.ResourceType=security-group-rule",
             "1.Tag.1.Key=team",
@@ -153,89 +159,96 @@ async fn boxes_with_the_same_tags_come_together() {
 }
 
 #[tokio::test]
-async fn tags_that_only_aws_may_set_are_left_out() {
+async fn tags_that_only_aws_can_set_are_left_out() {
     let rules = [
-        tagged(
+        tagged_rule(
             1,
             &[("aws:cloudformation:stack-name", "shop"), ("AWS:x", "")],
         ),
-        tagged(2, &[]),
+        tagged_rule(2, &[]),
     ];
-    let stub = Stub::start([(AUTHORIZE, done())]);
-    assert_eq!(kinds(&authorize(&stub, &rules).await), [None; 2]);
+    let stub = Stub::start([(AUTHORIZE, authorize_response())]);
+    assert_eq!(error_kinds(&authorize(&stub, &rules).await), [None; 2]);
     let requests = stub.requests();
     assert_eq!(requests.len(), 1);
-    assert!(requests[0].below("TagSpecification.").is_empty());
+    assert!(
+        requests[0]
+            .fields_with_prefix("TagSpecification.")
+            .is_empty()
+    );
 }
 
 #[tokio::test]
-async fn many_boxes_come_in_few_calls() {
-    let rules: Vec<_> = (1..=201).map(world).collect();
-    let stub = Stub::start([(AUTHORIZE, done())]);
+async fn many_rules_are_authorized_in_few_calls() {
+    let rules: Vec<_> = (1..=201).map(open_rule).collect();
+    let stub = Stub::start([(AUTHORIZE, authorize_response())]);
     assert!(authorize(&stub, &rules).await.iter().all(Result::is_ok));
-    let mut sizes: Vec<_> = ports(&stub).iter().map(Vec::len).collect();
+    let mut sizes: Vec<_> = ports_by_call(&stub).iter().map(Vec::len).collect();
     sizes.sort_unstable();
     assert_eq!(sizes, [1, 200]);
 }
 
 #[tokio::test]
-async fn a_box_that_is_there_already_is_a_success() {
-    let stub = Stub::start([(AUTHORIZE, refused(400, "InvalidPermission.Duplicate"))]);
-    assert_eq!(kinds(&authorize(&stub, &[world(80)]).await), [None]);
+async fn a_rule_that_already_exists_is_a_success() {
+    let stub = Stub::start([(AUTHORIZE, ec2_error(400, "InvalidPermission.Duplicate"))]);
+    assert_eq!(
+        error_kinds(&authorize(&stub, &[open_rule(80)]).await),
+        [None]
+    );
     assert_eq!(stub.requests().len(), 1);
 }
 
-/// Refuses every call with port 23 in it.
-fn refuse_telnet(request: &Request, code: &str) -> Reply {
-    let fields = request.below("IpPermissions.");
+/// Rejects every call that contains port 23.
+fn reject_port_23(request: &Request, code: &str) -> Reply {
+    let fields = request.fields_with_prefix("IpPermissions.");
     if fields.iter().any(|field| field.ends_with("FromPort=23")) {
-        refused(400, code)
+        ec2_error(400, code)
     } else {
-        done()
+        authorize_response()
     }
 }
 
 #[tokio::test]
-async fn one_box_that_is_there_already_does_not_keep_the_others_from_coming() {
+async fn an_existing_rule_does_not_prevent_other_additions() {
     let stub = Stub::start([(
         AUTHORIZE,
-        Reply::Judge(|request| refuse_telnet(request, "InvalidPermission.Duplicate")),
+        Reply::Dynamic(|request| reject_port_23(request, "InvalidPermission.Duplicate")),
     )]);
     let rules = [
-        tagged(22, &[("team", "shop")]),
-        tagged(23, &[("team", "shop")]),
+        tagged_rule(22, &[("team", "shop")]),
+        tagged_rule(23, &[("team", "shop")]),
     ];
-    assert_eq!(kinds(&authorize(&stub, &rules).await), [None; 2]);
-    let requests = stub.of(AUTHORIZE);
+    assert_eq!(error_kinds(&authorize(&stub, &rules).await), [None; 2]);
+    let requests = stub.requests_for(AUTHORIZE);
     assert_eq!(requests.len(), 3, "both together, then each alone");
     assert!(
         requests
             .iter()
-            .all(|request| request.get("TagSpecification.1.Tag.1.Value") == "shop")
+            .all(|request| request.form_value("TagSpecification.1.Tag.1.Value") == "shop")
     );
 }
 
 #[tokio::test]
-async fn one_box_that_ec2_will_not_have_does_not_keep_the_others_from_coming() {
+async fn a_rejected_rule_does_not_prevent_other_additions() {
     for reply in [
-        Reply::Judge(|request| refuse_telnet(request, "RulesPerSecurityGroupLimitExceeded")),
-        Reply::Judge(|request| refuse_telnet(request, "InvalidParameterValue")),
+        Reply::Dynamic(|request| reject_port_23(request, "RulesPerSecurityGroupLimitExceeded")),
+        Reply::Dynamic(|request| reject_port_23(request, "InvalidParameterValue")),
     ] {
         let stub = Stub::start([(AUTHORIZE, reply)]);
-        let authorized = authorize(&stub, &[world(22), world(23), world(24)]).await;
-        assert_eq!(kinds(&authorized), [None, Some(ErrorKind::Other), None]);
+        let results = authorize(&stub, &[open_rule(22), open_rule(23), open_rule(24)]).await;
+        assert_eq!(error_kinds(&results), [None, Some(ErrorKind::Other), None]);
         assert_eq!(stub.requests().len(), 4);
     }
 }
 
 #[tokio::test]
-async fn the_quota_is_named() {
+async fn an_exceeded_quota_is_in_the_error_message() {
     let stub = Stub::start([(
         AUTHORIZE,
-        refused(400, "RulesPerSecurityGroupLimitExceeded"),
+        ec2_error(400, "RulesPerSecurityGroupLimitExceeded"),
     )]);
-    let authorized = authorize(&stub, &[world(22)]).await;
-    let error = authorized[0].as_ref().unwrap_err();
+    let results = authorize(&stub, &[open_rule(22)]).await;
+    let error = results[0].as_ref().unwrap_err();
     assert_eq!((error.operation, error.kind), (AUTHORIZE, ErrorKind::Other));
     assert!(
         error.message.contains("RulesPerSecurityGroupLimitExceeded"),
@@ -244,83 +257,94 @@ async fn the_quota_is_named() {
 }
 
 #[tokio::test]
-async fn a_deleted_source_group_does_not_keep_the_others_from_coming() {
+async fn a_deleted_source_group_does_not_prevent_other_additions() {
     let stub = Stub::start([(
         AUTHORIZE,
-        Reply::Judge(|request| refuse_telnet(request, "InvalidGroup.NotFound")),
+        Reply::Dynamic(|request| reject_port_23(request, "InvalidGroup.NotFound")),
     )]);
     let rules = [
-        world(22),
+        open_rule(22),
         rule("tcp", 23, 23, Source::from_group_id("sg-gone")),
     ];
     assert_eq!(
-        kinds(&authorize(&stub, &rules).await),
+        error_kinds(&authorize(&stub, &rules).await),
         [None, Some(ErrorKind::GroupNotFound)]
     );
 }
 
 #[tokio::test]
-async fn what_would_fail_for_each_box_is_not_tried_for_each() {
+async fn errors_that_every_rule_would_get_are_not_retried_rule_by_rule() {
     for (reply, kind, calls) in [
-        (refused(403, "UnauthorizedOperation"), ErrorKind::Denied, 1),
         (
-            refused(503, "RequestLimitExceeded"),
+            ec2_error(403, "UnauthorizedOperation"),
+            ErrorKind::Denied,
+            1,
+        ),
+        (
+            ec2_error(503, "RequestLimitExceeded"),
             ErrorKind::Throttled,
             3,
         ),
         (
-            refused(400, "InvalidGroup.NotFound"),
+            ec2_error(400, "InvalidGroup.NotFound"),
             ErrorKind::GroupNotFound,
             1,
         ),
-        (refused(400, "ExpiredToken"), ErrorKind::Other, 1),
-        (refused(500, "InternalError"), ErrorKind::Other, 3),
-        (Reply::Gone, ErrorKind::NoAnswer, 3),
-        (ok(AUTHORIZE, "<return>false</return>"), ErrorKind::Other, 1),
-        (ok(AUTHORIZE, ""), ErrorKind::Other, 1),
+        (ec2_error(400, "ExpiredToken"), ErrorKind::Other, 1),
+        (ec2_error(500, "InternalError"), ErrorKind::Other, 3),
+        (Reply::Close, ErrorKind::NoAnswer, 3),
         (
-            Reply::Answer(200, "<Authorize".to_owned()),
+            ec2_response(AUTHORIZE, "<return>false</return>"),
+            ErrorKind::Other,
+            1,
+        ),
+        (ec2_response(AUTHORIZE, ""), ErrorKind::Other, 1),
+        (
+            Reply::Response(200, "<Authorize".to_owned()),
             ErrorKind::Other,
             1,
         ),
     ] {
         let stub = Stub::start([(AUTHORIZE, reply.clone())]);
-        let authorized = authorize(&stub, &[world(22), world(23)]).await;
-        assert_eq!(kinds(&authorized), [Some(kind); 2], "{reply:?}");
+        let results = authorize(&stub, &[open_rule(22), open_rule(23)]).await;
+        assert_eq!(error_kinds(&results), [Some(kind); 2], "{reply:?}");
         assert_eq!(stub.requests().len(), calls, "{reply:?}");
     }
 }
 
 #[tokio::test]
-async fn a_call_whose_answer_was_lost_is_a_success_when_it_comes_again() {
+async fn a_retry_after_a_lost_response_is_a_success() {
     let stub = Stub::start([
-        (AUTHORIZE, Reply::Gone),
-        (AUTHORIZE, refused(400, "InvalidPermission.Duplicate")),
+        (AUTHORIZE, Reply::Close),
+        (AUTHORIZE, ec2_error(400, "InvalidPermission.Duplicate")),
     ]);
-    assert_eq!(kinds(&authorize(&stub, &[world(80)]).await), [None]);
+    assert_eq!(
+        error_kinds(&authorize(&stub, &[open_rule(80)]).await),
+        [None]
+    );
     assert_eq!(stub.requests().len(), 2);
 }
 
 #[tokio::test]
-async fn outcomes_stand_in_the_order_of_the_boxes() {
-    let refuse = |request: &Request| {
-        let is_shop = request.get("TagSpecification.1.Tag.1.Value") == "shop";
+async fn results_are_in_the_order_of_the_rules() {
+    let reply = |request: &Request| {
+        let is_shop = request.form_value("TagSpecification.1.Tag.1.Value") == "shop";
         if is_shop {
-            refused(403, "UnauthorizedOperation")
+            ec2_error(403, "UnauthorizedOperation")
         } else {
-            done()
+            authorize_response()
         }
     };
-    let stub = Stub::start([(AUTHORIZE, Reply::Judge(refuse))]);
+    let stub = Stub::start([(AUTHORIZE, Reply::Dynamic(reply))]);
     let rules = [
-        tagged(1, &[("team", "shop")]),
-        tagged(2, &[]),
-        tagged(3, &[("team", "shop")]),
-        tagged(4, &[]),
+        tagged_rule(1, &[("team", "shop")]),
+        tagged_rule(2, &[]),
+        tagged_rule(3, &[("team", "shop")]),
+        tagged_rule(4, &[]),
     ];
     let denied = Some(ErrorKind::Denied);
     assert_eq!(
-        kinds(&authorize(&stub, &rules).await),
+        error_kinds(&authorize(&stub, &rules).await),
         [denied, None, denied, None]
     );
 }

@@ -1,17 +1,18 @@
-//! What the environment says. It belongs to a process, so each test runs its half in a child.
+//! Configuration from the environment. It belongs to a process, so each test runs its calls in a
+//! child process.
 
 use std::process::{Command, Output};
 
 use portcullis_aws::Aws;
 use portcullis_remediation::{Alert, AlertPublisher as _, GroupReader as _};
 
-use crate::stub::{Reply, Stub, ok};
+use crate::stub::{Reply, Stub, ec2_response};
 
-/// Tells the child that it is one.
+/// Set in the child process.
 const CHILD: &str = "PORTCULLIS_TEST_CHILD";
 
-/// Runs [`child`] with nothing but these variables.
-fn run(variables: &[(&str, &str)]) -> String {
+/// Runs [`child`] with only these variables, and returns its output.
+fn run_child(variables: &[(&str, &str)]) -> String {
     let Output { stdout, stderr, .. } = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "environment::child", "--nocapture"])
         .env_clear()
@@ -25,7 +26,7 @@ fn run(variables: &[(&str, &str)]) -> String {
     text + &String::from_utf8_lossy(&stderr)
 }
 
-/// The other half: connects, reads, tells, and prints how it went.
+/// The child process: connects, reads, publishes, and prints the results.
 #[tokio::test]
 async fn child() {
     if std::env::var_os(CHILD).is_none() {
@@ -46,29 +47,29 @@ async fn child() {
         report: "r".to_owned(),
         attributes: vec![],
     };
-    let told = aws
+    let published = aws
         .alert_publisher("arn:aws:sns:eu-west-1:1:t")
         .publish(&alert)
         .await;
-    eprintln!("told: {told:?}");
+    eprintln!("published: {published:?}");
 }
 
-fn services() -> (Stub, Stub) {
+fn stubs() -> (Stub, Stub) {
     let sns = "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishResult>\
                <MessageId>m-1</MessageId></PublishResult></PublishResponse>";
     (
         Stub::start([(
             "DescribeSecurityGroups",
-            ok("DescribeSecurityGroups", "<securityGroupInfo/>"),
+            ec2_response("DescribeSecurityGroups", "<securityGroupInfo/>"),
         )]),
-        Stub::start([("Publish", Reply::Answer(200, sns.to_owned()))]),
+        Stub::start([("Publish", Reply::Response(200, sns.to_owned()))]),
     )
 }
 
 #[test]
-fn keys_region_and_endpoints_come_from_the_environment() {
-    let (ec2, sns) = services();
-    let said = run(&[
+fn credentials_region_and_endpoints_come_from_the_environment() {
+    let (ec2, sns) = stubs();
+    let output = run_child(&[
         ("AWS_ACCESS_KEY_ID", "AKIDFROMENV"),
         ("AWS_SECRET_ACCESS_KEY", "secret"),
         ("AWS_SESSION_TOKEN", "session-from-env"),
@@ -76,9 +77,9 @@ fn keys_region_and_endpoints_come_from_the_environment() {
         ("AWS_ENDPOINT_URL_EC2", &ec2.url),
         ("AWS_ENDPOINT_URL", &sns.url),
     ]);
-    assert!(said.contains("region: eu-west-1"), "{said}");
-    assert!(said.contains("read: Ok([])"), "{said}");
-    assert!(said.contains("told: Ok(())"), "{said}");
+    assert!(output.contains("region: eu-west-1"), "{output}");
+    assert!(output.contains("read: Ok([])"), "{output}");
+    assert!(output.contains("published: Ok(())"), "{output}");
     for (stub, service) in [(ec2, "ec2"), (sns, "sns")] {
         let requests = stub.requests();
         assert_eq!(requests.len(), 1);
@@ -93,20 +94,21 @@ fn keys_region_and_endpoints_come_from_the_environment() {
 }
 
 #[test]
-fn keys_and_region_of_a_profile_are_found() {
-    let (ec2, sns) = services();
+fn credentials_and_region_come_from_a_profile() {
+    let (ec2, sns) = stubs();
     let directory = std::env::temp_dir().join(format!("portcullis-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     let profile = directory.join("config");
-    let text = "[default]\nregion = eu-north-1\naws_access_key_id = AKIDOFPROFILE\naws_secret_access_key = secret\n";
+    let text = "[default]\nregion = eu-north-1\n\
+                aws_access_key_id = AKIDOFPROFILE\naws_secret_access_key = secret\n";
     std::fs::write(&profile, text).unwrap();
-    let said = run(&[
+    let output = run_child(&[
         ("AWS_CONFIG_FILE", profile.to_str().unwrap()),
         ("AWS_ENDPOINT_URL_EC2", &ec2.url),
         ("AWS_ENDPOINT_URL_SNS", &sns.url),
     ]);
     std::fs::remove_dir_all(&directory).unwrap();
-    assert!(said.contains("read: Ok([])"), "{said}");
+    assert!(output.contains("read: Ok([])"), "{output}");
     let head = &ec2.requests()[0].head;
     assert!(head.contains("AKIDOFPROFILE/"), "{head}");
     assert!(head.contains("/eu-north-1/ec2/"), "{head}");
@@ -114,38 +116,38 @@ fn keys_and_region_of_a_profile_are_found() {
 
 #[test]
 fn no_region_is_an_error() {
-    // A variable that is set to nothing is not set.
-    let said = run(&[
+    // An empty variable counts as unset.
+    let output = run_child(&[
         ("AWS_ACCESS_KEY_ID", "a"),
         ("AWS_SECRET_ACCESS_KEY", "b"),
         ("AWS_REGION", ""),
         ("AWS_CA_BUNDLE", ""),
     ]);
-    assert!(said.contains("connect: no AWS region"), "{said}");
+    assert!(output.contains("connect: no AWS region"), "{output}");
 }
 
 #[test]
-fn no_credentials_is_an_error_of_the_call() {
-    let (ec2, _) = services();
-    let said = run(&[("AWS_REGION", "eu-west-1"), ("AWS_ENDPOINT_URL", &ec2.url)]);
+fn missing_credentials_are_an_error_of_the_call() {
+    let (ec2, _) = stubs();
+    let output = run_child(&[("AWS_REGION", "eu-west-1"), ("AWS_ENDPOINT_URL", &ec2.url)]);
     assert!(
-        said.contains("kind: Other"),
-        "the call did not happen: {said}"
+        output.contains("kind: Other"),
+        "the call was not sent: {output}"
     );
-    assert!(!said.contains("NoAnswer"), "{said}");
-    assert!(said.contains("no credentials found in chain"), "{said}");
-    assert!(said.contains("told: Err("), "{said}");
+    assert!(!output.contains("NoAnswer"), "{output}");
+    assert!(output.contains("no credentials found in chain"), "{output}");
+    assert!(output.contains("published: Err("), "{output}");
     assert!(ec2.requests().is_empty());
 }
 
 #[test]
-fn a_missing_bundle_is_an_error() {
-    let said = run(&[
+fn a_missing_ca_bundle_is_an_error() {
+    let output = run_child(&[
         ("AWS_REGION", "eu-west-1"),
         ("AWS_CA_BUNDLE", "/no/such.pem"),
     ]);
     assert!(
-        said.contains("connect: AWS_CA_BUNDLE names `/no/such.pem`"),
-        "{said}"
+        output.contains("connect: cannot use the CA bundle `/no/such.pem`"),
+        "{output}"
     );
 }

@@ -1,4 +1,5 @@
-//! The adapters against a server on a real socket: what is sent byte for byte, and what becomes of every answer.
+//! The AWS services against a stub on a real socket: the exact requests, and the result of every
+//! response.
 
 #![expect(
     clippy::arithmetic_side_effects,
@@ -15,10 +16,10 @@ mod environment;
 mod failures;
 mod list;
 mod parameter;
+mod publish;
 mod read;
 mod revoke;
 mod session;
-mod tell;
 
 use std::time::Duration;
 
@@ -27,30 +28,30 @@ use portcullis_aws::{Aws, Timing};
 use portcullis_remediation::{ErrorKind, ServiceError};
 use stub::Stub;
 
-/// The group of the tests.
-const ID: &str = "sg-0123456789abcdef0";
+/// The id of the group in the tests.
+const GROUP_ID: &str = "sg-0123456789abcdef0";
 
-/// Patient, but without pauses worth mentioning.
-fn timing() -> Timing {
+/// The default timeouts, with a negligible backoff.
+fn fast_timing() -> Timing {
     Timing {
         initial_backoff: Duration::from_millis(1),
         ..Timing::default()
     }
 }
 
-fn aws_at(url: &str, timing: &Timing) -> Aws {
-    let keys = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
-    Aws::connect_to_endpoint(url, keys, timing).unwrap()
+fn aws_with_timing(url: &str, timing: &Timing) -> Aws {
+    let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
+    Aws::connect_to_endpoint(url, credentials, timing).unwrap()
 }
 
-/// What became of each box; `None` where all went well.
-fn kinds(outcomes: &[Result<(), ServiceError>]) -> Vec<Option<ErrorKind>> {
-    outcomes
+/// The error kind of each rule; `None` for a success.
+fn error_kinds(results: &[Result<(), ServiceError>]) -> Vec<Option<ErrorKind>> {
+    results
         .iter()
-        .map(|outcome| outcome.as_ref().err().map(|error| error.kind))
+        .map(|result| result.as_ref().err().map(|error| error.kind))
         .collect()
 }
 
 fn aws(stub: &Stub) -> Aws {
-    aws_at(&stub.url, &timing())
+    aws_with_timing(&stub.url, &fast_timing())
 }

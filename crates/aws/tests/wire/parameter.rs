@@ -1,79 +1,81 @@
-//! Reading a parameter of Systems Manager.
+//! Reading a parameter from Systems Manager.
 
 use portcullis_remediation::ErrorKind;
 
 use crate::aws;
 use crate::stub::{Reply, Stub};
 
-const GET: &str = "GetParameter";
+const GET_PARAMETER: &str = "GetParameter";
 
-fn value(text: &str) -> Reply {
-    Reply::Answer(
+fn value_response(value: &str) -> Reply {
+    Reply::Response(
         200,
         format!(
-            r#"{{"Parameter":{{"Name":"/portcullis/policy","Type":"String","Value":"{text}"}}}}"#
+            r#"{{"Parameter":{{"Name":"/portcullis/policy","Type":"String","Value":"{value}"}}}}"#
         ),
     )
 }
 
-fn refused(code: &str) -> Reply {
-    Reply::Answer(
-        400,
-        format!(r#"{{"__type":"{code}","message":"so it is"}}"#),
-    )
+fn error_response(code: &str) -> Reply {
+    Reply::Response(400, format!(r#"{{"__type":"{code}","message":"details"}}"#))
 }
 
-async fn read(stub: &Stub) -> Result<String, portcullis_remediation::ServiceError> {
+async fn read_policy(stub: &Stub) -> Result<String, portcullis_remediation::ServiceError> {
     aws(stub)
         .read_parameter("/portcullis/policy:4".to_owned())
         .await
 }
 
 #[tokio::test]
-async fn the_value_of_a_version() {
-    let stub = Stub::start([(GET, value("version: 1"))]);
-    assert_eq!(read(&stub).await.unwrap(), "version: 1");
-    let asked = stub.of(GET);
-    assert_eq!(asked.len(), 1);
+async fn a_parameter_version_is_read() {
+    let stub = Stub::start([(GET_PARAMETER, value_response("version: 1"))]);
+    assert_eq!(read_policy(&stub).await.unwrap(), "version: 1");
+    let requests = stub.requests_for(GET_PARAMETER);
+    assert_eq!(requests.len(), 1);
     assert!(
-        asked[0].body.contains(r#""Name":"/portcullis/policy:4""#),
+        requests[0]
+            .body
+            .contains(r#""Name":"/portcullis/policy:4""#),
         "{}",
-        asked[0].body
+        requests[0].body
     );
     assert!(
-        asked[0].head.contains("/ssm/aws4_request"),
+        requests[0].head.contains("/ssm/aws4_request"),
         "{}",
-        asked[0].head
+        requests[0].head
     );
 }
 
 #[tokio::test]
-async fn a_burst_of_starts_is_waited_for() {
-    let busy = || refused("ThrottlingException");
+async fn throttling_at_startup_gets_five_attempts() {
+    let throttled = || error_response("ThrottlingException");
     let stub = Stub::start([
-        (GET, busy()),
-        (GET, busy()),
-        (GET, busy()),
-        (GET, value("version: 1")),
+        (GET_PARAMETER, throttled()),
+        (GET_PARAMETER, throttled()),
+        (GET_PARAMETER, throttled()),
+        (GET_PARAMETER, value_response("version: 1")),
     ]);
     assert_eq!(
-        read(&stub).await.unwrap(),
+        read_policy(&stub).await.unwrap(),
         "version: 1",
-        "an event gets three attempts, a start gets five"
+        "a normal call gets three attempts, startup gets five"
     );
 }
 
 #[tokio::test]
-async fn no_value_and_no_permission_are_errors() {
+async fn a_missing_value_and_a_denied_call_are_errors() {
     let stub = Stub::start([(
-        GET,
-        Reply::Answer(200, r#"{"Parameter":{"Name":"x"}}"#.to_owned()),
+        GET_PARAMETER,
+        Reply::Response(200, r#"{"Parameter":{"Name":"x"}}"#.to_owned()),
     )]);
-    let error = read(&stub).await.unwrap_err();
+    let error = read_policy(&stub).await.unwrap_err();
     assert!(
-        error.operation == GET && error.message.contains("has no value"),
+        error.operation == GET_PARAMETER && error.message.contains("has no value"),
         "{error}"
     );
-    let stub = Stub::start([(GET, refused("AccessDeniedException"))]);
-    assert_eq!(read(&stub).await.unwrap_err().kind, ErrorKind::Denied);
+    let stub = Stub::start([(GET_PARAMETER, error_response("AccessDeniedException"))]);
+    assert_eq!(
+        read_policy(&stub).await.unwrap_err().kind,
+        ErrorKind::Denied
+    );
 }

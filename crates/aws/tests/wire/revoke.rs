@@ -1,12 +1,12 @@
-//! Removing rules.
+//! Revoking rules.
 
 use portcullis_remediation::{ErrorKind, RevokeIngress as _, RevokeResults};
 use portcullis_rules::group::Ec2Ports;
 use portcullis_rules::source::GroupSource;
 use portcullis_rules::{IngressRule, Source};
 
-use crate::stub::{Reply, Request, Stub, ok, refused};
-use crate::{ID, aws, kinds};
+use crate::stub::{Reply, Request, Stub, ec2_error, ec2_response};
+use crate::{GROUP_ID, aws, error_kinds};
 
 const REVOKE: &str = "RevokeSecurityGroupIngress";
 
@@ -17,34 +17,37 @@ fn rule(protocol: &str, from: i32, to: i32, source: Source) -> IngressRule {
     };
     let mut rule = IngressRule::new(protocol.parse().unwrap(), ports, source).unwrap();
     rule.id = Some("sgr-1".to_owned());
-    rule.description = Some("whatever".to_owned());
+    rule.description = Some("ignored".to_owned());
     rule
 }
 
-fn world(port: i32) -> IngressRule {
+fn open_rule(port: i32) -> IngressRule {
     rule("tcp", port, port, Source::from_cidr("0.0.0.0/0").unwrap())
 }
 
 async fn revoke(stub: &Stub, rules: &[IngressRule]) -> RevokeResults {
-    let revoked = aws(stub).ingress_editor().revoke_rules(ID, rules).await;
-    assert_eq!(revoked.len(), rules.len(), "an outcome for each box");
-    revoked
+    let results = aws(stub)
+        .ingress_editor()
+        .revoke_rules(GROUP_ID, rules)
+        .await;
+    assert_eq!(results.len(), rules.len(), "one result for each rule");
+    results
 }
 
-fn done() -> Reply {
-    ok(REVOKE, "<return>true</return>")
+fn revoke_response() -> Reply {
+    ec2_response(REVOKE, "<return>true</return>")
 }
 
-fn unknown(port: i32) -> String {
+fn unknown_rule(port: i32) -> String {
     format!(
         "<return>true</return><unknownIpPermissionSet><item><ipProtocol>6</ipProtocol>\
-         <fromPort>{port}</fromPort><toPort>{port}</toPort><ipRanges><item><cidrIp>0.0.0.0/0</cidrIp>\
-         </item></ipRanges></item></unknownIpPermissionSet>"
+         <fromPort>{port}</fromPort><toPort>{port}</toPort><ipRanges><item>\
+         <cidrIp>0.0.0.0/0</cidrIp></item></ipRanges></item></unknownIpPermissionSet>"
     )
 }
 
 #[tokio::test]
-async fn all_boxes_go_in_one_call_by_content() {
+async fn all_rules_are_revoked_in_one_call_by_content() {
     let peer = GroupSource {
         group_id: "sg-2".to_owned(),
         owner_id: Some("210987654321".to_owned()),
@@ -55,13 +58,13 @@ async fn all_boxes_go_in_one_call_by_content() {
         rule("icmp", 8, -1, Source::PrefixList("pl-1".to_owned())),
         rule("udp", 53, 53, Source::Group(peer)),
     ];
-    let stub = Stub::start([(REVOKE, done())]);
-    assert_eq!(kinds(&revoke(&stub, &rules).await), [None; 4]);
+    let stub = Stub::start([(REVOKE, revoke_response())]);
+    assert_eq!(error_kinds(&revoke(&stub, &rules).await), [None; 4]);
     let requests = stub.requests();
     assert_eq!(requests.len(), 1);
-    assert_eq!(requests[0].get("GroupId"), ID);
+    assert_eq!(requests[0].form_value("GroupId"), GROUP_ID);
     assert_eq!(
-        requests[0].below("IpPermissions."),
+        requests[0].fields_with_prefix("IpPermissions."),
         [
             "1.FromPort=20",
             "1.IpProtocol=tcp",
@@ -89,135 +92,152 @@ async fn all_boxes_go_in_one_call_by_content() {
 }
 
 #[tokio::test]
-async fn nothing_to_remove_is_no_call() {
+async fn no_rules_need_no_call() {
     let stub = Stub::start([]);
     assert!(revoke(&stub, &[]).await.is_empty());
     assert!(stub.requests().is_empty());
 }
 
 #[tokio::test]
-async fn many_boxes_go_in_few_calls() {
-    let rules: Vec<_> = (1..=201).map(world).collect();
-    let stub = Stub::start([(REVOKE, done())]);
+async fn many_rules_are_revoked_in_few_calls() {
+    let rules: Vec<_> = (1..=201).map(open_rule).collect();
+    let stub = Stub::start([(REVOKE, revoke_response())]);
     assert!(revoke(&stub, &rules).await.iter().all(Result::is_ok));
     let sizes: Vec<_> = stub
-        .of(REVOKE)
+        .requests_for(REVOKE)
         .iter()
-        .map(|request| request.below("IpPermissions.").len() / 4)
+        .map(|request| request.fields_with_prefix("IpPermissions.").len() / 4)
         .collect();
     assert_eq!(sizes, [200, 1]);
 }
 
 #[tokio::test]
-async fn what_ec2_did_not_know_was_not_there() {
-    let stub = Stub::start([(REVOKE, ok(REVOKE, &unknown(23)))]);
-    let revoked = revoke(&stub, &[world(22), world(23), world(24)]).await;
-    assert_eq!(kinds(&revoked), [None, Some(ErrorKind::RuleNotFound), None]);
+async fn an_unknown_rule_does_not_exist() {
+    let stub = Stub::start([(REVOKE, ec2_response(REVOKE, &unknown_rule(23)))]);
+    let results = revoke(&stub, &[open_rule(22), open_rule(23), open_rule(24)]).await;
+    assert_eq!(
+        error_kinds(&results),
+        [None, Some(ErrorKind::RuleNotFound), None]
+    );
     assert_eq!(stub.requests().len(), 1);
 }
 
 #[tokio::test]
-async fn an_answer_that_cannot_be_attributed_is_no_success() {
-    let quic = unknown(23).replace(">6<", ">quic<");
-    for inside in [
-        unknown(99),
-        quic,
+async fn a_response_that_does_not_match_the_request_is_an_error() {
+    let invalid = unknown_rule(23).replace(">6<", ">quic<");
+    for content in [
+        unknown_rule(99),
+        invalid,
         "<return>false</return>".to_owned(),
         String::new(),
-        unknown(23).replace("true", "false"),
+        unknown_rule(23).replace("true", "false"),
     ] {
-        let stub = Stub::start([(REVOKE, ok(REVOKE, &inside))]);
-        let revoked = revoke(&stub, &[world(22), world(23)]).await;
-        assert_eq!(kinds(&revoked), [Some(ErrorKind::Other); 2], "{inside}");
-        assert_eq!(stub.requests().len(), 1, "{inside}");
+        let stub = Stub::start([(REVOKE, ec2_response(REVOKE, &content))]);
+        let results = revoke(&stub, &[open_rule(22), open_rule(23)]).await;
+        assert_eq!(
+            error_kinds(&results),
+            [Some(ErrorKind::Other); 2],
+            "{content}"
+        );
+        assert_eq!(stub.requests().len(), 1, "{content}");
     }
 }
 
 #[tokio::test]
-async fn an_answer_that_cannot_be_read_is_no_success() {
-    let stub = Stub::start([(REVOKE, Reply::Answer(200, "<Revoke".to_owned()))]);
-    let revoked = revoke(&stub, &[world(22), world(23)]).await;
-    assert!(revoked.iter().all(Result::is_err), "{revoked:?}");
+async fn a_response_that_cannot_be_parsed_is_an_error() {
+    let stub = Stub::start([(REVOKE, Reply::Response(200, "<Revoke".to_owned()))]);
+    let results = revoke(&stub, &[open_rule(22), open_rule(23)]).await;
+    assert!(results.iter().all(Result::is_err), "{results:?}");
     assert_eq!(stub.requests().len(), 1);
 }
 
-/// Refuses every call with port 23 in it.
-fn refuse_telnet(request: &Request, code: &str) -> Reply {
-    let fields = request.below("IpPermissions.");
+/// Rejects every call that contains port 23.
+fn reject_port_23(request: &Request, code: &str) -> Reply {
+    let fields = request.fields_with_prefix("IpPermissions.");
     if fields.iter().any(|field| field.ends_with("FromPort=23")) {
-        refused(400, code)
+        ec2_error(400, code)
     } else {
-        done()
+        revoke_response()
     }
 }
 
 #[tokio::test]
-async fn one_missing_box_does_not_keep_the_others_open() {
+async fn a_missing_rule_does_not_prevent_other_removals() {
     let stub = Stub::start([(
         REVOKE,
-        Reply::Judge(|request| refuse_telnet(request, "InvalidPermission.NotFound")),
+        Reply::Dynamic(|request| reject_port_23(request, "InvalidPermission.NotFound")),
     )]);
-    let revoked = revoke(&stub, &[world(22), world(23), world(24)]).await;
-    assert_eq!(kinds(&revoked), [None, Some(ErrorKind::RuleNotFound), None]);
-    let requests = stub.of(REVOKE);
+    let results = revoke(&stub, &[open_rule(22), open_rule(23), open_rule(24)]).await;
+    assert_eq!(
+        error_kinds(&results),
+        [None, Some(ErrorKind::RuleNotFound), None]
+    );
+    let requests = stub.requests_for(REVOKE);
     assert_eq!(requests.len(), 4, "all together, then each alone");
-    assert_eq!(requests[1].below("IpPermissions.").len(), 4);
+    assert_eq!(requests[1].fields_with_prefix("IpPermissions.").len(), 4);
 }
 
 #[tokio::test]
-async fn one_odd_box_does_not_keep_the_others_open() {
+async fn a_rejected_rule_does_not_prevent_other_removals() {
     let stub = Stub::start([(
         REVOKE,
-        Reply::Judge(|request| refuse_telnet(request, "InvalidParameterValue")),
+        Reply::Dynamic(|request| reject_port_23(request, "InvalidParameterValue")),
     )]);
-    let revoked = revoke(&stub, &[world(22), world(23)]).await;
-    assert_eq!(kinds(&revoked), [None, Some(ErrorKind::Other)]);
+    let results = revoke(&stub, &[open_rule(22), open_rule(23)]).await;
+    assert_eq!(error_kinds(&results), [None, Some(ErrorKind::Other)]);
 }
 
 #[tokio::test]
-async fn a_deleted_source_group_does_not_keep_the_others_open() {
+async fn a_deleted_source_group_does_not_prevent_other_removals() {
     let stub = Stub::start([(
         REVOKE,
-        Reply::Judge(|request| refuse_telnet(request, "InvalidGroup.NotFound")),
+        Reply::Dynamic(|request| reject_port_23(request, "InvalidGroup.NotFound")),
     )]);
     let rules = [
-        world(22),
+        open_rule(22),
         rule("tcp", 23, 23, Source::from_group_id("sg-gone")),
     ];
-    let revoked = revoke(&stub, &rules).await;
-    assert_eq!(kinds(&revoked), [None, Some(ErrorKind::GroupNotFound)]);
+    let results = revoke(&stub, &rules).await;
+    assert_eq!(
+        error_kinds(&results),
+        [None, Some(ErrorKind::GroupNotFound)]
+    );
 }
 
 #[tokio::test]
-async fn a_single_box_is_not_tried_again() {
-    let stub = Stub::start([(REVOKE, refused(400, "InvalidPermission.NotFound"))]);
-    let revoked = revoke(&stub, &[world(22)]).await;
-    assert_eq!(kinds(&revoked), [Some(ErrorKind::RuleNotFound)]);
+async fn a_single_rule_is_not_sent_again() {
+    let stub = Stub::start([(REVOKE, ec2_error(400, "InvalidPermission.NotFound"))]);
+    let results = revoke(&stub, &[open_rule(22)]).await;
+    assert_eq!(error_kinds(&results), [Some(ErrorKind::RuleNotFound)]);
     assert_eq!(stub.requests().len(), 1);
 }
 
 #[tokio::test]
-async fn what_would_fail_for_each_box_is_not_tried_for_each() {
+async fn errors_that_every_rule_would_get_are_not_retried_rule_by_rule() {
     for (reply, kind, calls) in [
-        (refused(403, "UnauthorizedOperation"), ErrorKind::Denied, 1),
         (
-            refused(503, "RequestLimitExceeded"),
+            ec2_error(403, "UnauthorizedOperation"),
+            ErrorKind::Denied,
+            1,
+        ),
+        (
+            ec2_error(503, "RequestLimitExceeded"),
             ErrorKind::Throttled,
             3,
         ),
         (
-            refused(400, "InvalidGroup.NotFound"),
+            ec2_error(400, "InvalidGroup.NotFound"),
             ErrorKind::GroupNotFound,
             1,
         ),
-        (refused(412, "DryRunOperation"), ErrorKind::Other, 1),
-        (refused(400, "ExpiredToken"), ErrorKind::Other, 1),
-        (refused(500, "InternalError"), ErrorKind::Other, 3),
-        (Reply::Gone, ErrorKind::NoAnswer, 3),
+        (ec2_error(412, "DryRunOperation"), ErrorKind::Other, 1),
+        (ec2_error(400, "ExpiredToken"), ErrorKind::Other, 1),
+        (ec2_error(500, "InternalError"), ErrorKind::Other, 3),
+        (Reply::Close, ErrorKind::NoAnswer, 3),
     ] {
         let stub = Stub::start([(REVOKE, reply.clone())]);
-        let revoked = revoke(&stub, &[world(22), world(23)]).await;
-        assert_eq!(kinds(&revoked), [Some(kind); 2], "{reply:?}");
+        let results = revoke(&stub, &[open_rule(22), open_rule(23)]).await;
+        assert_eq!(error_kinds(&results), [Some(kind); 2], "{reply:?}");
         assert_eq!(stub.requests().len(), calls, "{reply:?}");
     }
 }

@@ -1,17 +1,18 @@
-//! A person's session. The environment belongs to a process, so each test runs its half in a child.
+//! The session of the command line. The environment belongs to a process, so each test runs its
+//! session in a child process.
 
 use std::process::Command;
 
 use portcullis_aws::{Role, Session, SessionOptions, Timing};
 
-use crate::stub::{Reply, Stub, ok};
+use crate::stub::{Reply, Stub, ec2_response};
 
-/// Tells the child that it is one.
+/// Set in the child process.
 const CHILD: &str = "PORTCULLIS_TEST_SESSION";
 
-/// Runs [`child`] with nothing but keys and these variables.
-fn run(variables: &[(&str, &str)]) -> String {
-    let output = Command::new(std::env::current_exe().unwrap())
+/// Runs [`child`] with only credentials and these variables, and returns its output.
+fn run_child(variables: &[(&str, &str)]) -> String {
+    let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "session::child", "--nocapture"])
         .env_clear()
         .envs([
@@ -26,10 +27,10 @@ fn run(variables: &[(&str, &str)]) -> String {
         .envs(variables.iter().copied())
         .output()
         .unwrap();
-    String::from_utf8_lossy(&output.stderr).into_owned()
+    String::from_utf8_lossy(&child.stderr).into_owned()
 }
 
-/// The other half: logs in, asks for the regions, and prints how it went.
+/// The child process: opens a session, lists the regions, and prints the results.
 #[tokio::test]
 async fn child() {
     if std::env::var_os(CHILD).is_none() {
@@ -39,49 +40,52 @@ async fn child() {
         arn,
         external_id: None,
     });
-    let login = SessionOptions {
+    let options = SessionOptions {
         role,
         ..SessionOptions::default()
     };
-    match Session::open(&login, &Timing::default()).await {
+    match Session::open(&options, &Timing::default()).await {
         Ok(session) => eprintln!("regions: {:?}", session.list_regions().await),
         Err(error) => eprintln!("open: {error}"),
     }
 }
 
-fn regions(names: &[&str]) -> Reply {
+fn regions_response(names: &[&str]) -> Reply {
     let items: Vec<_> = names
         .iter()
         .map(|name| format!("<item><regionName>{name}</regionName></item>"))
         .collect();
-    ok(
+    ec2_response(
         "DescribeRegions",
         &format!("<regionInfo>{}</regionInfo>", items.concat()),
     )
 }
 
 #[test]
-fn regions_come_in_order_and_are_asked_for_at_home() {
-    for (region, asked) in [("", "us-east-1"), ("eu-west-1", "eu-west-1")] {
-        let stub = Stub::start([("DescribeRegions", regions(&["us-east-1", "eu-west-1"]))]);
-        let said = run(&[("AWS_ENDPOINT_URL", &stub.url), ("AWS_REGION", region)]);
+fn regions_are_sorted_and_read_in_the_configured_region() {
+    for (configured, used) in [("", "us-east-1"), ("eu-west-1", "eu-west-1")] {
+        let stub = Stub::start([(
+            "DescribeRegions",
+            regions_response(&["us-east-1", "eu-west-1"]),
+        )]);
+        let output = run_child(&[("AWS_ENDPOINT_URL", &stub.url), ("AWS_REGION", configured)]);
         assert!(
-            said.contains(r#"regions: Ok(["eu-west-1", "us-east-1"])"#),
-            "{said}"
+            output.contains(r#"regions: Ok(["eu-west-1", "us-east-1"])"#),
+            "{output}"
         );
         let head = &stub.requests()[0].head;
         assert!(
-            head.contains(&format!("/{asked}/ec2/aws4_request")),
+            head.contains(&format!("/{used}/ec2/aws4_request")),
             "{head}"
         );
     }
 }
 
 #[test]
-fn a_role_of_another_partition_is_assumed_there() {
+fn a_role_is_assumed_in_its_own_partition() {
     let stub = Stub::start([]);
-    // A variable that is set to nothing names no region.
-    run(&[
+    // An empty variable does not set a region.
+    run_child(&[
         ("AWS_ENDPOINT_URL", &stub.url),
         ("AWS_REGION", ""),
         ("ROLE", "arn:aws-cn:iam::111122223333:role/audit"),
@@ -91,28 +95,28 @@ fn a_role_of_another_partition_is_assumed_there() {
 }
 
 #[test]
-fn no_regions_and_nameless_ones_are_errors() {
-    for (answer, reason) in [
-        (regions(&[]), "the account has no regions"),
+fn no_regions_and_regions_without_names_are_errors() {
+    for (reply, reason) in [
+        (regions_response(&[]), "the account has no regions"),
         (
-            ok("DescribeRegions", "<regionInfo><item/></regionInfo>"),
+            ec2_response("DescribeRegions", "<regionInfo><item/></regionInfo>"),
             "a region has no name",
         ),
     ] {
-        let stub = Stub::start([("DescribeRegions", answer)]);
-        let said = run(&[("AWS_ENDPOINT_URL", &stub.url)]);
+        let stub = Stub::start([("DescribeRegions", reply)]);
+        let output = run_child(&[("AWS_ENDPOINT_URL", &stub.url)]);
         assert!(
-            said.contains("regions: Err(") && said.contains(reason),
-            "{said}"
+            output.contains("regions: Err(") && output.contains(reason),
+            "{output}"
         );
     }
 }
 
 #[test]
-fn a_bundle_that_is_none_is_an_error() {
-    let said = run(&[("AWS_CA_BUNDLE", "/nonexistent/bundle.pem")]);
+fn a_missing_ca_bundle_is_an_error() {
+    let output = run_child(&[("AWS_CA_BUNDLE", "/nonexistent/bundle.pem")]);
     assert!(
-        said.contains("open: AWS_CA_BUNDLE names `/nonexistent/bundle.pem`"),
-        "{said}"
+        output.contains("open: cannot use the CA bundle `/nonexistent/bundle.pem`"),
+        "{output}"
     );
 }

@@ -1,9 +1,9 @@
-//! The arguments of `portcullis policy`.
+//! Arguments of `portcullis policy`.
 
 use clap::{Args, Subcommand, ValueHint};
 use jiff::Timestamp;
 
-use super::{Format, parse_time};
+use super::values::{Format, parse_time};
 use crate::input::Input;
 use crate::policy::PolicyName;
 
@@ -13,32 +13,33 @@ Examples:
   portcullis policy show preset:web-only
   portcullis policy test policy.test.yaml";
 
-/// The commands about policies.
+/// The subcommands of `portcullis policy`.
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
-    /// Find every mistake of a policy
+    /// Validate a policy
     ///
-    /// Tells everything that is wrong with a policy at once, each with its place and what helps; and, of a policy that
-    /// holds, what is odd: exceptions that have ended, that another one makes needless, that people can grant to themselves,
-    /// names that nothing uses. With `--input`, also exceptions that free nothing in those groups.
+    /// Reports all errors of a policy at once, each with its location and how to fix it. For a
+    /// valid policy, warns about exceptions that have expired, that another exception makes
+    /// redundant or that people can grant themselves, and about names that are not used. With
+    /// `--input`, also warns about exceptions that exempt nothing in those groups.
     Check(CheckArgs),
-    /// Show what holds in the end
+    /// Print the effective policy
     ///
-    /// Writes a policy as it holds in the end, without names and without `extends`, as YAML which can be used as a policy
-    /// itself.
+    /// Prints the effective policy as YAML, with names and `extends` resolved. The output is itself
+    /// a valid policy.
     Show(ShowArgs),
-    /// Write the JSON Schema of policies
+    /// Print the JSON Schema of policy files
     ///
-    /// Writes the JSON Schema of the policy file, by which editors complete and explain it.
+    /// Prints the JSON Schema of policy files, which editors use for completion and validation.
     #[command(after_long_help = SCHEMA_EXAMPLES)]
     Schema,
-    /// Hold a policy against expectations
+    /// Run policy tests
     ///
-    /// Runs the cases of a file: for each a group, and what the policy must find there, remove, add and refuse. The format is
-    /// explained in docs/policy.md. Needs no AWS account.
+    /// Runs the cases of test files. Each case has a security group and the findings, removals,
+    /// additions and refusals expected from the policy. The format is described in docs/policy.md.
+    /// Needs no AWS account.
     ///
-    /// Exits with 0 when every case is as expected, with 1 when some are not, with 2 when the file or the policy cannot be
-    /// understood.
+    /// Exits with 0 if all cases pass, 1 if some fail, and 2 if a test file or policy is invalid.
     Test(TestArgs),
 }
 
@@ -46,19 +47,20 @@ pub enum PolicyCommand {
 #[derive(Debug, Args)]
 #[command(after_long_help = CHECK_EXAMPLES)]
 pub struct CheckArgs {
-    /// The policy: a file, `-` for standard input, or `preset:NAME`
+    /// Policy: a file, `-` for standard input, or `preset:NAME`
     #[arg(value_name = "POLICY", value_hint = ValueHint::FilePath)]
     pub policy: PolicyName,
-    /// Groups, as for `portcullis audit`, in which each exception should free something
+    /// Security groups, as for `portcullis audit`: warn about exceptions that exempt nothing in
+    /// them
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub input: Option<Input>,
-    /// The region of the groups, for policies that tell regions apart
+    /// Region of the groups, for policies scoped by region
     #[arg(long, value_name = "REGION", requires = "input")]
     pub region: Option<String>,
-    /// The time by which exceptions end, such as 2027-03-01T00:00:00Z; now, if it is not given
+    /// Evaluate exceptions as of this time, such as 2027-03-01T00:00:00Z [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub now: Option<Timestamp>,
-    /// How to show what is found
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
     /// Exit with 2 on warnings, too
@@ -70,15 +72,19 @@ const CHECK_EXAMPLES: &str = "\
 Examples:
   portcullis policy check policy.yaml
 
-  Fail on exceptions that have ended, or that nothing needs any more:
+  Fail on exceptions that have expired or exempt nothing:
     aws ec2 describe-security-groups | portcullis policy check policy.yaml --input - --strict";
 
 /// The arguments of `portcullis policy show`.
 #[derive(Debug, Args)]
 #[command(after_long_help = SHOW_EXAMPLES)]
 pub struct ShowArgs {
-    /// The policy: a file, `-` for standard input, or `preset:NAME`
-    #[arg(value_name = "POLICY", default_value = "preset:baseline", value_hint = ValueHint::FilePath)]
+    /// Policy: a file, `-` for standard input, or `preset:NAME`
+    #[arg(
+        value_name = "POLICY",
+        default_value = "preset:baseline",
+        value_hint = ValueHint::FilePath
+    )]
     pub policy: PolicyName,
 }
 
@@ -91,23 +97,23 @@ const SCHEMA_EXAMPLES: &str = "\
 Examples:
   portcullis policy schema > policy.schema.json
 
-  For editors with a YAML language server, as the first line of a policy:
+  In editors with a YAML language server, use this as the first line of a policy:
     # yaml-language-server: $schema=policy.schema.json";
 
 /// The arguments of `portcullis policy test`.
 #[derive(Debug, Args)]
 #[command(after_long_help = TEST_EXAMPLES)]
 pub struct TestArgs {
-    /// Files of expectations
+    /// Test files
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<Input>,
-    /// Test this policy instead of the one that the files name
+    /// Policy to test instead of the policies that the test files specify
     #[arg(long, value_name = "POLICY", value_hint = ValueHint::FilePath)]
     pub policy: Option<PolicyName>,
-    /// The time by which exceptions end, for files that do not say; now, if it is not given
+    /// Evaluate exceptions as of this time, for test files without `now` [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub now: Option<Timestamp>,
-    /// How to show the cases
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 }
@@ -116,5 +122,5 @@ const TEST_EXAMPLES: &str = "\
 Examples:
   portcullis policy test policy.test.yaml
 
-  What a change of the policy would break:
+  See what a change to the policy would break:
     portcullis policy test policy.test.yaml --policy proposed.yaml";

@@ -1,4 +1,4 @@
-//! `portcullis completions`: completions for a shell.
+//! `portcullis completions`: generates shell completions.
 
 use clap::CommandFactory as _;
 

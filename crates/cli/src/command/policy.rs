@@ -1,6 +1,8 @@
-//! `portcullis policy`: checking, showing and testing policies.
+//! `portcullis policy`: validates, shows and tests policies.
 
 mod check;
+mod report;
+mod results;
 mod test;
 
 use jiff::Timestamp;
@@ -11,10 +13,10 @@ use crate::error::CliError;
 use crate::exit::ExitStatus;
 use crate::output::CommandOutput;
 
-/// Runs the command.
+/// Runs the command. `now` is the time if the arguments give none.
 ///
 /// # Errors
-/// When it cannot be carried out; a policy that does not hold is such an error.
+/// When an input cannot be read, or the policy or a test file is invalid.
 pub fn run_policy_command(
     command: &PolicyCommand,
     now: Timestamp,

@@ -1,16 +1,16 @@
-//! `portcullis rules`: the rules of a policy, and a page about each that comes with Portcullis.
+//! `portcullis rules`: lists the rules of a policy, and explains one with the built-in page about
+//! it.
 
-use std::fmt::Write as _;
-
-use portcullis_policy::{PRESETS, parse_policy, render_policy};
+use portcullis_policy::{PRESETS, nearest_word, parse_policy, render_policy};
 use portcullis_rules::{Policy, PolicyRule};
 use serde::Serialize;
 
 use crate::args::{Format, RulesArgs};
 use crate::error::CliError;
 use crate::exit::ExitStatus;
-use crate::output::{BOLD, CommandOutput, RowStyle, format_table, sanitize_text, to_pretty_json};
-use crate::yaml::nearest_word;
+use crate::output::{BOLD, CommandOutput, to_pretty_json};
+use crate::table::{EMPTY_CELL, RowStyle, format_table};
+use crate::text::sanitize_text;
 
 macro_rules! pages {
     ($($id:literal),+ $(,)?) => {
@@ -18,7 +18,7 @@ macro_rules! pages {
     };
 }
 
-/// A page for each rule of the presets, in their order.
+/// The pages about the rules of the presets, in the order of the presets.
 pub const RULE_PAGES: [(&str, &str); 9] = pages![
     "all-traffic",
     "restricted-common-ports",
@@ -31,6 +31,7 @@ pub const RULE_PAGES: [(&str, &str); 9] = pages![
     "databases",
 ];
 
+/// The document of `rules --format json`, version 1.
 #[derive(Debug, Serialize)]
 struct RulesV1<'a> {
     version: u32,
@@ -51,51 +52,47 @@ struct PolicyRuleV1<'a> {
 /// Runs the command.
 ///
 /// # Errors
-/// When the policy does not hold, or has no such rule.
+/// When the policy is invalid or does not have the rule.
 pub fn run_rules(args: &RulesArgs) -> Result<CommandOutput, CliError> {
     let policy = args.policy.load()?.policy;
-    let asked = args
-        .id
-        .as_deref()
-        .map(|id| find_rule(&policy, id))
-        .transpose()?;
-    let data = match (args.format, asked) {
-        (Format::Json, Some(rule)) => to_pretty_json(&RulesV1 {
-            version: 1,
-            rules: vec![rule_report(rule, rule_page(&rule.id))],
-        })?,
-        (Format::Json, None) => to_pretty_json(&RulesV1 {
-            version: 1,
-            rules: policy
-                .rules
-                .iter()
-                .map(|rule| rule_report(rule, None))
-                .collect(),
-        })?,
-        (Format::Human, Some(rule)) => style_headings(&explain_rule(&policy, rule)),
-        (Format::Human, None) => rules_table(&policy),
+    let data = match (&args.id, args.format) {
+        (Some(id), Format::Human) => {
+            let rule = find_rule(&policy, id)?;
+            style_headings(&explain_rule(&policy, rule))
+        }
+        (Some(id), Format::Json) => {
+            let rule = find_rule(&policy, id)?;
+            let page = rule_page(&rule.id);
+            to_pretty_json(&rules_document(vec![PolicyRuleV1::new(rule, page)]))?
+        }
+        (None, Format::Human) => rules_table(&policy),
+        (None, Format::Json) => {
+            let rules = policy.rules.iter();
+            let documents = rules.map(|rule| PolicyRuleV1::new(rule, None));
+            to_pretty_json(&rules_document(documents.collect()))?
+        }
     };
-    let (talk, exit) = (Vec::new(), ExitStatus::Clean);
     Ok(CommandOutput {
         data,
-        messages: talk,
-        exit,
+        messages: Vec::new(),
+        exit: ExitStatus::Clean,
     })
 }
 
 fn find_rule<'a>(policy: &'a Policy, id: &str) -> Result<&'a PolicyRule, CliError> {
-    policy.rule_by_id(id).map(AsRef::as_ref).ok_or_else(|| {
-        let near =
-            nearest_word(id, policy.rules.iter().map(|rule| rule.id.as_str())).map(str::to_owned);
-        CliError::UnknownRule {
-            policy: sanitize_text(&policy.name),
-            id: sanitize_text(id),
-            near,
-        }
+    if let Some(rule) = policy.rule_by_id(id) {
+        return Ok(rule);
+    }
+    let known = policy.rules.iter().map(|rule| rule.id.as_str());
+    Err(CliError::UnknownRule {
+        policy: sanitize_text(&policy.name),
+        id: sanitize_text(id),
+        near: nearest_word(id, known).map(str::to_owned),
     })
 }
 
-/// The page about a rule, after the rule itself when that is not as the page has it.
+/// The page about a rule. If the page is about another rule of the same id, or there is none, the
+/// rule itself is shown first.
 fn explain_rule(policy: &Policy, rule: &PolicyRule) -> String {
     match rule_page(&rule.id) {
         Some(page) if matches_preset(rule) => page.to_owned(),
@@ -104,33 +101,31 @@ fn explain_rule(policy: &Policy, rule: &PolicyRule) -> String {
     }
 }
 
-/// Whether the rule is as the first preset with a rule of this id has it, which is what the page is about.
+/// Whether the rule is the same as in the first preset that has a rule of this id. The pages are
+/// about those rules.
 fn matches_preset(rule: &PolicyRule) -> bool {
-    let mut presets = PRESETS
-        .iter()
-        .filter_map(|preset| parse_policy(preset.name, preset.text).ok());
-    presets
-        .find_map(|loaded| loaded.policy.rule_by_id(&rule.id).cloned())
-        .is_some_and(|known| *known == *rule)
+    let presets = PRESETS.iter();
+    let mut policies = presets.filter_map(|preset| parse_policy(preset.name, preset.text).ok());
+    let preset_rule = policies.find_map(|loaded| loaded.policy.rule_by_id(&rule.id).cloned());
+    preset_rule.is_some_and(|preset_rule| *preset_rule == *rule)
 }
 
-/// A rule in the words of its policy.
+/// A rule as YAML, under a heading.
 fn render_custom_rule(policy: &Policy, rule: &PolicyRule) -> String {
-    let only = Policy {
+    let single_rule = Policy {
         name: policy.name.clone(),
         rules: vec![rule.clone().into()],
         ..Policy::default()
     };
-    let shown = render_policy(&only);
-    let yaml = shown.split_once("rules:\n").map_or("", |(_, yaml)| yaml);
-    format!(
-        "# {} in the policy `{}`\n\n```yaml\n{yaml}```\n\n",
-        rule.id,
-        sanitize_text(&policy.name)
-    )
+    let rendered = render_policy(&single_rule);
+    let (_, yaml) = rendered
+        .split_once("rules:\n")
+        .unwrap_or((&rendered, &rendered));
+    let id = &rule.id;
+    let policy_name = sanitize_text(&policy.name);
+    format!("# {id} in the policy `{policy_name}`\n\n```yaml\n{yaml}```\n\n")
 }
 
-/// The page about a rule.
 fn rule_page(id: &str) -> Option<&'static str> {
     RULE_PAGES
         .iter()
@@ -138,55 +133,65 @@ fn rule_page(id: &str) -> Option<&'static str> {
         .map(|(_, page)| *page)
 }
 
-fn rule_report<'a>(rule: &'a PolicyRule, page: Option<&'static str>) -> PolicyRuleV1<'a> {
-    PolicyRuleV1 {
-        id: &rule.id,
-        forbids: &rule.forbids,
-        severity: rule.severity.to_string(),
-        action: rule.action.to_string(),
-        references: &rule.references,
-        page,
+const fn rules_document(rules: Vec<PolicyRuleV1<'_>>) -> RulesV1<'_> {
+    RulesV1 { version: 1, rules }
+}
+
+impl<'a> PolicyRuleV1<'a> {
+    fn new(rule: &'a PolicyRule, page: Option<&'static str>) -> Self {
+        Self {
+            id: &rule.id,
+            forbids: &rule.forbids,
+            severity: rule.severity.to_string(),
+            action: rule.action.to_string(),
+            references: &rule.references,
+            page,
+        }
     }
 }
 
 fn rules_table(policy: &Policy) -> String {
+    let header = ["severity", "rule", "action", "references", "forbids"];
     let rows = policy.rules.iter().map(|rule| {
-        let references = if rule.references.is_empty() {
-            "-".to_owned()
-        } else {
-            sanitize_text(&rule.references.join(", "))
-        };
-        let (severity, action) = (rule.severity.to_string(), rule.action.to_string());
-        (
-            RowStyle::Severity(rule.severity),
-            [
-                severity,
-                rule.id.clone(),
-                action,
-                references,
-                sanitize_text(&rule.forbids),
-            ],
-        )
+        let style = RowStyle::Severity(rule.severity);
+        (style, rule_row(rule))
     });
-    let mut text = format_table(
-        ["severity", "rule", "action", "references", "forbids"],
-        rows,
-    );
-    text.push_str("\n`portcullis rules ID` explains one.\n");
+    let mut text = format_table(header, rows);
+    text.push_str("\n`portcullis rules ID` explains a rule.\n");
     text
 }
 
-/// Markdown is made to be read as it is; headings get bold.
+fn rule_row(rule: &PolicyRule) -> [String; 5] {
+    let references = if rule.references.is_empty() {
+        EMPTY_CELL.to_owned()
+    } else {
+        sanitize_text(&rule.references.join(", "))
+    };
+    [
+        rule.severity.to_string(),
+        rule.id.clone(),
+        rule.action.to_string(),
+        references,
+        sanitize_text(&rule.forbids),
+    ]
+}
+
+/// A page with its headings in bold. Markdown is readable as it is otherwise.
 fn style_headings(page: &str) -> String {
     let mut text = String::with_capacity(page.len());
     let mut in_code = false;
     for line in page.lines() {
         in_code ^= line.starts_with("```");
         if line.starts_with('#') && !in_code {
-            let _ = writeln!(text, "{BOLD}{line}{BOLD:#}");
+            text.push_str(&format_heading(line));
         } else {
-            let _ = writeln!(text, "{line}");
+            text.push_str(line);
         }
+        text.push('\n');
     }
     text
+}
+
+fn format_heading(line: &str) -> String {
+    format!("{BOLD}{line}{BOLD:#}")
 }

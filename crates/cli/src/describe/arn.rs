@@ -1,29 +1,29 @@
-//! The ARN of a security group: the one value of a description that tells its region.
+//! The ARN of a security group: the only value in AWS CLI output that contains its region.
 
 use portcullis_remediation::Partition;
 
-/// The ARN of a security group, taken apart.
+/// The parts of a security group's ARN.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupArn {
-    /// All of it.
+    /// The whole ARN.
     pub text: String,
-    /// `aws`, `aws-cn`, ...
+    /// The partition: `aws`, `aws-cn`.
     pub partition: String,
-    /// `eu-central-1`.
+    /// The region: `eu-central-1`.
     pub region: String,
     /// The account that owns the group.
     pub account: String,
 }
 
 impl GroupArn {
-    /// Reads the ARN of this group; `None` if the text is anything else.
+    /// Parses the ARN of this group; `None` if the text is anything else.
     pub fn parse(text: &str, group_id: &str) -> Option<Self> {
         let parts: Vec<_> = text.splitn(6, ':').collect();
         let &["arn", partition, "ec2", region, account, resource] = parts.as_slice() else {
             return None;
         };
-        let is_ours = resource.strip_prefix("security-group/") == Some(group_id);
-        (is_ours
+        let is_this_group = resource.strip_prefix("security-group/") == Some(group_id);
+        (is_this_group
             && is_lowercase_word(partition)
             && is_region_name(region)
             && is_account_id(account))
@@ -35,7 +35,7 @@ impl GroupArn {
         })
     }
 
-    /// The ARN of the group of this id there.
+    /// Builds the ARN of a group.
     pub fn new(region: &str, account: &str, group_id: &str) -> Self {
         Self {
             text: Partition::security_group_arn(region, account, group_id),
@@ -46,12 +46,12 @@ impl GroupArn {
     }
 }
 
-/// Whether a text can be the id of an account.
+/// Whether a text is an account id: 12 digits.
 pub fn is_account_id(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Whether a text can be the name of a region.
+/// Whether a text has the form of a region name.
 pub fn is_region_name(text: &str) -> bool {
     text.len() <= 16 && text.contains('-') && is_lowercase_word(text)
 }
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_arn_is_taken_apart_and_put_together() {
+    fn an_arn_that_was_built_can_be_parsed() {
         for (region, partition) in [
             ("eu-central-1", "aws"),
             ("cn-north-1", "aws-cn"),
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_arn_of_the_group_is_none() {
+    fn other_texts_are_not_the_arn_of_the_group() {
         for text in [
             "",
             "arn",

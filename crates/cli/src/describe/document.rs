@@ -1,4 +1,4 @@
-//! The document as the AWS CLI writes it. Keys we do not need are ignored.
+//! The document as the AWS CLI writes it. Keys that are not needed are ignored.
 
 use serde::Deserialize;
 use serde::de::{Error as _, IgnoredAny, MapAccess};
@@ -13,7 +13,7 @@ pub(super) struct Document {
     pub(super) groups: JsonList<GroupJson>,
     pub(super) rules: JsonList<RuleJson>,
     pub(super) prefix_lists: JsonList<PrefixListJson>,
-    /// The keys of the object, to say what was found instead.
+    /// All keys of the object, for error messages.
     pub(super) keys: Vec<String>,
 }
 
@@ -23,11 +23,11 @@ impl JsonType for Document {
     fn from_object<'de, A: MapAccess<'de>>(mut object: A) -> Result<Option<Self>, A::Error> {
         let mut document = Self::default();
         while let Some(key) = object.next_key::<String>()? {
-            let again = document.keys.contains(&key);
+            let is_duplicate = document.keys.contains(&key);
             match key.as_str() {
-                // The last of two would hide the groups of the first.
-                "SecurityGroups" | "SecurityGroupRules" | "PrefixLists" if again => {
-                    return Err(A::Error::custom(format!("the key `{key}` is there twice")));
+                // The second list would silently replace the first.
+                "SecurityGroups" | "SecurityGroupRules" | "PrefixLists" if is_duplicate => {
+                    return Err(A::Error::custom(format!("duplicate key `{key}`")));
                 }
                 "SecurityGroups" => document.groups = object.next_value()?,
                 "SecurityGroupRules" => document.rules = object.next_value()?,
@@ -54,7 +54,7 @@ pub(super) struct GroupJson {
     pub(super) ip_permissions_egress: JsonList<PermissionJson>,
 }
 
-/// An aggregated permission: one protocol and port range, any number of sources.
+/// An `IpPermission`: one protocol and port range, any number of sources.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub(super) struct PermissionJson {
@@ -88,7 +88,7 @@ pub(super) struct PrefixListIdJson {
     pub(super) description: JsonField<String>,
 }
 
-/// A security group as a source, in either listing.
+/// A security group as the source of a rule, in either listing.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub(super) struct GroupPairJson {

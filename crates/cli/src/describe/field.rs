@@ -1,4 +1,5 @@
-//! Fields that remember a wrong type instead of refusing the document: one odd value must not hide all the others.
+//! JSON fields that record a wrong type instead of failing, so that one wrong value does not hide
+//! the rest of the document.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,45 +7,45 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A value of a JSON object: as expected, not there, or of another type.
+/// A value of a JSON object: of the expected type, absent, or of another type.
 #[derive(Debug, Default)]
 pub(super) enum JsonField<T> {
-    /// Not there, or null.
+    /// Absent or null.
     #[default]
     Absent,
-    /// As expected.
+    /// Of the expected type.
     Present(T),
-    /// Of another type, named for people: `a string`.
+    /// Of another type, with its name for messages: `a string`.
     WrongType(&'static str),
 }
 
-/// The types that a field can be expected to have. Each takes one kind of JSON value and refuses the others.
+/// A type that a field can have. Each accepts one kind of JSON value.
 pub(super) trait JsonType: Sized {
-    /// The type, for people: `a list`.
+    /// The name of the type in messages: `a list`.
     const NAME: &'static str;
 
-    /// From a JSON string.
+    /// Converts a JSON string.
     fn from_string(_: &str) -> Option<Self> {
         None
     }
 
-    /// From a JSON number that is whole.
+    /// Converts an integer.
     fn from_integer(_: i64) -> Option<Self> {
         None
     }
 
-    /// From true or false.
+    /// Converts a boolean.
     fn from_bool(_: bool) -> Option<Self> {
         None
     }
 
-    /// From a JSON list, which is read to its end in any case.
+    /// Converts a JSON list. The list is consumed in any case.
     fn from_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Option<Self>, A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
         Ok(None)
     }
 
-    /// From a JSON object, which is read to its end in any case.
+    /// Converts a JSON object. The object is consumed in any case.
     fn from_object<'de, A: MapAccess<'de>>(mut object: A) -> Result<Option<Self>, A::Error> {
         while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(None)
@@ -60,7 +61,7 @@ impl JsonType for String {
 }
 
 impl JsonType for i64 {
-    const NAME: &'static str = "a whole number";
+    const NAME: &'static str = "an integer";
 
     fn from_integer(number: i64) -> Option<Self> {
         Some(number)
@@ -87,7 +88,7 @@ impl<T: JsonType> JsonType for Vec<JsonField<T>> {
     }
 }
 
-/// Reads a struct of fields; its derived `Deserialize` ignores keys it does not know.
+/// Reads a struct of fields. Its derived `Deserialize` ignores unknown keys.
 pub(super) fn read_object<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
     object: A,
 ) -> Result<Option<T>, A::Error> {
@@ -141,7 +142,7 @@ impl<'de, T: JsonType> Visitor<'de> for JsonFieldVisitor<T> {
     fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
         Ok(Self::present_or_wrong_type(
             None,
-            "a number that is not whole",
+            "a number that is not an integer",
         ))
     }
 
@@ -173,22 +174,28 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_read_or_says_what_it_is_instead() {
-        assert_eq!(read::<String>(r#""\u00e9""#), r#"Is("é")"#);
+    fn a_field_has_its_value_or_the_name_of_the_wrong_type() {
+        assert_eq!(read::<String>(r#""\u00e9""#), r#"Present("é")"#);
         assert_eq!(read::<String>("null"), "Absent");
-        assert_eq!(read::<String>("7"), r#"Other("a number")"#);
-        assert_eq!(read::<i64>("-1"), "Is(-1)");
-        assert_eq!(read::<i64>("1.5"), r#"Other("a number that is not whole")"#);
-        assert_eq!(read::<i64>("18446744073709551615"), r#"Other("a number")"#);
-        assert_eq!(read::<i64>("\"22\""), r#"Other("a string")"#);
-        assert_eq!(read::<bool>("[true]"), r#"Other("a list")"#);
+        assert_eq!(read::<String>("7"), r#"WrongType("a number")"#);
+        assert_eq!(read::<i64>("-1"), "Present(-1)");
+        assert_eq!(
+            read::<i64>("1.5"),
+            r#"WrongType("a number that is not an integer")"#
+        );
+        assert_eq!(
+            read::<i64>("18446744073709551615"),
+            r#"WrongType("a number")"#
+        );
+        assert_eq!(read::<i64>("\"22\""), r#"WrongType("a string")"#);
+        assert_eq!(read::<bool>("[true]"), r#"WrongType("a list")"#);
         assert_eq!(
             read::<Vec<JsonField<i64>>>("[1, {\"a\": []}]"),
-            r#"Is([Is(1), Other("an object")])"#
+            r#"Present([Present(1), WrongType("an object")])"#
         );
         assert_eq!(
             read::<Vec<JsonField<i64>>>("{\"a\": [1, {}]}"),
-            r#"Other("an object")"#
+            r#"WrongType("an object")"#
         );
     }
 }

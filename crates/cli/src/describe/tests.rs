@@ -1,22 +1,22 @@
-//! Both listings of a group, and what is wrong in a file.
+//! Tests of decoding both listings, with valid and invalid values.
 
 use super::*;
 use portcullis_rules::{IngressRule, Source};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-fn read(document: &Value) -> DescribedGroups {
+fn decode(document: &Value) -> DescribedGroups {
     decode_described_groups(document.to_string().as_bytes()).unwrap()
 }
 
-fn refused(text: &str) -> String {
+fn decode_error(text: &str) -> String {
     decode_described_groups(text.as_bytes())
         .unwrap_err()
         .to_string()
 }
 
-/// Each box in a line: `sg-1 sgr-1 tcp 22-22 0.0.0.0/0 "description" tags`.
-fn lines(described: &DescribedGroups) -> Vec<String> {
+/// Each rule in a line: `sg-1 sgr-1 tcp 22-22 0.0.0.0/0 description tags`.
+fn rule_lines(described: &DescribedGroups) -> Vec<String> {
     let dash = |text: Option<&String>| text.map_or("-".to_owned(), Clone::clone);
     let line = |group: &SecurityGroup, rule: &IngressRule| {
         let ports = match rule.display_ports() {
@@ -28,23 +28,23 @@ fn lines(described: &DescribedGroups) -> Vec<String> {
             .iter()
             .map(|(key, value)| format!(" {key}={value}"))
             .collect();
-        let (id, about) = (dash(rule.id.as_ref()), dash(rule.description.as_ref()));
+        let (id, description) = (dash(rule.id.as_ref()), dash(rule.description.as_ref()));
         format!(
-            "{} {id} {} {ports} {} {about}{}",
+            "{} {id} {} {ports} {} {description}{}",
             group.id,
             rule.protocol(),
             rule.source,
             tags.concat()
         )
     };
-    let boxes = described
+    let rules = described
         .groups
         .iter()
         .flat_map(|group| group.rules.iter().map(move |rule| line(group, rule)));
-    boxes.collect()
+    rules.collect()
 }
 
-fn problems(described: &DescribedGroups) -> Vec<String> {
+fn problem_lines(described: &DescribedGroups) -> Vec<String> {
     let line = |problem: &Problem| {
         let group = problem.group_id.as_deref().unwrap_or("-");
         format!("{group} {}: {}", problem.path, problem.message)
@@ -72,8 +72,8 @@ fn rule(id: &str, group: &str, source: &Value) -> Value {
 }
 
 #[test]
-fn a_permission_is_one_box_for_each_source() {
-    let described = read(&json!({"SecurityGroups": [{
+fn a_permission_has_a_rule_for_each_source() {
+    let described = decode(&json!({"SecurityGroups": [{
         "GroupId": "sg-1", "GroupName": "web", "VpcId": "vpc-1", "OwnerId": "111122223333", "Description": "ignored",
         "Tags": [{"Key": "team", "Value": "core"}, {"Key": 7}, 8],
         "IpPermissions": [
@@ -95,8 +95,8 @@ fn a_permission_is_one_box_for_each_source() {
         "sg-1 - tcp 443-443 sg-2 -",
         "sg-1 - all - sg-1 -",
     ];
-    assert_eq!(lines(&described), expected);
-    assert_eq!(problems(&described), [""; 0]);
+    assert_eq!(rule_lines(&described), expected);
+    assert_eq!(problem_lines(&described), [""; 0]);
     let group = &described.groups[0];
     assert_eq!(group.name.as_deref(), Some("web"));
     assert_eq!(group.vpc_id.as_deref(), Some("vpc-1"));
@@ -114,14 +114,14 @@ fn a_permission_is_one_box_for_each_source() {
 }
 
 #[test]
-fn egress_is_open_only_when_it_is_known_to_be() {
+fn egress_is_open_only_if_a_rule_allows_everything() {
     let egress = |value: Value| {
         let described =
-            read(&json!({"SecurityGroups": [{"GroupId": "sg-1", "IpPermissionsEgress": value}]}));
+            decode(&json!({"SecurityGroups": [{"GroupId": "sg-1", "IpPermissionsEgress": value}]}));
         assert_eq!(
-            problems(&described),
+            problem_lines(&described),
             [""; 0],
-            "egress is no business of ours"
+            "problems in egress rules are not reported"
         );
         described.groups[0].open_egress
     };
@@ -143,8 +143,8 @@ fn egress_is_open_only_when_it_is_known_to_be() {
 }
 
 #[test]
-fn a_listed_rule_is_one_box_with_its_id() {
-    let described = read(&json!({"SecurityGroupRules": [
+fn listed_rules_have_ids_and_tags() {
+    let described = decode(&json!({"SecurityGroupRules": [
         rule("sgr-1", "sg-1", &json!({"CidrIpv4": "0.0.0.0/0", "Description": "ssh",
             "Tags": [{"Key": "a", "Value": "b"}]})),
         rule("sgr-2", "sg-1", &json!({"CidrIpv6": "::/0", "CidrIpv4": null})),
@@ -161,8 +161,8 @@ fn a_listed_rule_is_one_box_with_its_id() {
         "sg-1 sgr-3 tcp 22-22 pl-1 -",
         "sg-1 sgr-4 tcp 22-22 sg-2 -",
     ];
-    assert_eq!(lines(&described), expected);
-    assert_eq!(problems(&described), [""; 0]);
+    assert_eq!(rule_lines(&described), expected);
+    assert_eq!(problem_lines(&described), [""; 0]);
     let ids: Vec<_> = described
         .groups
         .iter()
@@ -171,7 +171,7 @@ fn a_listed_rule_is_one_box_with_its_id() {
     assert_eq!(
         ids,
         ["sg-0", "sg-1", "sg-2"],
-        "a group with egress rules alone is a group"
+        "a group with only egress rules is included"
     );
     let group = &described.groups[1];
     assert_eq!(
@@ -182,8 +182,8 @@ fn a_listed_rule_is_one_box_with_its_id() {
 }
 
 #[test]
-fn both_listings_are_one_group_and_nothing_counts_twice() {
-    let described = read(&json!({
+fn both_listings_are_merged_without_duplicates() {
+    let described = decode(&json!({
         "SecurityGroupRules": [
             rule("sgr-1", "sg-1", &json!({"CidrIpv4": "0.0.0.0/0", "Description": "from the rule"})),
             rule("sgr-2", "sg-1", &json!({"ReferencedGroupInfo": {"GroupId": "sg-2"}})),
@@ -203,31 +203,34 @@ fn both_listings_are_one_group_and_nothing_counts_twice() {
         "sg-1 - tcp 22-22 10.0.0.0/8 -",
         "sg-9 sgr-4 tcp 22-22 192.0.2.0/24 -",
     ];
-    assert_eq!(lines(&described), expected);
+    assert_eq!(rule_lines(&described), expected);
     assert_eq!(described.groups[0].name.as_deref(), Some("web"));
     assert_eq!(described.groups[1].name, None);
 }
 
 #[test]
-fn twins_of_one_listing_stay_apart() {
-    let twins = permission("tcp", Some((22, 22)), &["0.0.0.0/0", "0.0.0.0/0"]);
-    let groups = json!([{"GroupId": "sg-1", "IpPermissions": [twins]}]);
-    assert_eq!(lines(&read(&json!({"SecurityGroups": groups}))).len(), 2);
+fn duplicate_rules_of_one_listing_are_kept() {
+    let duplicates = permission("tcp", Some((22, 22)), &["0.0.0.0/0", "0.0.0.0/0"]);
+    let groups = json!([{"GroupId": "sg-1", "IpPermissions": [duplicates]}]);
+    assert_eq!(
+        rule_lines(&decode(&json!({"SecurityGroups": groups}))).len(),
+        2
+    );
     let one = rule("sgr-1", "sg-1", &json!({"CidrIpv4": "0.0.0.0/0"}));
-    let both = read(&json!({"SecurityGroups": groups, "SecurityGroupRules": [one]}));
+    let both = decode(&json!({"SecurityGroups": groups, "SecurityGroupRules": [one]}));
     let expected = [
         "sg-1 sgr-1 tcp 22-22 0.0.0.0/0 -",
         "sg-1 - tcp 22-22 0.0.0.0/0 -",
     ];
-    assert_eq!(lines(&both), expected);
+    assert_eq!(rule_lines(&both), expected);
 }
 
 #[test]
-fn a_group_that_is_listed_twice_is_one_group() {
+fn a_group_that_is_listed_twice_is_merged() {
     let part = |cidr: &str| json!({"GroupId": "sg-1", "IpPermissions": [permission("tcp", Some((22, 22)), &[cidr])]});
-    let described = read(&json!({"SecurityGroups": [part("0.0.0.0/1"), part("128.0.0.0/1")]}));
+    let described = decode(&json!({"SecurityGroups": [part("0.0.0.0/1"), part("128.0.0.0/1")]}));
     assert_eq!(
-        lines(&described),
+        rule_lines(&described),
         [
             "sg-1 - tcp 22-22 0.0.0.0/1 -",
             "sg-1 - tcp 22-22 128.0.0.0/1 -"
@@ -237,9 +240,9 @@ fn a_group_that_is_listed_twice_is_one_group() {
 }
 
 #[test]
-fn what_cannot_be_understood_does_not_hide_the_rest() {
+fn invalid_values_of_groups_do_not_hide_the_rest() {
     let good = permission("tcp", Some((22, 22)), &["192.0.2.0/24"]);
-    let described = read(&json!({"SecurityGroups": [
+    let described = decode(&json!({"SecurityGroups": [
         {"GroupId": "sg-1", "GroupName": 7, "IpPermissions": [
             {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22,
              "IpRanges": [{"CidrIp": "10.0.0.0/8"}, {"CidrIp": "10.0.0.0/33"}, {"CidrIp": ["x"]}, {}, 5],
@@ -261,20 +264,20 @@ fn what_cannot_be_understood_does_not_hide_the_rest() {
         "sg-1 - tcp 22-22 10.0.0.0/8 -",
         "sg-1 - tcp 22-22 192.0.2.0/24 -",
     ];
-    assert_eq!(lines(&described), expected);
+    assert_eq!(rule_lines(&described), expected);
     assert_eq!(described.groups.len(), 2);
-    insta::assert_snapshot!(problems(&described).join("\n"));
+    insta::assert_snapshot!(problem_lines(&described).join("\n"));
 }
 
 #[test]
-fn listed_rules_that_cannot_be_understood_do_not_hide_the_rest() {
+fn invalid_listed_rules_do_not_hide_the_rest() {
     let cidr = json!({"CidrIpv4": "192.0.2.0/24"});
     let with = |key: &str, value: Value| {
         let mut rule = rule("sgr-1", "sg-1", &cidr);
         rule[key] = value;
         rule
     };
-    let described = read(&json!({"SecurityGroupRules": [
+    let described = decode(&json!({"SecurityGroupRules": [
         with("CidrIpv4", json!("nonsense")),
         with("CidrIpv4", Value::Null),
         with("CidrIpv6", json!("::/0")),
@@ -293,16 +296,16 @@ fn listed_rules_that_cannot_be_understood_do_not_hide_the_rest() {
         "sg-1 sgr-1 tcp 22-22 192.0.2.0/24 -",
     ];
     assert_eq!(
-        lines(&described),
+        rule_lines(&described),
         expected,
-        "a rule that does not say which way is taken for ingress"
+        "a rule without a direction counts as ingress"
     );
-    insta::assert_snapshot!(problems(&described).join("\n"));
+    insta::assert_snapshot!(problem_lines(&described).join("\n"));
 }
 
 #[test]
-fn prefix_lists_are_known_by_their_entries() {
-    let described = read(&json!({"SecurityGroups": [], "PrefixLists": [
+fn prefix_lists_are_resolved_by_their_entries() {
+    let described = decode(&json!({"SecurityGroups": [], "PrefixLists": [
         {"PrefixListId": "pl-1", "Entries": [{"Cidr": "0.0.0.0/1"}, {"Cidr": "::/1", "Description": "x"}]},
         {"PrefixListId": "pl-1", "Entries": [{"Cidr": "128.0.0.0/1"}]},
         {"PrefixListId": "pl-2", "Entries": []},
@@ -316,12 +319,12 @@ fn prefix_lists_are_known_by_their_entries() {
         ["pl-1", "pl-2", "pl-3", "pl-4"].map(entries),
         [Some(3), Some(0), None, Some(1)]
     );
-    insta::assert_snapshot!(problems(&described).join("\n"));
+    insta::assert_snapshot!(problem_lines(&described).join("\n"));
 }
 
 #[test]
-fn what_is_no_description_of_groups_is_refused() {
-    let refusals: Vec<_> = [
+fn other_documents_are_errors() {
+    let errors: Vec<_> = [
         "[]",
         "null",
         "7",
@@ -339,13 +342,13 @@ fn what_is_no_description_of_groups_is_refused() {
         "SECURITYGROUPS\tdefault",
     ]
     .into_iter()
-    .map(|text| format!("{text}\n  {}", refused(text)))
+    .map(|text| format!("{text}\n  {}", decode_error(text)))
     .collect();
-    insta::assert_snapshot!(refusals.join("\n"));
+    insta::assert_snapshot!(errors.join("\n"));
 }
 
-/// A box and the two ways of writing it.
-fn written() -> impl Strategy<Value = (Value, Value)> {
+/// A rule as a permission and as an entry of the listing of rules.
+fn rule_in_both_forms() -> impl Strategy<Value = (Value, Value)> {
     let protocol = prop::sample::select(&["tcp", "UDP", "6", "17", "icmp", "58", "-1", "47"][..]);
     let ports = (0..=65535_u16, 0..=65535_u16).prop_map(|(a, b)| (a.min(b), a.max(b)));
     let source = prop_oneof![
@@ -356,62 +359,64 @@ fn written() -> impl Strategy<Value = (Value, Value)> {
         (0..3).prop_map(|n| ("pl", format!("pl-{n}"))),
         (0..3).prop_map(|n| ("sg", format!("sg-{n}"))),
     ];
-    let about = prop::option::of("[a-z]{0,4}");
-    (protocol, ports, source, about).prop_map(|(protocol, (from, to), (kind, source), about)| {
-        let (list, mut item, listed) = match kind {
-            "v4" => (
-                "IpRanges",
-                json!({"CidrIp": source}),
-                json!({"CidrIpv4": source}),
-            ),
-            "v6" => (
-                "Ipv6Ranges",
-                json!({"CidrIpv6": source}),
-                json!({"CidrIpv6": source}),
-            ),
-            "pl" => (
-                "PrefixListIds",
-                json!({"PrefixListId": source}),
-                json!({"PrefixListId": source}),
-            ),
-            _ => {
-                let group = json!({"GroupId": source, "UserId": "1"});
-                (
-                    "UserIdGroupPairs",
-                    group.clone(),
-                    json!({"ReferencedGroupInfo": group}),
-                )
+    let description = prop::option::of("[a-z]{0,4}");
+    (protocol, ports, source, description).prop_map(
+        |(protocol, (from, to), (kind, source), description)| {
+            let (list, mut item, listed) = match kind {
+                "v4" => (
+                    "IpRanges",
+                    json!({"CidrIp": source}),
+                    json!({"CidrIpv4": source}),
+                ),
+                "v6" => (
+                    "Ipv6Ranges",
+                    json!({"CidrIpv6": source}),
+                    json!({"CidrIpv6": source}),
+                ),
+                "pl" => (
+                    "PrefixListIds",
+                    json!({"PrefixListId": source}),
+                    json!({"PrefixListId": source}),
+                ),
+                _ => {
+                    let group = json!({"GroupId": source, "UserId": "1"});
+                    (
+                        "UserIdGroupPairs",
+                        group.clone(),
+                        json!({"ReferencedGroupInfo": group}),
+                    )
+                }
+            };
+            let mut rule = rule("sgr-1", "sg-1", &listed);
+            let mut permission = json!({"FromPort": from, "ToPort": to, "IpProtocol": protocol});
+            for (key, value) in [
+                ("FromPort", from.into()),
+                ("ToPort", to.into()),
+                ("IpProtocol", json!(protocol)),
+            ] {
+                rule[key] = value;
             }
-        };
-        let mut rule = rule("sgr-1", "sg-1", &listed);
-        let mut permission = json!({"FromPort": from, "ToPort": to, "IpProtocol": protocol});
-        for (key, value) in [
-            ("FromPort", from.into()),
-            ("ToPort", to.into()),
-            ("IpProtocol", json!(protocol)),
-        ] {
-            rule[key] = value;
-        }
-        if let Some(about) = about {
-            rule["Description"] = json!(about);
-            item["Description"] = json!(about);
-        }
-        permission[list] = json!([item]);
-        (permission, rule)
-    })
+            if let Some(description) = description {
+                rule["Description"] = json!(description);
+                item["Description"] = json!(description);
+            }
+            permission[list] = json!([item]);
+            (permission, rule)
+        },
+    )
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Either listing gives the same boxes, and both together give them once.
+    /// Both listings have the same rules, and so does their combination.
     #[test]
-    fn the_form_of_the_listing_does_not_matter(boxes in prop::collection::vec(written(), 1..8)) {
-        let (permissions, rules): (Vec<_>, Vec<_>) = boxes.into_iter().unzip();
+    fn both_listings_have_the_same_rules(rules in prop::collection::vec(rule_in_both_forms(), 1..8)) {
+        let (permissions, listed): (Vec<_>, Vec<_>) = rules.into_iter().unzip();
         let groups = json!([{"GroupId": "sg-1", "OwnerId": "111122223333", "IpPermissions": permissions}]);
-        let from_groups = read(&json!({"SecurityGroups": groups}));
-        let from_rules = read(&json!({"SecurityGroupRules": rules}));
-        let from_both = read(&json!({"SecurityGroupRules": rules, "SecurityGroups": groups}));
+        let from_groups = decode(&json!({"SecurityGroups": groups}));
+        let from_rules = decode(&json!({"SecurityGroupRules": listed}));
+        let from_both = decode(&json!({"SecurityGroupRules": listed, "SecurityGroups": groups}));
         prop_assert_eq!(&from_both.groups[0].rules, &from_rules.groups[0].rules);
         let mut without_ids = from_rules.groups;
         for rule in &mut without_ids[0].rules {
@@ -420,9 +425,9 @@ proptest! {
         prop_assert_eq!(from_groups.groups, without_ids);
     }
 
-    /// No bytes are a reason to panic.
+    /// Arbitrary bytes do not panic.
     #[test]
-    fn nothing_is_beyond_refusing(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_are_decoded_or_rejected(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = decode_described_groups(&bytes);
     }
 }

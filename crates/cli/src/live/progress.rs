@@ -1,4 +1,4 @@
-//! How far an audit is: one line on standard error, on a terminal only.
+//! The progress of an audit: one line on standard error, if it is a terminal.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::audit::Audit;
-use crate::output::format_count;
+use crate::text::format_count;
 
-/// How often it moves, so that nobody thinks it stopped.
+/// How often the spinner moves.
 const TICK_INTERVAL: Duration = Duration::from_millis(120);
 
-/// The line. It goes when the audit is done with.
+/// The progress line. Dropping it removes the line.
 #[derive(Debug)]
 pub(super) struct Progress {
     bar: ProgressBar,
@@ -20,12 +20,11 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Of so many regions.
+    /// Shows the line for this many regions.
     pub(super) fn start(regions: usize) -> Self {
-        // Where standard error is no terminal, the library draws nothing.
+        // The library draws nothing if standard error is not a terminal.
         let bar = ProgressBar::new(u64::try_from(regions).unwrap_or(u64::MAX));
         let style = ProgressStyle::with_template("{spinner} {bar:24} {pos}/{len} regions, {msg}");
-        // A template that does not hold is a worse line, not a reason to stop.
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_message(format_count(0, "group"));
         bar.enable_steady_tick(TICK_INTERVAL);
@@ -36,18 +35,14 @@ impl Progress {
         }
     }
 
-    /// A page was judged.
+    /// Adds a page that was evaluated.
     pub(super) fn record_page(&self, page: &Audit) {
-        let add = |sum: &AtomicUsize, more: usize| {
-            sum.fetch_add(more, Ordering::Relaxed).saturating_add(more)
-        };
-        let groups = add(&self.groups, page.groups);
-        let findings = add(
-            &self.findings,
-            page.iter_findings()
-                .filter(|(_, finding)| finding.exempted_by.is_none())
-                .count(),
-        );
+        let active = page
+            .iter_findings()
+            .filter(|(_, finding)| finding.exempted_by.is_none())
+            .count();
+        let groups = add_and_get(&self.groups, page.groups);
+        let findings = add_and_get(&self.findings, active);
         self.bar.set_message(format!(
             "{}, {}",
             format_count(groups, "group"),
@@ -55,7 +50,7 @@ impl Progress {
         ));
     }
 
-    /// A region is done with.
+    /// Adds a region that was read.
     pub(super) fn finish_region(&self) {
         self.bar.inc(1);
     }
@@ -65,4 +60,10 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
+}
+
+fn add_and_get(total: &AtomicUsize, added: usize) -> usize {
+    total
+        .fetch_add(added, Ordering::Relaxed)
+        .saturating_add(added)
 }

@@ -7,46 +7,47 @@ use jiff::Timestamp;
 use portcullis_remediation::{
     Clock, ErrorKind, GroupLister, GroupPage, ServiceError, next_page_checked,
 };
-use portcullis_rules::{Context, Policy, SecurityGroup, evaluate};
+use portcullis_rules::{Context, Policy, PrefixLists, SecurityGroup, evaluate};
 
 use crate::audit::{Audit, RegionSummary};
 use crate::describe::{DescribedGroups, GroupArn, Problem, is_account_id};
 
-/// The first pause after a call that the client has given up on; it doubles from one to the next.
+/// The delay before the first retry of a call on which the client has given up. Each further delay
+/// is twice as long.
 const FIRST_RETRY_DELAY: Duration = Duration::from_secs(2);
 
-/// What is judged, by what, and when.
+/// What to evaluate in a region.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RegionTarget<'a> {
-    /// The region.
+    /// The name of the region.
     pub(super) name: &'a str,
     pub(super) policy: &'a Policy,
     pub(super) now: Timestamp,
 }
 
-/// Reads and judges the groups of a region. `seen` is told of each page.
+/// Reads and evaluates the groups of a region. Calls `on_page` with the results of each page.
 ///
-/// What was read before a failure stands; the failure stands with the region.
+/// After an error, the audit has the groups read before it, and the error in its [`RegionSummary`].
 pub(super) async fn audit_region(
     lister: &dyn GroupLister,
     clock: &dyn Clock,
-    place: &RegionTarget<'_>,
-    seen: &(dyn Fn(&Audit) + Sync),
+    target: &RegionTarget<'_>,
+    on_page: &(dyn Fn(&Audit) + Sync),
 ) -> Audit {
-    let mut walk = RegionAuditor {
+    let mut auditor = RegionAuditor {
         lister,
         clock,
-        audit: Audit::new(place.policy),
+        audit: Audit::new(target.policy),
         rule_ids_error: None,
     };
-    let listing_error = walk.audit_pages(place, seen).await.err();
+    let listing_error = auditor.audit_pages(target, on_page).await.err();
     let RegionAuditor {
         mut audit,
         rule_ids_error,
         ..
-    } = walk;
+    } = auditor;
     audit.regions.push(RegionSummary {
-        name: place.name.to_owned(),
+        name: target.name.to_owned(),
         groups: audit.groups,
         rules: audit.rules,
         unreadable_groups: audit.problems.len(),
@@ -56,20 +57,20 @@ pub(super) async fn audit_region(
     audit
 }
 
-/// On the way through the pages.
+/// The state of an audit between two pages.
 struct RegionAuditor<'a> {
     lister: &'a dyn GroupLister,
     clock: &'a dyn Clock,
     audit: Audit,
-    /// Why the rules of some groups have no ids.
+    /// The last error because of which some rules have no ids.
     rule_ids_error: Option<ServiceError>,
 }
 
 impl RegionAuditor<'_> {
     async fn audit_pages(
         &mut self,
-        place: &RegionTarget<'_>,
-        seen: &(dyn Fn(&Audit) + Sync),
+        target: &RegionTarget<'_>,
+        on_page: &(dyn Fn(&Audit) + Sync),
     ) -> Result<(), ServiceError> {
         let mut token: Option<String> = None;
         let mut tokens = BTreeSet::new();
@@ -78,60 +79,49 @@ impl RegionAuditor<'_> {
                 next_page_checked(self.lister, token.as_deref(), &mut tokens).await
             })
             .await?;
-            let next = page.next_token.take();
-            let judged = self.audit_page(place, page).await;
-            seen(&judged);
-            self.audit.merge(judged);
-            match next {
-                None => return Ok(()),
-                Some(next) => token = Some(next),
+            let next_token = page.next_token.take();
+            let page_audit = self.audit_page(target, page).await;
+            on_page(&page_audit);
+            self.audit.merge(page_audit);
+            if next_token.is_none() {
+                return Ok(());
             }
+            token = next_token;
         }
     }
 
-    /// Judges a page. Groups with findings are judged once more with what a listing does not know of their rules: ids,
-    /// and tags that an exception may ask for.
-    async fn audit_page(&mut self, place: &RegionTarget<'_>, page: GroupPage) -> Audit {
-        let context = place.evaluation_context();
+    /// Evaluates a page. Groups with findings are evaluated again with the ids and tags of their
+    /// rules, which the listing does not have: exceptions can match tags.
+    async fn audit_page(&mut self, target: &RegionTarget<'_>, page: GroupPage) -> Audit {
         let GroupPage {
             groups,
             prefix_lists,
             unreadable_groups,
             next_token: _,
         } = page;
-        let is_bad = |group: &SecurityGroup| {
-            let context = Context {
-                account: group.owner_id.clone(),
-                ..context.clone()
-            };
-            !evaluate(place.policy, group, &prefix_lists, &context)
-                .findings
-                .is_empty()
-        };
-        let (bad, mut groups): (Vec<_>, Vec<_>) = groups.into_iter().partition(is_bad);
-        let arns = bad
+        let (with_findings, mut groups): (Vec<_>, Vec<_>) = groups
+            .into_iter()
+            .partition(|group| target.has_findings(group, &prefix_lists));
+        let arns = with_findings
             .iter()
-            .filter_map(|group| Some((group.id.clone(), place.group_arn(group)?)))
+            .filter_map(|group| Some((group.id.clone(), target.group_arn(group)?)))
             .collect();
-        groups.extend(self.add_rule_ids(bad).await);
+        groups.extend(self.add_rule_ids(with_findings).await);
         let problems = unreadable_groups
             .iter()
-            .map(|(group, error)| place.unreadable_group(group, error))
+            .map(|(group, error)| target.unreadable_group(group, error))
             .collect();
-        Audit::from_groups(
-            place.policy,
-            DescribedGroups {
-                groups,
-                arns,
-                prefix_lists,
-                problems,
-            },
-            &context,
-        )
+        let described = DescribedGroups {
+            groups,
+            arns,
+            prefix_lists,
+            problems,
+        };
+        Audit::from_groups(target.policy, described, &target.evaluation_context())
     }
 
-    /// The groups with the ids of their rules; as they are, where these cannot be read: without tags too much is found,
-    /// never too little. Who may not read them is not asked again.
+    /// The groups with the ids of their rules; unchanged if the ids cannot be read. Without tags,
+    /// there are more findings, never fewer. If access is denied, later pages do not try again.
     async fn add_rule_ids(&mut self, groups: Vec<SecurityGroup>) -> Vec<SecurityGroup> {
         let is_denied = self
             .rule_ids_error
@@ -140,12 +130,12 @@ impl RegionAuditor<'_> {
         if groups.is_empty() || is_denied {
             return groups;
         }
-        match call_with_retries(self.clock, async || {
+        let result = call_with_retries(self.clock, async || {
             self.lister.with_rule_ids(groups.clone()).await
         })
-        .await
-        {
-            Ok(identified) => identified,
+        .await;
+        match result {
+            Ok(groups_with_ids) => groups_with_ids,
             Err(error) => {
                 self.rule_ids_error = Some(error);
                 groups
@@ -163,6 +153,15 @@ impl RegionTarget<'_> {
         }
     }
 
+    fn has_findings(&self, group: &SecurityGroup, lists: &PrefixLists) -> bool {
+        let context = Context {
+            account: group.owner_id.clone(),
+            ..self.evaluation_context()
+        };
+        let evaluation = evaluate(self.policy, group, lists, &context);
+        !evaluation.findings.is_empty()
+    }
+
     fn unreadable_group(&self, group: &SecurityGroup, error: &ServiceError) -> Problem {
         Problem {
             group_id: Some(group.id.clone()),
@@ -172,33 +171,32 @@ impl RegionTarget<'_> {
     }
 
     fn group_arn(&self, group: &SecurityGroup) -> Option<GroupArn> {
-        let owner = group
-            .owner_id
-            .as_ref()
-            .filter(|owner| is_account_id(owner))?;
-        Some(GroupArn::new(self.name, owner, &group.id))
+        let owner = group.owner_id.as_ref()?;
+        is_account_id(owner).then(|| GroupArn::new(self.name, owner, &group.id))
     }
 }
 
-/// A call, again and again while EC2 is busy, and once more when it was silent. The client has tried a few times by
-/// itself each time.
+/// Retries a call while EC2 throttles it, and once if there was no answer. Each of these calls
+/// already includes the retries of the client.
 pub(super) async fn call_with_retries<T>(
     clock: &dyn Clock,
     mut call: impl AsyncFnMut() -> Result<T, ServiceError>,
 ) -> Result<T, ServiceError> {
-    let (mut pause, mut pauses) = (FIRST_RETRY_DELAY, 0);
+    let mut delay = FIRST_RETRY_DELAY;
+    let mut retries = 0;
     loop {
         match call().await {
-            Err(error) if pauses < max_retries(error.kind) => clock.sleep(pause).await,
-            answer => return answer,
+            Err(error) if retries < max_retries(error.kind) => clock.sleep(delay).await,
+            result => return result,
         }
-        pauses = pauses.saturating_add(1);
-        pause = pause.saturating_mul(2);
+        retries = retries.saturating_add(1);
+        delay = delay.saturating_mul(2);
     }
 }
 
-/// EC2's buckets of requests fill up again within seconds (EC2 API Reference, "Request throttling"), unless somebody else
-/// keeps them empty. Silence is more often a wrong name or no way than an accident.
+/// EC2's request token buckets refill within seconds (EC2 API Reference, "Request throttling"),
+/// unless other callers keep them empty. No answer usually means a wrong region name or no network
+/// connection, so one retry is enough.
 const fn max_retries(kind: ErrorKind) -> u32 {
     match kind {
         ErrorKind::Throttled => 4,

@@ -50,8 +50,8 @@ pub(super) const SOURCES: &[&str] = &[
     "sg-other",
 ];
 
-/// Sources that together cover the world, or nearly.
-pub(super) const MEETING: &[&[&str]] = &[
+/// Sets of sources that together cover the internet, or nearly.
+pub(super) const COVERING: &[&[&str]] = &[
     &["0.0.0.0/1", "128.0.0.0/1"],
     &["0.0.0.0/2", "64.0.0.0/2", "128.0.0.0/2", "192.0.0.0/3"],
     &["::/1", "8000::/1", "2000::/4", "3000::/4"],

@@ -1,63 +1,41 @@
 //! Exceptions.
 
-use portcullis_rules::{Exception, Glob, TrafficSet};
+use portcullis_rules::{Exception, TrafficSet};
 
-use super::{Resolver, resolve_scope, resolve_tags};
+use super::resolver::Resolver;
+use super::scope::{owned_texts, resolve_globs, resolve_scope, resolve_tags};
 use crate::code::Code;
-use crate::diagnostic::Diagnostic;
-use crate::keys::TRAFFIC_KEYS;
-use crate::record::{Record, Value};
-use crate::text::{Spanned, quote_list, quote_text};
+use crate::record::Record;
+use crate::schema_table::TRAFFIC_KEYS;
+use crate::yaml::{Diagnostic, quote_list, quote_text};
 
-/// What an exception can be limited by.
+/// The keys that limit an exception.
 const LIMITING_KEYS: [&str; 6] = ["rules", "ports", "protocol", "traffic", "sources", "match"];
 
-/// What whoever opens the port can set.
+/// The keys under `match` for properties that anyone who opens the port can set, and their names.
 const USER_SETTABLE_KEYS: [(&str, &str); 3] = [
     ("tags", "tags"),
     ("rule_tags", "tags"),
-    ("descriptions", "description"),
+    ("descriptions", "descriptions"),
 ];
 
 impl Resolver<'_> {
-    /// The exception that is written; none when something of it is wrong, which is told.
+    /// The exception; none if it is incomplete, which is reported.
     pub(super) fn resolve_exception(
         &mut self,
         record: &Record,
         rules: &[&str],
     ) -> Option<Exception> {
         let id = record.get_text("id").unwrap_or_default();
-        if !record.is_empty()
-            && !record.is_flawed()
-            && !LIMITING_KEYS.iter().any(|key| record.contains_key(key))
-        {
-            let message = format!("exception {} frees everything, everywhere", quote_text(id));
-            let help = format!("limit it by {}", quote_list(LIMITING_KEYS, "or"));
-            self.report(
-                Diagnostic::new(Code::LimitlessException, record.span(), message).with_help(help),
-            );
-        }
+        self.report_unlimited_exception(record, id);
         for item in record.list_items("rules") {
             self.check_rule_id(item.value.as_text().unwrap_or_default(), item.span, rules);
         }
-        let traffic = match self.resolve_traffic(record) {
-            Some(traffic) => traffic,
-            None if TRAFFIC_KEYS.iter().any(|key| record.contains_key(key)) => {
-                TrafficSet::default()
-            }
-            None => TrafficSet::all(),
-        };
-        if record.get_record("traffic").is_some_and(Record::is_empty) {
-            let message = format!("exception {} frees nothing", quote_text(id));
-            self.report(Diagnostic::new(
-                Code::Nothing,
-                record.value_span("traffic"),
-                message,
-            ));
-        }
+        let traffic = self.exempt_traffic(record, id);
         let matched = record.get_record("match").cloned().unwrap_or_default();
-        self.warn_about_self_granted(record, &matched, id);
-        let globs = |key: &str| matched.list_texts(key).map(Glob::new).collect();
+        if !record.get_flag("self_service") {
+            self.warn_about_self_granted(&matched, id);
+        }
         let sources = record
             .list_items("sources")
             .iter()
@@ -67,62 +45,59 @@ impl Resolver<'_> {
             reason: record.get_text("reason")?.to_owned(),
             owner: record.get_text("owner")?.to_owned(),
             expires: record.get_timestamp("expires"),
-            rules: record.list_texts("rules").map(str::to_owned).collect(),
+            rules: owned_texts(record, "rules"),
             scope: resolve_scope(&matched),
             rule_tags: resolve_tags(&matched, "rule_tags"),
-            descriptions: globs("descriptions"),
-            principals: globs("principals"),
+            descriptions: resolve_globs(&matched, "descriptions"),
+            principals: resolve_globs(&matched, "principals"),
             traffic,
             sources: sources.collect(),
         })
     }
 
-    fn warn_about_self_granted(&mut self, record: &Record, matched: &Record, id: &str) {
-        if record.get_flag("self_service") {
+    fn report_unlimited_exception(&mut self, record: &Record, id: &str) {
+        let is_limited = LIMITING_KEYS.iter().any(|key| record.contains_key(key));
+        if is_limited || record.is_empty() || record.has_unknown_key() {
             return;
         }
-        // Tags of the group are protected by a group that is named outright.
-        let pinned = matched.contains_key("groups");
-        let settable = USER_SETTABLE_KEYS
-            .iter()
-            .find(|(key, _)| matched.contains_key(key) && !(pinned && *key == "tags"));
-        if let Some((key, what)) = settable {
-            let message = format!(
-                "whoever opens the port can set the {what} that exception {} goes by",
-                quote_text(id)
-            );
-            let help =
-                "protect it by a service control policy, or add `self_service: true` to accept it"
-                    .to_owned();
-            self.report(
-                Diagnostic::new(Code::SelfGranted, matched.key_span(key), message).with_help(help),
-            );
+        let message = format!("exception {} exempts everything everywhere", quote_text(id));
+        let help = format!("limit it with {}", quote_list(LIMITING_KEYS, "or"));
+        let diagnostic =
+            Diagnostic::new(Code::UnlimitedException, record.span(), message).with_help(help);
+        self.report(diagnostic);
+    }
+
+    fn exempt_traffic(&mut self, record: &Record, id: &str) -> TrafficSet {
+        if record.get_record("traffic").is_some_and(Record::is_empty) {
+            let message = format!("exception {} exempts no traffic", quote_text(id));
+            let span = record.value_span("traffic");
+            self.report(Diagnostic::new(Code::EmptyValue, span, message));
         }
-        for principal in matched.list_items("principals") {
-            self.warn_about_session_names(principal);
+        let is_invalid = TRAFFIC_KEYS.iter().any(|key| record.contains_key(key));
+        match self.resolve_traffic(record) {
+            Some(traffic) => traffic,
+            None if is_invalid => TrafficSet::default(),
+            None => TrafficSet::all(),
         }
     }
 
-    /// Whoever assumes a role chooses the session's name. A pattern must therefore name the role or the user itself.
-    pub(super) fn warn_about_session_names(&mut self, pattern: &Spanned<Value>) {
-        let text = pattern.value.as_text().unwrap_or_default();
-        let names_somebody = ["role/", "user/"].iter().any(|kind| {
-            text.split(kind)
-                .nth(1)
-                .is_some_and(|name| name.starts_with(|c: char| !matches!(c, '*' | '?' | '/')))
-        });
-        if !names_somebody && !text.ends_with(":root") {
+    fn warn_about_self_granted(&mut self, matched: &Record, id: &str) {
+        // Group tags are harmless if the groups themselves are listed.
+        let has_groups = matched.contains_key("groups");
+        let settable = USER_SETTABLE_KEYS
+            .iter()
+            .find(|(key, _)| matched.contains_key(key) && !(has_groups && *key == "tags"));
+        if let Some((key, what)) = settable {
             let message = format!(
-                "pattern {} may be met by the name of a session",
-                quote_text(text)
+                "exception {} depends on {what} that anyone who opens the port can set",
+                quote_text(id)
             );
-            let help = "name the role: `arn:aws:sts::*:assumed-role/deploy/*`".to_owned();
-            let label = "whoever assumes a role chooses it";
-            self.report(
-                Diagnostic::new(Code::SelfGranted, pattern.span, message)
-                    .with_label(label)
-                    .with_help(help),
-            );
+            let help = "protect them with a service control policy, \
+                        or add `self_service: true` to accept this";
+            let diagnostic = Diagnostic::new(Code::SelfGranted, matched.key_span(key), message)
+                .with_help(help.to_owned());
+            self.report(diagnostic);
         }
+        self.warn_about_session_names(matched);
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use portcullis_rules::plan::Attachments;
-use portcullis_rules::{Decision, PlanInput, Policy, PrefixLists, Quota, SecurityGroup, decide};
+use portcullis_rules::{Decision, PlanInput, Policy, PrefixLists, SecurityGroup, decide};
 
 use crate::event::Origin;
 
@@ -18,14 +18,10 @@ pub(crate) fn decide_group(
     (origin, now): (&Origin, Timestamp),
     attachments: Attachments,
 ) -> Decision {
+    let context = origin.evaluation_context(Some(now));
     let decision = decide(&PlanInput {
-        policy,
-        group,
-        lists,
-        context: &origin.evaluation_context(Some(now)),
-        foreign: false,
         attachments,
-        quota: Quota::default(),
+        ..PlanInput::new(policy, group, lists, &context)
     });
     if !decision.violations.is_empty() {
         let violations: Vec<_> = decision

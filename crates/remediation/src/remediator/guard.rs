@@ -20,7 +20,7 @@ pub(super) fn limit_removals(
         violations,
     } = decision;
     Decision {
-        plan: plan.into_refused(&evaluation, RefusalReason::TooManyRemovals),
+        plan: plan.refuse_all(&evaluation, RefusalReason::TooManyRemovals),
         evaluation,
         violations,
     }

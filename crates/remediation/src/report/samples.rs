@@ -6,12 +6,12 @@ use std::sync::Arc;
 use portcullis_rules::check::Check;
 use portcullis_rules::group::Ec2Ports;
 use portcullis_rules::plan::{
-    Addition, ApplyOrder, Attachments, Purpose, RefusalReason, SkipReason, SkippedAddition,
+    Addition, ApplyOrder, Purpose, RefusalReason, SkipReason, SkippedAddition,
 };
 use portcullis_rules::source::parse_cidr;
 use portcullis_rules::{
     Action, Decision, Exception, IngressRule, PlanInput, Policy, PolicyRule, PortSet, PrefixLists,
-    Quota, Scope, SecurityGroup, Severity, Source, TrafficSet, baseline, decide,
+    Scope, SecurityGroup, Severity, Source, TrafficSet, baseline, decide,
 };
 
 use super::rule_outcome::sort_by_attention;
@@ -98,15 +98,9 @@ pub(crate) fn decide_with_policy(policy: &Policy, group: &SecurityGroup) -> Deci
     let whole_world = ["0.0.0.0/1", "128.0.0.0/1"]
         .map(|half| parse_cidr(half).unwrap())
         .to_vec();
-    decide(&PlanInput {
-        policy,
-        group,
-        lists: &PrefixLists::from_iter([("pl-0fedcba9876543210", whole_world)]),
-        context: &sample_origin().evaluation_context("2026-11-21T03:12:46Z".parse().ok()),
-        foreign: false,
-        attachments: Attachments::default(),
-        quota: Quota::default(),
-    })
+    let lists = PrefixLists::from_iter([("pl-0fedcba9876543210", whole_world)]);
+    let context = sample_origin().evaluation_context("2026-11-21T03:12:46Z".parse().ok());
+    decide(&PlanInput::new(policy, group, &lists, &context))
 }
 
 /// The report in monitor mode.

@@ -1,4 +1,4 @@
-//! Other policies: presets, and files of the package.
+//! The function with other policies: presets, files and parameters.
 
 use std::fs;
 
@@ -8,131 +8,153 @@ use portcullis_testkit::Invocation;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::scene::{PATIENCE, Scene, event_about, start};
+use crate::environment::{TIMEOUT, TestEnvironment, event_about, start_function};
 
 const TOPIC: (&str, &str) = ("PORTCULLIS_TOPIC_ARN", "arn:aws:sns:r:1:t");
 
-/// A package with this policy in it.
-fn package(policy: &str) -> Result<TempDir> {
+/// A deployment package with this policy.
+fn create_package(policy: &str) -> Result<TempDir> {
     let package = TempDir::new()?;
     fs::write(package.path().join("policy.yaml"), policy)?;
     Ok(package)
 }
 
-/// The function with this policy file, and this mode if there is one.
-fn with_file(policy: &str, mode: Option<&str>) -> Result<(Scene, TempDir)> {
-    let package = package(policy)?;
+/// The function with this policy file, and this mode if given.
+fn start_with_file(policy: &str, mode: Option<&str>) -> Result<(TestEnvironment, TempDir)> {
+    let package = create_package(policy)?;
     let root = package.path().to_str().context("no UTF-8")?;
     let mut settings = vec![
         ("LAMBDA_TASK_ROOT", root),
         ("PORTCULLIS_POLICY", "file:policy.yaml"),
     ];
     settings.extend(mode.map(|mode| ("PORTCULLIS_MODE", mode)));
-    let scene = Scene::with_settings(LocalAws::start(&Options::default())?, &settings)?;
-    scene.make_topic()?;
-    Ok((scene, package))
+    let environment =
+        TestEnvironment::with_settings(LocalAws::start(&Options::default())?, &settings)?;
+    environment.create_topic()?;
+    Ok((environment, package))
 }
 
-fn with_preset(preset: &str) -> Result<Scene> {
+fn start_with_preset(preset: &str) -> Result<TestEnvironment> {
     let settings = [("PORTCULLIS_POLICY", preset)];
-    let scene = Scene::with_settings(LocalAws::start(&Options::default())?, &settings)?;
-    scene.make_topic()?;
-    Ok(scene)
+    let environment =
+        TestEnvironment::with_settings(LocalAws::start(&Options::default())?, &settings)?;
+    environment.create_topic()?;
+    Ok(environment)
 }
 
 /// Adds one rule with a description and a tag.
-fn open(scene: &Scene, protocol: &str, from: i32, to: i32, source: &str) -> Result<()> {
+fn add_rule(
+    environment: &TestEnvironment,
+    protocol: &str,
+    from: i32,
+    to: i32,
+    source: &str,
+) -> Result<()> {
     let range = json!([{"CidrIp": source, "Description": "all of it"}]);
-    let tags = json!([{"ResourceType": "security-group-rule", "Tags": [{"Key": "team", "Value": "shop"}]}]);
+    let tags = json!([{"Key": "team", "Value": "shop"}]);
     let permission =
         json!({"IpProtocol": protocol, "FromPort": from, "ToPort": to, "IpRanges": range});
-    let args = json!({"GroupId": scene.group.id, "IpPermissions": [permission], "TagSpecifications": tags});
-    scene
+    let args = json!({
+        "GroupId": environment.group.id,
+        "IpPermissions": [permission],
+        "TagSpecifications": [{"ResourceType": "security-group-rule", "Tags": tags}],
+    });
+    environment
         .aws
         .ec2()
         .call("authorize_security_group_ingress", &args)?;
     Ok(())
 }
 
-/// Each rule in a line, in order: ports, source, description, tags.
-fn shown(scene: &Scene) -> Result<Vec<String>> {
-    let line = |rule: &Value| {
+/// Each rule as text, sorted: ports, source, description, tags.
+fn rule_lines(environment: &TestEnvironment) -> Result<Vec<String>> {
+    let format_rule = |rule: &Value| {
         let tags = rule["Tags"].as_array().into_iter().flatten();
         let tags: Vec<_> = tags
-            .map(|tag| format!("{}={}", text(&tag["Key"]), text(&tag["Value"])))
+            .map(|tag| format!("{}={}", as_text(&tag["Key"]), as_text(&tag["Value"])))
             .collect();
         let (from, to) = (&rule["FromPort"], &rule["ToPort"]);
-        let (protocol, cidr) = (text(&rule["IpProtocol"]), text(&rule["CidrIpv4"]));
+        let (protocol, cidr) = (as_text(&rule["IpProtocol"]), as_text(&rule["CidrIpv4"]));
         format!(
             "{protocol} {from}-{to} {cidr} ({}) [{}]",
-            text(&rule["Description"]),
+            as_text(&rule["Description"]),
             tags.join(",")
         )
     };
-    let mut lines: Vec<_> = scene.group.rules()?.iter().map(line).collect();
+    let mut lines: Vec<_> = environment.group.rules()?.iter().map(format_rule).collect();
     lines.sort();
     Ok(lines)
 }
 
-fn text(value: &Value) -> &str {
+fn as_text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// The calls that change something, in the order they were made.
-fn changes(scene: &Scene) -> Result<Vec<String>> {
-    let calls = scene.aws.ec2().calls()?.into_iter().map(|call| call.action);
+/// The calls that change something, in order.
+fn changing_calls(environment: &TestEnvironment) -> Result<Vec<String>> {
+    let calls = environment
+        .aws
+        .ec2()
+        .calls()?
+        .into_iter()
+        .map(|call| call.action);
     Ok(calls
         .filter(|action| !action.starts_with("Describe"))
         .collect())
 }
 
-const ADD: &str = "AuthorizeSecurityGroupIngress";
-const REMOVE: &str = "RevokeSecurityGroupIngress";
+const AUTHORIZE: &str = "AuthorizeSecurityGroupIngress";
+const REVOKE: &str = "RevokeSecurityGroupIngress";
 
 #[test]
-fn web_only_keeps_what_the_web_needs_of_a_range() -> Result<()> {
-    let scene = with_preset("preset:web-only")?;
-    let innocent = scene.open(&[("tcp", 22, "10.0.0.0/8"), ("icmp", 8, "0.0.0.0/0")])?;
-    open(&scene, "tcp", 0, 65535, "0.0.0.0/0")?;
-    assert_eq!(scene.outcome("e-1")?, "closed");
+fn web_only_keeps_the_web_ports_of_a_range() -> Result<()> {
+    let environment = start_with_preset("preset:web-only")?;
+    let compliant =
+        environment.add_rules(&[("tcp", 22, "10.0.0.0/8"), ("icmp", 8, "0.0.0.0/0")])?;
+    add_rule(&environment, "tcp", 0, 65535, "0.0.0.0/0")?;
+    assert_eq!(environment.outcome("e-1")?, "closed");
     assert_eq!(
-        shown(&scene)?,
+        rule_lines(&environment)?,
         [
-            "icmp 8-8 0.0.0.0/0 (a test's) []",
-            "tcp 22-22 10.0.0.0/8 (a test's) []",
+            "icmp 8-8 0.0.0.0/0 (test rule) []",
+            "tcp 22-22 10.0.0.0/8 (test rule) []",
             "tcp 443-443 0.0.0.0/0 (all of it) [team=shop]",
             "tcp 80-80 0.0.0.0/0 (all of it) [team=shop]",
         ]
     );
-    let left = scene.group.rule_ids()?;
+    let remaining = environment.group.rule_ids()?;
     ensure!(
-        innocent.iter().all(|id| left.contains(id)),
-        "{innocent:?} {left:?}"
+        compliant.iter().all(|id| remaining.contains(id)),
+        "{compliant:?} {remaining:?}"
     );
     assert_eq!(
-        changes(&scene)?,
-        [ADD, REMOVE],
-        "what stays allowed is never cut"
+        changing_calls(&environment)?,
+        [AUTHORIZE, REVOKE],
+        "allowed access is never interrupted"
     );
-    assert_eq!(scene.alerts()?, 1);
-    assert_eq!(scene.outcome("e-2")?, "clean", "and now it rests");
-    assert_eq!(scene.alerts()?, 1);
-    let log = scene.function.log();
+    assert_eq!(environment.alert_count()?, 1);
+    assert_eq!(
+        environment.outcome("e-2")?,
+        "clean",
+        "the second event finds nothing"
+    );
+    assert_eq!(environment.alert_count()?, 1);
+    let log = environment.function.log();
     ensure!(log.contains("\"policy\":\"web-only\""), "{log}");
     Ok(())
 }
 
 #[test]
-fn what_is_kept_may_be_there_already() -> Result<()> {
-    let scene = with_preset("preset:web-only")?;
-    let kept = scene.open(&[("tcp", 443, "0.0.0.0/0")])?;
-    open(&scene, "tcp", 0, 65535, "0.0.0.0/0")?;
-    assert_eq!(scene.outcome("e-1")?, "closed");
-    ensure!(scene.group.rule_ids()?.contains(&kept[0]));
+fn a_kept_port_may_already_have_a_rule() -> Result<()> {
+    let environment = start_with_preset("preset:web-only")?;
+    let existing = environment.add_rules(&[("tcp", 443, "0.0.0.0/0")])?;
+    add_rule(&environment, "tcp", 0, 65535, "0.0.0.0/0")?;
+    assert_eq!(environment.outcome("e-1")?, "closed");
+    ensure!(environment.group.rule_ids()?.contains(&existing[0]));
     assert_eq!(
-        shown(&scene)?,
+        rule_lines(&environment)?,
         [
-            "tcp 443-443 0.0.0.0/0 (a test's) []",
+            "tcp 443-443 0.0.0.0/0 (test rule) []",
             "tcp 80-80 0.0.0.0/0 (all of it) [team=shop]"
         ]
     );
@@ -140,26 +162,26 @@ fn what_is_kept_may_be_there_already() -> Result<()> {
 }
 
 #[test]
-fn an_error_while_keeping_is_never_a_silent_success() -> Result<()> {
-    let scene = with_preset("preset:web-only")?;
-    let ec2 = scene.aws.ec2();
+fn an_error_while_adding_rules_is_reported() -> Result<()> {
+    let environment = start_with_preset("preset:web-only")?;
+    let ec2 = environment.aws.ec2();
     for (error, status, outcome) in [
         ("RequestLimitExceeded", 503, "closed"),
         ("InternalError", 500, "closed"),
         ("UnauthorizedOperation", 403, "closed"),
     ] {
-        open(&scene, "tcp", 0, 65535, "0.0.0.0/0")?;
-        let before = scene.alerts()?;
-        ec2.fault(&Fault::new(ADD, error).status(status).times(99))?;
-        assert_eq!(scene.outcome(error)?, outcome, "{error}");
+        add_rule(&environment, "tcp", 0, 65535, "0.0.0.0/0")?;
+        let before = environment.alert_count()?;
+        ec2.fault(&Fault::new(AUTHORIZE, error).status(status).times(99))?;
+        assert_eq!(environment.outcome(error)?, outcome, "{error}");
         ensure!(
-            shown(&scene)?.is_empty(),
-            "{error}: closing comes before keeping"
+            rule_lines(&environment)?.is_empty(),
+            "{error}: removing takes precedence over keeping"
         );
-        let alerts = scene.aws.inbox()?;
+        let alerts = environment.aws.inbox()?;
         assert_eq!(alerts.len(), before + 1, "{error}");
-        let told = alerts.last().context("no alert")?;
-        ensure!(told.text.contains(ADD), "{error}: {}", told.text);
+        let alert = alerts.last().context("no alert")?;
+        ensure!(alert.text.contains(AUTHORIZE), "{error}: {}", alert.text);
         ec2.reset()?;
     }
     Ok(())
@@ -182,21 +204,21 @@ rules:
 ";
 
 #[test]
-fn restrict_opens_again_to_the_trusted_only() -> Result<()> {
-    let (scene, _package) = with_file(&OFFICE.replace("113.0/24", "113.7/24"), None)?;
-    open(&scene, "tcp", 22, 22, "0.0.0.0/0")?;
-    assert_eq!(scene.outcome("e-1")?, "closed");
-    let log = scene.function.log();
+fn restrict_adds_access_for_trusted_sources_only() -> Result<()> {
+    let (environment, _package) = start_with_file(&OFFICE.replace("113.0/24", "113.7/24"), None)?;
+    add_rule(&environment, "tcp", 22, 22, "0.0.0.0/0")?;
+    assert_eq!(environment.outcome("e-1")?, "closed");
+    let log = environment.function.log();
     ensure!(
-        log.contains("odd policy") && log.contains("policy.yaml:5:"),
-        "a warning is no reason not to start: {log}"
+        log.contains("policy warning") && log.contains("policy.yaml:5:"),
+        "a warning does not prevent the start: {log}"
     );
     assert_eq!(
-        shown(&scene)?,
+        rule_lines(&environment)?,
         ["tcp 22-22 203.0.113.0/24 (all of it) [team=shop]"]
     );
-    assert_eq!(changes(&scene)?, [ADD, REMOVE]);
-    assert_eq!(scene.outcome("e-2")?, "clean");
+    assert_eq!(changing_calls(&environment)?, [AUTHORIZE, REVOKE]);
+    assert_eq!(environment.outcome("e-2")?, "clean");
     Ok(())
 }
 
@@ -220,16 +242,16 @@ exceptions:
 ";
 
 #[test]
-fn an_exception_frees_its_port_until_it_ends() -> Result<()> {
-    let (scene, _package) = with_file(VENDOR, Some("enforce"))?;
-    let freed = scene.open(&[("tcp", 8443, "0.0.0.0/0")])?;
-    assert_eq!(scene.outcome("e-1")?, "clean");
-    scene.open(&[("tcp", 8444, "0.0.0.0/0"), ("tcp", 9443, "0.0.0.0/0")])?;
-    assert_eq!(scene.outcome("e-2")?, "closed");
-    assert_eq!(scene.group.rule_ids()?, freed);
-    let log = scene.function.log();
+fn an_exception_exempts_its_port_until_it_expires() -> Result<()> {
+    let (environment, _package) = start_with_file(VENDOR, Some("enforce"))?;
+    let exempt = environment.add_rules(&[("tcp", 8443, "0.0.0.0/0")])?;
+    assert_eq!(environment.outcome("e-1")?, "clean");
+    environment.add_rules(&[("tcp", 8444, "0.0.0.0/0"), ("tcp", 9443, "0.0.0.0/0")])?;
+    assert_eq!(environment.outcome("e-2")?, "closed");
+    assert_eq!(environment.group.rule_ids()?, exempt);
+    let log = environment.function.log();
     ensure!(
-        log.contains("\"exceptions_expired\":\"last-year\""),
+        log.contains("\"expired_exceptions\":\"last-year\""),
         "{log}"
     );
     Ok(())
@@ -243,37 +265,42 @@ fn put_policy(aws: &LocalAws, text: &str) -> Result<()> {
 }
 
 #[test]
-fn a_policy_may_be_a_parameter_with_or_without_its_version() -> Result<()> {
+fn a_policy_can_be_in_a_parameter_with_or_without_version() -> Result<()> {
     let aws = LocalAws::start(&Options::default())?;
     put_policy(&aws, VENDOR)?;
     put_policy(&aws, "version: 1\nname: second\nextends: baseline\n")?;
-    let scene = Scene::with_settings(aws, &[("PORTCULLIS_POLICY", "ssm:/portcullis/policy")])?;
-    scene.make_topic()?;
-    let opened = scene.open(&[("tcp", 8443, "0.0.0.0/0")])?;
-    let first = start(
-        &scene.aws,
+    let environment =
+        TestEnvironment::with_settings(aws, &[("PORTCULLIS_POLICY", "ssm:/portcullis/policy")])?;
+    environment.create_topic()?;
+    let added = environment.add_rules(&[("tcp", 8443, "0.0.0.0/0")])?;
+    let first = start_function(
+        &environment.aws,
         &[("PORTCULLIS_POLICY", "ssm:/portcullis/policy:1"), TOPIC],
     )?;
-    let event = event_about(&scene.group.id, "e-1").to_string();
-    let Some(Invocation::Response(answer)) = first.invoke(&event, PATIENCE) else {
+    let event = event_about(&environment.group.id, "e-1").to_string();
+    let Some(Invocation::Response(response)) = first.invoke(&event, TIMEOUT) else {
         bail!("{}", first.log())
     };
     assert_eq!(
-        (&answer["outcome"], scene.group.rule_ids()?),
-        (&json!("clean"), opened),
-        "the first version excepts it"
+        (&response["outcome"], environment.group.rule_ids()?),
+        (&json!("clean"), added),
+        "the first version exempts the port"
     );
-    assert_eq!(scene.outcome("e-1")?, "closed", "the latest does not");
-    let log = scene.function.log();
+    assert_eq!(
+        environment.outcome("e-1")?,
+        "closed",
+        "the latest version does not"
+    );
+    let log = environment.function.log();
     ensure!(log.contains("\"policy\":\"second\""), "{log}");
     Ok(())
 }
 
 #[test]
-fn a_bad_policy_in_a_parameter_is_named_with_line_and_column() -> Result<()> {
+fn an_invalid_policy_in_a_parameter_is_reported_with_line_and_column() -> Result<()> {
     let aws = LocalAws::start(&Options::default())?;
     put_policy(&aws, "version: 1\nextends: baseline\nmode: enforse\n")?;
-    let log = refusal(&aws, &[("PORTCULLIS_POLICY", "ssm:/portcullis/policy")])?;
+    let log = startup_failure(&aws, &[("PORTCULLIS_POLICY", "ssm:/portcullis/policy")])?;
     ensure!(
         log.contains("ssm:/portcullis/policy:3:7: ") && log.contains("did you mean `enforce`?"),
         "{log}"
@@ -282,16 +309,16 @@ fn a_bad_policy_in_a_parameter_is_named_with_line_and_column() -> Result<()> {
 }
 
 #[test]
-fn a_policy_that_says_monitor_changes_nothing_unless_the_environment_says_so() -> Result<()> {
+fn a_monitor_policy_changes_nothing_unless_the_environment_overrides_it() -> Result<()> {
     let policy = "version: 1\nname: look\nextends: baseline\nmode: monitor\n";
-    let (scene, _package) = with_file(policy, None)?;
-    scene.open(&[("tcp", 22, "0.0.0.0/0")])?;
-    assert_eq!(scene.outcome("e-1")?, "would-close");
-    assert!(changes(&scene)?.is_empty());
-    let (scene, _package) = with_file(policy, Some("enforce"))?;
-    scene.open(&[("tcp", 22, "0.0.0.0/0")])?;
-    assert_eq!(scene.outcome("e-1")?, "closed");
-    let log = scene.function.log();
+    let (environment, _package) = start_with_file(policy, None)?;
+    environment.add_rules(&[("tcp", 22, "0.0.0.0/0")])?;
+    assert_eq!(environment.outcome("e-1")?, "would-close");
+    assert!(changing_calls(&environment)?.is_empty());
+    let (environment, _package) = start_with_file(policy, Some("enforce"))?;
+    environment.add_rules(&[("tcp", 22, "0.0.0.0/0")])?;
+    assert_eq!(environment.outcome("e-1")?, "closed");
+    let log = environment.function.log();
     ensure!(
         log.contains("the policy says monitor, PORTCULLIS_MODE says enforce"),
         "{log}"
@@ -300,85 +327,95 @@ fn a_policy_that_says_monitor_changes_nothing_unless_the_environment_says_so() -
 }
 
 #[test]
-fn a_guardrail_looks_at_what_the_group_is_attached_to() -> Result<()> {
+fn a_guardrail_reads_the_attachments_of_the_group() -> Result<()> {
     let policy = "version: 1\nextends: baseline\nguardrails: { load_balancers: notify }\n";
-    let (scene, _package) = with_file(policy, None)?;
-    scene.open(&[("tcp", 22, "0.0.0.0/0")])?;
-    let ec2 = scene.aws.ec2();
+    let (environment, _package) = start_with_file(policy, None)?;
+    environment.add_rules(&[("tcp", 22, "0.0.0.0/0")])?;
+    let ec2 = environment.aws.ec2();
     ec2.fault(&Fault::new("DescribeNetworkInterfaces", "UnauthorizedOperation").status(403))?;
     assert_eq!(
-        scene.failure("e-1")?,
-        "Portcullis.group-unread",
-        "not knowing is no permission"
+        environment.failure("e-1")?,
+        "Portcullis.group-unreadable",
+        "unknown attachments prevent any change"
     );
-    assert_eq!(scene.group.rule_ids()?.len(), 1);
-    assert_eq!(scene.outcome("e-1")?, "closed", "nothing is attached to it");
-    let asked = ec2.actions_on(&scene.group.id)?;
+    assert_eq!(environment.group.rule_ids()?.len(), 1);
+    assert_eq!(
+        environment.outcome("e-1")?,
+        "closed",
+        "nothing is attached to it"
+    );
+    let actions = ec2.actions_on(&environment.group.id)?;
     ensure!(
-        asked
+        actions
             .iter()
             .any(|action| action == "DescribeNetworkInterfaces"),
-        "{asked:?}"
+        "{actions:?}"
     );
     Ok(())
 }
 
 #[test]
-fn without_a_guardrail_nobody_asks_what_the_group_is_attached_to() -> Result<()> {
-    let scene = with_preset("preset:baseline")?;
-    scene.open(&[("tcp", 22, "0.0.0.0/0")])?;
-    assert_eq!(scene.outcome("e-1")?, "closed");
-    let asked = scene.aws.ec2().actions_on(&scene.group.id)?;
+fn attachments_are_not_read_without_a_guardrail() -> Result<()> {
+    let environment = start_with_preset("preset:baseline")?;
+    environment.add_rules(&[("tcp", 22, "0.0.0.0/0")])?;
+    assert_eq!(environment.outcome("e-1")?, "closed");
+    let actions = environment.aws.ec2().actions_on(&environment.group.id)?;
     ensure!(
-        !asked
+        !actions
             .iter()
             .any(|action| action == "DescribeNetworkInterfaces"),
-        "{asked:?}"
+        "{actions:?}"
     );
     Ok(())
 }
 
-/// The exit and the log of a function that must not start.
-fn refusal(aws: &LocalAws, settings: &[(&str, &str)]) -> Result<String> {
+/// The log of a function that must not start.
+fn startup_failure(aws: &LocalAws, settings: &[(&str, &str)]) -> Result<String> {
     let all: Vec<_> = settings.iter().copied().chain([TOPIC]).collect();
-    let mut function = start(aws, &all)?;
-    let (code, log) = function.wait_for_exit(PATIENCE).context("it started")?;
+    let mut function = start_function(aws, &all)?;
+    let (code, log) = function
+        .wait_for_exit(TIMEOUT)
+        .context("the function started")?;
     ensure!(
-        code != Some(0) && log.contains("refusing to start"),
+        code != Some(0) && log.contains("startup failed"),
         "{code:?} {log}"
     );
     Ok(log)
 }
 
 #[test]
-fn a_bad_policy_keeps_it_from_starting_and_says_where_and_why() -> Result<()> {
+fn an_invalid_policy_prevents_the_start_and_all_errors_are_logged() -> Result<()> {
     let aws = LocalAws::start(&Options::default())?;
-    let package = package(
-        "version: 1\nextends: baseline\nmode: enforse\nrules:\n  - id: port-range\n    action: narow\n",
+    let package = create_package(
+        "version: 1\nextends: baseline\nmode: enforse\nrules:\n  \
+         - id: port-range\n    action: narow\n",
     )?;
     let root = package.path().to_str().context("no UTF-8")?;
-    let log = refusal(
+    let log = startup_failure(
         &aws,
         &[
             ("LAMBDA_TASK_ROOT", root),
             ("PORTCULLIS_POLICY", "file:policy.yaml"),
         ],
     )?;
+    ensure!(log.contains("policy.yaml:3:7: "), "the first error: {log}");
     ensure!(
-        log.contains("policy.yaml:3:7: "),
-        "the first mistake: {log}"
+        log.contains("policy.yaml:6:13: "),
+        "the second error: {log}"
     );
-    ensure!(log.contains("policy.yaml:6:13: "), "the second: {log}");
-    ensure!(log.contains("did you mean `enforce`?"), "what helps: {log}");
+    ensure!(
+        log.contains("did you mean `enforce`?"),
+        "the suggestion: {log}"
+    );
     Ok(())
 }
 
 #[test]
-fn a_policy_that_cannot_be_had_keeps_it_from_starting() -> Result<()> {
+fn an_unreadable_policy_prevents_the_start() -> Result<()> {
     let aws = LocalAws::start(&Options::default())?;
     for (policy, reason) in [
         ("file:missing.yaml", "/nonexistent/missing.yaml"),
-        ("preset:web", "only `baseline`, `web-only`"),
+        ("preset:web", "expected one of `baseline`, `web-only`"),
         ("ssm:/portcullis/policy", "ParameterNotFound"),
         ("ssm:", "expected `preset:NAME`, `file:PATH` or `ssm:NAME`"),
         (
@@ -386,7 +423,7 @@ fn a_policy_that_cannot_be_had_keeps_it_from_starting() -> Result<()> {
             "expected `preset:NAME`, `file:PATH` or `ssm:NAME`",
         ),
     ] {
-        let log = refusal(
+        let log = startup_failure(
             &aws,
             &[
                 ("LAMBDA_TASK_ROOT", "/nonexistent"),

@@ -1,10 +1,11 @@
 //! Findings in AWS Security Finding Format, for `aws securityhub batch-import-findings`.
 //!
-//! An audit remembers nothing, so all times are that of the audit. Whether a finding stands is told by `RecordState`,
-//! which belongs to the provider of findings: an exempt one is archived, and comes back when its exception ends.
-//! `Workflow` belongs to the people who work on it, and Security Hub takes it at the first import only.
+//! Audits keep no state, so all times are the time of the audit. `RecordState` belongs to the
+//! provider of a finding: an exempt finding is archived, and becomes active again when its
+//! exception expires. `Workflow` belongs to the people who handle the finding, so Security Hub uses
+//! it in the first import only.
 
-mod wire;
+mod json;
 
 use std::collections::BTreeMap;
 
@@ -19,11 +20,13 @@ use super::export::{
 use crate::audit::Audit;
 use crate::describe::GroupArn;
 use crate::error::CliError;
-use wire::{
+use json::{
     AsffCompliance, AsffFinding, AsffResource, AsffSeverity, ProviderFields, ResourceDetails,
 };
 
-/// The limits of the format, in characters. We count bytes, of which there are never fewer.
+/// The limits of the format in characters. They are applied to bytes, which are never fewer.
+///
+/// Source: AWS Security Hub API Reference, `AwsSecurityFinding`.
 mod limit {
     pub(super) const GENERATOR_ID: usize = 512;
     pub(super) const TITLE: usize = 256;
@@ -34,10 +37,10 @@ mod limit {
     pub(super) const TAGS: usize = 50;
 }
 
-/// The findings of an audit, each (group, content of an ingress rule, rule of the policy) once.
+/// The findings of an audit in the format.
 ///
 /// # Errors
-/// When the account or the region of a group with findings is not known.
+/// When the account or the region of a group with findings is unknown.
 pub(super) fn export_asff<'a>(
     audit: &'a Audit,
     context: &Context,
@@ -59,33 +62,18 @@ fn asff_finding<'a>(
         arn,
         finding,
     } = exported;
-    let GroupArn {
-        partition,
-        region,
-        account,
-        ..
-    } = &arn;
-    let exempt = finding.exempted_by.is_some();
-    let requirements = finding
-        .policy_rule
-        .references
-        .iter()
-        .take(limit::REQUIREMENTS)
-        .map(String::as_str);
+    let is_exempt = finding.exempted_by.is_some();
+    let generator_id = format!("portcullis/{}", finding.policy_rule.id);
+    let recommendation = finding_recommendation(group, finding);
     AsffFinding {
         schema_version: "2018-10-08",
         id,
-        product_arn: format!(
-            "arn:{partition}:securityhub:{region}:{account}:product/{account}/default"
-        ),
+        product_arn: product_arn(&arn),
         product_name: "Portcullis",
         company_name: "Portcullis",
-        region: region.clone(),
-        generator_id: truncate_text(
-            &format!("portcullis/{}", finding.policy_rule.id),
-            limit::GENERATOR_ID,
-        ),
-        aws_account_id: account.clone(),
+        region: arn.region.clone(),
+        generator_id: truncate_text(&generator_id, limit::GENERATOR_ID),
+        aws_account_id: arn.account.clone(),
         types: [FINDING_TYPE],
         created_at: now.to_string(),
         updated_at: now.to_string(),
@@ -96,18 +84,38 @@ fn asff_finding<'a>(
         },
         title: truncate_text(&finding_title(group, finding), limit::TITLE),
         description: truncate_text(&finding_description(audit, finding), limit::DESCRIPTION),
-        remediation: wire::asff_remediation(truncate_text(
-            &finding_recommendation(group, finding),
-            limit::RECOMMENDATION,
-        )),
+        remediation: json::asff_remediation(truncate_text(&recommendation, limit::RECOMMENDATION)),
         product_fields: product_fields(audit, finding),
         resources: [asff_resource(group, &arn, finding)],
-        compliance: AsffCompliance {
-            status: if exempt { "WARNING" } else { "FAILED" },
-            related_requirements: requirements.collect(),
+        compliance: asff_compliance(finding),
+        workflow: json::NEW_WORKFLOW,
+        record_state: if is_exempt { "ARCHIVED" } else { "ACTIVE" },
+    }
+}
+
+/// The ARN of the default product of the account, which is for findings of its own tools.
+fn product_arn(arn: &GroupArn) -> String {
+    let GroupArn {
+        partition,
+        region,
+        account,
+        ..
+    } = arn;
+    format!("arn:{partition}:securityhub:{region}:{account}:product/{account}/default")
+}
+
+fn asff_compliance(finding: &Finding) -> AsffCompliance<'_> {
+    let references = finding.policy_rule.references.iter();
+    AsffCompliance {
+        status: if finding.exempted_by.is_some() {
+            "WARNING"
+        } else {
+            "FAILED"
         },
-        workflow: wire::NEW_WORKFLOW,
-        record_state: if exempt { "ARCHIVED" } else { "ACTIVE" },
+        related_requirements: references
+            .take(limit::REQUIREMENTS)
+            .map(String::as_str)
+            .collect(),
     }
 }
 
@@ -124,7 +132,7 @@ fn asff_severity(finding: &Finding) -> AsffSeverity {
     }
 }
 
-/// What the format has no place for.
+/// The values that the format has no field for.
 fn product_fields(audit: &Audit, finding: &Finding) -> BTreeMap<&'static str, String> {
     let fields = [
         ("portcullis/policy", Some(audit.policy.clone())),
@@ -143,10 +151,11 @@ fn product_fields(audit: &Audit, finding: &Finding) -> BTreeMap<&'static str, St
         ),
         ("portcullis/exempt", finding.exempted_by.clone()),
     ];
-    let told = fields
+    fields
         .into_iter()
-        .filter_map(|(key, value)| Some((key, truncate_text(&value?, limit::PRODUCT_FIELD))));
-    told.filter(|(_, value)| !value.trim().is_empty()).collect()
+        .filter_map(|(key, value)| Some((key, truncate_text(&value?, limit::PRODUCT_FIELD))))
+        .filter(|(_, value)| !value.trim().is_empty())
+        .collect()
 }
 
 fn asff_resource<'a>(
@@ -157,7 +166,7 @@ fn asff_resource<'a>(
     AsffResource {
         kind: "AwsEc2SecurityGroup",
         id: arn.text.clone(),
-        partition: wire::asff_partition(&arn.partition),
+        partition: json::asff_partition(&arn.partition),
         region: arn.region.clone(),
         tags: group
             .tags

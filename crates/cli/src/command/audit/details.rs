@@ -1,4 +1,4 @@
-//! The group of a finding as EC2 describes it, for formats that have room for that.
+//! The security group of a finding, in the form in which EC2 describes it.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,8 @@ pub(super) struct GroupDetails<'a> {
     owner_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     vpc_id: Option<&'a str>,
-    /// The one that the finding is about: a group may have a thousand, and a finding 240 KB.
+    /// Only the rule of the finding: a group may have a thousand rules, and Security Hub limits a
+    /// finding to 240 KB.
     ip_permissions: [IpPermission; 1],
 }
 
@@ -29,11 +30,14 @@ struct IpPermission {
     #[serde(skip_serializing_if = "Option::is_none")]
     to_port: Option<i32>,
     #[serde(flatten)]
-    source: BTreeMap<&'static str, [BTreeMap<&'static str, String>; 1]>,
+    sources: BTreeMap<&'static str, [SourceFields; 1]>,
 }
 
+/// The fields of a source: `{"CidrIp": "0.0.0.0/0"}`.
+type SourceFields = BTreeMap<&'static str, String>;
+
 impl<'a> GroupDetails<'a> {
-    /// The group with the ingress rule that the finding is about.
+    /// The group with the security group rule of the finding.
     pub(super) fn new(group: &'a SecurityGroup, arn: &GroupArn, finding: &Finding) -> Self {
         Self {
             group_id: &group.id,
@@ -45,7 +49,7 @@ impl<'a> GroupDetails<'a> {
     }
 }
 
-/// A text that says something: readers of the formats refuse a blank one.
+/// The text unless it is blank, which readers of the formats reject.
 pub(super) fn non_blank_text(text: Option<&String>) -> Option<&str> {
     text.map(String::as_str)
         .filter(|text| !text.trim().is_empty())
@@ -53,26 +57,36 @@ pub(super) fn non_blank_text(text: Option<&String>) -> Option<&str> {
 
 fn ip_permission(rule: &IngressRule) -> IpPermission {
     let (from_port, to_port) = rule.display_ports();
-    let (list, source) = match &rule.source {
-        Source::Cidr(cidr) if cidr.addr().is_ipv4() => {
-            ("IpRanges", vec![("CidrIp", cidr.to_string())])
-        }
-        Source::Cidr(cidr) => ("Ipv6Ranges", vec![("CidrIpv6", cidr.to_string())]),
-        Source::PrefixList(id) => ("PrefixListIds", vec![("PrefixListId", id.clone())]),
-        Source::Group(group) => {
-            let owner = group.owner_id.clone().map(|owner| ("UserId", owner));
-            (
-                "UserIdGroupPairs",
-                std::iter::once(("GroupId", group.group_id.clone()))
-                    .chain(owner)
-                    .collect(),
-            )
-        }
-    };
+    let (list, fields) = source_fields(&rule.source);
     IpPermission {
         ip_protocol: rule.protocol().as_ec2(),
         from_port,
         to_port,
-        source: BTreeMap::from([(list, [source.into_iter().collect()])]),
+        sources: BTreeMap::from([(list, [fields])]),
+    }
+}
+
+/// The list of a permission that a source belongs to, and its fields.
+fn source_fields(source: &Source) -> (&'static str, SourceFields) {
+    match source {
+        Source::Cidr(cidr) if cidr.addr().is_ipv4() => (
+            "IpRanges",
+            SourceFields::from([("CidrIp", cidr.to_string())]),
+        ),
+        Source::Cidr(cidr) => (
+            "Ipv6Ranges",
+            SourceFields::from([("CidrIpv6", cidr.to_string())]),
+        ),
+        Source::PrefixList(id) => (
+            "PrefixListIds",
+            SourceFields::from([("PrefixListId", id.clone())]),
+        ),
+        Source::Group(group) => {
+            let mut fields = SourceFields::from([("GroupId", group.group_id.clone())]);
+            if let Some(owner) = &group.owner_id {
+                fields.insert("UserId", owner.clone());
+            }
+            ("UserIdGroupPairs", fields)
+        }
     }
 }

@@ -1,22 +1,41 @@
-//! An audit for people: worst first.
+//! The human-readable output of an audit: the most severe findings first.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use portcullis_rules::{Finding, SecurityGroup, Severity};
 
-use super::ask;
+use super::owner;
 use crate::audit::Audit;
-use crate::command::{describe_action, describe_traffic, row_style, shorten_ports};
-use crate::output::{BOLD, RED, format_count, format_table, sanitize_text};
+use crate::command::findings::{describe_action, describe_traffic, row_style, shorten_ports};
+use crate::output::{BOLD, RED};
+use crate::table::{EMPTY_CELL, format_table};
+use crate::text::{format_count, sanitize_text};
 
-/// The characters of a name that are shown: all of them are in the JSON.
+/// How many characters of a name a table shows. The JSON output has all of them.
 const MAX_NAME_CHARS: usize = 40;
 
+const HEADER: [&str; 11] = [
+    "severity",
+    "region",
+    "group",
+    "name",
+    "owner",
+    "rule id",
+    "allows",
+    "from",
+    "forbidden by",
+    "ports",
+    "action",
+];
+
+/// A finding and its group.
+type GroupFinding<'a> = (&'a SecurityGroup, &'a Finding);
+
+/// The table of findings and a summary.
 pub(super) fn render_audit(audit: &Audit) -> String {
     let mut findings: Vec<_> = audit.iter_findings().collect();
-    // What is exempt comes last. The order within a group is kept.
+    // Exempt findings come last. The order within a group is kept.
     findings.sort_by_key(|(group, finding)| {
         (
             finding.exempted_by.is_some(),
@@ -26,58 +45,40 @@ pub(super) fn render_audit(audit: &Audit) -> String {
     });
     let mut text = String::new();
     if !findings.is_empty() {
-        let header = [
-            "severity",
-            "region",
-            "group",
-            "name",
-            "ask",
-            "rule id",
-            "allows",
-            "from",
-            "forbidden by",
-            "ports",
-            "action",
-        ];
-        // A region that all have in common is no news.
-        let regions = |group: &SecurityGroup| audit.arns.get(&group.id).map(|arn| &arn.region);
-        let tells = audit.regions.len() > 1
-            || findings
-                .iter()
-                .map(|(group, _)| regions(group))
-                .collect::<BTreeSet<_>>()
-                .len()
-                > 1;
-        let region = |group| if tells { regions(group) } else { None };
-        let rows = findings.iter().map(|(group, finding)| {
-            (
-                row_style(finding),
-                audit_finding_row(group, finding, region(group)),
-            )
-        });
-        text = format_table(header, rows);
+        text.push_str(&findings_table(audit, &findings));
         text.push('\n');
     }
     text.push_str(&audit_summary(audit, &findings));
     text
 }
 
-fn audit_finding_row(
-    group: &SecurityGroup,
-    finding: &Finding,
-    region: Option<&String>,
-) -> [String; 11] {
+fn findings_table(audit: &Audit, findings: &[GroupFinding<'_>]) -> String {
+    // The column of regions is left out when it would have the same value in each row.
+    let regions: BTreeSet<_> = findings
+        .iter()
+        .map(|(group, _)| group_region(audit, group))
+        .collect();
+    let with_region = audit.regions.len() > 1 || regions.len() > 1;
+    let rows = findings.iter().map(|(group, finding)| {
+        let region = group_region(audit, group).filter(|_| with_region);
+        (row_style(finding), finding_row(group, finding, region))
+    });
+    format_table(HEADER, rows)
+}
+
+fn group_region<'a>(audit: &'a Audit, group: &SecurityGroup) -> Option<&'a String> {
+    audit.arns.get(&group.id).map(|arn| &arn.region)
+}
+
+fn finding_row(group: &SecurityGroup, finding: &Finding, region: Option<&String>) -> [String; 11] {
     let ingress = &finding.ingress;
-    let known = |text: Option<&String>| {
-        text.map_or("-".to_owned(), |text| truncate_name(&sanitize_text(text)))
-    };
     [
         finding.policy_rule.severity.to_string(),
-        known(region),
+        name_cell(region),
         sanitize_text(&group.id),
-        known(group.name.as_ref()),
-        known(ask::group_owner(group).as_ref()),
-        known(ingress.id.as_ref()),
+        name_cell(group.name.as_ref()),
+        name_cell(owner::group_owner(group).as_ref()),
+        name_cell(ingress.id.as_ref()),
         describe_traffic(ingress),
         sanitize_text(&ingress.source.to_string()),
         finding.policy_rule.id.clone(),
@@ -86,7 +87,14 @@ fn audit_finding_row(
     ]
 }
 
-/// Whoever may name or tag a group shall not push the rest of the table off the screen.
+fn name_cell(name: Option<&String>) -> String {
+    match name {
+        Some(name) => truncate_name(&sanitize_text(name)),
+        None => EMPTY_CELL.to_owned(),
+    }
+}
+
+/// A long name must not push the other columns off the screen.
 fn truncate_name(text: &str) -> String {
     if text.chars().count() <= MAX_NAME_CHARS {
         return text.to_owned();
@@ -95,95 +103,85 @@ fn truncate_name(text: &str) -> String {
     kept.chain(['\u{2026}']).collect()
 }
 
-fn audit_summary(audit: &Audit, findings: &[(&SecurityGroup, &Finding)]) -> String {
-    let judged = format!(
-        "{}, {}{} judged by the policy `{}`",
+fn audit_summary(audit: &Audit, findings: &[GroupFinding<'_>]) -> String {
+    let regions = describe_regions(audit);
+    if audit.groups == 0 && audit.is_incomplete() {
+        return format!("{RED}no groups were evaluated{RED:#}{regions}\n");
+    }
+    let scope = format!(
+        "{}, {}{regions} evaluated against the policy `{}`",
         format_count(audit.groups, "group"),
         format_count(audit.rules, "ingress rule"),
-        describe_regions(audit),
         sanitize_text(&audit.policy)
     );
-    let (exempt, found): (Vec<_>, Vec<_>) = findings
+    let incomplete = incomplete_regions_note(audit);
+    let (exempt, active): (Vec<_>, Vec<_>) = findings
         .iter()
         .partition(|(_, finding)| finding.exempted_by.is_some());
-    let exempt = if exempt.is_empty() {
-        String::new()
-    } else {
-        format!("; {} exempt", exempt.len())
+    let exempt = match exempt.len() {
+        0 => String::new(),
+        exempt => format!("; {exempt} exempt"),
     };
-    if audit.groups == 0 && audit.is_incomplete() {
-        return format!(
-            "{RED}nothing was judged{RED:#}{}\n",
-            describe_regions(audit)
-        );
+    if active.is_empty() {
+        return format!("{scope}: {BOLD}no findings{BOLD:#}{exempt}{incomplete}\n");
     }
-    if found.is_empty() {
-        return format!(
-            "{judged}: {BOLD}nothing found{BOLD:#}{exempt}{}\n",
-            incomplete_regions_note(audit)
-        );
-    }
-    let groups: BTreeSet<_> = found.iter().map(|(group, _)| &group.id).collect();
-    // Writing to a string cannot fail.
-    let mut text = format!(
-        "{judged}: {BOLD}{}{BOLD:#} in {}",
-        format_count(found.len(), "finding"),
-        format_count(groups.len(), "group")
-    );
-    let _ = writeln!(text, "{}", incomplete_regions_note(audit));
-    let enforced = found
-        .iter()
-        .filter(|(_, finding)| finding.enforces())
-        .count();
-    let told = found.len().saturating_sub(enforced);
-    let _ = writeln!(
-        text,
-        "{}; {enforced} enforced, {told} only told{exempt}; `portcullis rules ID` explains a rule",
-        severity_counts(&found)
-    );
-    text
+    let group_ids: BTreeSet<_> = active.iter().map(|(group, _)| &group.id).collect();
+    let total = format_count(active.len(), "finding");
+    let groups = format_count(group_ids.len(), "group");
+    let details = finding_counts(&active);
+    format!(
+        "{scope}: {BOLD}{total}{BOLD:#} in {groups}{incomplete}\n\
+         {details}{exempt}; `portcullis rules ID` explains a rule\n"
+    )
 }
 
-/// Where the live account was looked at: ` of eu-central-1`, ` of 17 regions`.
+/// The region of an audit of the live account: ` in eu-central-1`, ` in 17 regions`.
 fn describe_regions(audit: &Audit) -> String {
     match audit.regions.as_slice() {
         [] => String::new(),
-        [region] => format!(" of {}", region.name),
-        regions => format!(" of {}", format_count(regions.len(), "region")),
+        [region] => format!(" in {}", region.name),
+        regions => format!(" in {}", format_count(regions.len(), "region")),
     }
 }
 
-/// What the numbers do not cover.
+/// How many regions the counts do not cover completely.
 fn incomplete_regions_note(audit: &Audit) -> String {
-    match audit
-        .regions
-        .iter()
-        .filter(|region| !region.is_complete())
-        .count()
-    {
+    let regions = audit.regions.iter();
+    match regions.filter(|region| !region.is_complete()).count() {
         0 => String::new(),
-        regions => format!(
-            "; {RED}{} not read to the end{RED:#}",
-            format_count(regions, "region")
-        ),
+        count => {
+            let count = format_count(count, "region");
+            format!("; {RED}{count} not read completely{RED:#}")
+        }
     }
 }
 
-fn severity_counts(findings: &[(&SecurityGroup, &Finding)]) -> String {
-    [
+/// The findings by severity, and by whether the policy enforces them.
+fn finding_counts(findings: &[GroupFinding<'_>]) -> String {
+    let enforced = findings
+        .iter()
+        .filter(|(_, finding)| finding.enforces())
+        .count();
+    let notify_only = findings.len().saturating_sub(enforced);
+    let severities = severity_counts(findings);
+    format!("{severities}; {enforced} enforced, {notify_only} notify-only")
+}
+
+fn severity_counts(findings: &[GroupFinding<'_>]) -> String {
+    let mut counts = Vec::new();
+    for severity in [
         Severity::Critical,
         Severity::High,
         Severity::Medium,
         Severity::Low,
-    ]
-    .into_iter()
-    .filter_map(|severity| {
-        let number = findings
+    ] {
+        let count = findings
             .iter()
             .filter(|(_, finding)| finding.policy_rule.severity == severity)
             .count();
-        (number > 0).then(|| format!("{number} {severity}"))
-    })
-    .collect::<Vec<_>>()
-    .join(", ")
+        if count > 0 {
+            counts.push(format!("{count} {severity}"));
+        }
+    }
+    counts.join(", ")
 }

@@ -1,10 +1,11 @@
 //! Findings in the Open Cybersecurity Schema Framework, for data lakes and SIEMs.
 //!
-//! The class is Compliance Finding: a configuration that breaks a rule, as the findings of Security Hub's own controls,
-//! and not activity that somebody detected. An audit remembers nothing, so each finding is created, at the time of
-//! the audit. The schema sets no limits to texts, so none is cut.
+//! The class is Compliance Finding: a configuration that violates a requirement, like the findings
+//! of Security Hub's own controls, and not detected activity. Audits keep no state, so the activity
+//! is always Create, at the time of the audit. The schema does not limit the length of texts, so
+//! none is truncated.
 
-mod wire;
+mod json;
 
 use std::collections::BTreeMap;
 
@@ -19,34 +20,35 @@ use super::export::{
 use crate::audit::Audit;
 use crate::describe::GroupArn;
 use crate::error::CliError;
-use wire::{
+use json::{
     Compliance, Enumerated, FindingInfo, Metadata, OcsfFinding, Product, Remediation, Resource, Tag,
 };
 
-/// The version of the schema: that of Security Hub (AWS Security Hub User Guide, "Security Hub and the Open
-/// Cybersecurity Schema Framework").
+/// The version of the schema, which is that of Security Hub (AWS Security Hub User Guide, "Security
+/// Hub and the Open Cybersecurity Schema Framework").
 const SCHEMA_VERSION: &str = "1.6.0";
 
-/// The name and maker of the product that found it.
+/// The name of the product and of its vendor.
 const PRODUCT_NAME: &str = "Portcullis";
 
-/// What a reader needs to know about the rules of groups.
+/// Background on security group rules.
 const REFERENCE_URL: &str =
     "https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html";
 
-/// The confidence of a rule that reads the configuration itself and guesses nothing.
+/// Findings follow from the configuration itself, without heuristics.
 const CONFIDENCE_HIGH: Enumerated = Enumerated(3, "High");
 
-/// The role of the resource that was judged.
+/// The role of the evaluated resource.
 const ROLE_TARGET: Enumerated = Enumerated(1, "Target");
 
-/// The result of the check. Exempt or not: the exception is about the finding, the requirement is not met.
+/// The result of the check, also for exempt findings: an exception suppresses the finding, but the
+/// requirement is still not met.
 const COMPLIANCE_FAIL: Enumerated = Enumerated(3, "Fail");
 
-/// The findings of an audit, each (group, content of an ingress rule, rule of the policy) once.
+/// The findings of an audit in the format.
 ///
 /// # Errors
-/// When the account or the region of a group with findings is not known.
+/// When the account or the region of a group with findings is unknown.
 pub(super) fn export_ocsf<'a>(
     audit: &'a Audit,
     context: &Context,
@@ -88,12 +90,12 @@ fn ocsf_finding<'a>(
         status_detail: finding
             .exempted_by
             .as_ref()
-            .map(|exception| format!("the exception {exception} allows it")),
+            .map(|exception| format!("exempted by the exception {exception}")),
         confidence_id: CONFIDENCE_HIGH.0,
         confidence: CONFIDENCE_HIGH.1,
         message: finding_title(group, finding),
         metadata: product_metadata(),
-        cloud: wire::aws_cloud(&arn.account, &arn.region),
+        cloud: json::aws_cloud(&arn.account, &arn.region),
         finding_info: finding_info(audit, group, id, finding, now),
         compliance: compliance_result(audit, finding),
         resources: [ocsf_resource(group, &arn, finding)],
@@ -148,7 +150,7 @@ fn finding_info<'a>(
         title: finding_title(group, finding),
         desc: finding_description(audit, finding),
         types: [FINDING_TYPE],
-        analytic: wire::rule_analytic(&finding.policy_rule.id),
+        analytic: json::rule_analytic(&finding.policy_rule.id),
         created_time: time,
         created_time_dt: text.clone(),
         modified_time: time,
@@ -158,7 +160,8 @@ fn finding_info<'a>(
     }
 }
 
-/// The policy is the standard that was evaluated, its rule the control, and what the rule answers are the requirements.
+/// The policy is the standard, the policy rule is the control, and its references are the
+/// requirements.
 fn compliance_result<'a>(audit: &Audit, finding: &'a Finding) -> Compliance<'a> {
     Compliance {
         standards: [format!("portcullis/{}", audit.policy)],
@@ -180,7 +183,7 @@ fn ocsf_resource<'a>(group: &'a SecurityGroup, arn: &GroupArn, finding: &Finding
         role: ROLE_TARGET.1,
         cloud_partition: arn.partition.clone(),
         region: arn.region.clone(),
-        owner: wire::account_owner(&arn.account),
+        owner: json::account_owner(&arn.account),
         tags: group
             .tags
             .iter()
@@ -190,7 +193,7 @@ fn ocsf_resource<'a>(group: &'a SecurityGroup, arn: &GroupArn, finding: &Finding
     }
 }
 
-/// What the schema has no place for.
+/// The values that the schema has no attribute for.
 fn unmapped_fields(finding: &Finding) -> BTreeMap<&'static str, String> {
     let fields = [
         ("action", Some(finding.policy_rule.action.to_string())),
@@ -198,8 +201,9 @@ fn unmapped_fields(finding: &Finding) -> BTreeMap<&'static str, String> {
         ("security_group_rule_id", finding.ingress.id.clone()),
         ("exempt", finding.exempted_by.clone()),
     ];
-    let told = fields
+    fields
         .into_iter()
-        .filter_map(|(key, value)| Some((key, value?)));
-    told.filter(|(_, value)| !value.trim().is_empty()).collect()
+        .filter_map(|(key, value)| Some((key, value?)))
+        .filter(|(_, value)| !value.trim().is_empty())
+        .collect()
 }

@@ -1,39 +1,31 @@
-//! The events to plan for: of one file, or of a folder of CloudTrail log files.
+//! The events to plan for: one file, or all CloudTrail log files of a folder.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use portcullis_remediation::event::{DecodedEvent, GroupChange, IgnoreReason, decode_event_value};
 use serde_json::Value;
 
 use super::files::{self, EventFiles};
-use super::{IgnoredEvent, PlanFailure, undecodable_event};
+use super::plans::{History, IgnoredEvent, PlanFailure};
 use crate::args::PlanArgs;
 use crate::describe::DocumentError;
 use crate::error::CliError;
 use crate::input::Input;
 
-/// What was read. Of the files nothing is kept but the changes in them.
+/// The events of an input. Only the changes of security groups and prefix lists are kept in memory.
 #[derive(Debug, Default)]
 pub(super) struct Events {
-    /// In the order in which they happened; those without a time last.
+    /// Ordered by time; those without a time come last.
     pub(super) changes: Vec<GroupChange>,
-    /// Events that need no look. With several files they are counted only: most of a log is about other things.
+    /// Events without effect. In several files they are only counted, because most of a log is
+    /// about other things.
     pub(super) ignored: Vec<IgnoredEvent>,
     pub(super) errors: Vec<PlanFailure>,
-    /// What was read, when it is more than one event.
+    /// Set if the input is a log file or several files.
     pub(super) history: Option<History>,
 }
 
-/// What a log holds.
-#[derive(Debug, Default)]
-pub(super) struct History {
-    pub(super) files: usize,
-    pub(super) events: usize,
-    /// How many events needed no look, and why.
-    pub(super) ignored: BTreeMap<&'static str, usize>,
-}
-
-/// The events of the paths of the command line.
+/// Reads the events of the paths in the arguments.
 ///
 /// # Errors
 /// When a path cannot be read, or the only file is not JSON.
@@ -60,19 +52,21 @@ pub(super) fn read_events(args: &PlanArgs) -> Result<Events, CliError> {
     Ok(reader.into_events())
 }
 
-/// The records of a CloudTrail log file, or the one event that the file is; and which of the two it is.
+/// The records of a file, and whether it is a CloudTrail log file. Any other file is one event.
 fn read_records(input: &Input) -> Result<(Vec<Value>, bool), CliError> {
-    let mut event: Value = serde_json::from_slice(&input.read_bytes()?).map_err(|error| {
-        let (name, source) = (input.to_string(), DocumentError::from_json_error(&error));
-        CliError::InvalidEvent { name, source }
-    })?;
+    let bytes = input.read_bytes()?;
+    let mut event: Value =
+        serde_json::from_slice(&bytes).map_err(|error| CliError::InvalidEvent {
+            name: input.to_string(),
+            source: DocumentError::from_json_error(&error),
+        })?;
     match event.get_mut("Records").map(Value::take) {
         Some(Value::Array(records)) => Ok((records, true)),
         _ => Ok((vec![event], false)),
     }
 }
 
-/// A file among others that cannot be read does not stop the rest.
+/// One of several files that cannot be read. The others are still read.
 fn file_failure(input: &Input, error: &CliError) -> PlanFailure {
     PlanFailure {
         exit: error.exit_status(),
@@ -85,7 +79,7 @@ fn file_failure(input: &Input, error: &CliError) -> PlanFailure {
 struct EventReader {
     events: Events,
     history: History,
-    /// The ids of the changes, of which a log may hold copies.
+    /// The ids of the changes: a log may have an event twice.
     seen_event_ids: HashSet<String>,
     is_log: bool,
     has_many_files: bool,
@@ -98,31 +92,32 @@ impl EventReader {
         if records.is_empty() && file.is_none() {
             self.events.ignored.push(IgnoredEvent {
                 origin: None,
-                reason: "the log file holds no records".to_owned(),
+                reason: "the log file has no records".to_owned(),
                 is_unused_prefix_list: false,
             });
         }
         for record in records {
-            match decode_event_value(&record) {
-                Ok(DecodedEvent::Change(change)) => self.add_change(*change),
-                Ok(DecodedEvent::Ignored { origin, reason }) => {
-                    self.history.record_ignored(ignore_reason_label(&reason));
-                    if !self.has_many_files {
-                        self.events.ignored.push(IgnoredEvent {
-                            origin: Some(*origin),
-                            reason: reason.to_string(),
-                            is_unused_prefix_list: false,
-                        });
-                    }
-                }
-                Err(error) => {
-                    let path = file.map(Input::display_name);
-                    self.events.errors.push(PlanFailure {
-                        path,
-                        ..undecodable_event(&error)
+            self.add_record(&record, file);
+        }
+    }
+
+    fn add_record(&mut self, record: &Value, file: Option<&Input>) {
+        match decode_event_value(record) {
+            Ok(DecodedEvent::Change(change)) => self.add_change(*change),
+            Ok(DecodedEvent::Ignored { origin, reason }) => {
+                self.history.record_ignored(ignore_reason_label(&reason));
+                if !self.has_many_files {
+                    self.events.ignored.push(IgnoredEvent {
+                        origin: Some(*origin),
+                        reason: reason.to_string(),
+                        is_unused_prefix_list: false,
                     });
                 }
             }
+            Err(error) => self.events.errors.push(PlanFailure {
+                path: file.map(Input::display_name),
+                ..PlanFailure::from_decode_error(&error)
+            }),
         }
     }
 
@@ -130,32 +125,25 @@ impl EventReader {
         let id = change.origin.event_id.clone();
         if id.is_some_and(|id| !self.seen_event_ids.insert(id)) {
             self.history
-                .record_ignored("a copy of an event that was read before");
+                .record_ignored("the event is a duplicate of one that was already read");
         } else {
             self.events.changes.push(change);
         }
     }
 
     fn into_events(self) -> Events {
-        let mut found = self.events;
-        found
+        let mut events = self.events;
+        events
             .changes
             .sort_by_key(|change| (change.origin.time.is_none(), change.origin.time));
-        found.history = self.is_log.then_some(self.history);
-        found
+        events.history = self.is_log.then_some(self.history);
+        events
     }
 }
 
-impl History {
-    fn record_ignored(&mut self, why: &'static str) {
-        let count = self.ignored.entry(why).or_default();
-        *count = count.saturating_add(1);
-    }
-}
-
-/// Why events need no look, in as few words as there are reasons.
-const fn ignore_reason_label(why: &IgnoreReason) -> &'static str {
-    match why {
+/// The reason without the details of the event, to count events by reason.
+const fn ignore_reason_label(reason: &IgnoreReason) -> &'static str {
+    match reason {
         IgnoreReason::CallFailed(_) => "the call failed, so it changed nothing",
         IgnoreReason::UnrelatedCall(_) => {
             "the call cannot open a security group to incoming traffic"

@@ -1,21 +1,22 @@
-//! The files that the paths of the command line stand for.
+//! Expanding the paths in the arguments to files.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::PlanFailure;
+use super::plans::PlanFailure;
 use crate::error::CliError;
 use crate::exit::ExitStatus;
 use crate::input::Input;
-use crate::output::sanitize_text;
+use crate::text::sanitize_text;
 
-/// What the paths stand for.
+/// The files to read events from.
 #[derive(Debug)]
 pub(super) enum EventFiles {
-    /// A file that was named, and no other.
+    /// The only path, which is a file.
     One(Input),
-    /// Any number of files, those of folders by name.
+    /// Any number of files; those of a folder are sorted by name.
     Many {
         inputs: Vec<Input>,
         /// Folders that could not be read.
@@ -23,29 +24,27 @@ pub(super) enum EventFiles {
     },
 }
 
-/// What AWS puts beside the log files, and what is no log of calls.
+/// Parts of the names of files that CloudTrail stores beside log files and that contain no events
+/// of calls.
 const EXCLUDED_NAMES: [&str; 2] = ["CloudTrail-Digest", "CloudTrail-Insight"];
 
-/// The files of the paths. The groups may lie among them; they are no events.
+/// Expands folders to their log files. The file of groups is skipped if it is in such a folder.
 ///
 /// # Errors
-/// When a path is not there, or the folders hold no log file.
+/// When a path does not exist, or a folder contains no log files.
 pub(super) fn expand_paths(paths: &[Input], groups: &Input) -> Result<EventFiles, CliError> {
-    if let [one] = paths
-        && !is_folder(one)?
+    if let [only] = paths
+        && !is_folder(only)?
     {
-        return Ok(EventFiles::One(one.clone()));
+        return Ok(EventFiles::One(only.clone()));
     }
-    let groups = match groups {
-        Input::File(path) => fs::canonicalize(path).ok(),
-        Input::Stdin => None,
-    };
-    let (mut inputs, mut unreadable) = (Vec::new(), Vec::new());
+    let mut finder = LogFileFinder::new(groups);
+    let mut inputs = Vec::new();
     for path in paths {
         match path {
             Input::File(folder) if is_folder(path)? => {
-                let found = find_log_files(folder, groups.as_deref(), &mut unreadable);
-                if found.is_empty() && unreadable.is_empty() {
+                let found = finder.find_log_files(folder);
+                if found.is_empty() && finder.unreadable.is_empty() {
                     return Err(CliError::NoLogFiles {
                         name: path.to_string(),
                     });
@@ -55,65 +54,97 @@ pub(super) fn expand_paths(paths: &[Input], groups: &Input) -> Result<EventFiles
             file @ (Input::File(_) | Input::Stdin) => inputs.push(file.clone()),
         }
     }
-    Ok(EventFiles::Many { inputs, unreadable })
+    Ok(EventFiles::Many {
+        inputs,
+        unreadable: finder.unreadable,
+    })
 }
 
 fn is_folder(input: &Input) -> Result<bool, CliError> {
-    match input {
-        Input::Stdin => Ok(false),
-        Input::File(path) => match fs::metadata(path) {
-            Ok(about) => Ok(about.is_dir()),
-            Err(source) => Err(CliError::Read {
-                name: input.to_string(),
-                source,
-            }),
-        },
+    let Input::File(path) = input else {
+        return Ok(false);
+    };
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(metadata.is_dir()),
+        Err(source) => Err(CliError::Read {
+            name: input.to_string(),
+            source,
+        }),
     }
 }
 
-/// The log files below a folder, by name. Links to folders are not followed: they may lead back.
-fn find_log_files(
-    folder: &Path,
-    groups: Option<&Path>,
-    unreadable: &mut Vec<PlanFailure>,
-) -> BTreeSet<PathBuf> {
-    let mut files = BTreeSet::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        let listed = fs::read_dir(&folder).and_then(|entries| {
-            for entry in entries {
-                let entry = entry?;
-                if entry.file_type()?.is_dir() {
-                    folders.push(entry.path());
-                } else if is_log_file(&entry.path(), groups) {
-                    files.insert(entry.path());
-                }
-            }
-            Ok(())
-        });
-        if let Err(error) = listed {
-            let name = sanitize_text(&folder.display().to_string());
-            let failed = PlanFailure::new(format!("cannot read `{name}`: {error}"));
-            unreadable.push(PlanFailure {
-                exit: ExitStatus::Failure,
-                path: Some(name),
-                ..failed
-            });
+/// Finds log files, and records folders that cannot be read.
+struct LogFileFinder {
+    /// The canonical path of the file of groups.
+    groups: Option<PathBuf>,
+    unreadable: Vec<PlanFailure>,
+}
+
+impl LogFileFinder {
+    fn new(groups: &Input) -> Self {
+        let groups = match groups {
+            Input::File(path) => fs::canonicalize(path).ok(),
+            Input::Stdin => None,
+        };
+        Self {
+            groups,
+            unreadable: Vec::new(),
         }
     }
-    files
+
+    /// The log files below a folder, sorted by name. Symbolic links to folders are not followed,
+    /// because they could form a cycle.
+    fn find_log_files(&mut self, root: &Path) -> BTreeSet<PathBuf> {
+        let mut files = BTreeSet::new();
+        let mut folders = vec![root.to_owned()];
+        while let Some(folder) = folders.pop() {
+            if let Err(error) = self.list_folder(&folder, &mut folders, &mut files) {
+                self.unreadable.push(folder_failure(&folder, &error));
+            }
+        }
+        files
+    }
+
+    fn list_folder(
+        &self,
+        folder: &Path,
+        folders: &mut Vec<PathBuf>,
+        files: &mut BTreeSet<PathBuf>,
+    ) -> io::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let path = entry.path();
+            if entry.file_type()?.is_dir() {
+                folders.push(path);
+            } else if is_log_file(&path) && !self.is_groups_file(&path) {
+                files.insert(path);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_groups_file(&self, path: &Path) -> bool {
+        self.groups.is_some() && fs::canonicalize(path).ok() == self.groups
+    }
 }
 
-/// Whether a file is named like a log file and is not known to be something else.
-fn is_log_file(path: &Path, groups: Option<&Path>) -> bool {
+fn folder_failure(folder: &Path, error: &io::Error) -> PlanFailure {
+    let name = sanitize_text(&folder.display().to_string());
+    let message = format!("cannot read `{name}`: {error}");
+    PlanFailure {
+        exit: ExitStatus::Failure,
+        path: Some(name),
+        ..PlanFailure::new(message)
+    }
+}
+
+/// Whether a file has the name of a log file of calls.
+fn is_log_file(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
         return false;
     };
-    let plain = Path::new(name.strip_suffix(".gz").unwrap_or(name));
-    let is_named = plain
-        .extension()
-        .is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
-    is_named
-        && !EXCLUDED_NAMES.iter().any(|other| name.contains(other))
-        && (groups.is_none() || fs::canonicalize(path).ok().as_deref() != groups)
+    let unzipped = Path::new(name.strip_suffix(".gz").unwrap_or(name));
+    let extension = unzipped.extension();
+    extension.is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
+        && !EXCLUDED_NAMES.iter().any(|part| name.contains(part))
 }

@@ -1,146 +1,82 @@
-//! What there is to say about many events at once.
+//! The summary of a history of events.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use portcullis_remediation::GroupRef;
-use portcullis_remediation::event::GroupChange;
 
-use super::events::History;
-use super::{DESCRIBE_GROUPS_HELP, Plans};
-use crate::output::{BOLD, Message, MessageLevel, format_count, sanitize_text};
+use super::plans::{History, MissingGroup, Plans};
+use crate::output::BOLD;
+use crate::text::{format_count, sanitize_text};
 
-/// A group that events are about and that is not among the groups of the input.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct MissingGroup {
-    pub(super) group: GroupRef,
-    pub(super) account: Option<String>,
-    pub(super) region: Option<String>,
-}
-
-impl Plans {
-    /// Counts an event about a group that is not there.
-    pub(super) fn record_missing_group(&mut self, change: &GroupChange, group: &GroupRef) {
-        let (account, region) = (change.origin.account.clone(), change.origin.region.clone());
-        let events = self
-            .missing_groups
-            .entry(MissingGroup {
-                group: group.clone(),
-                account,
-                region,
-            })
-            .or_default();
-        *events = events.saturating_add(1);
-    }
-
-    /// Whether not one of the groups that a history is about is in the input: then it is of another place.
-    pub(super) fn all_groups_missing(&self) -> bool {
-        !self.missing_groups.is_empty() && self.planned.is_empty()
-    }
-
-    /// What to say about groups that are not there.
-    pub(super) fn missing_groups_message(&self) -> Option<Message> {
-        let missing = format_count(self.missing_groups.len(), "group");
-        if self.all_groups_missing() {
-            let message = format!(
-                "the events are about {missing}, none of which is among the groups of the input"
-            );
-            Some(Message::new(MessageLevel::Error, message).with_help(DESCRIBE_GROUPS_HELP))
-        } else if self.missing_groups.is_empty() {
-            None
-        } else {
-            let message =
-                format!("the events are also about {missing} that the input does not have");
-            let help = "they are gone, or of another account or region than the input; nothing was planned for them";
-            Some(Message::new(MessageLevel::Warning, message).with_help(help))
-        }
-    }
-
-    /// How many plans came out how.
-    pub(super) fn count_outcomes(&self) -> BTreeMap<&'static str, usize> {
-        let mut outcomes = BTreeMap::new();
-        for planned in &self.planned {
-            let count: &mut usize = outcomes.entry(planned.report.outcome.as_str()).or_default();
-            *count = count.saturating_add(1);
-        }
-        outcomes
-    }
-
-    /// How many events needed no look.
-    pub(super) fn count_ignored(&self) -> usize {
-        let Some(history) = &self.history else {
-            return self.ignored.len();
-        };
-        history
-            .ignored
-            .values()
-            .fold(self.unused_prefix_list_reasons().count(), |sum, events| {
-                sum.saturating_add(*events)
-            })
-    }
-
-    /// Changes of prefix lists that no group uses: they are counted nowhere else.
-    fn unused_prefix_list_reasons(&self) -> impl Iterator<Item = &String> {
-        self.ignored
-            .iter()
-            .filter(|ignored| ignored.is_unused_prefix_list)
-            .map(|ignored| &ignored.reason)
-    }
-}
-
-/// What was read, what was left out of it and why, and what came of the rest.
+/// What was read, what was ignored and why, and the outcomes of the plans.
 pub(super) fn render_history(plans: &Plans, history: &History) -> String {
-    let mut text = format!(
-        "Read {} of {}.\n",
-        format_count(history.events, "event"),
-        format_count(history.files, "file")
-    );
-    let mut ignored: BTreeMap<&str, usize> = history
-        .ignored
-        .iter()
-        .map(|(why, events)| (*why, *events))
-        .collect();
-    for why in plans.unused_prefix_list_reasons() {
-        let events = ignored.entry(why).or_default();
-        *events = events.saturating_add(1);
-    }
-    write_count_list(
-        &mut text,
-        "Ignored",
-        ignored
-            .into_iter()
-            .map(|(why, events)| (events, sanitize_text(why))),
-    );
-    let outcomes = plans.count_outcomes();
-    write_count_list(
-        &mut text,
-        "Plans",
-        outcomes
-            .into_iter()
-            .map(|(outcome, plans)| (plans, outcome.to_owned())),
-    );
-    write_count_list(
-        &mut text,
-        "Events about groups that the input does not have",
-        plans.missing_groups.iter().map(describe_missing_group),
-    );
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_history(&mut text, plans, history);
     text
 }
 
-fn describe_missing_group((missing, events): (&MissingGroup, &usize)) -> (usize, String) {
-    let (GroupRef::Id(group) | GroupRef::Name(group)) = &missing.group;
-    let mut text = sanitize_text(group);
-    for place in [&missing.account, &missing.region].into_iter().flatten() {
-        let _ = write!(text, ", {}", sanitize_text(place));
-    }
-    (*events, text)
+fn write_history(text: &mut String, plans: &Plans, history: &History) -> fmt::Result {
+    let events = format_count(history.events, "event");
+    let files = format_count(history.files, "file");
+    writeln!(text, "Read {events} from {files}.")?;
+    write_counts(text, "Ignored", count_ignored_by_reason(plans, history))?;
+    let outcomes = plans.count_outcomes();
+    let outcome_lines = outcomes
+        .into_iter()
+        .map(|(outcome, count)| (outcome.to_owned(), count));
+    write_counts(text, "Plans", outcome_lines)?;
+    let missing_lines = plans
+        .missing_groups
+        .iter()
+        .map(|(missing, events)| (describe_missing_group(missing), *events));
+    write_counts(
+        text,
+        "Events about groups that are not in the input",
+        missing_lines,
+    )
 }
 
-fn write_count_list(text: &mut String, title: &str, lines: impl Iterator<Item = (usize, String)>) {
-    for (index, (count, line)) in lines.enumerate() {
-        if index == 0 {
-            let _ = writeln!(text, "\n{BOLD}{title}{BOLD:#}");
-        }
-        let _ = writeln!(text, "{count:>7}  {line}");
+fn count_ignored_by_reason(plans: &Plans, history: &History) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for (reason, events) in &history.ignored {
+        counts.insert(sanitize_text(reason), *events);
     }
+    for reason in plans.unused_prefix_list_reasons() {
+        let events = counts.entry(sanitize_text(reason)).or_default();
+        *events = events.saturating_add(1);
+    }
+    counts
+}
+
+/// A group with its account and region: `sg-1, 111122223333, eu-central-1`.
+fn describe_missing_group(missing: &MissingGroup) -> String {
+    let (GroupRef::Id(group) | GroupRef::Name(group)) = &missing.group;
+    let parts = [
+        Some(group),
+        missing.account.as_ref(),
+        missing.region.as_ref(),
+    ];
+    let parts: Vec<_> = parts
+        .into_iter()
+        .flatten()
+        .map(|part| sanitize_text(part))
+        .collect();
+    parts.join(", ")
+}
+
+/// A title and lines with their counts; nothing if there are no lines.
+fn write_counts(
+    text: &mut String,
+    title: &str,
+    lines: impl IntoIterator<Item = (String, usize)>,
+) -> fmt::Result {
+    for (index, (line, count)) in lines.into_iter().enumerate() {
+        if index == 0 {
+            writeln!(text, "\n{BOLD}{title}{BOLD:#}")?;
+        }
+        writeln!(text, "{count:>7}  {line}")?;
+    }
+    Ok(())
 }

@@ -1,105 +1,130 @@
-//! Plans for people.
+//! The human-readable output of plans.
 
 use std::cmp::Reverse;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use portcullis_remediation::event::Origin;
 use portcullis_remediation::{Alert, GroupOutcome};
-use portcullis_rules::plan::{ApplyOrder, Plan, Purpose};
-use portcullis_rules::{Finding, IngressRule};
+use portcullis_rules::plan::{ApplyOrder, Purpose};
+use portcullis_rules::{Decision, Finding, IngressRule, Plan};
 
-use super::{IgnoredEvent, PlannedGroup, Plans, history};
-use crate::command::{describe_action, describe_traffic, row_style, shorten_ports};
-use crate::output::{BOLD, format_count, format_table, sanitize_text};
+use super::history;
+use super::plans::{IgnoredEvent, PlannedGroup, Plans};
+use crate::command::findings::{describe_action, describe_traffic, row_style, shorten_ports};
+use crate::output::BOLD;
+use crate::table::{EMPTY_CELL, format_table};
+use crate::text::{format_count, sanitize_text};
 
+const HEADER: [&str; 7] = [
+    "severity",
+    "rule id",
+    "allows",
+    "from",
+    "forbidden by",
+    "ports",
+    "action",
+];
+
+/// The plans and a summary. Plans of a history are shown without their alerts, and only if they
+/// have findings.
 pub(super) fn render_plans(plans: &Plans) -> String {
-    if let Some(told) = plans.history.as_ref() {
-        let found = plans
-            .planned
-            .iter()
-            .filter(|planned| planned.report.outcome != GroupOutcome::Clean);
-        let mut parts: Vec<_> = found.map(|one| render_planned_group(one, false)).collect();
-        parts.push(history::render_history(plans, told));
-        parts.push(plan_summary(plans));
-        return parts.join("\n");
-    }
-    let mut parts: Vec<_> = plans
-        .planned
-        .iter()
-        .map(|one| render_planned_group(one, true))
-        .collect();
-    if !plans.ignored.is_empty() {
-        parts.push(plans.ignored.iter().map(render_ignored_event).collect());
+    let mut parts = Vec::new();
+    if let Some(history) = &plans.history {
+        for planned in &plans.planned {
+            if planned.report.outcome != GroupOutcome::Clean {
+                parts.push(render_planned_group(planned, false));
+            }
+        }
+        parts.push(history::render_history(plans, history));
+    } else {
+        for planned in &plans.planned {
+            parts.push(render_planned_group(planned, true));
+        }
+        if !plans.ignored.is_empty() {
+            parts.push(plans.ignored.iter().map(render_ignored_event).collect());
+        }
     }
     parts.push(plan_summary(plans));
     parts.join("\n")
 }
 
-/// One group and one event, with the message or without it. Writing to a string cannot fail.
-fn render_planned_group(planned: &PlannedGroup, with_message: bool) -> String {
-    let report = &planned.report;
+/// The plan for one group and one event.
+fn render_planned_group(planned: &PlannedGroup, with_alert: bool) -> String {
     let mut text = String::new();
-    let name = report
-        .group
-        .name
-        .as_ref()
-        .map_or_else(String::new, |name| format!(" ({})", sanitize_text(name)));
-    let _ = writeln!(
-        text,
-        "{BOLD}{}{name}: {}{BOLD:#}",
-        sanitize_text(&report.group.id),
-        report.outcome
-    );
-    let _ = writeln!(text, "{}", describe_event(&report.origin));
-    if !planned.decision.evaluation.findings.is_empty() {
-        let header = [
-            "severity",
-            "rule id",
-            "allows",
-            "from",
-            "forbidden by",
-            "ports",
-            "action",
-        ];
-        let mut findings: Vec<_> = planned.decision.evaluation.findings.iter().collect();
-        findings.sort_by_key(|finding| {
-            (
-                finding.exempted_by.is_some(),
-                Reverse(finding.policy_rule.severity),
-            )
-        });
-        let rows = findings
-            .into_iter()
-            .map(|finding| (row_style(finding), plan_finding_row(finding)));
-        let _ = write!(text, "\n{}", format_table(header, rows));
-    }
-    text.push_str(&render_changes(&planned.decision.plan));
-    if let Some(alert) = planned.message.as_ref().filter(|_| with_message) {
+    // Writing to a string cannot fail.
+    let _ = write_plan(&mut text, planned);
+    if let Some(alert) = planned.alert.as_ref().filter(|_| with_alert) {
         text.push_str(&render_alert(alert));
     }
     text
+}
+
+fn write_plan(text: &mut String, planned: &PlannedGroup) -> fmt::Result {
+    let report = &planned.report;
+    let Decision {
+        evaluation, plan, ..
+    } = &planned.decision;
+    let id = sanitize_text(&report.group.id);
+    let name = match &report.group.name {
+        Some(name) => format!(" ({})", sanitize_text(name)),
+        None => String::new(),
+    };
+    writeln!(text, "{BOLD}{id}{name}: {}{BOLD:#}", report.outcome)?;
+    writeln!(text, "{}", describe_event(&report.origin))?;
+    if !evaluation.findings.is_empty() {
+        write!(text, "\n{}", findings_table(&evaluation.findings))?;
+    }
+    write_changes(text, plan)?;
+    write_skipped_additions(text, plan)?;
+    write_refusals(text, plan)?;
+    if plan.removals.is_empty() && plan.refusals.is_empty() {
+        writeln!(text, "\nWould change nothing.")?;
+    }
+    Ok(())
 }
 
 /// `AuthorizeSecurityGroupIngress by maria at 2026-04-17T09:58:31Z, event 5d03069b-...`.
 fn describe_event(origin: &Origin) -> String {
     let mut text = sanitize_text(&origin.event_name);
     if let Some(who) = &origin.actor.who {
-        let _ = write!(text, " by {}", sanitize_text(who));
+        text.push_str(" by ");
+        text.push_str(&sanitize_text(who));
     }
     if let Some(time) = origin.time {
-        let _ = write!(text, " at {time}");
+        text.push_str(" at ");
+        text.push_str(&time.to_string());
     }
     if let Some(id) = &origin.event_id {
-        let _ = write!(text, ", event {}", sanitize_text(id));
+        text.push_str(", event ");
+        text.push_str(&sanitize_text(id));
     }
     text
 }
 
-fn plan_finding_row(finding: &Finding) -> [String; 7] {
+/// The findings, the most severe first; exempt findings come last.
+fn findings_table(findings: &[Finding]) -> String {
+    let mut sorted: Vec<_> = findings.iter().collect();
+    sorted.sort_by_key(|finding| {
+        (
+            finding.exempted_by.is_some(),
+            Reverse(finding.policy_rule.severity),
+        )
+    });
+    let rows = sorted
+        .into_iter()
+        .map(|finding| (row_style(finding), finding_row(finding)));
+    format_table(HEADER, rows)
+}
+
+fn finding_row(finding: &Finding) -> [String; 7] {
     let ingress = &finding.ingress;
+    let rule_id = match &ingress.id {
+        Some(id) => sanitize_text(id),
+        None => EMPTY_CELL.to_owned(),
+    };
     [
         finding.policy_rule.severity.to_string(),
-        ingress.id.as_deref().map_or("-".to_owned(), sanitize_text),
+        rule_id,
         describe_traffic(ingress),
         sanitize_text(&ingress.source.to_string()),
         finding.policy_rule.id.clone(),
@@ -108,126 +133,123 @@ fn plan_finding_row(finding: &Finding) -> [String; 7] {
     ]
 }
 
-/// What would change, in the order in which it would.
-fn render_changes(plan: &Plan) -> String {
-    let (added, removed) = (render_additions(plan), render_removals(plan));
-    let mut text = match plan.order {
-        ApplyOrder::AddFirst => added + &removed,
-        ApplyOrder::RemoveFirst if plan.additions.is_empty() => removed,
+/// Removals and additions, in the order in which they would be applied.
+fn write_changes(text: &mut String, plan: &Plan) -> fmt::Result {
+    match plan.order {
+        ApplyOrder::AddFirst => {
+            write_additions(text, plan)?;
+            write_removals(text, plan)
+        }
         ApplyOrder::RemoveFirst => {
-            format!(
-                "{removed}{added}  The removal comes first: until the addition, what stays allowed is cut off.\n"
-            )
-        }
-    };
-    if !plan.skipped_additions.is_empty() {
-        let _ = writeln!(text, "\n{BOLD}Would not be able to add{BOLD:#}");
-        for loss in &plan.skipped_additions {
-            let _ = writeln!(
-                text,
-                "  - {}: {}",
-                describe_rule(&loss.ingress),
-                loss.reason.message()
-            );
+            write_removals(text, plan)?;
+            write_additions(text, plan)?;
+            if !plan.additions.is_empty() {
+                let note = "Removals come first: allowed access is interrupted until the \
+                            additions are applied.";
+                writeln!(text, "  {note}")?;
+            }
+            Ok(())
         }
     }
-    if !plan.refusals.is_empty() {
-        let _ = writeln!(text, "\n{BOLD}Would refuse to remove{BOLD:#}");
-        for refusal in &plan.refusals {
-            let _ = writeln!(
-                text,
-                "  - {}: {}",
-                describe_rule(&refusal.ingress),
-                refusal.reason.message()
-            );
-        }
-    }
-    if plan.removals.is_empty() && plan.refusals.is_empty() {
-        let _ = writeln!(text, "\nWould change nothing.");
-    }
-    text
 }
 
-fn render_additions(plan: &Plan) -> String {
-    let mut text = String::new();
-    if !plan.additions.is_empty() {
-        let _ = writeln!(text, "\n{BOLD}Would add{BOLD:#}");
+fn write_additions(text: &mut String, plan: &Plan) -> fmt::Result {
+    if plan.additions.is_empty() {
+        return Ok(());
     }
+    writeln!(text, "\n{BOLD}Would add{BOLD:#}")?;
     for addition in &plan.additions {
-        let why = match addition.purpose {
-            Purpose::Keep => "stays allowed",
+        let purpose = match addition.purpose {
+            Purpose::Keep => "still allowed",
             Purpose::Trust => "trusted",
         };
-        let _ = writeln!(
-            text,
-            "  - {}: {why}, instead of {}",
-            describe_rule(&addition.ingress),
-            describe_rule(&addition.replaces)
-        );
+        let added = describe_rule(&addition.ingress);
+        let replaced = describe_rule(&addition.replaces);
+        writeln!(text, "  - {added}: {purpose}, replaces {replaced}")?;
     }
-    text
+    Ok(())
 }
 
-fn render_removals(plan: &Plan) -> String {
-    let mut text = String::new();
-    if !plan.removals.is_empty() {
-        let _ = writeln!(text, "\n{BOLD}Would remove{BOLD:#}");
+fn write_removals(text: &mut String, plan: &Plan) -> fmt::Result {
+    if plan.removals.is_empty() {
+        return Ok(());
     }
+    writeln!(text, "\n{BOLD}Would remove{BOLD:#}")?;
     for removal in &plan.removals {
-        let _ = writeln!(
-            text,
-            "  - {}: {}",
-            describe_rule(&removal.ingress),
-            removal.policy_rules.join(", ")
-        );
+        let removed = describe_rule(&removal.ingress);
+        let policy_rules = removal.policy_rules.join(", ");
+        writeln!(text, "  - {removed}: {policy_rules}")?;
     }
-    text
+    Ok(())
+}
+
+fn write_skipped_additions(text: &mut String, plan: &Plan) -> fmt::Result {
+    if plan.skipped_additions.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "\n{BOLD}Would not add{BOLD:#}")?;
+    for skipped in &plan.skipped_additions {
+        let rule = describe_rule(&skipped.ingress);
+        writeln!(text, "  - {rule}: {}", skipped.reason.message())?;
+    }
+    Ok(())
+}
+
+fn write_refusals(text: &mut String, plan: &Plan) -> fmt::Result {
+    if plan.refusals.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "\n{BOLD}Would refuse to remove{BOLD:#}")?;
+    for refusal in &plan.refusals {
+        let rule = describe_rule(&refusal.ingress);
+        writeln!(text, "  - {rule}: {}", refusal.reason.message())?;
+    }
+    Ok(())
 }
 
 fn describe_rule(rule: &IngressRule) -> String {
-    let id = rule
-        .id
-        .as_ref()
-        .map_or_else(String::new, |id| format!(" ({})", sanitize_text(id)));
-    format!(
-        "{} from {}{id}",
-        describe_traffic(rule),
-        sanitize_text(&rule.source.to_string())
-    )
+    let traffic = describe_traffic(rule);
+    let source = sanitize_text(&rule.source.to_string());
+    match &rule.id {
+        Some(id) => format!("{traffic} from {source} ({})", sanitize_text(id)),
+        None => format!("{traffic} from {source}"),
+    }
 }
 
+/// The subject and the e-mail text of an alert, indented.
 fn render_alert(alert: &Alert) -> String {
-    let mut text = format!(
-        "\n{BOLD}Would send{BOLD:#}\n  Subject: {}\n\n",
-        sanitize_text(&alert.subject)
-    );
+    let subject = sanitize_text(&alert.subject);
+    let mut text = format!("\n{BOLD}Would send{BOLD:#}\n  Subject: {subject}\n\n");
     for line in alert.email.lines() {
-        let _ = writeln!(text, "{}", format!("  {}", sanitize_text(line)).trim_end());
+        let indented = format!("  {}", sanitize_text(line));
+        text.push_str(indented.trim_end());
+        text.push('\n');
     }
     text
 }
 
 fn render_ignored_event(ignored: &IgnoredEvent) -> String {
-    let event = ignored.origin.as_ref().map_or_else(String::new, |origin| {
-        format!("{}: ", describe_event(origin))
-    });
+    let event = match &ignored.origin {
+        Some(origin) => format!("{}: ", describe_event(origin)),
+        None => String::new(),
+    };
     format!("Ignored: {event}{}\n", sanitize_text(&ignored.reason))
 }
 
 fn plan_summary(plans: &Plans) -> String {
-    let sum = |of: fn(&Plan) -> usize| {
-        plans
-            .planned
-            .iter()
-            .map(|planned| of(&planned.decision.plan))
-            .sum()
-    };
+    let (mut removals, mut additions, mut refusals) = (0_usize, 0_usize, 0_usize);
+    for planned in &plans.planned {
+        let plan = &planned.decision.plan;
+        removals = removals.saturating_add(plan.removals.len());
+        additions = additions.saturating_add(plan.additions.len());
+        refusals = refusals.saturating_add(plan.refusals.len());
+    }
     format!(
         "{}: {}, {}, {}; {} ignored, {}\n",
         format_count(plans.planned.len(), "plan"),
-        format_count(sum(|plan| plan.removals.len()), "removal"),
-        format_count(sum(|plan| plan.additions.len()), "addition"),
-        format_count(sum(|plan| plan.refusals.len()), "refusal"),
+        format_count(removals, "removal"),
+        format_count(additions, "addition"),
+        format_count(refusals, "refusal"),
         format_count(plans.count_ignored(), "event"),
         format_count(plans.errors.len(), "error"),
     )

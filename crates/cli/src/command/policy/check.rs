@@ -1,55 +1,33 @@
-//! `portcullis policy check`: every mistake of a policy, and what is odd about one that holds.
+//! `portcullis policy check`: all errors in a policy, and the warnings about a valid one.
 
 use jiff::Timestamp;
-use portcullis_policy::{Diagnostic, Diagnostics, LoadedPolicy, lint_policy, parse_policy};
+use portcullis_policy::{Diagnostics, LoadedPolicy, lint_policy, parse_policy};
 use portcullis_rules::Context;
-use serde::Serialize;
 
+use super::report::check_report;
 use crate::args::{CheckArgs, Format};
 use crate::audit::Audit;
-use crate::command::audit::stale_exceptions_warning;
-use crate::command::{problem_messages, read_groups, unknown_region_warning};
+use crate::command::exceptions::stale_exceptions_warning;
+use crate::command::groups::{problem_messages, read_groups, unknown_region_warning};
 use crate::error::CliError;
 use crate::exit::ExitStatus;
 use crate::input::Input;
-use crate::output::{
-    BOLD, CommandOutput, Message, MessageLevel, format_count, sanitize_text, to_pretty_json,
-};
+use crate::output::{BOLD, CommandOutput, Message, MessageLevel};
+use crate::text::{format_count, sanitize_text};
 
-/// `policy check --format json`, version 1.
-#[derive(Debug, Serialize)]
-struct CheckV1<'a> {
-    version: u32,
-    policy: Option<&'a str>,
-    errors: usize,
-    warnings: usize,
-    diagnostics: Vec<DiagnosticV1<'a>>,
-    stale_exceptions: &'a [String],
-}
-
-#[derive(Debug, Serialize)]
-struct DiagnosticV1<'a> {
-    level: &'static str,
-    code: &'static str,
-    message: &'a str,
-    line: usize,
-    column: usize,
-    help: Option<&'a str>,
-}
-
-/// What the groups of an input say about a policy.
+/// What the groups of an input show about the policy.
 #[derive(Debug, Default)]
 struct InputCheck {
     stale_exceptions: Vec<String>,
     messages: Vec<Message>,
-    /// Whether the input could be understood only in part.
+    /// Whether parts of the input could not be read.
     is_partial: bool,
 }
 
-/// Runs the command.
+/// Runs the command. `now` is the time if the arguments give none.
 ///
 /// # Errors
-/// When an input cannot be read or, for people, when the policy does not hold.
+/// When an input cannot be read or, with human-readable output, when the policy is invalid.
 pub(super) fn run_policy_check(
     args: &CheckArgs,
     now: Timestamp,
@@ -59,56 +37,63 @@ pub(super) fn run_policy_check(
     }
     let now = args.now.unwrap_or(now);
     let text = args.policy.read_text()?;
-    let loaded = match (
-        parse_policy(&args.policy.display_name(), &text),
-        args.format,
-    ) {
-        (Ok(loaded), _) => loaded,
-        (Err(found), Format::Json) => {
-            let data = check_report(None, &found, &[])?;
-            return Ok(CommandOutput {
-                data,
+    match parse_policy(&args.policy.display_name(), &text) {
+        Ok(loaded) => check_valid_policy(args, &loaded, now),
+        Err(found) => match args.format {
+            Format::Json => Ok(CommandOutput {
+                data: check_report(None, &found, &[])?,
                 messages: Vec::new(),
                 exit: ExitStatus::BadInput,
-            });
-        }
-        (Err(found), Format::Human) => {
-            let (name, found) = (args.policy.to_string(), Box::new(found));
-            return Err(CliError::InvalidPolicy { name, found });
-        }
-    };
-    let held = match &args.input {
-        Some(input) => check_against_groups(args, &loaded, input, now)?,
+            }),
+            Format::Human => Err(CliError::InvalidPolicy {
+                name: args.policy.to_string(),
+                found: Box::new(found),
+            }),
+        },
+    }
+}
+
+fn check_valid_policy(
+    args: &CheckArgs,
+    loaded: &LoadedPolicy,
+    now: Timestamp,
+) -> Result<CommandOutput, CliError> {
+    let InputCheck {
+        stale_exceptions,
+        messages: input_messages,
+        is_partial,
+    } = match &args.input {
+        Some(input) => check_against_groups(args, loaded, input, now)?,
         None => InputCheck::default(),
     };
-    let found = lint_policy(&loaded, now);
-    let warnings = found.len().saturating_add(held.stale_exceptions.len());
-    let exit = if held.is_partial || (args.strict && warnings > 0) {
+    let found = lint_policy(loaded, now);
+    let warnings = found.len().saturating_add(stale_exceptions.len());
+    let exit = if is_partial || (args.strict && warnings > 0) {
         ExitStatus::BadInput
     } else {
         ExitStatus::Clean
     };
-    let (data, talk) = match args.format {
-        Format::Json => (
-            check_report(Some(&loaded.policy.name), &found, &held.stale_exceptions)?,
-            held.messages,
-        ),
+    let mut messages = Vec::new();
+    let data = match args.format {
+        Format::Json => {
+            messages.extend(input_messages);
+            check_report(Some(&loaded.policy.name), &found, &stale_exceptions)?
+        }
         Format::Human => {
-            let talk = policy_warnings(&found).into_iter().chain(held.messages);
-            (
-                check_summary(args, &loaded, warnings),
-                talk.chain(strict_error(args, warnings)).collect(),
-            )
+            messages.extend(warnings_message(&found));
+            messages.extend(input_messages);
+            messages.extend(strict_error(args, warnings));
+            check_summary(args, loaded, warnings)
         }
     };
     Ok(CommandOutput {
         data,
-        messages: talk,
+        messages,
         exit,
     })
 }
 
-/// Holds the policy against the groups of an input.
+/// Evaluates the policy against the groups of an input.
 fn check_against_groups(
     args: &CheckArgs,
     loaded: &LoadedPolicy,
@@ -122,46 +107,39 @@ fn check_against_groups(
     };
     let audit = Audit::from_groups(&loaded.policy, read_groups(input)?, &context);
     let stale = audit.stale_exceptions(&loaded.policy);
-    let mut talk = problem_messages(&input.to_string(), &audit.problems);
-    talk.extend(unknown_region_warning(&loaded.policy, audit.regions_known));
+    let mut messages = problem_messages(&input.to_string(), &audit.problems);
+    messages.extend(unknown_region_warning(&loaded.policy, audit.regions_known));
     if args.format == Format::Human {
-        talk.extend(stale_exceptions_warning(&stale, &input.to_string()));
+        messages.extend(stale_exceptions_warning(&stale, &input.to_string()));
     }
-    let stale = stale
-        .into_iter()
-        .map(|exception| exception.id.clone())
-        .collect();
     Ok(InputCheck {
-        stale_exceptions: stale,
-        messages: talk,
+        stale_exceptions: stale
+            .into_iter()
+            .map(|exception| exception.id.clone())
+            .collect(),
+        messages,
         is_partial: !audit.problems.is_empty(),
     })
 }
 
-fn policy_warnings(found: &Diagnostics) -> Option<Message> {
-    (!found.is_empty()).then(|| {
-        let message = format!(
-            "{} of the policy itself",
-            format_count(found.len(), "warning")
-        );
-        Message {
-            details: Some(found.render_colored()),
-            ..Message::new(MessageLevel::Warning, message)
-        }
+fn warnings_message(found: &Diagnostics) -> Option<Message> {
+    if found.is_empty() {
+        return None;
+    }
+    let text = format!("{} in the policy", format_count(found.len(), "warning"));
+    Some(Message {
+        details: Some(found.render_colored()),
+        ..Message::new(MessageLevel::Warning, text)
     })
 }
 
-/// Why a policy that holds is not good enough.
 fn strict_error(args: &CheckArgs, warnings: usize) -> Option<Message> {
-    (args.strict && warnings > 0).then(|| {
-        Message::new(
-            MessageLevel::Error,
-            format!(
-                "{}, which `--strict` does not allow",
-                format_count(warnings, "warning")
-            ),
-        )
-    })
+    if !args.strict || warnings == 0 {
+        return None;
+    }
+    let count = format_count(warnings, "warning");
+    let text = format!("{count}, and `--strict` allows none");
+    Some(Message::new(MessageLevel::Error, text))
 }
 
 fn check_summary(args: &CheckArgs, loaded: &LoadedPolicy, warnings: usize) -> String {
@@ -169,45 +147,10 @@ fn check_summary(args: &CheckArgs, loaded: &LoadedPolicy, warnings: usize) -> St
     let mode = if policy.monitor { "monitor" } else { "enforce" };
     let name = sanitize_text(&policy.name);
     format!(
-        "{} holds: {BOLD}{name}{BOLD:#}, mode {mode}, {}, {}; {}\n",
+        "{} is valid: {BOLD}{name}{BOLD:#}, mode {mode}, {}, {}; {}\n",
         args.policy,
         format_count(policy.rules.len(), "rule"),
         format_count(policy.exceptions.len(), "exception"),
         format_count(warnings, "warning"),
     )
-}
-
-fn check_report(
-    policy: Option<&str>,
-    found: &Diagnostics,
-    stale: &[String],
-) -> Result<String, CliError> {
-    let warnings = found.iter().filter(|one| one.code().is_warning()).count();
-    to_pretty_json(&CheckV1 {
-        version: 1,
-        policy,
-        errors: found.len().saturating_sub(warnings),
-        warnings: warnings.saturating_add(stale.len()),
-        diagnostics: found
-            .iter()
-            .map(|one| diagnostic_report(found, one))
-            .collect(),
-        stale_exceptions: stale,
-    })
-}
-
-fn diagnostic_report<'a>(all: &Diagnostics, one: &'a Diagnostic) -> DiagnosticV1<'a> {
-    let (line, column) = all.position(one);
-    DiagnosticV1 {
-        level: if one.code().is_warning() {
-            "warning"
-        } else {
-            "error"
-        },
-        code: one.code().code(),
-        message: one.message(),
-        line,
-        column,
-        help: one.help_text(),
-    }
 }

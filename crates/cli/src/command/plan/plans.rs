@@ -1,0 +1,195 @@
+//! The plans for the events of an input, and what could not be planned.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use portcullis_remediation::event::{DecodeError, GroupChange, Origin};
+use portcullis_remediation::{Alert, GroupRef, GroupReport};
+use portcullis_rules::{Decision, Finding};
+
+use crate::describe::Problem;
+use crate::exit::ExitStatus;
+
+/// What the Lambda would do for all events of an input.
+#[derive(Debug, Default)]
+pub(super) struct Plans {
+    pub(super) planned: Vec<PlannedGroup>,
+    pub(super) ignored: Vec<IgnoredEvent>,
+    pub(super) errors: Vec<PlanFailure>,
+    /// The groups of a history that are not in the input, and the number of events about each.
+    pub(super) missing_groups: BTreeMap<MissingGroup, usize>,
+    /// Set if the input is a history: a log file, or several files.
+    pub(super) history: Option<History>,
+}
+
+/// The plan for one group and one event.
+#[derive(Debug)]
+pub(super) struct PlannedGroup {
+    pub(super) decision: Decision,
+    pub(super) report: GroupReport,
+    /// The alert that would be sent; `None` if there is nothing to report.
+    pub(super) alert: Option<Alert>,
+}
+
+/// An event for which nothing would be done.
+#[derive(Debug)]
+pub(super) struct IgnoredEvent {
+    pub(super) origin: Option<Origin>,
+    pub(super) reason: String,
+    /// Whether it changes a prefix list that no group uses.
+    pub(super) is_unused_prefix_list: bool,
+}
+
+/// An event or file that could not be planned.
+#[derive(Debug)]
+pub(super) struct PlanFailure {
+    pub(super) origin: Option<Origin>,
+    pub(super) group_id: Option<String>,
+    /// The file, if there are several.
+    pub(super) path: Option<String>,
+    pub(super) message: String,
+    pub(super) help: Option<&'static str>,
+    pub(super) exit: ExitStatus,
+}
+
+/// The events of a log.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    pub(super) files: usize,
+    pub(super) events: usize,
+    /// How many events were ignored, by reason.
+    pub(super) ignored: BTreeMap<&'static str, usize>,
+}
+
+/// A group of an event that is not in the input.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct MissingGroup {
+    pub(super) group: GroupRef,
+    pub(super) account: Option<String>,
+    pub(super) region: Option<String>,
+}
+
+impl Plans {
+    /// Counts an event about a group that is not in the input.
+    pub(super) fn record_missing_group(&mut self, change: &GroupChange, group: &GroupRef) {
+        let missing = MissingGroup {
+            group: group.clone(),
+            account: change.origin.account.clone(),
+            region: change.origin.region.clone(),
+        };
+        let events = self.missing_groups.entry(missing).or_default();
+        *events = events.saturating_add(1);
+    }
+
+    /// Whether none of the groups of the events is in the input, which is then probably one of
+    /// another account or region.
+    pub(super) fn all_groups_missing(&self) -> bool {
+        !self.missing_groups.is_empty() && self.planned.is_empty()
+    }
+
+    /// The number of plans by outcome.
+    pub(super) fn count_outcomes(&self) -> BTreeMap<&'static str, usize> {
+        let mut outcomes = BTreeMap::new();
+        for planned in &self.planned {
+            let count: &mut usize = outcomes.entry(planned.report.outcome.as_str()).or_default();
+            *count = count.saturating_add(1);
+        }
+        outcomes
+    }
+
+    /// The number of ignored events.
+    pub(super) fn count_ignored(&self) -> usize {
+        let Some(history) = &self.history else {
+            return self.ignored.len();
+        };
+        let unused_prefix_lists = self.unused_prefix_list_reasons().count();
+        history
+            .ignored
+            .values()
+            .fold(unused_prefix_lists, |sum, events| {
+                sum.saturating_add(*events)
+            })
+    }
+
+    /// The reasons of ignored changes of unused prefix lists. A [`History`] does not count them.
+    pub(super) fn unused_prefix_list_reasons(&self) -> impl Iterator<Item = &String> {
+        self.ignored
+            .iter()
+            .filter(|ignored| ignored.is_unused_prefix_list)
+            .map(|ignored| &ignored.reason)
+    }
+
+    /// The exit status of the command.
+    pub(super) fn exit_status(&self, problems: &[Problem]) -> ExitStatus {
+        if let Some(exit) = self.errors.iter().map(|error| error.exit).max() {
+            exit
+        } else if !problems.is_empty() || self.all_groups_missing() {
+            ExitStatus::BadInput
+        } else if self.planned.iter().any(PlannedGroup::has_enforced_findings) {
+            ExitStatus::Findings
+        } else {
+            ExitStatus::Clean
+        }
+    }
+
+    /// The prefix lists that were evaluated as private because their entries are unknown.
+    pub(super) fn unresolved_prefix_lists(&self) -> BTreeSet<&String> {
+        self.planned
+            .iter()
+            .flat_map(|planned| &planned.report.unresolved_prefix_lists)
+            .collect()
+    }
+}
+
+impl PlannedGroup {
+    fn has_enforced_findings(&self) -> bool {
+        self.report.findings().any(Finding::enforces)
+    }
+}
+
+impl PlanFailure {
+    /// A failure of a whole input, with the exit status for bad input.
+    pub(super) fn new(message: String) -> Self {
+        Self {
+            origin: None,
+            group_id: None,
+            path: None,
+            message,
+            help: None,
+            exit: ExitStatus::BadInput,
+        }
+    }
+
+    /// An event that should refer to a group but could not be decoded.
+    pub(super) fn from_decode_error(error: &DecodeError) -> Self {
+        Self {
+            origin: decode_error_origin(error),
+            ..Self::new(error.to_string())
+        }
+    }
+}
+
+impl History {
+    /// Counts an ignored event.
+    pub(super) fn record_ignored(&mut self, reason: &'static str) {
+        let count = self.ignored.entry(reason).or_default();
+        *count = count.saturating_add(1);
+    }
+}
+
+fn decode_error_origin(error: &DecodeError) -> Option<Origin> {
+    match error {
+        DecodeError::MissingGroup {
+            event_name,
+            event_id,
+        }
+        | DecodeError::MissingPrefixList {
+            event_name,
+            event_id,
+        } => Some(Origin {
+            event_name: event_name.clone(),
+            event_id: Some(event_id.clone()).filter(|id| !id.contains(' ')),
+            ..Origin::default()
+        }),
+        DecodeError::NotJson(_) | DecodeError::NotCloudTrailRecord(_) => None,
+    }
+}

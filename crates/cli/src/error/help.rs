@@ -1,0 +1,88 @@
+//! What to do about an error.
+
+use std::io;
+
+use portcullis_remediation::ErrorKind;
+
+use crate::describe::DocumentError;
+
+/// Help for an input that cannot be read.
+pub(super) fn read_help(kind: io::ErrorKind) -> &'static str {
+    if kind == io::ErrorKind::NotFound {
+        "check the path, or use `-` to read standard input"
+    } else {
+        "check that it is a file and that you may read it, or use `-` to read standard input"
+    }
+}
+
+/// Help for an input of security groups that cannot be decoded.
+pub(super) fn groups_help(error: &DocumentError) -> &'static str {
+    if error.has_trailing_data() {
+        "the file has more than one JSON value: merge the outputs into one document, for example \
+         with `jq -s '{SecurityGroups: map(.SecurityGroups) | add}' *.json`"
+    } else if error.is_truncated() {
+        "the document is truncated: check the command that wrote it, and run it again"
+    } else {
+        "create the input with `aws ec2 describe-security-groups --output json` or \
+         `aws ec2 describe-security-group-rules --output json`, without `--query`"
+    }
+}
+
+/// Help for an event that is not JSON.
+pub(super) fn event_help(error: &DocumentError) -> &'static str {
+    if error.has_trailing_data() {
+        "the file has more than one JSON value: put each event into a file of its own"
+    } else {
+        "use an event from EventBridge, a CloudTrail record, or a CloudTrail log file"
+    }
+}
+
+/// Help for a group whose `account` or `region` is unknown.
+pub(super) fn location_help(what: &str) -> &'static str {
+    if what == "region" {
+        "set it with `--region`, or create the input with an AWS CLI that writes `SecurityGroupArn`"
+    } else {
+        "set it with `--account`"
+    }
+}
+
+/// Help for missing or rejected credentials.
+pub(super) const fn credentials_help(is_role: bool) -> &'static str {
+    if is_role {
+        "your credentials need `sts:AssumeRole` on the role, and its trust policy must allow them; \
+         it may also require `--external-id`. For a role that requires MFA, export credentials to \
+         the environment with `aws configure export-credentials --format env`"
+    } else {
+        "log in with the AWS CLI and select its profile with `--profile`, or export credentials to \
+         the environment with `aws configure export-credentials --format env`"
+    }
+}
+
+/// Help for a list of regions that cannot be read.
+pub(super) fn list_regions_help(kind: ErrorKind) -> &'static str {
+    if kind == ErrorKind::Denied {
+        "allow `ec2:DescribeRegions`, or specify the regions with `--region`; if the credentials \
+         are rejected, log in again"
+    } else {
+        ec2_error_help(kind)
+    }
+}
+
+/// Help for a failed call to EC2.
+pub(crate) const fn ec2_error_help(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Denied => {
+            "allow `ec2:DescribeSecurityGroups`, `ec2:DescribeSecurityGroupRules` and \
+             `ec2:GetManagedPrefixListEntries`, as AWS's managed policy `SecurityAudit` does; \
+             if the credentials are rejected, log in again; leave out regions that are not enabled \
+             for the account"
+        }
+        ErrorKind::Throttled => {
+            "other callers are using up the EC2 request rate of this region: try again later"
+        }
+        ErrorKind::NoAnswer => "check the name of the region and the network connection to EC2",
+        ErrorKind::GroupNotFound | ErrorKind::RuleNotFound | ErrorKind::Other => {
+            "try again; if the credentials have expired, log in first"
+        }
+    }
+}

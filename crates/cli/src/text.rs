@@ -1,0 +1,36 @@
+//! Text for people: made safe for a terminal, and counted nouns.
+
+/// Text from an input, safe to print on a terminal: control characters and changes of the writing
+/// direction become U+FFFD.
+pub(crate) fn sanitize_text(text: &str) -> String {
+    text.chars()
+        .map(|c| if is_unsafe_char(c) { '\u{fffd}' } else { c })
+        .collect()
+}
+
+fn is_unsafe_char(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
+}
+
+/// A number with its noun: `1 group`, `2 groups`.
+pub(crate) fn format_count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_replaced() {
+        assert_eq!(
+            sanitize_text("a\u{1b}[31mb\r\n\u{202e}c é"),
+            "a\u{fffd}[31mb\u{fffd}\u{fffd}\u{fffd}c é"
+        );
+    }
+}

@@ -1,0 +1,141 @@
+//! Warnings about a valid policy that depend on the time: expired and redundant exceptions.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use portcullis_rules::{Context, Exception, Glob, Scope, Source};
+
+use crate::code::Code;
+use crate::load::LoadedPolicy;
+use crate::record::Record;
+use crate::yaml::{Diagnostic, Diagnostics, quote_text};
+
+/// Every warning about a valid policy at this time.
+///
+/// It does not find exceptions that match nothing that exists, because the text cannot show that:
+/// compare their ids with `Evaluation::exceptions_used`.
+pub fn lint_policy(loaded: &LoadedPolicy, now: Timestamp) -> Diagnostics {
+    let mut found: Vec<Diagnostic> = loaded.warnings.iter().cloned().collect();
+    let context = Context {
+        now: Some(now),
+        ..Context::default()
+    };
+    let records: BTreeMap<&str, &Record> = loaded
+        .record
+        .list_records("exceptions")
+        .filter_map(|record| Some((record.get_text("id")?, record)))
+        .collect();
+    let mut active: Vec<&Exception> = Vec::new();
+    for exception in &loaded.policy.exceptions {
+        let Some(record) = records.get(exception.id.as_str()) else {
+            continue;
+        };
+        if exception.is_expired(&context) {
+            found.push(expired_exception(exception, record));
+            continue;
+        }
+        let covering = active
+            .iter()
+            .find(|earlier| exception_covers(earlier, exception));
+        if let Some(earlier) = covering {
+            let earlier_record = records.get(earlier.id.as_str());
+            found.push(shadowed_exception(
+                exception,
+                record,
+                earlier,
+                earlier_record,
+            ));
+        }
+        active.push(exception);
+    }
+    Diagnostics::new(&loaded.file_name, &loaded.text, found)
+}
+
+fn expired_exception(exception: &Exception, record: &Record) -> Diagnostic {
+    let message = format!("exception {} has expired", quote_text(&exception.id));
+    let owner = quote_text(&exception.owner);
+    let help = format!("remove it, or ask {owner} whether to extend it");
+    let span = record.value_span("expires");
+    Diagnostic::new(Code::ExpiredException, span, message).with_help(help)
+}
+
+fn shadowed_exception(
+    exception: &Exception,
+    record: &Record,
+    earlier: &Exception,
+    earlier_record: Option<&&Record>,
+) -> Diagnostic {
+    let message = format!(
+        "exception {} is redundant: {} exempts the same",
+        quote_text(&exception.id),
+        quote_text(&earlier.id)
+    );
+    let diagnostic = Diagnostic::new(Code::ShadowedException, record.value_span("id"), message);
+    match earlier_record {
+        Some(earlier_record) => {
+            let label = "exempts all of it, for at least as long";
+            diagnostic.with_related(earlier_record.value_span("id"), label)
+        }
+        None => diagnostic,
+    }
+}
+
+/// Whether the first exception exempts everything that the second does, for at least as long. A
+/// false answer may be wrong, a true one is not.
+fn exception_covers(first: &Exception, second: &Exception) -> bool {
+    // Groups differ most often, so they are compared first.
+    scope_covers(&first.scope, &second.scope)
+        && expires_no_earlier(first, second)
+        && list_covers(&first.rules, &second.rules, |a, b| a == b)
+        && list_covers(&first.sources, &second.sources, source_covers)
+        && list_covers(&first.descriptions, &second.descriptions, glob_covers)
+        && list_covers(&first.principals, &second.principals, glob_covers)
+        && tags_cover(&first.rule_tags, &second.rule_tags)
+        && second.traffic.difference(&first.traffic).is_empty()
+}
+
+fn expires_no_earlier(first: &Exception, second: &Exception) -> bool {
+    match (first.expires, second.expires) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(first_expiry), Some(second_expiry)) => first_expiry >= second_expiry,
+    }
+}
+
+fn scope_covers(first: &Scope, second: &Scope) -> bool {
+    list_covers(&first.group_ids, &second.group_ids, |a, b| a == b)
+        && list_covers(&first.accounts, &second.accounts, |a, b| a == b)
+        && list_covers(&first.regions, &second.regions, |a, b| a == b)
+        && list_covers(&first.vpcs, &second.vpcs, |a, b| a == b)
+        && list_covers(&first.group_names, &second.group_names, glob_covers)
+        && tags_cover(&first.group_tags, &second.group_tags)
+}
+
+/// Compares lists of which any entry may match. An empty list matches everything.
+fn list_covers<T>(first: &[T], second: &[T], covers: impl Fn(&T, &T) -> bool) -> bool {
+    first.is_empty()
+        || (!second.is_empty() && second.iter().all(|b| first.iter().any(|a| covers(a, b))))
+}
+
+/// Compares tags, all of which must match: the second must require every tag of the first.
+fn tags_cover(first: &BTreeMap<String, Glob>, second: &BTreeMap<String, Glob>) -> bool {
+    first.iter().all(|(key, glob)| {
+        second
+            .get(key)
+            .is_some_and(|other| glob_covers(glob, other))
+    })
+}
+
+/// A pattern covers itself and text that it matches, and `*` covers every pattern.
+fn glob_covers(first: &Glob, second: &Glob) -> bool {
+    let second_text = second.to_string();
+    let is_literal = !second_text.contains(['*', '?']);
+    first == second || first.to_string() == "*" || (is_literal && first.matches(&second_text))
+}
+
+fn source_covers(first: &Source, second: &Source) -> bool {
+    match (first, second) {
+        (Source::Cidr(outer), Source::Cidr(inner)) => outer.contains(inner),
+        (one, other) => one.same_source(other),
+    }
+}

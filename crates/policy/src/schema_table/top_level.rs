@@ -1,0 +1,67 @@
+//! The top level of a policy file.
+
+use super::choices::{MODES, PRESETS};
+use super::kinds::{Kind, MapKey, MinItems, Section, optional_key, required_key};
+use super::rule_sections::{EXCEPTION, GUARDRAILS, OVERRIDE, RULE};
+
+/// The whole file.
+pub(crate) static POLICY: Section = Section {
+    name: "a policy",
+    doc: "A Portcullis policy: which security group rules are forbidden, \
+          and what is done about them.",
+    may_be_empty: false,
+    keys: &[
+        required_key(
+            "version",
+            Kind::Version,
+            "The version of the policy language: 1.",
+        ),
+        optional_key(
+            "name",
+            Kind::Text,
+            "The name of the policy in reports. Default: the name of the file.",
+        ),
+        optional_key(
+            "extends",
+            Kind::Choice("preset", PRESETS),
+            "The preset to start from. A rule with the id of one of its rules replaces the keys \
+             that it lists; everything else is added.",
+        ),
+        optional_key(
+            "mode",
+            Kind::Choice("mode", MODES),
+            "Whether actions are applied. Default: `enforce`.",
+        ),
+        optional_key(
+            "trusted",
+            Kind::Map(MapKey::Name, &Kind::List(&Kind::Source, MinItems::One)),
+            "Named lists of sources, for rules with the action `restrict`.",
+        ),
+        optional_key(
+            "ports",
+            Kind::Map(MapKey::Name, &Kind::List(&Kind::Ports, MinItems::One)),
+            "Named port sets.",
+        ),
+        optional_key(
+            "rules",
+            Kind::List(&Kind::Section(&RULE), MinItems::Zero),
+            "What is forbidden, in the order of reports.",
+        ),
+        optional_key(
+            "exceptions",
+            Kind::List(&Kind::Section(&EXCEPTION), MinItems::Zero),
+            "Access that is allowed although a rule forbids it. An exception exempts exactly what \
+             it lists.",
+        ),
+        optional_key(
+            "guardrails",
+            Kind::Section(&GUARDRAILS),
+            "What is never changed, whatever the rules say.",
+        ),
+        optional_key(
+            "overrides",
+            Kind::List(&Kind::Section(&OVERRIDE), MinItems::Zero),
+            "Other severities and actions for some groups. Later overrides win over earlier ones.",
+        ),
+    ],
+};

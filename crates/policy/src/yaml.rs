@@ -1,0 +1,14 @@
+//! YAML with source positions, and diagnostics that show them. Policies and test files share it.
+
+mod diagnostic;
+mod problems;
+mod suggest;
+mod text;
+mod tree;
+
+pub use diagnostic::{Diagnostic, Diagnostics};
+pub(crate) use problems::{missing_key, unknown_key, unknown_value, wrong_type};
+pub(crate) use suggest::did_you_mean;
+pub use suggest::nearest_word;
+pub(crate) use text::{Span, Spanned, quote_list, quote_text, sanitize_text};
+pub(crate) use tree::{Content, Mapping, Node, parse_yaml};

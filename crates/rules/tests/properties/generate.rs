@@ -1,0 +1,480 @@
+//! Generates groups and policies.
+//!
+//! Every port and address comes from a small table, so that rules often overlap and the oracle can
+//! evaluate all of them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use portcullis_rules::check::Check;
+use portcullis_rules::group::Ec2Ports;
+use portcullis_rules::policy::{Override, RuleOverride};
+use portcullis_rules::source::{GroupSource, parse_cidr};
+use portcullis_rules::traffic::ProtocolSet;
+use portcullis_rules::{
+    Action, Context, Decision, Evaluation, Exception, Glob, Guardrails, IngressRule, Plan,
+    PlanInput, Policy, PolicyRule, PortRange, PortSet, PrefixLists, Quota, Scope, SecurityGroup,
+    Severity, Source, TrafficSet, decide, evaluate,
+};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+pub(crate) const GROUP: &str = "sg-0123456789abcdef0";
+
+/// The first and last ports of rules, policies and exceptions.
+pub(crate) const PORTS: [u16; 12] = [0, 20, 22, 25, 80, 443, 3306, 8040, 8080, 8085, 8090, 65535];
+
+/// The protocol numbers without a name that the world contains.
+pub(crate) const NUMBERS: [u8; 5] = [0, 4, 47, 50, 253];
+
+pub(crate) const CIDRS: [&str; 25] = [
+    "0.0.0.0/0",
+    "0.0.0.0/0",
+    "::/0",
+    "0.0.0.0/1",
+    "128.0.0.0/1",
+    "0.0.0.0/2",
+    "64.0.0.0/2",
+    "128.0.0.0/2",
+    "192.0.0.0/2",
+    "8.0.0.0/8",
+    "52.0.0.0/8",
+    "10.0.0.0/8",
+    "8.8.8.0/24",
+    "8.8.8.8/32",
+    "203.0.113.0/24",
+    "192.168.1.0/24",
+    "::/1",
+    "8000::/1",
+    "2000::/3",
+    "2000::/4",
+    "3000::/4",
+    "2600::/16",
+    "2600:1f00::/24",
+    "2001:db8::/32",
+    "fd00::/8",
+];
+
+/// The resolved prefix lists. `pl-unknown` is not resolved.
+pub(crate) fn lists() -> PrefixLists {
+    let cidr = |text: &&str| parse_cidr(text).unwrap();
+    let known = [
+        (
+            "pl-halves",
+            ["0.0.0.0/1", "128.0.0.0/1"].iter().map(cidr).collect(),
+        ),
+        (
+            "pl-office",
+            ["198.51.100.0/24", "8.8.8.0/24", "2001:db8::/32"]
+                .iter()
+                .map(cidr)
+                .collect(),
+        ),
+        (
+            "pl-mixed",
+            ["::/0", "10.0.0.0/8"].iter().map(cidr).collect(),
+        ),
+        ("pl-world", ["0.0.0.0/0", "::/0"].iter().map(cidr).collect()),
+        // Together all IPv4 addresses, without a broad block.
+        ("pl-low", cidr(&"0.0.0.0/1").subnets(9).unwrap().collect()),
+        (
+            "pl-high",
+            cidr(&"128.0.0.0/1").subnets(9).unwrap().collect(),
+        ),
+        ("pl-empty", Vec::new()),
+    ];
+    known.into_iter().collect()
+}
+
+const LISTS: [&str; 8] = [
+    "pl-halves",
+    "pl-office",
+    "pl-mixed",
+    "pl-world",
+    "pl-low",
+    "pl-high",
+    "pl-unknown",
+    "pl-empty",
+];
+
+/// The input of a decision with owned values.
+#[derive(Clone)]
+pub(crate) struct Case {
+    pub(crate) group: SecurityGroup,
+    pub(crate) policy: Policy,
+    pub(crate) lists: PrefixLists,
+    pub(crate) context: Context,
+    pub(crate) quota: Quota,
+}
+
+impl Case {
+    pub(crate) fn evaluate(&self) -> Evaluation {
+        evaluate(&self.policy, &self.group, &self.lists, &self.context)
+    }
+
+    pub(crate) fn decide(&self) -> Decision {
+        decide(&PlanInput {
+            quota: self.quota,
+            ..PlanInput::new(&self.policy, &self.group, &self.lists, &self.context)
+        })
+    }
+
+    pub(crate) fn plan(&self) -> Plan {
+        self.decide().plan
+    }
+
+    /// The same case with another group.
+    pub(crate) fn with_group(&self, group: SecurityGroup) -> Self {
+        Self {
+            group,
+            ..self.clone()
+        }
+    }
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "quota {}/{}", self.quota.v4, self.quota.v6)?;
+        for rule in &self.group.rules {
+            writeln!(
+                f,
+                "  security group rule {rule} {:?} {:?} {:?}",
+                rule.id, rule.description, rule.tags
+            )?;
+        }
+        for rule in &self.policy.rules {
+            let trusted: Vec<_> = rule.trusted.iter().map(ToString::to_string).collect();
+            writeln!(
+                f,
+                "  policy rule {} {} {:?} trusts {trusted:?}",
+                rule.id, rule.action, rule.check
+            )?;
+        }
+        for exception in &self.policy.exceptions {
+            writeln!(f, "  exception {exception:?}")?;
+        }
+        for policy_override in &self.policy.overrides {
+            writeln!(f, "  override {policy_override:?}")?;
+        }
+        write!(f, "  {:?}", self.policy.guardrails)
+    }
+}
+
+fn port_range() -> impl Strategy<Value = PortRange> {
+    (select(&PORTS), select(&PORTS)).prop_map(|(a, b)| PortRange::new(a.min(b), a.max(b)).unwrap())
+}
+
+fn port_set() -> impl Strategy<Value = PortSet> {
+    vec(
+        prop_oneof![port_range(), select(&PORTS).prop_map(PortRange::single)],
+        0..4,
+    )
+    .prop_map(PortSet::from_iter)
+}
+
+fn traffic() -> impl Strategy<Value = TrafficSet> {
+    let others = prop_oneof![
+        Just(ProtocolSet::empty()),
+        Just(ProtocolSet::all()),
+        vec(select(&NUMBERS), 1..3).prop_map(ProtocolSet::from_iter),
+    ];
+    prop_oneof![
+        3 => port_set().prop_map(TrafficSet::tcp_and_udp),
+        1 => Just(TrafficSet::tcp_and_udp(PortSet::all())),
+        1 => port_set().prop_map(TrafficSet::tcp),
+        2 => (port_set(), port_set(), any::<bool>(), any::<bool>(), others)
+            .prop_map(|(tcp, udp, icmp, icmpv6, other_protocols)| {
+                TrafficSet { tcp, udp, icmp, icmpv6, other_protocols }
+            }),
+        1 => Just(TrafficSet::all()),
+    ]
+}
+
+fn source() -> impl Strategy<Value = Source> {
+    let group = |owner: Option<&str>| {
+        Source::Group(GroupSource {
+            group_id: "sg-a".to_owned(),
+            owner_id: owner.map(str::to_owned),
+        })
+    };
+    prop_oneof![
+        12 => select(&CIDRS).prop_map(|text| Source::from_cidr(text).unwrap()),
+        3 => select(&LISTS).prop_map(|id| Source::PrefixList(id.to_owned())),
+        1 => Just(group(None)),
+        1 => Just(group(Some("111122223333"))),
+        1 => Just(Source::from_group_id("sg-b")),
+    ]
+}
+
+fn ec2_ports(from: i32, to: i32) -> Ec2Ports {
+    Ec2Ports {
+        from: Some(from),
+        to: Some(to),
+    }
+}
+
+/// Protocol and port fields as EC2 returns them.
+fn protocol_and_ports() -> impl Strategy<Value = (&'static str, Ec2Ports)> {
+    let ranges = prop_oneof![
+        2 => port_range(),
+        2 => select(&PORTS).prop_map(PortRange::single),
+        1 => Just(PortRange::new(8080, 8090).unwrap()),
+    ];
+    let ports =
+        ranges.prop_map(|range| ec2_ports(range.first_port().into(), range.last_port().into()));
+    let icmp = select(vec![
+        ec2_ports(-1, -1),
+        ec2_ports(8, -1),
+        ec2_ports(8, 0),
+        ec2_ports(3, 4),
+    ]);
+    prop_oneof![
+        8 => ports.clone().prop_map(|ports| ("tcp", ports)),
+        3 => ports.prop_map(|ports| ("udp", ports)),
+        1 => icmp.prop_map(|ports| ("icmp", ports)),
+        1 => Just(("icmpv6", ec2_ports(-1, -1))),
+        1 => select(vec!["47", "50"]).prop_map(|number| (number, Ec2Ports::default())),
+        3 => Just(("-1", Ec2Ports::default())),
+    ]
+}
+
+fn ingress() -> impl Strategy<Value = IngressRule> {
+    let description = option::of(select(vec!["vendor", "web"]));
+    let ticket = option::weighted(0.3, select(vec!["SEC-1", "SEC-2"]));
+    (protocol_and_ports(), source(), description, ticket).prop_map(
+        |((protocol, ports), source, description, ticket)| {
+            let mut rule = IngressRule::new(protocol.parse().unwrap(), ports, source).unwrap();
+            rule.description = description.map(str::to_owned);
+            rule.tags
+                .extend(ticket.map(|ticket| ("ticket".to_owned(), ticket.to_owned())));
+            rule
+        },
+    )
+}
+
+/// Sources that cover the public address space together, or overlap.
+const RELATED_SOURCES: [&[&str]; 10] = [
+    &["0.0.0.0/0"],
+    &["0.0.0.0/0", "::/0"],
+    &["0.0.0.0/1", "128.0.0.0/1"],
+    &["0.0.0.0/2", "64.0.0.0/2", "128.0.0.0/2", "192.0.0.0/2"],
+    &["0.0.0.0/0", "0.0.0.0/1", "8.0.0.0/8", "8.8.8.0/24"],
+    &["2000::/4", "3000::/4"],
+    &["pl-low", "pl-high"],
+    &["0.0.0.0/0", "pl-low", "pl-high"],
+    &["pl-low", "pl-high", "pl-office"],
+    &["pl-mixed", "pl-world", "pl-halves"],
+];
+
+/// Rules from related sources, for two combinations of protocol and ports.
+fn related_rules() -> impl Strategy<Value = Vec<IngressRule>> {
+    (
+        select(&RELATED_SOURCES),
+        vec(ingress(), 2),
+        vec(any::<bool>(), 4),
+    )
+        .prop_map(|(sources, templates, uses_second)| {
+            let rule = |(source, uses_second): (&&str, bool)| {
+                let template = &templates[usize::from(uses_second)];
+                let mut rule = IngressRule::new(
+                    template.protocol(),
+                    template.ec2_ports(),
+                    source.parse().unwrap(),
+                )
+                .unwrap();
+                rule.description.clone_from(&template.description);
+                rule.tags.clone_from(&template.tags);
+                rule
+            };
+            sources.iter().zip(uses_second).map(rule).collect()
+        })
+}
+
+pub(crate) fn group() -> impl Strategy<Value = SecurityGroup> {
+    let rules = prop_oneof![
+        2 => (related_rules(), vec(ingress(), 0..4)).prop_map(|(one, other)| [one, other].concat()),
+        1 => vec(ingress(), 0..7),
+    ];
+    rules.prop_map(|rules| {
+        let mut group = SecurityGroup {
+            id: GROUP.to_owned(),
+            ..SecurityGroup::default()
+        };
+        for mut rule in rules {
+            // EC2 does not allow duplicates.
+            if !group
+                .rules
+                .iter()
+                .any(|known| crate::ec2::content(known) == crate::ec2::content(&rule))
+            {
+                rule.id = Some(format!("sgr-{}", group.rules.len()));
+                group.rules.push(rule);
+            }
+        }
+        group
+    })
+}
+
+fn check() -> impl Strategy<Value = Check> {
+    prop_oneof![
+        1 => Just(Check::AllTraffic),
+        4 => traffic().prop_map(Check::OpenPorts),
+        3 => traffic().prop_map(Check::OpenExcept),
+        1 => Just(Check::PortRange),
+        1 => Just(Check::PortRangeInternal),
+        1 => Just(Check::BroadSource),
+        1 => Just(Check::OtherProtocols),
+    ]
+}
+
+fn scope() -> impl Strategy<Value = Scope> {
+    let ids = |ids: &[&str]| Scope {
+        group_ids: ids.iter().map(|&id| id.to_owned()).collect(),
+        ..Scope::default()
+    };
+    prop_oneof![
+        12 => Just(Scope::default()),
+        1 => Just(ids(&[GROUP])),
+        1 => Just(ids(&["sg-other"])),
+    ]
+}
+
+fn rule(actions: &'static [Action]) -> impl Strategy<Value = PolicyRule> {
+    (check(), select(actions), vec(source(), 0..4), scope()).prop_map(
+        |(check, action, trusted, scope)| PolicyRule {
+            id: String::new(),
+            forbids: String::new(),
+            check,
+            severity: Severity::High,
+            action,
+            references: Vec::new(),
+            scope,
+            trusted,
+        },
+    )
+}
+
+fn exception() -> impl Strategy<Value = Exception> {
+    let conditions = (
+        vec(select(vec!["r0".to_owned(), "r1".to_owned()]), 0..2),
+        vec(source(), 0..3),
+        scope(),
+    );
+    let patterns = (
+        option::weighted(0.2, Just("vendor")),
+        option::weighted(0.2, Just("SEC-*")),
+    );
+    let expires = option::weighted(
+        0.5,
+        select(vec!["2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"]),
+    );
+    (traffic(), conditions, patterns, expires).prop_map(
+        |(traffic, (rules, sources, scope), (description, ticket), expires)| Exception {
+            id: String::new(),
+            reason: "agreed".to_owned(),
+            owner: "edge@example.com".to_owned(),
+            expires: expires.map(|text| text.parse().unwrap()),
+            rules,
+            scope,
+            rule_tags: ticket
+                .map(|glob| ("ticket".to_owned(), Glob::new(glob)))
+                .into_iter()
+                .collect(),
+            descriptions: description.map(Glob::new).into_iter().collect(),
+            principals: Vec::new(),
+            traffic,
+            sources,
+        },
+    )
+}
+
+fn policy_override(actions: &'static [Action]) -> impl Strategy<Value = Override> {
+    let change = select(actions).prop_map(|action| RuleOverride {
+        severity: None,
+        action: Some(action),
+    });
+    (
+        scope(),
+        select(vec!["r0".to_owned(), "r1".to_owned()]),
+        change,
+    )
+        .prop_map(|(scope, id, change)| Override {
+            scope,
+            rule_overrides: BTreeMap::from([(id, change)]),
+        })
+}
+
+pub(crate) const ALL_ACTIONS: &[Action] = &[
+    Action::Narrow,
+    Action::Restrict,
+    Action::Revoke,
+    Action::Narrow,
+    Action::Restrict,
+    Action::Notify,
+    Action::Off,
+];
+
+pub(crate) fn policy(actions: &'static [Action]) -> impl Strategy<Value = Policy> {
+    let guardrails = option::weighted(0.1, 0..4_usize).prop_map(|max_removals| Guardrails {
+        max_removals,
+        ..Guardrails::default()
+    });
+    (
+        vec(rule(actions), 1..5),
+        vec(exception(), 0..3),
+        vec(policy_override(actions), 0..2),
+        guardrails,
+    )
+        .prop_map(|(mut rules, mut exceptions, overrides, guardrails)| {
+            for (number, rule) in rules.iter_mut().enumerate() {
+                rule.id = format!("r{number}");
+            }
+            for (number, exception) in exceptions.iter_mut().enumerate() {
+                exception.id = format!("e{number}");
+            }
+            Policy {
+                name: "generated".to_owned(),
+                rules: rules.into_iter().map(Arc::new).collect(),
+                exceptions: exceptions.into_iter().map(Arc::new).collect(),
+                overrides,
+                guardrails,
+                ..Policy::default()
+            }
+        })
+}
+
+fn quota() -> impl Strategy<Value = Quota> {
+    let few = || prop_oneof![Just(3_usize), Just(8), Just(60), Just(300)];
+    prop_oneof![
+        1 => (few(), few()).prop_map(|(v4, v6)| Quota { v4, v6 }),
+        1 => Just(NO_LIMIT),
+    ]
+}
+
+/// A quota that is never exceeded.
+pub(crate) const NO_LIMIT: Quota = Quota {
+    v4: 10_000_000,
+    v6: 10_000_000,
+};
+
+pub(crate) fn case(actions: &'static [Action]) -> impl Strategy<Value = Case> {
+    (group(), policy(actions), quota())
+        .prop_map(|(group, policy, quota)| case_of(group, policy, quota))
+}
+
+pub(crate) fn case_of(group: SecurityGroup, policy: Policy, quota: Quota) -> Case {
+    let context = Context {
+        now: "2026-06-01T00:00:00Z".parse().ok(),
+        ..Context::default()
+    };
+    Case {
+        group,
+        policy,
+        lists: lists(),
+        context,
+        quota,
+    }
+}
