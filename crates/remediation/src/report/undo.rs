@@ -46,8 +46,7 @@ fn ec2_command(operation: &str, group_id: &str, region: Option<&str>) -> Vec<Str
     words
 }
 
-/// EC2's `IpPermission` with the one source of a rule, as JSON. The ports are those that EC2
-/// returned.
+/// EC2's `IpPermission` with the one source of a rule, as JSON.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct IpPermission<'a> {
@@ -90,14 +89,24 @@ enum SourceId<'a> {
 }
 
 impl<'a> IpPermission<'a> {
-    /// The content of a rule without its description.
+    /// The content of a rule without its description, with the ports that EC2 returned.
     pub fn new(rule: &'a IngressRule) -> Self {
         Self::with_source_description(rule, None)
     }
 
-    /// The content of a rule with its description.
+    /// The content of a rule with its description, with the ports that EC2 returned.
     pub fn with_description(rule: &'a IngressRule) -> Self {
         Self::with_source_description(rule, rule.description.as_deref())
+    }
+
+    /// The content of a rule without its description. It has ports only if the protocol has any.
+    pub fn with_display_ports(rule: &'a IngressRule) -> Self {
+        let (from_port, to_port) = rule.display_ports();
+        Self {
+            from_port,
+            to_port,
+            ..Self::new(rule)
+        }
     }
 
     fn with_source_description(rule: &'a IngressRule, description: Option<&'a str>) -> Self {

@@ -65,6 +65,16 @@ fn a_rule_is_revoked_by_its_content_alone() {
 }
 
 #[test]
+fn ports_of_all_traffic_are_displayed_as_none() {
+    let rule: IngressRule = "all 0 0.0.0.0/0".parse().unwrap();
+    let exact = json!(IpPermission::new(&rule));
+    let displayed = json!(IpPermission::with_display_ports(&rule));
+    assert_eq!(exact["FromPort"], 0);
+    assert_eq!(displayed.get("FromPort"), None);
+    assert_eq!(displayed["IpRanges"], exact["IpRanges"]);
+}
+
+#[test]
 fn every_kind_of_source_has_its_own_list() {
     let owned_group = Source::Group(portcullis_rules::source::GroupSource {
         group_id: "sg-9".to_owned(),
