@@ -709,7 +709,7 @@ type Guard = fn(&mut Policy);
 fn guardrails_refuse_and_report_without_error() {
     let everywhere = |policy: &mut Policy| policy.guardrails.protected = vec![Scope::default()];
     let pipeline = |policy: &mut Policy| {
-        policy.guardrails.notify_only_principals = vec![Glob::new("*role/deploy")]
+        policy.guardrails.notify_only_principals = vec![Glob::new("*role/deploy")];
     };
     let one = |policy: &mut Policy| policy.guardrails.max_removals = Some(1);
     let managed = |policy: &mut Policy| policy.guardrails.notify_only_service_managed = true;

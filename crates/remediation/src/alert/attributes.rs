@@ -1,39 +1,92 @@
 //! Message attributes, by which filter policies of subscriptions can choose.
 
-use super::sanitize::sanitize_line;
-use crate::report::GroupReport;
+use portcullis_rules::Severity;
 
-/// Name and value, sorted by name. No value is empty, because SNS refuses empty values.
+use super::sanitize::sanitize_line;
+use crate::report::{GroupOutcome, GroupReport, SweepReport};
+use crate::services::Mode;
+
+/// The attributes of an alert. Unknown texts are `None`.
+struct AlertAttributes<'a> {
+    account: Option<&'a str>,
+    region: Option<&'a str>,
+    vpc: Option<&'a str>,
+    group: &'a str,
+    mode: Mode,
+    outcome: GroupOutcome,
+    /// The policy rule of the worst finding.
+    rule: Option<&'a str>,
+    severity: Option<Severity>,
+}
+
+impl AlertAttributes<'_> {
+    /// Name and value, sorted by name. No value is empty, because SNS refuses empty values.
+    fn to_list(&self) -> Vec<(String, String)> {
+        let rule = match self.rule {
+            Some(id) => text_value(Some(id)),
+            None => "none".to_owned(),
+        };
+        let severity = match self.severity {
+            Some(severity) => severity.to_string(),
+            None => "none".to_owned(),
+        };
+        [
+            ("account", text_value(self.account)),
+            ("group", text_value(Some(self.group))),
+            ("mode", self.mode.to_string()),
+            ("outcome", self.outcome.to_string()),
+            ("region", text_value(self.region)),
+            ("rule", rule),
+            ("severity", severity),
+            ("vpc", text_value(self.vpc)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
+    }
+}
+
+/// The attributes of the alert about a group.
 pub(super) fn compose_attributes(report: &GroupReport) -> Vec<(String, String)> {
-    let origin = &report.origin;
     let severity = report.max_severity();
     let worst_rule = report
         .active_findings()
-        .find(|finding| Some(finding.policy_rule.severity) == severity)
-        .map(|finding| finding.policy_rule.id.as_str());
-    let none = || "none".to_owned();
-    [
-        ("account", attribute_value(origin.account.as_deref())),
-        ("group", attribute_value(Some(&report.group.id))),
-        ("mode", report.mode.to_string()),
-        ("outcome", report.outcome.to_string()),
-        ("region", attribute_value(origin.region.as_deref())),
-        (
-            "rule",
-            worst_rule.map_or_else(none, |id| attribute_value(Some(id))),
-        ),
-        (
-            "severity",
-            severity.map_or_else(none, |severity| severity.to_string()),
-        ),
-        ("vpc", attribute_value(report.group.vpc_id.as_deref())),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .to_vec()
+        .map(|finding| &finding.policy_rule)
+        .find(|rule| Some(rule.severity) == severity);
+    AlertAttributes {
+        account: report.origin.account.as_deref(),
+        region: report.origin.region.as_deref(),
+        vpc: report.group.vpc_id.as_deref(),
+        group: &report.group.id,
+        mode: report.mode,
+        outcome: report.outcome,
+        rule: worst_rule.map(|rule| rule.id.as_str()),
+        severity,
+    }
+    .to_list()
 }
 
-/// A value from outside, or `unknown`.
-pub(super) fn attribute_value(text: Option<&str>) -> String {
+/// The attributes of the digest of a sweep.
+pub(super) fn compose_sweep_attributes(sweep: &SweepReport) -> Vec<(String, String)> {
+    let severity = sweep.max_severity();
+    let worst_rule = sweep
+        .by_policy_rule
+        .iter()
+        .find(|(_, count)| Some(count.severity) == severity);
+    AlertAttributes {
+        account: sweep.account.as_deref(),
+        region: sweep.region.as_deref(),
+        vpc: Some("all"),
+        group: "all",
+        mode: sweep.mode(),
+        outcome: sweep.outcome(),
+        rule: worst_rule.map(|(id, _)| id.as_str()),
+        severity,
+    }
+    .to_list()
+}
+
+/// A text from outside, or `unknown`.
+fn text_value(text: Option<&str>) -> String {
     match sanitize_line(text.unwrap_or_default(), 128) {
         empty if empty.is_empty() => "unknown".to_owned(),
         value => value,

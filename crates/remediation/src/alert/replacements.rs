@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use portcullis_rules::plan::{Addition, Purpose, SkipReason};
 use portcullis_rules::{IngressRule, PortRange, Protocol};
 
-use super::phrases;
+use crate::alert::phrases::{describe_ports, describe_traffic, source_label};
 use crate::report::GroupReport;
 use crate::services::Mode;
 
@@ -14,7 +14,7 @@ const MAX_LISTED: usize = 8;
 
 /// `TCP ports 80 and 443 stay open to 0.0.0.0/0 as new rules`; of trusted sources `TCP port 22 (SSH)
 /// is now open to 203.0.113.0/24 only`. `None` if nothing was added.
-pub(super) fn describe_replacements(additions: &[&Addition], mode: Mode) -> Option<String> {
+pub(super) fn describe_replacements(additions: &[Addition], mode: Mode) -> Option<String> {
     let would = mode == Mode::Monitor;
     let mut parts = Vec::new();
     for access in group_by_purpose(additions, Purpose::Trust) {
@@ -23,10 +23,10 @@ pub(super) fn describe_replacements(additions: &[&Addition], mode: Mode) -> Opti
             (false, true) => "are now open",
             (false, false) => "is now open",
         };
-        parts.push(format!(
-            "{} {verb} to {} only",
-            access.traffic, access.sources
-        ));
+        let AccessPhrase {
+            traffic, sources, ..
+        } = access;
+        parts.push(format!("{traffic} {verb} to {sources} only"));
     }
     for access in group_by_purpose(additions, Purpose::Keep) {
         let verb = match (would, access.is_plural) {
@@ -47,11 +47,13 @@ pub(super) fn describe_replacements(additions: &[&Addition], mode: Mode) -> Opti
     (!parts.is_empty()).then(|| join_bounded(parts, "; ", "; "))
 }
 
-fn group_by_purpose(additions: &[&Addition], purpose: Purpose) -> Vec<AccessPhrase> {
-    let same_purpose = additions
-        .iter()
-        .filter(|addition| addition.purpose == purpose);
-    group_by_traffic(same_purpose.map(|addition| &addition.ingress))
+fn group_by_purpose(additions: &[Addition], purpose: Purpose) -> Vec<AccessPhrase> {
+    group_by_traffic(
+        additions
+            .iter()
+            .filter(|addition| addition.purpose == purpose)
+            .map(|addition| &addition.ingress),
+    )
 }
 
 /// `TCP ports 80 and 443 from 0.0.0.0/0`.
@@ -64,9 +66,11 @@ pub(super) fn describe_combined_rules<'a>(rules: impl Iterator<Item = &'a Ingres
 
 /// Whether allowed access is blocked now.
 pub(super) fn lost_allowed_access(report: &GroupReport) -> bool {
-    let mut skipped = report.skipped_additions.iter();
-    report.failed_additions().next().is_some()
-        || skipped.any(|skipped| skipped.reason == SkipReason::RulesQuota)
+    let is_over_quota = report
+        .skipped_additions
+        .iter()
+        .any(|skipped| skipped.reason == SkipReason::RulesQuota);
+    is_over_quota || report.failed_additions().next().is_some()
 }
 
 /// Traffic and the sources that have it.
@@ -119,7 +123,7 @@ fn group_by_source<'a>(
 ) -> Vec<(String, Vec<&'a IngressRule>)> {
     let mut by_source: Vec<(String, Vec<&IngressRule>)> = Vec::new();
     for rule in rules {
-        let source = phrases::source_label(&rule.source);
+        let source = source_label(&rule.source);
         match by_source.iter_mut().find(|(known, _)| *known == source) {
             Some((_, rules)) => rules.push(rule),
             None => by_source.push((source, vec![rule])),
@@ -136,7 +140,7 @@ fn combined_traffic(rules: &[&IngressRule]) -> String {
         match (rule.protocol(), rule.port_range()) {
             (Protocol::Tcp, Some(range)) => ranges.entry("TCP").or_default().push(range),
             (Protocol::Udp, Some(range)) => ranges.entry("UDP").or_default().push(range),
-            _ => others.push(phrases::describe_traffic(rule)),
+            _ => others.push(describe_traffic(rule)),
         }
     }
     let mut parts: Vec<_> = ranges
@@ -151,7 +155,7 @@ fn combined_traffic(rules: &[&IngressRule]) -> String {
 fn describe_port_ranges(protocol: &str, mut ranges: Vec<PortRange>) -> String {
     ranges.sort_unstable_by_key(|range| (range.first_port(), range.last_port()));
     if let [range] = ranges.as_slice() {
-        return phrases::describe_ports(protocol, *range);
+        return describe_ports(protocol, *range);
     }
     let ranges: Vec<_> = ranges.iter().map(ToString::to_string).collect();
     format!("{protocol} ports {}", join_bounded(ranges, ", ", " and "))
@@ -159,11 +163,12 @@ fn describe_port_ranges(protocol: &str, mut ranges: Vec<PortRange>) -> String {
 
 /// Whether rules are about more than one port or protocol.
 fn is_plural_traffic(rules: &[&IngressRule]) -> bool {
-    let mut ranges = rules.iter().filter_map(|rule| rule.port_range());
-    let mut protocols = rules.iter().map(|rule| rule.protocol());
     rules.len() > 1
-        || ranges.any(|range| range.port_count() > 1)
-        || protocols.any(|protocol| protocol == Protocol::All)
+        || rules
+            .iter()
+            .filter_map(|rule| rule.port_range())
+            .any(|range| range.port_count() > 1)
+        || rules.iter().any(|rule| rule.protocol() == Protocol::All)
 }
 
 /// `a, b and c`, or `a, b and 5 more`.

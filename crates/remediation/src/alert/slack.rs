@@ -12,8 +12,14 @@ use portcullis_rules::plan::RefusalReason;
 use serde_json::{Map, Value, json};
 
 use super::summary::{AlertSummary, Headline, describe_outcome};
-use super::{link, phrases, replacements, sanitize, subject};
-use crate::report::{GroupReport, RuleOutcome, RuleStatus};
+use crate::alert::link::{console_url, group_arn};
+use crate::alert::phrases::{
+    count_phrase, describe_rule, display_group_id, format_time, group_name, principal_name,
+};
+use crate::alert::replacements::{describe_combined_rules, lost_allowed_access};
+use crate::alert::sanitize::sanitize_chat;
+use crate::alert::subject::{headline_label, subject_phrase};
+use crate::report::{GroupReport, RuleOutcome};
 
 /// The most characters of a title.
 const MAX_TITLE: usize = 250;
@@ -32,7 +38,7 @@ pub(super) fn compose_chat(summary: &AlertSummary<'_>, max_entries: usize) -> St
         "eventType": format!("portcullis-{}", report.outcome),
         "additionalContext": additional_context(report),
     });
-    if let (Some(metadata), Some(arn)) = (metadata.as_object_mut(), link::group_arn(report)) {
+    if let (Some(metadata), Some(arn)) = (metadata.as_object_mut(), group_arn(report)) {
         metadata.insert("relatedResources".to_owned(), json!([arn]));
     }
     json!({
@@ -52,21 +58,28 @@ pub(super) fn compose_chat(summary: &AlertSummary<'_>, max_entries: usize) -> St
 
 /// As the subject, without account and region, which follow below.
 fn chat_title(summary: &AlertSummary<'_>) -> String {
-    let label = subject::headline_label(summary);
-    let phrase = subject::subject_phrase(summary);
-    let group = sanitize::sanitize_chat(&phrases::display_group_id(summary.report), 120);
-    let name = phrases::group_name(summary.report)
-        .map(|name| format!(" ({})", sanitize::sanitize_chat(name, 64)));
-    let name = name.unwrap_or_default();
-    sanitize::sanitize_chat(&format!("{label}: {phrase} in {group}{name}"), MAX_TITLE)
+    let report = summary.report;
+    let name = match group_name(report) {
+        Some(name) => format!(" ({})", sanitize_chat(name, 64)),
+        None => String::new(),
+    };
+    let title = format!(
+        "{}: {} in {}{name}",
+        headline_label(summary),
+        subject_phrase(summary),
+        sanitize_chat(&display_group_id(report), 120),
+    );
+    sanitize_chat(&title, MAX_TITLE)
 }
 
 fn chat_description(summary: &AlertSummary<'_>, max_entries: usize) -> String {
     let report = summary.report;
     let mut lines = Vec::new();
     if let Some(error) = &report.unverified {
-        let reason = error.kind.message();
-        lines.push(format!("The group could not be read again: {reason}"));
+        lines.push(format!(
+            "The group could not be read again: {}",
+            error.kind.message()
+        ));
     }
     lines.extend(describe_entries(summary, max_entries));
     lines.extend(describe_skipped_additions(report));
@@ -81,48 +94,63 @@ fn chat_description(summary: &AlertSummary<'_>, max_entries: usize) -> String {
     }
     lines.push(describe_origin(report));
     lines.push(describe_location(report));
-    lines.push(link::console_url(report).unwrap_or_default());
+    lines.extend(console_url(report));
     lines.join("\n").trim_end().to_owned()
 }
 
 /// Each rule with what became of it.
 fn describe_entries(summary: &AlertSummary<'_>, max_entries: usize) -> Vec<String> {
-    let shown = summary.entries.iter().take(max_entries);
-    let mut lines: Vec<_> = shown
-        .map(|entry| {
-            let result = describe_result(entry, summary.report);
-            format!("- {}: {result}", describe_entry(entry))
-        })
-        .collect();
-    let left_out = summary.entries.len().saturating_sub(max_entries);
-    if left_out > 0 {
-        let more = phrases::count_phrase(left_out, "more rule", "more rules");
+    let mut lines = Vec::new();
+    for outcome in summary.entries.iter().take(max_entries) {
+        lines.push(format!(
+            "- {}: {}",
+            describe_entry(outcome),
+            describe_result(outcome, summary.report)
+        ));
+    }
+    let omitted = summary.entries.len().saturating_sub(max_entries);
+    if omitted > 0 {
+        let more = count_phrase(omitted, "more rule", "more rules");
         lines.push(format!("- and {more}"));
     }
     lines
 }
 
 fn describe_skipped_additions(report: &GroupReport) -> Option<String> {
-    let skipped = report.skipped_additions.iter();
-    let rules = skipped.map(|skipped| &skipped.ingress);
-    let rules = replacements::describe_combined_rules(rules);
-    let rules = sanitize::sanitize_chat(&rules, 300);
-    (!rules.is_empty())
-        .then(|| format!("- Could NOT be kept or opened again: {rules}. The e-mail says why."))
+    let skipped = report
+        .skipped_additions
+        .iter()
+        .map(|skipped| &skipped.ingress);
+    let rules = describe_combined_rules(skipped);
+    (!rules.is_empty()).then(|| {
+        format!(
+            "- Could NOT be kept or opened again: {}. The e-mail says why.",
+            sanitize_chat(&rules, 300)
+        )
+    })
 }
 
 fn describe_exempt_rule(outcome: &RuleOutcome) -> String {
-    let exceptions = outcome.exceptions().into_iter().take(MAX_EXCEPTIONS);
-    let exceptions: Vec<_> = exceptions.map(|id| code_span(id, 64)).collect();
-    let rule = sanitize::sanitize_chat(&phrases::describe_rule(&outcome.rule), 200);
-    format!("- {rule}: allowed by exception {}", exceptions.join(", "))
+    let rule = describe_rule(&outcome.rule);
+    let exceptions: Vec<_> = outcome
+        .exceptions()
+        .into_iter()
+        .take(MAX_EXCEPTIONS)
+        .map(|id| code_span(id, 64))
+        .collect();
+    format!(
+        "- {}: allowed by exception {}",
+        sanitize_chat(&rule, 200),
+        exceptions.join(", ")
+    )
 }
 
 /// `removed`, `narrowed, TCP ports 80 and 443 stay open to 0.0.0.0/0 as new rules`.
 fn describe_result(outcome: &RuleOutcome, report: &GroupReport) -> String {
     match describe_outcome(outcome, report.mode) {
         (head, Some(details)) => {
-            format!("{head}, {}", sanitize::sanitize_chat(&details, 300))
+            let details = sanitize_chat(&details, 300);
+            format!("{head}, {details}")
         }
         (head, None) => head,
     }
@@ -130,27 +158,37 @@ fn describe_result(outcome: &RuleOutcome, report: &GroupReport) -> String {
 
 /// `TCP port 22 (SSH) from 0.0.0.0/0 (every IPv4 address), against restricted-common-ports (HIPAA)`.
 fn describe_entry(outcome: &RuleOutcome) -> String {
-    let mut text = sanitize::sanitize_chat(&phrases::describe_rule(&outcome.rule), 200);
-    let description = outcome.rule.description.as_deref().unwrap_or_default();
-    let description = code_span(description, 80);
-    if !description.is_empty() {
-        text = format!("{text} {description}");
-    }
-    let policy_rules = policy_rule_labels(outcome);
-    let shown: Vec<_> = policy_rules.iter().take(MAX_FINDINGS).cloned().collect();
-    let more = if policy_rules.len() > shown.len() {
+    let rule = describe_rule(&outcome.rule);
+    let description = outcome
+        .rule
+        .description
+        .as_deref()
+        .map(|text| code_span(text, 80))
+        .filter(|text| !text.is_empty())
+        .map(|text| format!(" {text}"))
+        .unwrap_or_default();
+    let labels = policy_rule_labels(outcome);
+    let more = if labels.len() > MAX_FINDINGS {
         " and more"
     } else {
         ""
     };
-    format!("{text}, against {}{more}", shown.join(", "))
+    let shown: Vec<_> = labels.into_iter().take(MAX_FINDINGS).collect();
+    format!(
+        "{}{description}, against {}{more}",
+        sanitize_chat(&rule, 200),
+        shown.join(", ")
+    )
 }
 
 /// The policy rules of the findings. A rule that was removed because of other removals has none.
 fn policy_rule_labels(outcome: &RuleOutcome) -> Vec<String> {
     if outcome.findings.is_empty() {
-        let ids = outcome.policy_rules.iter();
-        return ids.map(|id| sanitize::sanitize_chat(id, 64)).collect();
+        return outcome
+            .policy_rules
+            .iter()
+            .map(|id| sanitize_chat(id, 64))
+            .collect();
     }
     outcome.findings.iter().map(policy_rule_label).collect()
 }
@@ -158,8 +196,9 @@ fn policy_rule_labels(outcome: &RuleOutcome) -> Vec<String> {
 /// `restricted-common-ports (HIPAA)`.
 fn policy_rule_label(finding: &Finding) -> String {
     let policy_rule = &finding.policy_rule;
-    let id = sanitize::sanitize_chat(&policy_rule.id, 64);
-    match sanitize::sanitize_chat(&policy_rule.references.join(", "), 64) {
+    let id = sanitize_chat(&policy_rule.id, 64);
+    let references = policy_rule.references.join(", ");
+    match sanitize_chat(&references, 64) {
         none if none.is_empty() => id,
         references => format!("{id} ({references})"),
     }
@@ -167,58 +206,68 @@ fn policy_rule_label(finding: &Finding) -> String {
 
 /// `Changed by alice from 203.0.113.7 at 2026-11-21 10:00:00 UTC`.
 fn describe_origin(report: &GroupReport) -> String {
-    let who = code_span(phrases::principal_name(report), 128);
-    let source_ip = report.origin.source_ip.as_deref();
-    let from = source_ip.map(|from| format!(" from {}", code_span(from, 64)));
-    let time = report.origin.time;
-    let at = time.map(|time| format!(" at {}", phrases::format_time(time)));
-    let (from, at) = (from.unwrap_or_default(), at.unwrap_or_default());
-    format!("Changed by {who}{from}{at}")
+    let origin = &report.origin;
+    let from = match &origin.source_ip {
+        Some(ip) => format!(" from {}", code_span(ip, 64)),
+        None => String::new(),
+    };
+    let at = match origin.time {
+        Some(time) => format!(" at {}", format_time(time)),
+        None => String::new(),
+    };
+    format!(
+        "Changed by {}{from}{at}",
+        code_span(principal_name(report), 128)
+    )
 }
 
 fn describe_location(report: &GroupReport) -> String {
     let origin = &report.origin;
-    let account = origin.account.as_deref();
-    let parts = [
-        account.map(|account| format!("account {}", sanitize::sanitize_chat(account, 64))),
-        sanitize_optional(origin.region.as_deref(), 64),
-        sanitize_optional(report.group.vpc_id.as_deref(), 64),
-    ];
-    let known: Vec<_> = parts.into_iter().flatten().collect();
-    known.join(", ")
-}
-
-fn sanitize_optional(text: Option<&str>, max_chars: usize) -> Option<String> {
-    text.map(|text| sanitize::sanitize_chat(text, max_chars))
+    let mut parts = Vec::new();
+    if let Some(account) = &origin.account {
+        parts.push(format!("account {}", sanitize_chat(account, 64)));
+    }
+    if let Some(region) = &origin.region {
+        parts.push(sanitize_chat(region, 64));
+    }
+    if let Some(vpc_id) = &report.group.vpc_id {
+        parts.push(sanitize_chat(vpc_id, 64));
+    }
+    parts.join(", ")
 }
 
 /// A code span, in which nothing is a link, a mention or markup.
 fn code_span(text: &str, max_chars: usize) -> String {
-    match sanitize::sanitize_chat(text, max_chars) {
+    match sanitize_chat(text, max_chars) {
         empty if empty.is_empty() => String::new(),
         text => format!("`{text}`"),
     }
 }
 
 fn chat_next_steps(summary: &AlertSummary<'_>) -> Vec<String> {
-    let lost_access = replacements::lost_allowed_access(summary.report);
     let mut steps = Vec::new();
-    if lost_access && summary.headline != Headline::WouldClose {
+    let is_plan = summary.headline == Headline::WouldClose;
+    if lost_allowed_access(summary.report) && !is_plan {
         steps.push(
             "Some of what may stay open could not be kept and is cut now. The e-mail has the \
              commands that open it again.",
         );
     }
-    let statuses = summary.entries.iter().map(|outcome| &outcome.status);
-    let refusals: BTreeSet<_> = statuses.filter_map(RuleStatus::refusal).collect();
+    let refusals: BTreeSet<_> = summary
+        .entries
+        .iter()
+        .filter_map(|outcome| outcome.status.refusal())
+        .collect();
     steps.extend(refusals.into_iter().map(RefusalReason::message));
     steps.extend(headline_steps(summary));
     steps.into_iter().map(str::to_owned).collect()
 }
 
 fn headline_steps(summary: &AlertSummary<'_>) -> &'static [&'static str] {
-    let mut statuses = summary.entries.iter().map(|outcome| &outcome.status);
-    let has_errors = statuses.any(|status| status.error().is_some());
+    let has_errors = summary
+        .entries
+        .iter()
+        .any(|outcome| outcome.status.error().is_some());
     match summary.headline {
         Headline::NotVerified => &[
             "Look at the group in the console: nobody could make sure that it is closed.",
@@ -252,17 +301,25 @@ fn headline_steps(summary: &AlertSummary<'_>) -> &'static [&'static str] {
 
 fn chat_keywords(report: &GroupReport) -> Vec<String> {
     let mut keywords = vec!["portcullis".to_owned(), report.outcome.to_string()];
-    keywords.extend(report.max_severity().map(|severity| severity.to_string()));
+    if let Some(severity) = report.max_severity() {
+        keywords.push(severity.to_string());
+    }
     keywords
 }
 
 /// The same for all alerts about one event and one group, so that a retry is shown below what it
 /// follows up.
 fn thread_id(report: &GroupReport) -> String {
-    let event = thread_id_part(report.origin.event_id.as_deref().unwrap_or("unknown"));
+    let event = match &report.origin.event_id {
+        Some(id) => thread_id_part(id),
+        None => "unknown".to_owned(),
+    };
     let group = match thread_id_part(&report.group.id) {
-        group if group.is_empty() => thread_id_part(&report.group_ref.to_string()),
-        group => group,
+        empty if empty.is_empty() => {
+            let named = report.group_ref.to_string();
+            thread_id_part(&named)
+        }
+        id => id,
     };
     format!("portcullis-{event}-{group}")
 }
@@ -281,7 +338,7 @@ fn additional_context(report: &GroupReport) -> Map<String, Value> {
     context_map([
         ("account", origin.account.clone()),
         ("event", origin.event_id.clone()),
-        ("group", Some(phrases::display_group_id(report))),
+        ("group", Some(display_group_id(report))),
         ("mode", Some(report.mode.to_string())),
         ("policy", Some(report.policy.clone())),
         ("region", origin.region.clone()),
@@ -296,7 +353,7 @@ pub(super) fn context_map<const N: usize>(
 ) -> Map<String, Value> {
     let mut context = Map::new();
     for (key, value) in pairs {
-        let value = sanitize::sanitize_chat(value.as_deref().unwrap_or_default(), 128);
+        let value = sanitize_chat(value.as_deref().unwrap_or_default(), 128);
         if !value.is_empty() {
             context.insert(key.to_owned(), Value::from(value));
         }

@@ -1,7 +1,9 @@
 //! The subject: at most 99 printable ASCII characters, the outcome first.
 
 use super::summary::{AlertSummary, Headline, Remedy, problem_phrase};
-use super::{phrases, replacements, sanitize};
+use crate::alert::phrases::{count_phrase, display_group_id, group_name, short_rule};
+use crate::alert::replacements::lost_allowed_access;
+use crate::alert::sanitize::sanitize_ascii;
 use crate::report::RuleStatus;
 
 /// The longest subject that SNS takes (Amazon SNS API Reference, `Publish`: fewer than 100).
@@ -10,23 +12,31 @@ pub(super) const MAX_SUBJECT: usize = 99;
 /// `CLOSED: 3 rules open to the world in sg-... (web), eu-west-1, 111122223333`.
 pub(super) fn compose_subject(summary: &AlertSummary<'_>) -> String {
     let report = summary.report;
-    let group = sanitize::sanitize_ascii(&phrases::display_group_id(report), 40);
-    let phrase = sanitize::sanitize_ascii(&subject_phrase(summary), 60);
-    let head = format!("{}: {phrase} in {group}", headline_label(summary));
+    let origin = &report.origin;
+    let head = format!(
+        "{}: {} in {}",
+        headline_label(summary),
+        sanitize_ascii(&subject_phrase(summary), 60),
+        sanitize_ascii(&display_group_id(report), 40)
+    );
     let mut space = MAX_SUBJECT.saturating_sub(head.len());
-    let region = suffix_if_fits(report.origin.region.as_deref(), 20, &mut space);
-    let name = phrases::group_name(report)
-        .map(|name| group_name_suffix(name, space))
-        .unwrap_or_default();
+    let region = suffix_if_fits(origin.region.as_ref(), 20, &mut space);
+    let name = match group_name(report) {
+        Some(name) => group_name_suffix(name, space),
+        None => String::new(),
+    };
     space = space.saturating_sub(name.len());
-    let account = suffix_if_fits(report.origin.account.as_deref(), 12, &mut space);
-    sanitize::sanitize_ascii(&format!("{head}{name}{region}{account}"), MAX_SUBJECT)
+    let account = suffix_if_fits(origin.account.as_ref(), 12, &mut space);
+    let subject = format!("{head}{name}{region}{account}");
+    sanitize_ascii(&subject, MAX_SUBJECT)
 }
 
 /// `, eu-west-1`, if there is space for it.
-fn suffix_if_fits(text: Option<&str>, max_chars: usize, space: &mut usize) -> String {
-    let suffix = text.map(|text| format!(", {}", sanitize::sanitize_ascii(text, max_chars)));
-    let suffix = suffix.unwrap_or_default();
+fn suffix_if_fits(text: Option<&String>, max_chars: usize, space: &mut usize) -> String {
+    let Some(text) = text else {
+        return String::new();
+    };
+    let suffix = format!(", {}", sanitize_ascii(text, max_chars));
     match space.checked_sub(suffix.len()) {
         Some(left) => {
             *space = left;
@@ -38,9 +48,10 @@ fn suffix_if_fits(text: Option<&str>, max_chars: usize, space: &mut usize) -> St
 
 /// ` (name)`, shortened, or nothing if too little of it would be seen.
 fn group_name_suffix(name: &str, space: usize) -> String {
-    let name = sanitize::sanitize_ascii(name, space.saturating_sub(3).min(32));
-    let is_unreadable = name.is_empty() || (name.len() < 6 && name.ends_with(".."));
-    if is_unreadable {
+    let max_chars = space.saturating_sub(3).min(32);
+    let name = sanitize_ascii(name, max_chars);
+    let is_cut_short = name.len() < 6 && name.ends_with("..");
+    if name.is_empty() || is_cut_short {
         String::new()
     } else {
         format!(" ({name})")
@@ -54,9 +65,7 @@ pub(super) fn headline_label(summary: &AlertSummary<'_>) -> &'static str {
         Headline::NotClosed => "NOT CLOSED",
         Headline::Refused => "REFUSED, STILL OPEN",
         Headline::WouldClose => "WOULD CLOSE (monitor mode)",
-        Headline::Closed if replacements::lost_allowed_access(summary.report) => {
-            "CLOSED, NOT ALL KEPT"
-        }
+        Headline::Closed if lost_allowed_access(summary.report) => "CLOSED, NOT ALL KEPT",
         Headline::Closed if has_only_remedy(summary, Remedy::Narrowed) => "CLOSED (narrowed)",
         Headline::Closed if has_only_remedy(summary, Remedy::Restricted) => "CLOSED (restricted)",
         Headline::Closed => "CLOSED",
@@ -68,26 +77,30 @@ pub(super) fn headline_label(summary: &AlertSummary<'_>) -> &'static str {
 }
 
 fn has_only_remedy(summary: &AlertSummary<'_>, remedy: Remedy) -> bool {
-    let entries = summary.headline_entries();
-    entries.iter().all(|entry| Remedy::of_rule(entry) == remedy)
+    summary
+        .headline_entries()
+        .into_iter()
+        .all(|entry| Remedy::of_rule(entry) == remedy)
 }
 
 /// What it is about: the rule, if there is only one.
 pub(super) fn subject_phrase(summary: &AlertSummary<'_>) -> String {
     let entries = summary.headline_entries();
     let wrong = problem_phrase(&entries);
-    let enforced = summary.entries_with_status(|status| *status != RuleStatus::Reported);
+    let enforced = summary
+        .entries_with_status(|status| *status != RuleStatus::Reported)
+        .len();
     match (summary.headline, entries.as_slice()) {
         (Headline::GroupDeleted | Headline::Clean, _) => "nothing is open".to_owned(),
         (Headline::NotVerified, removed) => {
-            let removed = phrases::count_phrase(removed.len(), "rule", "rules");
+            let removed = count_phrase(removed.len(), "rule", "rules");
             let open = summary.entries_with_status(RuleStatus::is_open).len();
             format!("{removed} removed, {open} perhaps still open")
         }
-        (Headline::NotClosed, open) if enforced.len() > 1 => {
-            format!("{} of {} rules still {wrong}", open.len(), enforced.len())
+        (Headline::NotClosed, open) if enforced > 1 => {
+            format!("{} of {enforced} rules still {wrong}", open.len())
         }
-        (_, [entry]) => phrases::short_rule(&entry.rule),
+        (_, [entry]) => short_rule(&entry.rule),
         (_, entries) => format!("{} rules {wrong}", entries.len()),
     }
 }

@@ -3,7 +3,8 @@
 use portcullis_rules::plan::{Purpose, RefusalReason};
 use portcullis_rules::{Action, TrafficSet};
 
-use super::{phrases, replacements};
+use crate::alert::phrases::{error_cause, is_open_to_world};
+use crate::alert::replacements::{describe_combined_rules, describe_replacements};
 use crate::report::{GroupOutcome, GroupReport, RuleOutcome, RuleStatus};
 use crate::services::Mode;
 
@@ -43,10 +44,10 @@ pub(super) struct AlertSummary<'a> {
 
 impl<'a> AlertSummary<'a> {
     pub(super) fn from_report(report: &'a GroupReport) -> Self {
-        let is_entry = |outcome: &RuleOutcome| outcome.status != RuleStatus::Exempt;
-        let (entries, exempt_rules) = report
+        let entry_count = report
             .rules
-            .split_at(report.rules.partition_point(is_entry));
+            .partition_point(|outcome| outcome.status != RuleStatus::Exempt);
+        let (entries, exempt_rules) = report.rules.split_at(entry_count);
         Self {
             report,
             entries,
@@ -70,8 +71,10 @@ impl<'a> AlertSummary<'a> {
         &self,
         is_wanted: impl Fn(&RuleStatus) -> bool,
     ) -> Vec<&'a RuleOutcome> {
-        let entries = self.entries.iter();
-        entries.filter(|entry| is_wanted(&entry.status)).collect()
+        self.entries
+            .iter()
+            .filter(|entry| is_wanted(&entry.status))
+            .collect()
     }
 
     /// The entries that the headline is about.
@@ -87,14 +90,17 @@ impl<'a> AlertSummary<'a> {
 }
 
 fn select_headline(report: &GroupReport) -> Headline {
-    let is_gone = |outcome: &RuleOutcome| outcome.status == RuleStatus::Gone;
+    let has_gone_rules = report
+        .rules
+        .iter()
+        .any(|outcome| outcome.status == RuleStatus::Gone);
     match report.outcome {
         _ if report.unverified.is_some() => Headline::NotVerified,
         GroupOutcome::NotClosed => Headline::NotClosed,
         GroupOutcome::Refused => Headline::Refused,
         GroupOutcome::WouldClose => Headline::WouldClose,
         GroupOutcome::Closed => Headline::Closed,
-        GroupOutcome::Reported if report.rules.iter().any(is_gone) => Headline::AlreadyGone,
+        GroupOutcome::Reported if has_gone_rules => Headline::AlreadyGone,
         GroupOutcome::Reported => Headline::Reported,
         GroupOutcome::GroupDeleted => Headline::GroupDeleted,
         GroupOutcome::Clean => Headline::Clean,
@@ -115,16 +121,16 @@ pub(super) enum Remedy {
 impl Remedy {
     /// What was done about this rule, or would be.
     pub(super) fn of_rule(outcome: &RuleOutcome) -> Self {
-        let failed = outcome.failed_additions.iter();
-        let mut purposes = outcome
-            .replacements
+        let purposes: Vec<_> = outcome
+            .failed_additions
             .iter()
-            .chain(failed.map(|failed| &failed.addition))
+            .map(|failed| &failed.addition)
+            .chain(&outcome.replacements)
             .map(|addition| addition.purpose)
-            .peekable();
-        if purposes.peek().is_none() {
+            .collect();
+        if purposes.is_empty() {
             Self::Removed
-        } else if purposes.any(|purpose| purpose == Purpose::Trust) {
+        } else if purposes.contains(&Purpose::Trust) {
             Self::Restricted
         } else {
             Self::Narrowed
@@ -134,11 +140,12 @@ impl Remedy {
 
 /// Whether the policy would keep a part of the rule, or open it to trusted sources.
 pub(super) fn is_partly_allowed(outcome: &RuleOutcome) -> bool {
-    let all = TrafficSet::from(outcome.rule.traffic());
-    let enforced = outcome.findings.iter().filter(|finding| finding.enforces());
-    let allowed = enforced.fold(all, |allowed, finding| {
-        allowed.difference(&finding.offending)
-    });
+    let mut allowed = TrafficSet::from(outcome.rule.traffic());
+    for finding in &outcome.findings {
+        if finding.enforces() {
+            allowed = allowed.difference(&finding.offending);
+        }
+    }
     match outcome.action {
         Some(Action::Restrict) => true,
         Some(Action::Narrow) => !allowed.is_empty(),
@@ -148,13 +155,17 @@ pub(super) fn is_partly_allowed(outcome: &RuleOutcome) -> bool {
 
 /// What became of a rule, in few words, and in more if something was added in its place.
 pub(super) fn describe_outcome(outcome: &RuleOutcome, mode: Mode) -> (String, Option<String>) {
-    let additions: Vec<_> = outcome.replacements.iter().collect();
     let mut head = describe_status(outcome);
-    let mut details = replacements::describe_replacements(&additions, mode);
+    let mut details = Vec::new();
+    details.extend(describe_replacements(&outcome.replacements, mode));
     match (&outcome.status, Remedy::of_rule(outcome)) {
         (_, Remedy::Removed) => {}
-        (RuleStatus::Applied, Remedy::Narrowed) => "narrowed".clone_into(&mut head),
-        (RuleStatus::Applied, Remedy::Restricted) => "restricted".clone_into(&mut head),
+        (RuleStatus::Applied, Remedy::Narrowed) => {
+            "narrowed".clone_into(&mut head);
+        }
+        (RuleStatus::Applied, Remedy::Restricted) => {
+            "restricted".clone_into(&mut head);
+        }
         (RuleStatus::WouldApply, Remedy::Narrowed) => {
             head.push_str(". Enforce mode would narrow it");
         }
@@ -162,36 +173,45 @@ pub(super) fn describe_outcome(outcome: &RuleOutcome, mode: Mode) -> (String, Op
             head.push_str(". Enforce mode would restrict it");
         }
         _ => {
-            let rules = additions.iter().map(|addition| &addition.ingress);
-            let rules = replacements::describe_combined_rules(rules);
-            details = (!additions.is_empty()).then(|| format!("new rules are there for {rules}"));
+            details.clear();
+            details.extend(describe_early_additions(outcome));
         }
     }
-    (
-        head,
-        join_details(details, describe_failed_additions(outcome)),
-    )
+    details.extend(describe_failed_additions(outcome));
+    let has_details = !details.is_empty();
+    (head, has_details.then(|| details.join("; ")))
+}
+
+/// Rules that were added although the rule that they replace is still there.
+fn describe_early_additions(outcome: &RuleOutcome) -> Option<String> {
+    let rules = describe_combined_rules(
+        outcome
+            .replacements
+            .iter()
+            .map(|addition| &addition.ingress),
+    );
+    (!rules.is_empty()).then(|| format!("new rules are there for {rules}"))
 }
 
 fn describe_failed_additions(outcome: &RuleOutcome) -> Option<String> {
-    let failed = outcome.failed_additions.iter();
-    let rules = failed.map(|failed| &failed.addition.ingress);
-    let rules = replacements::describe_combined_rules(rules);
+    let rules = describe_combined_rules(
+        outcome
+            .failed_additions
+            .iter()
+            .map(|failed| &failed.addition.ingress),
+    );
     (!rules.is_empty()).then(|| format!("could NOT be kept: {rules}"))
-}
-
-fn join_details(details: Option<String>, more: Option<String>) -> Option<String> {
-    let parts: Vec<_> = details.into_iter().chain(more).collect();
-    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 fn describe_status(outcome: &RuleOutcome) -> String {
     let fixed = match &outcome.status {
         RuleStatus::Failed(error) => {
-            return format!("STILL OPEN, {}", phrases::error_cause(error.kind));
+            let cause = error_cause(error.kind);
+            return format!("STILL OPEN, {cause}");
         }
         RuleStatus::Unverified(Some(error)) => {
-            return format!("MAY STILL BE OPEN, {}", phrases::error_cause(error.kind));
+            let cause = error_cause(error.kind);
+            return format!("MAY STILL BE OPEN, {cause}");
         }
         RuleStatus::Reopened if outcome.removed => "STILL OPEN, removed and added again at once",
         RuleStatus::Reopened => "STILL OPEN",
@@ -211,9 +231,10 @@ fn describe_status(outcome: &RuleOutcome) -> String {
 
 /// `open to the world`, if that is what is wrong with each of them.
 pub(super) fn problem_phrase(entries: &[&RuleOutcome]) -> &'static str {
-    let is_about_the_world =
-        |entry: &&RuleOutcome| entry.active_findings().any(phrases::is_open_to_world);
-    if entries.iter().all(is_about_the_world) {
+    let is_about_the_world = entries
+        .iter()
+        .all(|entry| entry.active_findings().any(is_open_to_world));
+    if is_about_the_world {
         "open to the world"
     } else {
         "against the policy"

@@ -4,7 +4,7 @@ use portcullis_rules::plan::{Addition, ApplyOrder, Plan};
 use portcullis_rules::{IngressRule, Removal};
 
 use super::limits::Limits;
-use crate::services::{AuthorizeResults, Clock, ErrorKind, IngressEditor, ServiceError};
+use crate::services::{Clock, ErrorKind, IngressEditor, ServiceError};
 
 type CallResult = Result<(), ServiceError>;
 type Attempts<T> = Vec<(T, CallResult)>;
@@ -38,8 +38,9 @@ impl Applier<'_> {
     pub(super) async fn apply_plan(self, plan: &Plan, is_last_round: bool) -> ApplyResult {
         let mut result = ApplyResult::default();
         if plan.order == ApplyOrder::AddFirst {
-            let additions = plan.additions.clone();
-            result.additions = self.authorize_additions(&plan.group_id, additions).await;
+            result.additions = self
+                .authorize_additions(&plan.group_id, plan.additions.clone())
+                .await;
         }
         let (deferred, removals): (Vec<_>, Vec<_>) = plan
             .removals
@@ -64,8 +65,7 @@ impl Applier<'_> {
             .map(|removal| removal.ingress.clone())
             .collect();
         let results = self.editor.revoke_rules(group_id, &rules).await;
-        let results = pad_results(results, "RevokeSecurityGroupIngress");
-        removals.into_iter().zip(results).collect()
+        pair_with_results(removals, results, "RevokeSecurityGroupIngress")
     }
 
     async fn authorize_additions(
@@ -80,9 +80,8 @@ impl Applier<'_> {
             .iter()
             .map(|addition| addition.ingress.clone())
             .collect();
-        let results: AuthorizeResults = self.editor.authorize_rules(group_id, &rules).await;
-        let results = pad_results(results, "AuthorizeSecurityGroupIngress");
-        additions.into_iter().zip(results).collect()
+        let results = self.editor.authorize_rules(group_id, &rules).await;
+        pair_with_results(additions, results, "AuthorizeSecurityGroupIngress")
     }
 
     /// Adds the replacements of removed rules. Nothing is added for a rule that is still there, and
@@ -124,8 +123,8 @@ impl Applier<'_> {
             }
             self.clock.sleep(pause).await;
             pause = pause.saturating_mul(2);
-            let additions = to_retry.into_iter().map(|(addition, _)| addition).collect();
-            let retried = self.authorize_additions(group_id, additions).await;
+            let to_retry = to_retry.into_iter().map(|(addition, _)| addition).collect();
+            let retried = self.authorize_additions(group_id, to_retry).await;
             result.additions.extend(retried);
         }
     }
@@ -152,21 +151,32 @@ fn removal_result<'a>(
     removals: &'a Attempts<Removal>,
     rule: &IngressRule,
 ) -> Option<&'a CallResult> {
-    let mut attempts = removals.iter();
-    let attempt = attempts.find(|(removal, _)| removal.ingress == *rule)?;
-    Some(&attempt.1)
+    removals
+        .iter()
+        .find(|(removal, _)| removal.ingress == *rule)
+        .map(|(_, result)| result)
 }
 
-/// The results, and an error for each rule without one.
-fn pad_results(
+/// Each attempt with its result. A rule without a result counts as failed.
+fn pair_with_results<T>(
+    attempts: Vec<T>,
     results: Vec<CallResult>,
     operation: &'static str,
-) -> impl Iterator<Item = CallResult> {
-    let missing = move || {
-        let message = "no answer for this rule";
-        Err(ServiceError::new(operation, ErrorKind::Other, message))
-    };
-    results.into_iter().chain(std::iter::repeat_with(missing))
+) -> Attempts<T> {
+    let mut results = results.into_iter();
+    attempts
+        .into_iter()
+        .map(|attempt| {
+            let result = results
+                .next()
+                .unwrap_or_else(|| Err(missing_result(operation)));
+            (attempt, result)
+        })
+        .collect()
+}
+
+fn missing_result(operation: &'static str) -> ServiceError {
+    ServiceError::new(operation, ErrorKind::Other, "no answer for this rule")
 }
 
 const fn is_transient(error: &ServiceError) -> bool {

@@ -47,9 +47,12 @@ impl AlertOutbox {
     /// id is never recognized again.
     pub(super) fn was_sent(&self, key: &AlertKey, report: &GroupReport) -> bool {
         let fingerprint = AlertFingerprint::from_report(report);
-        let entries = self.lock_entries();
-        let mut same_key = entries.iter().filter(|entry| entry.key == *key);
-        key.event_id.is_some() && same_key.any(|entry| fingerprint.is_covered_by(&entry.sent))
+        let is_known = self
+            .lock_entries()
+            .iter()
+            .filter(|entry| entry.key == *key)
+            .any(|entry| fingerprint.is_covered_by(&entry.sent));
+        is_known && key.event_id.is_some()
     }
 
     /// Adds a report to the pending ones, unless it says the same as one of them.
@@ -57,8 +60,12 @@ impl AlertOutbox {
         let mut entries = self.lock_entries();
         if let Some(entry) = entries.iter_mut().find(|entry| entry.key == *key) {
             let fingerprint = AlertFingerprint::from_report(report);
-            let mut pending = entry.pending.iter().map(AlertFingerprint::from_report);
-            if !pending.any(|known| known == fingerprint) {
+            let is_pending = entry
+                .pending
+                .iter()
+                .map(AlertFingerprint::from_report)
+                .any(|known| known == fingerprint);
+            if !is_pending {
                 entry.pending.push_back(report.clone());
             }
         } else {
@@ -95,8 +102,11 @@ impl AlertOutbox {
 
 fn evict_entry_if_full(entries: &mut VecDeque<OutboxEntry>) {
     if entries.len() >= MAX_ENTRIES {
-        let settled = entries.iter().position(|entry| entry.pending.is_empty());
-        entries.remove(settled.unwrap_or_default());
+        let settled = entries
+            .iter()
+            .position(|entry| entry.pending.is_empty())
+            .unwrap_or_default();
+        entries.remove(settled);
     }
 }
 
@@ -137,10 +147,13 @@ impl AlertFingerprint {
     }
 
     fn is_covered_by(&self, sent: &[Self]) -> bool {
-        let mut states = sent.iter().map(|known| &known.state);
-        let mut changes = self.changes.iter();
-        states.any(|state| *state == self.state)
-            && changes.all(|change| sent.iter().any(|known| known.changes.contains(change)))
+        let is_same_state = sent.iter().any(|known| known.state == self.state);
+        let known_changes: BTreeSet<_> = sent.iter().flat_map(|known| &known.changes).collect();
+        is_same_state
+            && self
+                .changes
+                .iter()
+                .all(|change| known_changes.contains(change))
     }
 }
 

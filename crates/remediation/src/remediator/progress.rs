@@ -77,8 +77,8 @@ impl RemediationProgress {
             tracked.is_forbidden = true;
             tracked.outcome.add_removal_reasons(removal);
         }
-        let unresolved = unresolved_prefix_lists.iter().cloned();
-        self.unresolved_prefix_lists.extend(unresolved);
+        self.unresolved_prefix_lists
+            .extend(unresolved_prefix_lists.iter().cloned());
         self.expired_exceptions
             .extend(exceptions_expired.iter().cloned());
     }
@@ -119,14 +119,12 @@ impl RemediationProgress {
     /// How many rules have been removed when this plan is applied as well. A rule that an early read
     /// still shows is removed again, and counts once.
     pub(super) fn total_removals(&self, plan: &Plan) -> usize {
-        let removed: Vec<_> = self.removed_rules().collect();
-        let is_new = |removal: &&Removal| {
-            !removed
-                .iter()
-                .any(|rule| is_same_rule(rule, &removal.ingress))
-        };
-        let planned = plan.removals.iter().filter(is_new).count();
-        removed.len().saturating_add(planned)
+        let planned = plan
+            .removals
+            .iter()
+            .filter(|removal| !self.is_removed(&removal.ingress))
+            .count();
+        self.removed_rules().count().saturating_add(planned)
     }
 
     /// Whether there is something to do and another round can help.
@@ -187,10 +185,12 @@ impl RemediationProgress {
     }
 
     fn record_skipped_addition(&mut self, skipped: SkippedAddition) {
-        let is_same = |known: &SkippedAddition| {
-            known.reason == skipped.reason && known.ingress.same_content(&skipped.ingress)
-        };
-        if !self.skipped_additions.iter().any(is_same) {
+        let is_known = self
+            .skipped_additions
+            .iter()
+            .filter(|known| known.reason == skipped.reason)
+            .any(|known| known.ingress.same_content(&skipped.ingress));
+        if !is_known {
             self.skipped_additions.push(skipped);
         }
     }
@@ -203,8 +203,11 @@ impl RemediationProgress {
 
     fn record_addition(&mut self, addition: Addition) {
         self.forget_failed_addition(&addition.ingress);
-        let mut added = self.added.iter().map(|known| &known.ingress);
-        if !added.any(|rule| rule.same_content(&addition.ingress)) {
+        let is_known = self
+            .added
+            .iter()
+            .any(|known| known.ingress.same_content(&addition.ingress));
+        if !is_known {
             self.added.push(addition);
         }
     }
@@ -261,8 +264,9 @@ impl RemediationProgress {
             .cloned()
             .collect();
         if outcome.removed || !contains_content(&self.last_read_rules, rule) {
-            let failed = self.failed_additions.iter();
-            outcome.failed_additions = failed
+            outcome.failed_additions = self
+                .failed_additions
+                .iter()
                 .filter(|failed| is_same_rule(&failed.addition.replaces, rule))
                 .cloned()
                 .collect();
@@ -272,21 +276,30 @@ impl RemediationProgress {
 
     fn rule_status(&self, tracked: &TrackedRule, refusals: &[Refusal]) -> RuleStatus {
         let outcome = &tracked.outcome;
-        let is_forbidden = tracked.is_forbidden;
-        let is_verified = self.unverified.is_none();
         let refusal = refusals
             .iter()
             .find(|refusal| is_same_rule(&refusal.ingress, &outcome.rule));
-        match (&tracked.error, refusal) {
-            (Some(error), _) if is_forbidden && is_verified => RuleStatus::Failed(error.clone()),
-            (Some(error), _) if is_forbidden => RuleStatus::Unverified(Some(error.clone())),
-            (_, Some(refusal)) => RuleStatus::Refused(refusal.reason),
-            _ if is_forbidden && is_verified => RuleStatus::Reopened,
-            _ if is_forbidden => RuleStatus::Unverified(None),
-            _ if outcome.removed => RuleStatus::Applied,
-            _ if outcome.findings.iter().any(Finding::enforces) => RuleStatus::Gone,
-            _ if outcome.is_exempt() => RuleStatus::Exempt,
-            _ => RuleStatus::Reported,
+        if let Some(refusal) = refusal {
+            RuleStatus::Refused(refusal.reason)
+        } else if tracked.is_forbidden {
+            self.open_status(tracked.error.clone())
+        } else if outcome.removed {
+            RuleStatus::Applied
+        } else if outcome.findings.iter().any(Finding::enforces) {
+            RuleStatus::Gone
+        } else if outcome.is_exempt() {
+            RuleStatus::Exempt
+        } else {
+            RuleStatus::Reported
+        }
+    }
+
+    /// The status of a rule that has to be removed and is, or may be, still there.
+    fn open_status(&self, error: Option<ServiceError>) -> RuleStatus {
+        if self.unverified.is_some() {
+            RuleStatus::Unverified(error)
+        } else {
+            error.map_or(RuleStatus::Reopened, RuleStatus::Failed)
         }
     }
 
@@ -296,10 +309,18 @@ impl RemediationProgress {
             .any(|removed| is_identical_rule(removed, &addition.ingress))
     }
 
+    fn is_removed(&self, rule: &IngressRule) -> bool {
+        self.rules
+            .get(&rule_key(rule))
+            .is_some_and(|tracked| tracked.outcome.removed)
+    }
+
     fn removed_rules(&self) -> impl Iterator<Item = &IngressRule> {
-        let outcomes = self.rules.values().map(|tracked| &tracked.outcome);
-        let removed = outcomes.filter(|outcome| outcome.removed);
-        removed.map(|outcome| &outcome.rule)
+        self.rules
+            .values()
+            .map(|tracked| &tracked.outcome)
+            .filter(|outcome| outcome.removed)
+            .map(|outcome| &outcome.rule)
     }
 }
 
@@ -313,8 +334,10 @@ fn is_worth_reporting(outcome: &RuleOutcome) -> bool {
 
 /// Whether a call succeeded, or may have.
 fn may_be_done(answer: &Result<(), ServiceError>) -> bool {
-    let is_failed = |error: &ServiceError| error.kind != ErrorKind::NoAnswer;
-    !answer.as_ref().is_err_and(is_failed)
+    match answer {
+        Ok(()) => true,
+        Err(error) => error.kind == ErrorKind::NoAnswer,
+    }
 }
 
 fn contains_content(rules: &[IngressRule], rule: &IngressRule) -> bool {

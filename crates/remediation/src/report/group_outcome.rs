@@ -51,36 +51,43 @@ impl GroupOutcome {
         }
     }
 
-    /// The outcome of a group whose rules have these outcomes. The group is not closed either if it
-    /// could not be read again to verify the result.
+    /// The outcome of a group whose rules have these outcomes. A group that could not be read again
+    /// to verify the result is not closed.
     pub(crate) fn from_rules(rules: &[RuleOutcome], is_verified: bool) -> Self {
-        let statuses = || rules.iter().map(|outcome| &outcome.status);
-        if !is_verified || statuses().any(is_not_closed) {
-            Self::NotClosed
-        } else if statuses().any(|status| *status == RuleStatus::WouldApply) {
+        if !is_verified {
+            return Self::NotClosed;
+        }
+        let would_apply = rules
+            .iter()
+            .any(|outcome| outcome.status == RuleStatus::WouldApply);
+        let worst = rules
+            .iter()
+            .map(Self::from_rule)
+            .max()
+            .unwrap_or(Self::Clean);
+        // A group counts as refused only if everything that is left was refused.
+        if worst == Self::Refused && would_apply {
             Self::WouldClose
-        } else if statuses().any(|status| matches!(status, RuleStatus::Refused(_))) {
-            Self::Refused
-        } else if rules.iter().any(|outcome| outcome.removed) {
-            Self::Closed
-        } else if statuses().any(|status| *status != RuleStatus::Exempt) {
-            Self::Reported
         } else {
-            Self::Clean
+            worst
         }
     }
-}
 
-/// A plan that does not pass verification is a defect of Portcullis, so the event has to fail and
-/// be retried. It must not look like a refusal that somebody decided on.
-const fn is_not_closed(status: &RuleStatus) -> bool {
-    matches!(
-        status,
-        RuleStatus::Failed(_)
-            | RuleStatus::Reopened
-            | RuleStatus::Unverified(_)
-            | RuleStatus::Refused(RefusalReason::FailedVerification)
-    )
+    fn from_rule(outcome: &RuleOutcome) -> Self {
+        match outcome.status {
+            RuleStatus::Failed(_) | RuleStatus::Reopened | RuleStatus::Unverified(_) => {
+                Self::NotClosed
+            }
+            // A plan that does not pass verification is a defect of Portcullis, so the event has to
+            // fail and be retried. It must not look like a refusal that somebody decided on.
+            RuleStatus::Refused(RefusalReason::FailedVerification) => Self::NotClosed,
+            RuleStatus::Refused(_) => Self::Refused,
+            RuleStatus::WouldApply => Self::WouldClose,
+            RuleStatus::Applied => Self::Closed,
+            RuleStatus::Gone | RuleStatus::Reported => Self::Reported,
+            RuleStatus::Exempt => Self::Clean,
+        }
+    }
 }
 
 impl fmt::Display for GroupOutcome {
@@ -109,6 +116,21 @@ mod tests {
         assert_eq!(
             GroupOutcome::from_rules(&rules, false),
             GroupOutcome::NotClosed
+        );
+    }
+
+    #[test]
+    fn a_group_is_refused_only_if_nothing_else_is_left() {
+        let mut rules = removal_limit_report().rules;
+        rules[0].status = RuleStatus::Applied;
+        assert_eq!(
+            GroupOutcome::from_rules(&rules, true),
+            GroupOutcome::Refused
+        );
+        rules[0].status = RuleStatus::WouldApply;
+        assert_eq!(
+            GroupOutcome::from_rules(&rules, true),
+            GroupOutcome::WouldClose
         );
     }
 

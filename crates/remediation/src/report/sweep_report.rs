@@ -10,7 +10,7 @@ use super::group_outcome::GroupOutcome;
 use super::group_report::GroupReport;
 use super::rule_outcome::{RuleOutcome, RuleStatus};
 use crate::event::SweepRequest;
-use crate::services::ServiceError;
+use crate::services::{Mode, ServiceError};
 
 /// How many groups are listed.
 const MAX_GROUPS: usize = 50;
@@ -154,6 +154,15 @@ impl SweepReport {
         }
     }
 
+    /// The mode that it ran in.
+    pub const fn mode(&self) -> Mode {
+        if self.remediates {
+            Mode::Enforce
+        } else {
+            Mode::Monitor
+        }
+    }
+
     /// `remediate` or `report`.
     pub const fn action_name(&self) -> &'static str {
         if self.remediates {
@@ -276,21 +285,33 @@ impl GroupSummary {
         outcome: GroupOutcome,
         error: Option<String>,
     ) -> Self {
-        let is_listed = |outcome: &&RuleOutcome| outcome.status != RuleStatus::Exempt;
-        let listed: Vec<_> = rules.iter().filter(is_listed).collect();
-        let findings = || listed.iter().flat_map(|outcome| outcome.active_findings());
-        let first_rules = listed.iter().take(MAX_RULES_PER_GROUP);
+        let listed: Vec<_> = rules
+            .iter()
+            .filter(|outcome| outcome.status != RuleStatus::Exempt)
+            .collect();
+        let findings: Vec<_> = listed
+            .iter()
+            .flat_map(|outcome| outcome.active_findings())
+            .collect();
         Self {
             id: group.id.clone(),
             name: group.name.clone(),
             vpc_id: group.vpc_id.clone(),
             outcome,
-            severity: findings().map(|finding| finding.policy_rule.severity).max(),
-            findings: findings().count(),
-            policy_rules: findings()
+            severity: findings
+                .iter()
+                .map(|finding| finding.policy_rule.severity)
+                .max(),
+            findings: findings.len(),
+            policy_rules: findings
+                .iter()
                 .map(|finding| finding.policy_rule.id.clone())
                 .collect(),
-            security_group_rules: first_rules.map(|outcome| outcome.rule.clone()).collect(),
+            security_group_rules: listed
+                .iter()
+                .take(MAX_RULES_PER_GROUP)
+                .map(|outcome| outcome.rule.clone())
+                .collect(),
             more_security_group_rules: listed.len().saturating_sub(MAX_RULES_PER_GROUP),
             error,
         }

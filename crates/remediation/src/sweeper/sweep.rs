@@ -188,9 +188,9 @@ impl Sweeper {
         match lister.with_rule_ids(with_findings.clone()).await {
             Ok(groups) => page.groups.extend(groups),
             Err(error) => {
-                let unreadable = with_findings.into_iter();
-                let unreadable = unreadable.map(|group| (group, error.clone()));
-                page.unreadable_groups.extend(unreadable);
+                for group in with_findings {
+                    page.unreadable_groups.push((group, error.clone()));
+                }
             }
         }
     }

@@ -4,8 +4,10 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::wording::{group_status, sweep_advice, sweep_headline};
+use crate::alert::link::{group_console_url, groups_console_url};
+use crate::alert::phrases::{count_phrase, describe_rule, format_time};
 use crate::alert::plain_text::PlainText;
-use crate::alert::{link, phrases, sanitize};
+use crate::alert::sanitize::sanitize_line;
 use crate::report::{GroupSummary, SweepReport};
 
 /// How many policy rules are listed.
@@ -13,166 +15,197 @@ const MAX_RULES: usize = 20;
 
 /// The text. At most `max_entries` groups are listed.
 pub(super) fn compose_sweep_email(sweep: &SweepReport, max_entries: usize) -> String {
-    let groups = phrases::count_phrase(sweep.group_count, "group", "groups");
-    let rules = phrases::count_phrase(sweep.security_group_rule_count, "rule", "rules");
-    let advice = sweep_advice(sweep);
-    let mut page = PlainText::default();
-    page.push_paragraph(&sweep_headline(sweep));
-    page.push_blank_line();
-    page.push_paragraph(&format!(
-        "Portcullis evaluated {groups} with {rules}. {advice}"
-    ));
-    write_unfinished(&mut page, sweep);
-    write_counts(&mut page, sweep);
-    write_worst_groups(&mut page, sweep, max_entries);
-    write_ids(
-        &mut page,
+    let mut email = DigestWriter {
+        page: PlainText::default(),
+        sweep,
+        max_entries,
+    };
+    email.write_headline();
+    email.write_unfinished();
+    email.write_counts();
+    email.write_worst_groups();
+    email.write_ids(
         "Prefix lists that do not exist",
         &sweep.unresolved_prefix_lists,
-        max_entries,
     );
-    write_ids(
-        &mut page,
-        "Exceptions that have ended",
-        &sweep.expired_exceptions,
-        max_entries,
-    );
-    write_sweep_location(&mut page, sweep);
-    page.finish()
+    email.write_ids("Exceptions that have ended", &sweep.expired_exceptions);
+    email.write_location();
+    email.page.finish()
 }
 
-fn write_unfinished(page: &mut PlainText, sweep: &SweepReport) {
-    let Some(unfinished) = &sweep.unfinished else {
-        return;
-    };
-    let reason = sanitize::sanitize_line(&unfinished.reason.to_string(), 400);
-    page.push_heading("Unfinished");
-    page.push_row("Why", Some(&reason));
-    if let Some(payload) = sweep.resume_payload() {
-        page.push_paragraph(
-            "The next scheduled sweep starts over. To go on where this one ended, invoke the \
-             function with:",
+struct DigestWriter<'a> {
+    page: PlainText,
+    sweep: &'a SweepReport,
+    /// How many groups, prefix lists and exceptions may be listed.
+    max_entries: usize,
+}
+
+impl DigestWriter<'_> {
+    fn write_headline(&mut self) {
+        let sweep = self.sweep;
+        let rules = sweep.security_group_rule_count;
+        self.page.push_paragraph(&sweep_headline(sweep));
+        self.page.push_blank_line();
+        self.page.push_paragraph(&format!(
+            "Portcullis evaluated {} with {}. {}",
+            count_phrase(sweep.group_count, "group", "groups"),
+            count_phrase(rules, "rule", "rules"),
+            sweep_advice(sweep)
+        ));
+    }
+
+    fn write_unfinished(&mut self) {
+        let Some(unfinished) = &self.sweep.unfinished else {
+            return;
+        };
+        let page = &mut self.page;
+        let reason = unfinished.reason.to_string();
+        page.push_heading("Unfinished");
+        page.push_row("Why", Some(&sanitize_line(&reason, 400)));
+        if let Some(payload) = self.sweep.resume_payload() {
+            page.push_paragraph(
+                "The next scheduled sweep starts over. To go on where this one ended, invoke the \
+                 function with:",
+            );
+            let payload = sanitize_line(&payload, 2048);
+            page.push_line(&format!("  {payload}"));
+        }
+    }
+
+    fn write_counts(&mut self) {
+        let sweep = self.sweep;
+        if sweep.by_severity.is_empty() {
+            return;
+        }
+        self.page.push_heading("What it found");
+        for (severity, count) in sweep.by_severity.iter().rev() {
+            let findings = count_phrase(*count, "finding", "findings");
+            self.page.push_row(&severity.to_string(), Some(&findings));
+        }
+        self.page.push_blank_line();
+        let mut rules: Vec<_> = sweep.by_policy_rule.iter().collect();
+        rules.sort_by_key(|(_, count)| Reverse((count.severity, count.findings)));
+        for (id, count) in rules.iter().take(MAX_RULES) {
+            let line = format!(
+                "{} ({}): {}",
+                sanitize_line(id, 64),
+                count.severity,
+                count.findings
+            );
+            self.page.push_item("  - ", &line);
+        }
+        let omitted = rules.len().saturating_sub(MAX_RULES);
+        self.write_omitted(omitted, "more rule", "more rules");
+        if sweep.exempt > 0 {
+            let exempt = sweep.exempt;
+            self.page
+                .push_line(&format!("  - allowed by exceptions: {exempt}"));
+        }
+    }
+
+    fn write_worst_groups(&mut self) {
+        let sweep = self.sweep;
+        if sweep.affected_groups() == 0 {
+            return;
+        }
+        self.page.push_heading("Groups, worst first");
+        for group in sweep.worst_groups.iter().take(self.max_entries) {
+            self.write_group(group);
+        }
+        let shown = sweep.worst_groups.len().min(self.max_entries);
+        let omitted = sweep.affected_groups().saturating_sub(shown);
+        self.write_omitted(omitted, "more group", "more groups");
+    }
+
+    fn write_group(&mut self, group: &GroupSummary) {
+        let page = &mut self.page;
+        page.push_item("  - ", &describe_group_line(group));
+        for rule in &group.security_group_rules {
+            page.push_item("      ", &describe_rule(rule));
+        }
+        let omitted = group.more_security_group_rules;
+        if omitted > 0 {
+            let more = count_phrase(omitted, "more rule", "more rules");
+            page.push_line(&format!("      and {more}"));
+        }
+        if let Some(error) = &group.error {
+            page.push_item("      ", &sanitize_line(error, 300));
+        }
+        let link = self
+            .sweep
+            .region
+            .as_deref()
+            .and_then(|region| group_console_url(region, &group.id));
+        if let Some(link) = link {
+            page.push_line(&format!("      {link}"));
+        }
+    }
+
+    fn write_ids(&mut self, heading: &str, ids: &BTreeSet<String>) {
+        if ids.is_empty() {
+            return;
+        }
+        self.page.push_heading(heading);
+        for id in ids.iter().take(self.max_entries) {
+            let id = sanitize_line(id, 64);
+            self.page.push_item("  - ", &id);
+        }
+        let omitted = ids.len().saturating_sub(self.max_entries);
+        self.write_omitted(omitted, "more other", "more others");
+    }
+
+    fn write_omitted(&mut self, omitted: usize, one: &str, many: &str) {
+        if omitted > 0 {
+            let more = count_phrase(omitted, one, many);
+            self.page.push_line(&format!("  - and {more}"));
+        }
+    }
+
+    fn write_location(&mut self) {
+        let sweep = self.sweep;
+        let page = &mut self.page;
+        page.push_heading("Where");
+        if let Some(account) = &sweep.account {
+            page.push_row("Account", Some(&sanitize_line(account, 64)));
+        }
+        if let Some(region) = &sweep.region {
+            page.push_row("Region", Some(&sanitize_line(region, 64)));
+        }
+        let time = format!(
+            "{} to {}",
+            format_time(sweep.started),
+            format_time(sweep.ended)
         );
-        page.push_line(&format!("  {}", sanitize::sanitize_line(&payload, 2048)));
-    }
-}
-
-fn write_counts(page: &mut PlainText, sweep: &SweepReport) {
-    if sweep.by_severity.is_empty() {
-        return;
-    }
-    page.push_heading("What it found");
-    for (severity, count) in sweep.by_severity.iter().rev() {
-        let findings = phrases::count_phrase(*count, "finding", "findings");
-        page.push_row(&severity.to_string(), Some(&findings));
-    }
-    page.push_blank_line();
-    let mut rules: Vec<_> = sweep.by_policy_rule.iter().collect();
-    rules.sort_by_key(|(_, count)| Reverse((count.severity, count.findings)));
-    for (id, count) in rules.iter().take(MAX_RULES) {
-        let id = sanitize::sanitize_line(id, 64);
-        let text = format!("{id} ({}): {}", count.severity, count.findings);
-        page.push_item("  - ", &text);
-    }
-    write_omitted_count(page, rules.len(), MAX_RULES, ("rule", "rules"));
-    if sweep.exempt > 0 {
-        page.push_line(&format!("  - allowed by exceptions: {}", sweep.exempt));
-    }
-}
-
-fn write_worst_groups(page: &mut PlainText, sweep: &SweepReport, max_entries: usize) {
-    if sweep.affected_groups() == 0 {
-        return;
-    }
-    page.push_heading("Groups, worst first");
-    for group in sweep.worst_groups.iter().take(max_entries) {
-        write_group(page, sweep, group);
-    }
-    let shown = sweep.worst_groups.len().min(max_entries);
-    write_omitted_count(page, sweep.affected_groups(), shown, ("group", "groups"));
-}
-
-fn write_group(page: &mut PlainText, sweep: &SweepReport, group: &GroupSummary) {
-    page.push_item("  - ", &describe_group_line(group));
-    for rule in &group.security_group_rules {
-        page.push_item("      ", &phrases::describe_rule(rule));
-    }
-    if group.more_security_group_rules > 0 {
-        let count = group.more_security_group_rules;
-        let more = phrases::count_phrase(count, "more rule", "more rules");
-        page.push_line(&format!("      and {more}"));
-    }
-    if let Some(error) = &group.error {
-        page.push_item("      ", &sanitize::sanitize_line(error, 300));
-    }
-    let region = sweep.region.as_deref();
-    if let Some(link) = region.and_then(|region| link::group_console_url(region, &group.id)) {
-        page.push_line(&format!("      {link}"));
+        page.push_row("When", Some(&time));
+        let link = sweep.region.as_deref().and_then(groups_console_url);
+        if let Some(link) = link {
+            page.push_line(&format!("  {link}"));
+        }
+        page.push_blank_line();
+        page.push_line(&format!(
+            "Portcullis sweep, policy {}, action {}",
+            sanitize_line(&sweep.policy, 64),
+            sweep.action_name()
+        ));
+        let id = sanitize_line(&sweep.id, 64);
+        page.push_line(&format!("Sweep {id}"));
     }
 }
 
 /// `sg-... (web), vpc-... [high]: CLOSED`.
 fn describe_group_line(group: &GroupSummary) -> String {
-    let name = match sanitize::sanitize_line(group.name.as_deref().unwrap_or_default(), 64) {
-        empty if empty.is_empty() => empty,
-        name => format!(" ({name})"),
-    };
-    let vpc_id = group.vpc_id.as_deref();
-    let vpc_id = vpc_id.map(|vpc_id| format!(", {}", sanitize::sanitize_line(vpc_id, 64)));
-    let severity = group.severity.map(|severity| format!(" [{severity}]"));
-    format!(
-        "{}{name}{}{}: {}",
-        sanitize::sanitize_line(&group.id, 64),
-        vpc_id.unwrap_or_default(),
-        severity.unwrap_or_default(),
-        group_status(group)
-    )
-}
-
-fn write_ids(page: &mut PlainText, heading: &str, ids: &BTreeSet<String>, max_entries: usize) {
-    if ids.is_empty() {
-        return;
+    let mut line = sanitize_line(&group.id, 64);
+    let name = group.name.as_deref().unwrap_or_default();
+    match sanitize_line(name, 64) {
+        empty if empty.is_empty() => {}
+        name => line = format!("{line} ({name})"),
     }
-    page.push_heading(heading);
-    for id in ids.iter().take(max_entries) {
-        page.push_item("  - ", &sanitize::sanitize_line(id, 64));
+    if let Some(vpc_id) = &group.vpc_id {
+        let vpc_id = sanitize_line(vpc_id, 64);
+        line = format!("{line}, {vpc_id}");
     }
-    write_omitted_count(page, ids.len(), max_entries, ("other", "others"));
-}
-
-fn write_omitted_count(
-    page: &mut PlainText,
-    count: usize,
-    shown: usize,
-    (one, many): (&str, &str),
-) {
-    let left_out = count.saturating_sub(shown);
-    if left_out > 0 {
-        let (one, many) = (format!("more {one}"), format!("more {many}"));
-        let more = phrases::count_phrase(left_out, &one, &many);
-        page.push_line(&format!("  - and {more}"));
+    if let Some(severity) = group.severity {
+        line = format!("{line} [{severity}]");
     }
-}
-
-fn write_sweep_location(page: &mut PlainText, sweep: &SweepReport) {
-    let account = sweep.account.as_deref();
-    let account = account.map(|account| sanitize::sanitize_line(account, 64));
-    let region = sweep.region.as_deref();
-    let region_name = region.map(|region| sanitize::sanitize_line(region, 64));
-    let started = phrases::format_time(sweep.started);
-    let ended = phrases::format_time(sweep.ended);
-    page.push_heading("Where");
-    page.push_row("Account", account.as_deref());
-    page.push_row("Region", region_name.as_deref());
-    page.push_row("When", Some(&format!("{started} to {ended}")));
-    if let Some(link) = region.and_then(link::groups_console_url) {
-        page.push_line(&format!("  {link}"));
-    }
-    page.push_blank_line();
-    let policy = sanitize::sanitize_line(&sweep.policy, 64);
-    let action = sweep.action_name();
-    page.push_line(&format!(
-        "Portcullis sweep, policy {policy}, action {action}"
-    ));
-    page.push_line(&format!("Sweep {}", sanitize::sanitize_line(&sweep.id, 64)));
+    format!("{line}: {}", group_status(group))
 }

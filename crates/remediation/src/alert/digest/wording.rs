@@ -1,12 +1,11 @@
 //! Phrases that the e-mail and the chat notification share.
 
-use crate::alert::phrases;
+use crate::alert::phrases::count_phrase;
 use crate::report::{GroupOutcome, GroupSummary, SweepReport};
-use crate::services::Mode;
 
 /// The outcome in one line, without text from outside.
 pub(super) fn sweep_headline(sweep: &SweepReport) -> String {
-    let groups = phrases::count_phrase(sweep.affected_groups(), "group", "groups");
+    let groups = count_phrase(sweep.affected_groups(), "group", "groups");
     let worst = sweep
         .max_severity()
         .map(|severity| format!(", worst {severity}"))
@@ -22,15 +21,6 @@ pub(super) fn sweep_headline(sweep: &SweepReport) -> String {
         (None, 0, _) => {
             format!("SWEEP CLOSED: {closed} of {groups} against the policy{worst}")
         }
-    }
-}
-
-/// The mode that the sweep ran in.
-pub(super) const fn sweep_mode_name(sweep: &SweepReport) -> &'static str {
-    if sweep.remediates {
-        Mode::Enforce.as_str()
-    } else {
-        Mode::Monitor.as_str()
     }
 }
 

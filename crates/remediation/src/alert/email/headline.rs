@@ -1,40 +1,50 @@
 //! The first paragraph: what happened, and whether the reader may go back to bed.
 
-use crate::alert::plain_text::PlainText;
+use super::writer::EmailWriter;
+use crate::alert::phrases::{
+    capitalize_first, count_phrase, display_group_id, format_duration, group_name, may_be_untracked,
+};
+use crate::alert::replacements::lost_allowed_access;
+use crate::alert::sanitize::sanitize_line;
 use crate::alert::summary::{AlertSummary, Headline, Remedy, problem_phrase};
-use crate::alert::{phrases, replacements, sanitize};
-use crate::report::{RuleOutcome, RuleStatus};
+use crate::report::{GroupReport, RuleOutcome, RuleStatus};
 
-pub(super) fn write_headline(page: &mut PlainText, summary: &AlertSummary<'_>) {
-    let group = describe_group(summary);
-    let group_first = phrases::capitalize_first(&group);
-    let entries = summary.headline_entries();
-    let rules = count_rules(&entries);
-    let wrong = problem_phrase(&entries);
-    let them = it_or_them(&entries);
-    let text = match summary.headline {
-        Headline::NotVerified => describe_not_verified(summary, &group),
-        Headline::NotClosed => describe_not_closed(summary, &group),
-        Headline::Refused => format!(
-            "REFUSED, STILL OPEN. {group_first} has {rules} {wrong}. The policy wants {them} gone, \
-             but Portcullis left {them} alone on purpose."
-        ),
-        Headline::WouldClose => describe_would_close(&entries, &group_first),
-        Headline::Closed => describe_closed(summary, &group),
-        Headline::AlreadyGone => format!(
-            "ALREADY GONE. {group_first} had {rules} {wrong}. Before Portcullis could remove \
-             {them}, somebody else did, or deleted the group."
-        ),
-        Headline::Reported => format!(
-            "REPORTED. {group_first} has {rules} that the policy wants people to know about. \
-             Nothing was changed, and nothing will be."
-        ),
-        Headline::GroupDeleted => format!(
-            "GROUP DELETED. {group_first} does not exist any more, so nothing of it is open."
-        ),
-        Headline::Clean => format!("CLEAN. Nothing in {group} is against the policy."),
-    };
-    page.push_paragraph(&text);
+impl EmailWriter<'_> {
+    /// What happened.
+    pub(super) fn write_headline(&mut self) {
+        let summary = self.summary;
+        let group = describe_group(self.report);
+        let group_first = capitalize_first(&group);
+        let entries = summary.headline_entries();
+        let rules = count_rules(&entries);
+        let wrong = problem_phrase(&entries);
+        let them = it_or_them(&entries);
+        let text = match summary.headline {
+            Headline::NotVerified => describe_not_verified(summary, &group),
+            Headline::NotClosed => describe_not_closed(summary, &group),
+            Headline::Refused => format!(
+                "REFUSED, STILL OPEN. {group_first} has {rules} {wrong}. The policy wants {them} \
+                 gone, but Portcullis left {them} alone on purpose."
+            ),
+            Headline::WouldClose => describe_would_close(&entries, &group_first),
+            Headline::Closed => describe_closed(summary, &group),
+            Headline::AlreadyGone => format!(
+                "ALREADY GONE. {group_first} had {rules} {wrong}. Before Portcullis could remove \
+                 {them}, somebody else did, or deleted the group."
+            ),
+            Headline::Reported => format!(
+                "REPORTED. {group_first} has {rules} that the policy wants people to know about. \
+                 Nothing was changed, and nothing will be."
+            ),
+            Headline::GroupDeleted => format!(
+                "GROUP DELETED. {group_first} does not exist any more, so nothing of it is open."
+            ),
+            Headline::Clean => {
+                format!("CLEAN. Nothing in {group} is against the policy.")
+            }
+        };
+        self.page.push_paragraph(&text);
+    }
 }
 
 fn describe_would_close(entries: &[&RuleOutcome], group_first: &str) -> String {
@@ -53,11 +63,11 @@ fn describe_would_close(entries: &[&RuleOutcome], group_first: &str) -> String {
 }
 
 fn describe_closed(summary: &AlertSummary<'_>, group: &str) -> String {
-    let lost_access = replacements::lost_allowed_access(summary.report);
+    let lost_access = lost_allowed_access(summary.report);
     let second_look = match summary.report.exposure_seconds() {
         Some(seconds) => format!(
             "A second look, {} after the change, found",
-            phrases::format_duration(seconds)
+            format_duration(seconds)
         ),
         None => "A second look found".to_owned(),
     };
@@ -134,22 +144,22 @@ fn connections_may_persist(summary: &AlertSummary<'_>) -> bool {
     let is_egress_open = summary.report.group.open_egress == Some(true);
     let entries = summary.headline_entries();
     let mut rules = entries.iter().map(|entry| &entry.rule);
-    !is_egress_open || !rules.all(phrases::may_be_untracked)
+    !is_egress_open || !rules.all(may_be_untracked)
 }
 
 fn describe_not_closed(summary: &AlertSummary<'_>, group: &str) -> String {
     let open = summary.headline_entries();
     let removed = summary.entries_with_status(|status| *status == RuleStatus::Applied);
-    let removed = match removed.len() {
+    let others = match removed.len() {
         0 => "None was removed.".to_owned(),
-        count => {
-            let others = phrases::count_phrase(count, "other was", "others were");
-            format!("{others} removed.")
-        }
+        count => format!(
+            "{} removed.",
+            count_phrase(count, "other was", "others were")
+        ),
     };
     format!(
-        "NOT CLOSED, ACT NOW. {} of {group} {} still {}. {removed}",
-        phrases::capitalize_first(&count_rules(&open)),
+        "NOT CLOSED, ACT NOW. {} of {group} {} still {}. {others}",
+        capitalize_first(&count_rules(&open)),
         is_or_are(&open),
         problem_phrase(&open)
     )
@@ -161,7 +171,7 @@ fn describe_not_verified(summary: &AlertSummary<'_>, group: &str) -> String {
     let may_be_open = if open.is_empty() {
         String::new()
     } else {
-        let rules = phrases::capitalize_first(&count_rules(&open));
+        let rules = capitalize_first(&count_rules(&open));
         format!(" {rules} may still be there.")
     };
     format!(
@@ -171,16 +181,17 @@ fn describe_not_verified(summary: &AlertSummary<'_>, group: &str) -> String {
 }
 
 /// `security group sg-... (web)`.
-fn describe_group(summary: &AlertSummary<'_>) -> String {
-    let name = phrases::group_name(summary.report)
-        .map(|name| format!(" ({})", sanitize::sanitize_line(name, 255)));
-    let id = phrases::display_group_id(summary.report);
-    let kind = if summary.report.group.id.is_empty() {
-        ""
-    } else {
-        "security group "
+fn describe_group(report: &GroupReport) -> String {
+    let id = display_group_id(report);
+    let name = match group_name(report) {
+        Some(name) => format!(" ({})", sanitize_line(name, 255)),
+        None => String::new(),
     };
-    format!("{kind}{id}{}", name.unwrap_or_default())
+    if report.group.id.is_empty() {
+        format!("{id}{name}")
+    } else {
+        format!("security group {id}{name}")
+    }
 }
 
 /// `1 rule`, `3 rules`, `no rule`.
@@ -188,7 +199,7 @@ fn count_rules(entries: &[&RuleOutcome]) -> String {
     if entries.is_empty() {
         "no rule".to_owned()
     } else {
-        phrases::count_phrase(entries.len(), "rule", "rules")
+        count_phrase(entries.len(), "rule", "rules")
     }
 }
 

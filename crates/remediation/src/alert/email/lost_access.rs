@@ -5,98 +5,110 @@ use std::collections::BTreeMap;
 use portcullis_rules::IngressRule;
 use portcullis_rules::plan::SkipReason;
 
-use super::commands::{Command, write_commands};
-use crate::alert::plain_text::PlainText;
-use crate::alert::summary::AlertSummary;
-use crate::alert::{phrases, replacements, sanitize};
+use super::commands::Command;
+use super::writer::EmailWriter;
+use crate::alert::phrases::{addition_error_cause, short_rule};
+use crate::alert::replacements::describe_combined_rules;
+use crate::alert::sanitize::sanitize_line;
 use crate::report::{FailedAddition, GroupReport};
 use crate::services::{ErrorKind, Mode};
 
-/// Each reason once with the rules that it concerns, and the commands that add these rules.
-pub(super) fn write_lost_access(
-    page: &mut PlainText,
-    summary: &AlertSummary<'_>,
-    max_entries: usize,
-) {
-    let report = summary.report;
-    let has_failed = report.failed_additions().next().is_some();
-    if !has_failed && report.skipped_additions.is_empty() {
-        return;
-    }
-    page.push_heading(match report.mode {
-        Mode::Monitor => "What enforce mode could not keep",
-        Mode::Enforce => "What could not be kept",
-    });
-    write_failed_additions(page, report);
-    write_skipped_additions(page, report);
-    if report.mode == Mode::Enforce && !report.group.id.is_empty() {
-        write_reopen_commands(page, summary, max_entries);
-    }
-}
-
-fn write_failed_additions(page: &mut PlainText, report: &GroupReport) {
-    let mut by_kind: BTreeMap<ErrorKind, Vec<&FailedAddition>> = BTreeMap::new();
-    for failed in report.failed_additions() {
-        by_kind.entry(failed.error.kind).or_default().push(failed);
-    }
-    for (kind, failed) in by_kind {
-        let rules = failed.iter().map(|failed| &failed.addition.ingress);
-        let rules = replacements::describe_combined_rules(rules);
-        let cause = phrases::addition_error_cause(kind);
-        page.push_item("  - ", &format!("{rules}: allowed, and cut now. {cause}"));
-        if let Some(FailedAddition { error, .. }) = failed.first() {
-            let message = sanitize::sanitize_line(&error.message, 300);
-            let code = kind.code();
-            page.push_item("    ", &format!("({}, {code}: {message})", error.operation));
+impl EmailWriter<'_> {
+    /// Each reason once with the rules that it concerns, and the commands that add these rules.
+    pub(super) fn write_lost_access(&mut self) {
+        let report = self.report;
+        let has_failed = report.failed_additions().next().is_some();
+        if !has_failed && report.skipped_additions.is_empty() {
+            return;
+        }
+        self.page.push_heading(match report.mode {
+            Mode::Monitor => "What enforce mode could not keep",
+            Mode::Enforce => "What could not be kept",
+        });
+        self.write_failed_additions();
+        self.write_skipped_additions();
+        if report.mode == Mode::Enforce && !report.group.id.is_empty() {
+            self.write_reopen_commands();
         }
     }
-}
 
-fn write_skipped_additions(page: &mut PlainText, report: &GroupReport) {
-    for reason in SkipReason::ALL {
-        let skipped = skipped_rules(report, reason);
-        if !skipped.is_empty() {
-            let rules = replacements::describe_combined_rules(skipped.into_iter());
-            let text = format!(
-                "{rules}: {}{}",
-                reason.message(),
-                skip_reason_advice(reason)
+    fn write_failed_additions(&mut self) {
+        let mut by_kind: BTreeMap<ErrorKind, Vec<&FailedAddition>> = BTreeMap::new();
+        for failed in self.report.failed_additions() {
+            by_kind.entry(failed.error.kind).or_default().push(failed);
+        }
+        for (kind, failed) in by_kind {
+            let rules =
+                describe_combined_rules(failed.iter().map(|failed| &failed.addition.ingress));
+            let cause = addition_error_cause(kind);
+            self.page
+                .push_item("  - ", &format!("{rules}: allowed, and cut now. {cause}"));
+            if let Some(FailedAddition { error, .. }) = failed.first() {
+                let details = format!(
+                    "({}, {}: {})",
+                    error.operation,
+                    kind.code(),
+                    sanitize_line(&error.message, 300)
+                );
+                self.page.push_item("    ", &details);
+            }
+        }
+    }
+
+    fn write_skipped_additions(&mut self) {
+        for reason in SkipReason::ALL {
+            let skipped = skipped_rules(self.report, reason);
+            if skipped.is_empty() {
+                continue;
+            }
+            let rules = describe_combined_rules(skipped.into_iter());
+            self.page.push_item(
+                "  - ",
+                &format!(
+                    "{rules}: {}{}",
+                    reason.message(),
+                    skip_reason_advice(reason)
+                ),
             );
-            page.push_item("  - ", &text);
         }
+    }
+
+    fn write_reopen_commands(&mut self) {
+        let over_quota = skipped_rules(self.report, SkipReason::RulesQuota);
+        let quota_advice = if over_quota.is_empty() {
+            ""
+        } else {
+            " (make room in the group first)"
+        };
+        let commands: Vec<_> = self
+            .report
+            .failed_additions()
+            .map(|failed| &failed.addition.ingress)
+            .chain(over_quota)
+            .map(|rule| {
+                let comment = short_rule(rule);
+                Command::authorize(self.report, comment, rule)
+            })
+            .collect();
+        let (it, these) = match commands.len() {
+            0 => return,
+            1 => ("it", "this"),
+            _ => ("them", "these"),
+        };
+        self.write_command_list(
+            &format!("To open {it} again by hand{quota_advice}, run {these}:"),
+            &commands,
+        );
     }
 }
 
 fn skipped_rules(report: &GroupReport, reason: SkipReason) -> Vec<&IngressRule> {
-    let skipped = report.skipped_additions.iter();
-    skipped
+    report
+        .skipped_additions
+        .iter()
         .filter(|skipped| skipped.reason == reason)
         .map(|skipped| &skipped.ingress)
         .collect()
-}
-
-fn write_reopen_commands(page: &mut PlainText, summary: &AlertSummary<'_>, max_entries: usize) {
-    let over_quota = skipped_rules(summary.report, SkipReason::RulesQuota);
-    let quota_advice = if over_quota.is_empty() {
-        ""
-    } else {
-        " (make room in the group first)"
-    };
-    let failed = summary.report.failed_additions();
-    let commands: Vec<_> = failed
-        .map(|failed| &failed.addition.ingress)
-        .chain(over_quota)
-        .map(|rule| Command::authorize(summary, phrases::short_rule(rule), rule))
-        .collect();
-    let (it, these) = match commands.len() {
-        0 => return,
-        1 => ("it", "this"),
-        _ => ("them", "these"),
-    };
-    page.push_paragraph(&format!(
-        "To open {it} again by hand{quota_advice}, run {these}:"
-    ));
-    write_commands(page, max_entries, &commands);
 }
 
 const fn skip_reason_advice(reason: SkipReason) -> &'static str {

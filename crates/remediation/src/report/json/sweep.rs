@@ -82,11 +82,6 @@ impl<'a> SweepV1<'a> {
             .take(max_entries)
             .map(SweepGroupV1::new)
             .collect();
-        let by_severity = sweep.by_severity.iter();
-        let by_rule = sweep.by_policy_rule.iter().take(max_entries);
-        let outcomes = sweep.outcomes.iter();
-        let unresolved_prefix_lists = sweep.unresolved_prefix_lists.iter().take(max_entries);
-        let expired_exceptions = sweep.expired_exceptions.iter().take(max_entries);
         Self {
             version: 1,
             kind: "sweep",
@@ -99,19 +94,36 @@ impl<'a> SweepV1<'a> {
             started: sweep.started.to_string(),
             ended: sweep.ended.to_string(),
             counts: SweepCountsV1::new(sweep, groups.len()),
-            by_severity: by_severity
+            by_severity: sweep
+                .by_severity
+                .iter()
                 .map(|(severity, count)| (severity.to_string(), *count))
                 .collect(),
-            by_rule: by_rule
+            by_rule: sweep
+                .by_policy_rule
+                .iter()
+                .take(max_entries)
                 .map(|(rule, count)| SweepRuleCountV1::new(rule, count))
                 .collect(),
-            outcomes: outcomes
+            outcomes: sweep
+                .outcomes
+                .iter()
                 .map(|(outcome, count)| (outcome.as_str(), *count))
                 .collect(),
             groups,
             unfinished: sweep.unfinished.as_ref().map(UnfinishedV1::new),
-            unresolved_prefix_lists: unresolved_prefix_lists.map(String::as_str).collect(),
-            expired_exceptions: expired_exceptions.map(String::as_str).collect(),
+            unresolved_prefix_lists: sweep
+                .unresolved_prefix_lists
+                .iter()
+                .take(max_entries)
+                .map(String::as_str)
+                .collect(),
+            expired_exceptions: sweep
+                .expired_exceptions
+                .iter()
+                .take(max_entries)
+                .map(String::as_str)
+                .collect(),
         }
     }
 }
@@ -150,8 +162,6 @@ impl SweepCountsV1 {
 
 impl<'a> SweepGroupV1<'a> {
     fn new(group: &'a GroupSummary) -> Self {
-        let policy_rules = group.policy_rules.iter();
-        let security_group_rules = group.security_group_rules.iter();
         Self {
             group_id: &group.id,
             group_name: group.name.as_deref(),
@@ -159,8 +169,12 @@ impl<'a> SweepGroupV1<'a> {
             outcome: group.outcome.as_str(),
             severity: group.severity.map(|severity| severity.to_string()),
             findings: group.findings,
-            policy_rules: policy_rules.map(String::as_str).collect(),
-            security_group_rules: security_group_rules.map(IngressRule::to_string).collect(),
+            policy_rules: group.policy_rules.iter().map(String::as_str).collect(),
+            security_group_rules: group
+                .security_group_rules
+                .iter()
+                .map(IngressRule::to_string)
+                .collect(),
             more_security_group_rules: group.more_security_group_rules,
             error: group.error.as_deref(),
         }
