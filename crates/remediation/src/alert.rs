@@ -1,7 +1,7 @@
 //! The alerts that people get: a report worded for each kind of subscriber.
 //!
-//! An alert has our own text and text from outside, which always passes through [`sanitize`]. All of
-//! it is bounded, because SNS takes 256 KiB.
+//! An alert has our own text and text from outside, which always passes through [`sanitize`]. All
+//! of it is bounded, because SNS takes 256 KiB.
 
 mod attributes;
 mod budget;

@@ -180,8 +180,8 @@ pub struct GroupPage {
     /// The groups. Their rules have neither ids nor tags, because `DescribeSecurityGroups` does not
     /// return them.
     pub groups: Vec<SecurityGroup>,
-    /// The entries of the prefix lists that the rules reference, and possibly of other lists. A list
-    /// that does not exist is not among them.
+    /// The entries of the prefix lists that the rules reference, and possibly of other lists. A
+    /// list that does not exist is not among them.
     pub prefix_lists: PrefixLists,
     /// Groups with a rule that could not be parsed, without their rules, and why.
     pub unreadable_groups: Vec<(SecurityGroup, ServiceError)>,

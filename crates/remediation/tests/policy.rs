@@ -1,5 +1,5 @@
-//! The remediator under policies that narrow and restrict, with exceptions and guardrails, against an
-//! in-memory EC2 with faults.
+//! The remediator under policies that narrow and restrict, with exceptions and guardrails, against
+//! an in-memory EC2 with faults.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -142,7 +142,8 @@ impl World {
         self.handle(&group_change(SG, id))
     }
 
-    /// An event without errors leaves nothing open but what was refused, and every change is published.
+    /// An event without errors leaves nothing open but what was refused, and every change is
+    /// published.
     fn assert_never_silent(&self, event: &EventOutcome) {
         for report in &event.reports {
             let is_refused = |outcome: &&RuleOutcome| outcome.status.refusal().is_some();

@@ -72,7 +72,8 @@ mod tests {
         let (link, arn) = link_and_arn("eu-west-1").unwrap();
         assert_eq!(
             link,
-            "https://eu-west-1.console.aws.amazon.com/ec2/home?region=eu-west-1#SecurityGroup:groupId=sg-0123456789abcdef0"
+            "https://eu-west-1.console.aws.amazon.com/ec2/home?region=eu-west-1\
+             #SecurityGroup:groupId=sg-0123456789abcdef0"
         );
         assert_eq!(
             arn,

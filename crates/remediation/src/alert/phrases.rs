@@ -153,7 +153,8 @@ pub(super) fn may_be_untracked(ingress: &IngressRule) -> bool {
         )
 }
 
-/// Whether the finding is about access from the whole internet, not about a range or a broad source.
+/// Whether the finding is about access from the whole internet, not about a range or a broad
+/// source.
 pub(super) fn is_open_to_world(finding: &Finding) -> bool {
     match finding.policy_rule.check {
         Check::AllTraffic
@@ -256,7 +257,8 @@ pub(super) const fn addition_error_cause(kind: ErrorKind) -> &'static str {
         }
         ErrorKind::GroupNotFound => "AWS says the group is gone.",
         ErrorKind::RuleNotFound => {
-            "Somebody else removed or changed the rule at the same moment, so nothing was opened again."
+            "Somebody else removed or changed the rule at the same moment, so nothing was opened \
+             again."
         }
         ErrorKind::NoAnswer => "AWS did not answer, so it may be there anyway.",
         ErrorKind::Other => "The call to add it failed.",
@@ -267,13 +269,13 @@ pub(super) const fn addition_error_cause(kind: ErrorKind) -> &'static str {
 pub(super) const fn error_remedy(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Denied => {
-            "Trying again will not help. Remove it by hand now. Then look at the function's role, its \
-             permissions boundary and the organization's service control policies."
+            "Trying again will not help. Remove it by hand now. Then look at the function's role, \
+             its permissions boundary and the organization's service control policies."
         }
         ErrorKind::GroupNotFound => "Make sure that the group is gone; then nothing is open.",
         ErrorKind::Throttled | ErrorKind::RuleNotFound | ErrorKind::NoAnswer | ErrorKind::Other => {
-            "Portcullis tries again by itself within minutes and writes again when it is closed. If \
-             no such message comes, remove it by hand."
+            "Portcullis tries again by itself within minutes and writes again when it is closed. \
+             If no such message comes, remove it by hand."
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What was added in place of a rule, and what could not be: ports and sources combined, so that it reads well.
+//! What was added in place of a rule, and what could not be, with ports and sources combined for
+//! readability.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +10,11 @@ use crate::alert::phrases::{describe_ports, describe_traffic, source_label};
 use crate::report::GroupReport;
 use crate::services::Mode;
 
-/// How many parts of a list are written out.
+/// How many entries of a list are written out.
 const MAX_LISTED: usize = 8;
 
-/// `TCP ports 80 and 443 stay open to 0.0.0.0/0 as new rules`; of trusted sources `TCP port 22 (SSH)
-/// is now open to 203.0.113.0/24 only`. `None` if nothing was added.
+/// `TCP ports 80 and 443 stay open to 0.0.0.0/0 as new rules`; of trusted sources `TCP port 22
+/// (SSH) is now open to 203.0.113.0/24 only`. `None` if nothing was added.
 pub(super) fn describe_replacements(additions: &[Addition], mode: Mode) -> Option<String> {
     let would = mode == Mode::Monitor;
     let mut parts = Vec::new();
@@ -92,7 +93,7 @@ struct TrafficGroup {
     is_single_rule: bool,
 }
 
-/// The rules with the traffic of each source combined, and then the sources of the same traffic.
+/// Combines the traffic of each source, and then the sources with the same traffic.
 fn group_by_traffic<'a>(rules: impl Iterator<Item = &'a IngressRule>) -> Vec<AccessPhrase> {
     let mut groups: Vec<TrafficGroup> = Vec::new();
     for (source, rules) in group_by_source(rules) {

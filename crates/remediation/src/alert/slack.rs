@@ -98,7 +98,7 @@ fn chat_description(summary: &AlertSummary<'_>, max_entries: usize) -> String {
     lines.join("\n").trim_end().to_owned()
 }
 
-/// Each rule with what became of it.
+/// Each rule with its result.
 fn describe_entries(summary: &AlertSummary<'_>, max_entries: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for outcome in summary.entries.iter().take(max_entries) {
@@ -156,7 +156,7 @@ fn describe_result(outcome: &RuleOutcome, report: &GroupReport) -> String {
     }
 }
 
-/// `TCP port 22 (SSH) from 0.0.0.0/0 (every IPv4 address), against restricted-common-ports (HIPAA)`.
+/// `TCP port 22 (SSH) from ::/0 (every IPv6 address), against restricted-common-ports (HIPAA)`.
 fn describe_entry(outcome: &RuleOutcome) -> String {
     let rule = describe_rule(&outcome.rule);
     let description = outcome

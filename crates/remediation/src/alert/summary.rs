@@ -1,4 +1,4 @@
-//! A report as an alert tells it: the headline, and the rules in the order of attention.
+//! What an alert shows of a report: the headline, and the rules in order of attention.
 
 use portcullis_rules::plan::{Purpose, RefusalReason};
 use portcullis_rules::{Action, TrafficSet};
@@ -8,7 +8,7 @@ use crate::alert::replacements::{describe_combined_rules, describe_replacements}
 use crate::report::{GroupOutcome, GroupReport, RuleOutcome, RuleStatus};
 use crate::services::Mode;
 
-/// How it ended, as people are informed.
+/// How it ended, from the point of view of the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Headline {
     /// The group could not be read again.
@@ -153,7 +153,7 @@ pub(super) fn is_partly_allowed(outcome: &RuleOutcome) -> bool {
     }
 }
 
-/// What became of a rule, in few words, and in more if something was added in its place.
+/// How it ended for a rule: in a few words, and with details if something was added in its place.
 pub(super) fn describe_outcome(outcome: &RuleOutcome, mode: Mode) -> (String, Option<String>) {
     let mut head = describe_status(outcome);
     let mut details = Vec::new();

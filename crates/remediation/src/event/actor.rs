@@ -1,5 +1,5 @@
-//! Who made a call. The shapes of `userIdentity` differ by type and have changed over the years, so a missing or
-//! unexpected value is never an error.
+//! Who made a call. The shapes of `userIdentity` differ by type and have changed over the years, so
+//! a missing or unexpected value is never an error.
 
 use serde_json::Value;
 
@@ -135,14 +135,23 @@ mod tests {
             json!([]),
             json!({"type": 7, "arn": {}}),
             json!({"type": "AssumedRole", "sessionContext": {}}),
-            json!({"type": "AssumedRole", "sessionContext": {"sessionIssuer": {}, "webIdFederationData": {"attributes": {}}}}),
+            json!({
+                "type": "AssumedRole",
+                "sessionContext": {
+                    "sessionIssuer": {},
+                    "webIdFederationData": {"attributes": {}},
+                },
+            }),
             json!({"type": "Unknown"}),
         ] {
             assert_eq!(who(identity), None, "{identity}");
         }
         assert_eq!(decode_actor(&json!({})), Actor::default());
-        let issuer = json!({"type": "AssumedRole", "sessionContext": {"sessionIssuer": {"userName": "userName"}},
-            "invokedBy": "cloudformation.amazonaws.com"});
+        let issuer = json!({
+            "type": "AssumedRole",
+            "sessionContext": {"sessionIssuer": {"userName": "userName"}},
+            "invokedBy": "cloudformation.amazonaws.com",
+        });
         assert_eq!(who(&issuer).unwrap(), "role userName");
     }
 }

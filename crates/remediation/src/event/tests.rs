@@ -12,7 +12,8 @@ use crate::services::GroupRef;
 )]
 fn record(name: &str, request: Value, response: Value) -> Value {
     json!({
-        "eventName": name, "eventSource": "ec2.amazonaws.com", "eventID": "e-1", "eventTime": "2026-11-21T10:00:00Z",
+        "eventName": name, "eventSource": "ec2.amazonaws.com",
+        "eventID": "e-1", "eventTime": "2026-11-21T10:00:00Z",
         "awsRegion": "eu-west-1", "recipientAccountId": "111122223333",
         "requestParameters": request, "responseElements": response,
     })
@@ -45,10 +46,13 @@ fn decodes_permissions_with_items() {
     let event = record(
         "AuthorizeSecurityGroupIngress",
         json!({"groupId": "sg-1", "ipPermissions": {"items": [
-            {"ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "groups": {"items": [{"groupId": "sg-9"}]},
-             "ipRanges": {"items": [{"cidrIp": "1.2.3.4/0"}]}, "ipv6Ranges": {"items": [{"cidrIpv6": "::/0"}]},
+            {"ipProtocol": "tcp", "fromPort": 22, "toPort": 22,
+             "groups": {"items": [{"groupId": "sg-9"}]},
+             "ipRanges": {"items": [{"cidrIp": "1.2.3.4/0"}]},
+             "ipv6Ranges": {"items": [{"cidrIpv6": "::/0"}]},
              "prefixListIds": {"items": [{"prefixListId": "pl-1"}]}},
-            {"ipProtocol": "-1", "groups": {}, "ipRanges": {}, "ipv6Ranges": {"items": [{"cidrIpv6": "::/0"}]}}]}}),
+            {"ipProtocol": "-1", "groups": {}, "ipRanges": {},
+             "ipv6Ranges": {"items": [{"cidrIpv6": "::/0"}]}}]}}),
         json!({"_return": true}),
     );
     assert_eq!(ids(&event), ["sg-1"]);
@@ -68,7 +72,8 @@ fn decodes_permissions_with_items() {
 fn decodes_the_flat_form() {
     let event = record(
         "AuthorizeSecurityGroupIngress",
-        json!({"groupId": "sg-1", "ipPermissions": {}, "ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "cidrIp": "0.0.0.0/0"}),
+        json!({"groupId": "sg-1", "ipPermissions": {}, "ipProtocol": "tcp",
+               "fromPort": 22, "toPort": 22, "cidrIp": "0.0.0.0/0"}),
         Value::Null,
     );
     assert_eq!(
@@ -83,11 +88,12 @@ fn decodes_the_flat_form() {
 #[test]
 fn decodes_one_or_several_modified_rules() {
     let update = |id: &str, port: i32| {
-        json!({"SecurityGroupRuleId": id, "tag": 1,
-               "SecurityGroupRule": {"CidrIpv4": "0.0.0.0/0", "FromPort": port, "ToPort": port, "IpProtocol": "tcp"}})
+        json!({"SecurityGroupRuleId": id, "tag": 1, "SecurityGroupRule": {
+            "CidrIpv4": "0.0.0.0/0", "FromPort": port, "ToPort": port, "IpProtocol": "tcp"}})
     };
     let modify = |updates: Value| {
-        let request = json!({"ModifySecurityGroupRulesRequest": {"GroupId": "sg-1", "SecurityGroupRule": updates}});
+        let request = json!({"ModifySecurityGroupRulesRequest": {
+            "GroupId": "sg-1", "SecurityGroupRule": updates}});
         record(
             "ModifySecurityGroupRules",
             request,
@@ -104,7 +110,8 @@ fn decodes_one_or_several_modified_rules() {
 
 #[test]
 fn the_group_id_can_be_in_the_response_only() {
-    let response = json!({"_return": true, "securityGroupRuleSet": {"items": [{"groupId": "sg-2"}, {"groupId": "sg-2"}]}});
+    let response = json!({"_return": true, "securityGroupRuleSet": {
+        "items": [{"groupId": "sg-2"}, {"groupId": "sg-2"}]}});
     let event = record(
         "AuthorizeSecurityGroupIngress",
         json!({"groupName": "web", "ipPermissions": {}}),
@@ -151,7 +158,8 @@ fn an_event_without_a_group_is_an_error() {
 
 #[test]
 fn decodes_changed_prefix_lists() {
-    let request = json!({"ModifyManagedPrefixListRequest": {"PrefixListId": "pl-1", "AddEntry": {"Cidr": "0.0.0.0/0"}}});
+    let request = json!({"ModifyManagedPrefixListRequest": {
+        "PrefixListId": "pl-1", "AddEntry": {"Cidr": "0.0.0.0/0"}}});
     assert_eq!(
         ids(&record("ModifyManagedPrefixList", request, Value::Null)),
         ["pl-1"]
@@ -218,7 +226,8 @@ fn decodes_records_in_envelopes() {
         Value::Null,
     );
     bare.as_object_mut().unwrap().remove("recipientAccountId");
-    let envelope = json!({"id": "x", "source": "aws.ec2", "account": "444455556666", "region": "eu-north-1",
+    let envelope = json!({
+        "id": "x", "source": "aws.ec2", "account": "444455556666", "region": "eu-north-1",
         "detail-type": "AWS API Call via CloudTrail", "detail": bare, "unknown": [1]});
     let failed =
         json!({"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": envelope});
@@ -269,8 +278,10 @@ fn unexpected_values_besides_the_group_are_tolerated() {
     let event = record(
         "AuthorizeSecurityGroupIngress",
         json!({"groupId": "sg-1", "ipPermissions": {"items": [
-            {"ipProtocol": "tcp", "fromPort": "443", "toPort": "443", "ipRanges": {"items": [{"cidrIp": "nonsense"}]}},
-            {"ipProtocol": "tcp", "fromPort": 99999, "toPort": 1, "ipRanges": {"items": [{"cidrIp": "0.0.0.0/0"}]}},
+            {"ipProtocol": "tcp", "fromPort": "443", "toPort": "443",
+             "ipRanges": {"items": [{"cidrIp": "nonsense"}]}},
+            {"ipProtocol": "tcp", "fromPort": 99999, "toPort": 1,
+             "ipRanges": {"items": [{"cidrIp": "0.0.0.0/0"}]}},
             {"ipProtocol": 6}, null]}}),
         json!("a text"),
     );

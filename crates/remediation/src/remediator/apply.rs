@@ -33,8 +33,8 @@ impl Applier<'_> {
     ///
     /// If additions come first and the replacement of a rule fails for a transient reason, the
     /// removal of that rule waits for the next round, so that a throttled call does not cut allowed
-    /// access. In the last round closing has priority: the rule is removed, and the addition is tried
-    /// again afterwards.
+    /// access. In the last round closing has priority: the rule is removed, and the addition is
+    /// tried again afterwards.
     pub(super) async fn apply_plan(self, plan: &Plan, is_last_round: bool) -> ApplyResult {
         let mut result = ApplyResult::default();
         if plan.order == ApplyOrder::AddFirst {
@@ -108,8 +108,8 @@ impl Applier<'_> {
         additions
     }
 
-    /// Tries additions again, after pauses, that failed for a transient reason although the rule they
-    /// replace was removed. The plans of later rounds do not know that rule.
+    /// Tries additions again, after pauses, that failed for a transient reason although the rule
+    /// they replace was removed. The plans of later rounds do not know that rule.
     async fn retry_additions(&self, group_id: &str, result: &mut ApplyResult) {
         let mut pause = self.limits.initial_delay;
         for _ in 1..self.limits.max_rounds {
@@ -137,7 +137,8 @@ fn is_deferred(additions: &Attempts<Addition>, removal: &Removal) -> bool {
     })
 }
 
-/// Whether an addition failed for a transient reason although its rule was removed, or may have been.
+/// Whether an addition failed for a transient reason although its rule was removed, or may have
+/// been.
 fn needs_retry((addition, result): &(Addition, CallResult), removals: &Attempts<Removal>) -> bool {
     let is_removed = match removal_result(removals, &addition.replaces) {
         Some(Ok(())) => true,

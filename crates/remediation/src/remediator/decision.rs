@@ -6,11 +6,11 @@ use portcullis_rules::{Decision, PlanInput, Policy, PrefixLists, SecurityGroup, 
 
 use crate::event::Origin;
 
-/// Evaluates a group, plans, and verifies the plan. A plan that does not pass verification is refused
-/// as a whole and logged, because that is a defect of Portcullis.
+/// Evaluates a group, plans, and verifies the plan. A plan that does not pass verification is
+/// refused as a whole and logged, because that is a defect of Portcullis.
 ///
-/// Whether a group of another account (a shared VPC) may be changed is left to EC2. If EC2 denies it,
-/// that is a failure, which is reported and retried.
+/// Whether a group of another account (a shared VPC) may be changed is left to EC2. If EC2 denies
+/// it, that is a failure, which is reported and retried.
 pub(crate) fn decide_group(
     policy: &Policy,
     group: &SecurityGroup,

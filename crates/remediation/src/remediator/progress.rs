@@ -116,8 +116,8 @@ impl RemediationProgress {
         }
     }
 
-    /// How many rules have been removed when this plan is applied as well. A rule that an early read
-    /// still shows is removed again, and counts once.
+    /// How many rules have been removed when this plan is applied as well. A rule that an early
+    /// read still shows is removed again, and counts once.
     pub(super) fn total_removals(&self, plan: &Plan) -> usize {
         let planned = plan
             .removals
@@ -324,8 +324,8 @@ impl RemediationProgress {
     }
 }
 
-/// A rule without findings is one that the plan removes because of other removals. If it was neither
-/// removed nor replaced, and does not have to be any more, there is nothing to report.
+/// A rule without findings is one that the plan removes because of other removals. If it was
+/// neither removed nor replaced, and does not have to be any more, there is nothing to report.
 fn is_worth_reporting(outcome: &RuleOutcome) -> bool {
     let has_changes =
         outcome.removed || !outcome.replacements.is_empty() || !outcome.failed_additions.is_empty();
@@ -356,9 +356,12 @@ fn is_same_rule(rule: &IngressRule, other: &IngressRule) -> bool {
     rule.id == other.id && rule.same_content(other)
 }
 
-/// Whether an undo cannot tell the rules apart: content, description and tags are equal, whatever the
-/// ids.
+/// Whether an undo cannot tell the rules apart: content, description and tags are equal, whatever
+/// the ids.
 fn is_identical_rule(rule: &IngressRule, other: &IngressRule) -> bool {
     let is_equal = rule.description == other.description && rule.tags == other.tags;
     is_equal && rule.same_content(other)
 }
+
+#[cfg(test)]
+mod tests;

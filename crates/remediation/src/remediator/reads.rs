@@ -47,8 +47,8 @@ fn is_stale_read(answer: &Result<Snapshot, ServiceError>, change: &GroupChange) 
     }
 }
 
-/// The read after `rounds` plans were applied. It can still show what was just removed, so later reads
-/// wait longer.
+/// The read after `rounds` plans were applied. It can still show what was just removed, so later
+/// reads wait longer.
 pub(super) async fn reread_group(
     services: &Services,
     limits: &Limits,

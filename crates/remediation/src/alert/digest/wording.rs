@@ -24,7 +24,7 @@ pub(super) fn sweep_headline(sweep: &SweepReport) -> String {
     }
 }
 
-/// What became of a group, in a word or two.
+/// How it ended for a group, in a few words.
 pub(super) fn group_status(group: &GroupSummary) -> &'static str {
     match group.outcome {
         GroupOutcome::Clean | GroupOutcome::GroupDeleted => "nothing is open",
@@ -41,15 +41,16 @@ pub(super) fn sweep_advice(sweep: &SweepReport) -> &'static str {
     if sweep.unfinished.is_some() {
         "The sweep did not see all groups. Groups that it did not reach may still be open."
     } else if sweep.groups_with_outcome(GroupOutcome::NotClosed) > 0 {
-        "Close the groups that are not done by hand, or find out why Portcullis could not: the error \
-         says it."
+        "Close the groups that are not done by hand, or find out why Portcullis could not: the \
+         error says it."
     } else if sweep.groups_with_outcome(GroupOutcome::WouldClose) > 0 {
         "Nothing was changed, because this sweep only reports. Close the groups, allow them by \
          exceptions of the policy, or let the sweep remediate (parameter SweepAction of the stack)."
     } else if sweep.groups_with_outcome(GroupOutcome::Refused) > 0 {
-        "What a guardrail refused stays open until somebody closes it by hand or changes the policy."
+        "What a guardrail refused stays open until somebody closes it by hand or changes the \
+         policy."
     } else {
-        "Nothing has to be done at once. Each group that was closed has an alert of its own, with the \
-         commands that undo it."
+        "Nothing has to be done at once. Each group that was closed has an alert of its own, with \
+         the commands that undo it."
     }
 }

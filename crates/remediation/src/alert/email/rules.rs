@@ -133,7 +133,7 @@ fn describe_reasons(outcome: &RuleOutcome) -> Vec<String> {
         .collect()
 }
 
-/// `restricted-common-ports (high, HIPAA): TCP or UDP ports 20, ... open to the world. Here: 20-22.`
+/// `common-ports (high, HIPAA): TCP or UDP ports 20, ... open to the world. Here: 20-22.`
 fn describe_finding(outcome: &RuleOutcome, finding: &Finding) -> String {
     let policy_rule = &finding.policy_rule;
     let shared = if is_shared_opening(outcome, finding) {
