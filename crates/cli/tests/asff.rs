@@ -113,10 +113,19 @@ fn values_stay_within_the_limits_of_the_format() {
         .collect();
     web["IpPermissions"][1]["IpRanges"] = json!(ranges);
     let references: Vec<_> = (0..40).map(|number| format!("REQ-{number}")).collect();
+    let (id, forbids) = ("x".repeat(60), "much ".repeat(400));
     let policy = format!(
-        "version: 1\nrules:\n  - id: {}\n    check: open-ports\n    ports: [22]\n    severity: high\n    action: revoke\n    forbids: {}\n    references: {references:?}\n",
-        "x".repeat(60),
-        "much ".repeat(400),
+        "
+version: 1
+rules:
+  - id: {id}
+    check: open-ports
+    ports: [22]
+    severity: high
+    action: revoke
+    forbids: {forbids}
+    references: {references:?}
+"
     );
     let folder = folder()
         .with("long.json", groups.to_string())
@@ -172,9 +181,9 @@ fn ids_depend_on_the_content_of_the_rule() {
             .collect()
     };
     let plain = ids("--input groups.json --region eu-central-1");
-    assert!(plain.contains(
-        "arn:aws:ec2:eu-central-1:111122223333:security-group/sg-0aaaaaaaaaaaaaaaa/tcp/22-22/0.0.0.0/0/restricted-common-ports"
-    ));
+    let arn = "arn:aws:ec2:eu-central-1:111122223333:security-group/sg-0aaaaaaaaaaaaaaaa";
+    let id = format!("{arn}/tcp/22-22/0.0.0.0/0/restricted-common-ports");
+    assert!(plain.contains(&id), "{plain:?}");
     assert_eq!(plain, ids("--input arns.json"));
     assert_eq!(plain, ids("--input arns.json --policy exempt.yaml"));
     // Rule ids and another group in the input do not change them.
@@ -239,8 +248,8 @@ fn policies_scoped_by_region_use_the_arn() {
     );
 }
 
-/// It is archived, so that it becomes active again when the exception expires. The compliance status
-/// does not claim that the requirement is met.
+/// It is archived, so that it becomes active again when the exception expires. The compliance
+/// status does not claim that the requirement is met.
 #[test]
 fn exempt_findings_are_archived() {
     let folder = folder();
