@@ -98,13 +98,11 @@ fn findings_for_security_hub() {
     insta::assert_snapshot!(run.text());
 }
 
-/// The limits in the API reference and in the API model of the AWS SDKs.
-#[test]
-fn values_stay_within_the_limits_of_the_format() {
-    let long = "é".repeat(255);
+/// A document and a policy with values that exceed the limits of the format.
+fn folder_with_long_values() -> Folder {
     let mut groups = groups_with_arns("eu-central-1");
     let web = &mut groups["SecurityGroups"][0];
-    web["GroupName"] = json!(long);
+    web["GroupName"] = json!("é".repeat(255));
     web["Tags"] = (0..60)
         .map(|number| json!({"Key": format!("key-{number}"), "Value": ""}))
         .collect();
@@ -127,42 +125,45 @@ rules:
     references: {references:?}
 "
     );
-    let folder = folder()
+    folder()
         .with("long.json", groups.to_string())
-        .with("long.yaml", policy);
+        .with("long.yaml", policy)
+}
+
+/// Checks that a text is not blank and has at most this many bytes.
+#[track_caller]
+fn check_text(value: &Value, max_bytes: usize) {
+    let text = value.as_str().unwrap();
+    assert!(!text.trim().is_empty() && text.len() <= max_bytes, "{text}");
+}
+
+/// The limits in the API reference and in the API model of the AWS SDKs.
+fn check_limits(finding: &Value) {
+    check_text(&finding["Id"], 512);
+    check_text(&finding["Title"], 256);
+    check_text(&finding["Description"], 1024);
+    check_text(&finding["GeneratorId"], 512);
+    check_text(&finding["Remediation"]["Recommendation"]["Text"], 512);
+    for value in finding["ProductFields"].as_object().unwrap().values() {
+        check_text(value, 2048);
+    }
+    let requirements = finding["Compliance"]["RelatedRequirements"].as_array();
+    assert!(requirements.is_none_or(|list| list.len() <= 32));
+    let tags = finding["Resources"][0]["Tags"].as_object();
+    assert!(tags.is_none_or(|tags| tags.len() <= 50));
+    assert!(finding.to_string().len() < 240_000);
+    assert_eq!(finding["AwsAccountId"].as_str().unwrap().len(), 12);
+}
+
+#[test]
+fn values_stay_within_the_limits_of_the_format() {
+    let folder = folder_with_long_values();
     let mut all = export_asff(&folder, "--input long.json");
     let long = export_asff(&folder, "--input long.json --policy long.yaml");
     assert!(!long.is_empty());
     all.extend(long);
     assert!(all.len() > 60, "{}", all.len());
-    let text = |value: &Value, most: usize| {
-        let text = value.as_str().unwrap();
-        assert!(!text.trim().is_empty() && text.len() <= most, "{text}");
-    };
-    for one in &all {
-        text(&one["Id"], 512);
-        text(&one["Title"], 256);
-        text(&one["Description"], 1024);
-        text(&one["GeneratorId"], 512);
-        text(&one["Remediation"]["Recommendation"]["Text"], 512);
-        one["ProductFields"]
-            .as_object()
-            .unwrap()
-            .values()
-            .for_each(|value| text(value, 2048));
-        assert!(
-            one["Compliance"]["RelatedRequirements"]
-                .as_array()
-                .is_none_or(|list| list.len() <= 32)
-        );
-        assert!(
-            one["Resources"][0]["Tags"]
-                .as_object()
-                .is_none_or(|tags| tags.len() <= 50)
-        );
-        assert!(one.to_string().len() < 240_000);
-        assert_eq!(one["AwsAccountId"].as_str().unwrap().len(), 12);
-    }
+    all.iter().for_each(check_limits);
     assert!(
         all.iter()
             .any(|one| one["Title"].as_str().unwrap().ends_with("..."))
