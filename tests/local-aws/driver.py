@@ -1,11 +1,11 @@
-"""The harness's hands: starts the local AWS and talks to it, one JSON request a line in, one JSON answer a line out.
+"""The driver: starts the local AWS and calls it. Reads a JSON request a line and writes a JSON response a line.
 
   {"op": "start", "cloud": true, "auth": false, "region": "eu-central-1"}  ->  {"ok": {"ec2": url, "cloud": url}}
   {"op": "call", "at": "ec2", "service": "ec2", "call": "create_vpc", "args": {...}}  ->  {"ok": ...} or
                                                         {"error": {"code": "...", "message": "..."}}
 
-The other requests are the functions below marked with @op. Everything started here ends with this process, and this
-process ends when its standard input closes.
+The other requests are the functions with @op. Everything that is started here ends with this process, and this process
+ends when its standard input is closed.
 """
 
 import base64
@@ -35,7 +35,7 @@ OPS = {}
 
 
 class Failure(Exception):
-    """An answer of the form {"error": ...}."""
+    """A response of the form {"error": ...}."""
 
     def __init__(self, code, message):
         super().__init__(message)
@@ -48,7 +48,7 @@ def op(function):
 
 
 class Servers:
-    """The processes started, their addresses and logs, and the boto3 clients that speak to them."""
+    """The started processes, their addresses and logs, and the boto3 clients for them."""
 
     def __init__(self, scratch):
         self.scratch = pathlib.Path(scratch)
@@ -60,23 +60,24 @@ class Servers:
         self.received = []
 
     def launch(self, name, **environment):
-        """Starts one of the servers of this directory and waits until it tells its port."""
+        """Starts a server of this directory and waits until it responds."""
         temporary = self.scratch / name
         temporary.mkdir()
         log = self.log(name).open("w")
         process = subprocess.Popen(
-            [sys.executable, "-B", "-u", HERE / f"{name}.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+            [sys.executable, "-B", "-u", HERE / f"{name}.py"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
             start_new_session=True, text=True, env={**clean_environment(), "TMPDIR": str(temporary), **environment},
         )
         self.processes[name] = process
         port = process.stdout.readline().strip()
         if not port:
             process.wait()
-            raise Failure("StartFailed", f"{name} ended while starting:\n{tail(self.log(name))}")
+            raise Failure("StartFailed", f"{name} ended during its start:\n{tail(self.log(name))}")
         self.urls[name] = f"http://127.0.0.1:{port}"
-        self.wait_for_answer(name)
+        self.wait_for_response(name)
 
-    def wait_for_answer(self, name):
+    def wait_for_response(self, name):
         request = urllib.request.Request(self.urls[name] + "/", headers={"User-Agent": QUIET_AGENT})
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.processes[name].poll() is None:
@@ -84,10 +85,10 @@ class Servers:
                 urllib.request.urlopen(request, timeout=10).close()
                 return
             except urllib.error.HTTPError:
-                return  # it answers
+                return  # an error is a response, too
             except OSError:
                 time.sleep(0.05)
-        raise Failure("StartFailed", f"{name} does not answer:\n{tail(self.log(name))}")
+        raise Failure("StartFailed", f"{name} does not respond:\n{tail(self.log(name))}")
 
     def log(self, name):
         return self.scratch / f"{name}.log"
@@ -119,11 +120,11 @@ class Servers:
             try:
                 os.killpg(process.pid, signal.SIGKILL)
             except OSError:
-                pass  # nobody of that group is left
+                pass  # the process group has ended
 
 
 def clean_environment():
-    """The environment without the user's own AWS settings: nothing here may reach a real account."""
+    """The environment without the user's AWS settings, so that nothing reaches a real account."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOTO_", "MINISTACK_"))}
     return {**kept, "AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
@@ -155,9 +156,9 @@ def start(servers, cloud=True, auth=False, region="us-east-1", log_level="WARNIN
 
 @op
 def call(servers, service, call, at="cloud", args=None, quiet=True, region=None):
-    """Any call of any service, by boto3's name for it."""
+    """Any call of any service, by the name that boto3 uses."""
     if at not in servers.urls:
-        at = "cloud"  # with `auth` ministack is EC2 too
+        at = "cloud"  # with `auth`, ministack provides EC2
     answer = getattr(servers.client(at, service, quiet, region), call)(**(args or {}))
     answer.pop("ResponseMetadata", None)
     return answer
@@ -165,7 +166,7 @@ def call(servers, service, call, at="cloud", args=None, quiet=True, region=None)
 
 @op
 def control(servers, at, path, body=None):
-    """A request to the control pages of the servers of this directory."""
+    """A request to a control page of a server."""
     data = None if body is None else json.dumps(body).encode()
     with urllib.request.urlopen(urllib.request.Request(servers.urls[at] + path, data=data), timeout=30) as answer:
         return json.load(answer)
@@ -173,16 +174,17 @@ def control(servers, at, path, body=None):
 
 @op
 def rules(servers, group, region=None):
-    """The ingress rules of a group, all pages, in the order of their ids."""
+    """The ingress rules of a group from all pages, ordered by id."""
     at = "ec2" if "ec2" in servers.urls else "cloud"
-    pages = servers.client(at, "ec2", region=region).get_paginator("describe_security_group_rules").paginate(Filters=[{"Name": "group-id", "Values": [group]}])
+    paginator = servers.client(at, "ec2", region=region).get_paginator("describe_security_group_rules")
+    pages = paginator.paginate(Filters=[{"Name": "group-id", "Values": [group]}])
     found = [rule for page in pages for rule in page["SecurityGroupRules"] if not rule["IsEgress"]]
     return sorted(found, key=lambda rule: rule["SecurityGroupRuleId"])
 
 
 @op
 def deploy(servers, template, stack, bootstraps, parameters=None):
-    """Deploys a SAM template as `sam package` and `sam deploy` do: the code goes to S3, the transform runs there."""
+    """Deploys a SAM template as `sam package` and `sam deploy` do: the code is in S3, the transform runs there."""
     body = package(servers, template, stack, bootstraps)
     formation = servers.cloud("cloudformation")
     formation.create_stack(
@@ -219,16 +221,16 @@ def package(servers, template, stack, bootstraps):
 
 
 def make_bucket(storage, region):
-    # S3 takes no LocationConstraint for its first region.
+    # S3 rejects a LocationConstraint for us-east-1.
     place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     try:
         storage.create_bucket(Bucket=BUCKET, **place)
     except storage.exceptions.BucketAlreadyOwnedByYou:
-        pass  # a second stack
+        pass  # created for another stack
 
 
 def choose(resource, bootstraps):
-    """The binary of a function: the one its build metadata names, or the only one there is."""
+    """The executable of a function: the one for the binary in its build metadata, or the one for all functions."""
     binary = resource.get("Metadata", {}).get("BuildProperties", {}).get("Binary")
     if binary in bootstraps:
         return bootstraps[binary]
@@ -272,13 +274,13 @@ def delete_stack(servers, stack):
             if wait_for_stack(formation, stack)["StackStatus"] == "DELETE_COMPLETE":
                 return {}
         except botocore.exceptions.ClientError:
-            return {}  # it is not known any more
+            return {}  # the stack no longer exists
     raise Failure("DeleteFailed", failures(formation, stack))
 
 
 @op
 def subscribe(servers, topic, protocol, endpoint=""):
-    """Subscribes to a topic. For `sqs` a queue of its own is made; what reaches it is in the inbox too."""
+    """Subscribes to a topic. For `sqs` a queue is created, and its messages are in the inbox, too."""
     if protocol == "sqs":
         endpoint = make_queue(servers, topic)
     arn = servers.cloud("sns").subscribe(
@@ -314,7 +316,7 @@ def pending(servers, topic, endpoint):
 
 @op
 def inbox(servers):
-    """Everything received so far, by whatever protocol, in the order of arrival."""
+    """All messages received so far, of all protocols, in the order of arrival."""
     for url, arn in servers.queues.items():
         drain(servers, url, arn)
     delivered = control(servers, "cloud", "/_portcullis/inbox")["messages"]
@@ -355,7 +357,7 @@ def server_log(servers, name):
 
 
 def plain(value):
-    """What JSON does not know: times, bytes, the bodies of answers."""
+    """Converts what JSON cannot represent: times, bytes and response bodies."""
     if isinstance(value, datetime.datetime):
         return value.isoformat()
     if hasattr(value, "read"):
@@ -368,7 +370,7 @@ def plain(value):
     return str(value)
 
 
-def answer(servers, line):
+def respond(servers, line):
     request = json.loads(line)
     try:
         return {"ok": OPS[request.pop("op")](servers, **request)}
@@ -377,20 +379,20 @@ def answer(servers, line):
     except botocore.exceptions.ClientError as error:
         reason = error.response["Error"]
         return {"error": {"code": reason.get("Code", ""), "message": reason.get("Message", "")}}
-    except Exception as error:  # a wrong argument, a server that is gone: the caller decides
+    except Exception as error:  # for example a wrong argument or a stopped server; the caller decides
         return {"error": {"code": type(error).__name__, "message": str(error)}}
 
 
 def main():
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # nothing else may write between the answers
+    responses = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # keeps other output out of the responses
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with tempfile.TemporaryDirectory(prefix="portcullis-", ignore_cleanup_errors=True) as scratch:
         servers = Servers(scratch)
         try:
             for line in sys.stdin:
-                answers.write(json.dumps(answer(servers, line), default=plain) + "\n")
-                answers.flush()
+                responses.write(json.dumps(respond(servers, line), default=plain) + "\n")
+                responses.flush()
         finally:
             servers.stop()
 

@@ -1,14 +1,14 @@
-"""moto as EC2 on 127.0.0.1, with a record of its calls and with faults to order.
+"""moto as EC2 on 127.0.0.1, with recorded calls and injected faults.
 
-  GET  /_portcullis/calls            the calls so far: [{"action", "parameters", "key", "region", "status", "ended"}, ...]
-  POST /_portcullis/faults  {...}    orders a fault, see Fault
-  POST /_portcullis/reset            forgets the calls and the faults; what moto holds stays
+  GET  /_portcullis/calls            the calls: [{"action", "parameters", "key", "region", "status", "ended"}, ...]
+  POST /_portcullis/faults  {...}    injects a fault, see Fault
+  POST /_portcullis/reset            clears the calls and the faults; the resources stay
 
-Calls with QUIET_AGENT in their User-Agent, which are the harness looking, are neither recorded nor faulted.
+Calls with QUIET_AGENT in their User-Agent, which come from the tests themselves, are not recorded and get no faults.
 
-One call is served after the other, and a revoke removes all that it names or nothing, as EC2's does outside the default
-VPC. moto alone stops at the first rule that is not there, and two of its threads can undo each other's changes: runs
-that meet on a group would lose rules that nobody removed.
+Calls are served one after another, and a revoke removes all its rules or none, as in EC2 outside the default VPC. moto
+itself stops at the first rule that does not exist, and its threads can overwrite each other's changes, so concurrent
+runs on a group would lose rules.
 """
 
 import io
@@ -31,10 +31,10 @@ REQUEST_ID = "59dbff89-35bd-4eac-99ed-be587ed81825"
 
 @dataclass
 class Fault:
-    """Answers the next `times` calls of `action` whose parameters contain `match`, in `region` if given, with an error.
+    """Returns an error for the next `times` calls of `action` whose parameters contain `match`, in `region` if given.
 
-    With `after` the call is made all the same and only its answer is lost. `delay` (seconds) comes first; with an
-    empty `code` it is the whole fault.
+    With `after` the call is performed, and only its response is replaced. `delay` (seconds) comes first; with an empty
+    `code` there is no error.
     """
 
     action: str
@@ -48,7 +48,7 @@ class Fault:
 
 
 class Recorder:
-    """The WSGI layer around moto."""
+    """The WSGI middleware around moto."""
 
     def __init__(self, app):
         self.app = app
@@ -123,15 +123,16 @@ class Recorder:
 
     def fail(self, fault, call, start_response):
         call.update(status=fault.status, ended=time.time())
-        error = f"<Error><Code>{fault.code}</Code><Message>a fault made to order</Message></Error>"
+        error = f"<Error><Code>{fault.code}</Code><Message>an injected fault</Message></Error>"
         answer = f"<Response><Errors>{error}</Errors><RequestID>{REQUEST_ID}</RequestID></Response>"
         if call["service"] == "sts":
             answer = f"<ErrorResponse>{error}<RequestId>{REQUEST_ID}</RequestId></ErrorResponse>"
-        return respond(start_response, f"{fault.status} Fault", "text/xml", '<?xml version="1.0" encoding="UTF-8"?>' + answer)
+        xml = '<?xml version="1.0" encoding="UTF-8"?>' + answer
+        return respond(start_response, f"{fault.status} Fault", "text/xml", xml)
 
 
 def signer(authorization):
-    """Access key id, region and service of a signature: Credential=AKID/20261121/us-east-1/ec2/aws4_request, ..."""
+    """The access key id, region and service of a signature: Credential=AKID/20261121/us-east-1/ec2/aws4_request, ..."""
     scope = authorization.partition("Credential=")[2].partition(",")[0].split("/")
     return (scope[0], scope[2], scope[3]) if len(scope) == 5 else ("", "", "")
 
@@ -139,7 +140,7 @@ def signer(authorization):
 def revoke_all_or_nothing():
     revoke = SecurityGroups.revoke_security_group_ingress
 
-    def revoke_whole(self):
+    def revoke_atomically(self):
         groups = [group for vpc in self.ec2_backend.groups.values() for group in vpc.values()]
         before = [group.ingress_rules for group in groups]
         try:
@@ -149,7 +150,7 @@ def revoke_all_or_nothing():
                 group.ingress_rules = rules
             raise
 
-    SecurityGroups.revoke_security_group_ingress = revoke_whole
+    SecurityGroups.revoke_security_group_ingress = revoke_atomically
 
 
 def respond(start_response, status, kind, text):
@@ -160,7 +161,7 @@ def respond(start_response, status, kind, text):
 
 def main():
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    WSGIRequestHandler.protocol_version = "HTTP/1.1"  # keep-alive, as AWS has it
+    WSGIRequestHandler.protocol_version = "HTTP/1.1"  # keep-alive, as in AWS
     WSGIRequestHandler.disable_nagle_algorithm = True
     revoke_all_or_nothing()
     server = make_server(

@@ -1,7 +1,7 @@
-"""A process that lives no longer than the one that started it.
+"""Ends this process when its parent ends.
 
-Standard input is a pipe whose other end only the parent holds: when the parent ends, however it ends, the pipe
-closes. No signal of the parent is needed, so this also works when it was killed.
+Standard input is a pipe, and only the parent has its other end. The pipe is closed when the parent ends in any way,
+even if it is killed.
 """
 
 import os
@@ -13,12 +13,12 @@ import threading
 def die_with_parent() -> None:
     """Kills this process and its children as soon as standard input is closed.
 
-    The children are reached through the process group, so the parent has to start this process as a group leader.
+    The children are killed through the process group, so the parent must start this process as a group leader.
     """
-    threading.Thread(target=_wait_for_the_end, daemon=True).start()
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
 
 
-def _wait_for_the_end() -> None:
+def _wait_for_parent() -> None:
     while sys.stdin.buffer.read1():
         pass
     if os.getpgrp() == os.getpid():
@@ -27,7 +27,7 @@ def _wait_for_the_end() -> None:
 
 
 def ready(port: int) -> None:
-    """Tells the parent on which port of 127.0.0.1 this server listens, then sends all later output to the log."""
+    """Prints the port of 127.0.0.1 for the parent, then sends all further output to the log."""
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

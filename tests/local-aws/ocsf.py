@@ -1,7 +1,7 @@
-"""Holds findings in OCSF against others' idea of the format: the schema itself, and the models that Prowler publishes.
+"""Validates findings in OCSF by the official schema and by the models that Prowler publishes.
 
-Reads a list of findings from standard input. Prints what is wrong, one complaint a line, and exits with 1; else prints
-how many findings there were.
+Reads a list of findings from standard input. Prints one error a line and exits with 1, or prints the number of findings
+if all are valid.
 """
 
 import functools
@@ -17,8 +17,8 @@ from py_ocsf_models.objects.cloud import Cloud
 
 load = functools.cache(get_ocsf_schema)
 
-# What the schema has and the models (of 1.5, and not all of it) do not. They ignore such keys, so we count them: one
-# that is not here is a typo.
+# Keys of the schema that the models (an incomplete version 1.5) do not have. The models ignore unknown keys, so a key
+# that is unknown to them and not listed here is a typo.
 NOT_IN_MODELS = {
     "cloud",
     "compliance.status",
@@ -29,9 +29,9 @@ NOT_IN_MODELS = {
 }
 
 
-def enumerations(schema, owner, value, at):
-    """Each enumerated value must stand beside its own caption, and nothing may be deprecated. The schema as JSON Schema
-    does not say so. 99 (Other) leaves the words to us."""
+def enumeration_errors(schema, owner, value, at):
+    """Each enumerated value must have its own caption next to it, and nothing may be deprecated. JSON Schema cannot
+    express this. 99 (Other) may have any caption."""
     for key, inner in value.items():
         attribute = owner["attributes"].get(key, {})
         if "@deprecated" in attribute:
@@ -39,23 +39,23 @@ def enumerations(schema, owner, value, at):
         below = schema["objects"].get(attribute.get("object_type"), {"attributes": {}})
         for one in inner if isinstance(inner, list) else [inner]:
             if below["attributes"] and isinstance(one, dict):
-                yield from enumerations(schema, below, one, f"{at}{key}.")
+                yield from enumeration_errors(schema, below, one, f"{at}{key}.")
         if "enum" in attribute and "sibling" in attribute:
             caption = attribute["enum"].get(str(inner), {}).get("caption")
-            words = value.get(attribute["sibling"])
-            if words is None or (inner != 99 and words != caption):
-                yield f"{at}{key}: {inner} is {caption}, and {attribute['sibling']} says {words}"
+            text = value.get(attribute["sibling"])
+            if text is None or (inner != 99 and text != caption):
+                yield f"{at}{key}: {inner} is {caption}, but {attribute['sibling']} is {text}"
 
 
 def model_in(annotation):
-    """The model that an annotation is about, if it is one."""
+    """The model in an annotation, if there is one."""
     if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
         return annotation
     return next(filter(None, map(model_in, typing.get_args(annotation))), None)
 
 
-def unknown(model, value, at):
-    """The keys that a model would ignore."""
+def unknown_keys(model, value, at):
+    """The keys that a model ignores."""
     for key, inner in value.items():
         field = model.model_fields.get(key)
         if field is None:
@@ -64,31 +64,31 @@ def unknown(model, value, at):
         below = model_in(field.annotation)
         for one in inner if isinstance(inner, list) else [inner]:
             if below and isinstance(one, dict):
-                yield from unknown(below, one, f"{at}{key}.")
+                yield from unknown_keys(below, one, f"{at}{key}.")
 
 
-def complaints(finding):
+def find_errors(finding):
     schema = load(finding["metadata"]["version"])
     compiled = OcsfJsonSchemaEmbedded(schema)
     name = compiled.lookup_class_name_from_uid(finding["class_uid"])
-    wanted = compiled.get_class_schema(name, finding["metadata"]["profiles"])
-    for error in jsonschema.Draft202012Validator(wanted).iter_errors(finding):
+    class_schema = compiled.get_class_schema(name, finding["metadata"]["profiles"])
+    for error in jsonschema.Draft202012Validator(class_schema).iter_errors(finding):
         yield f"schema: {error.json_path}: {error.message}"
-    for complaint in enumerations(schema, schema["classes"][name], finding, ""):
-        yield f"schema: {complaint}"
+    for error in enumeration_errors(schema, schema["classes"][name], finding, ""):
+        yield f"schema: {error}"
     for model, value in ((ComplianceFinding, finding), (Cloud, finding.get("cloud", {}))):
         try:
             model.model_validate(value)
         except pydantic.ValidationError as error:
             yield f"models: {error}"
-        for key in unknown(model, value, ""):
+        for key in unknown_keys(model, value, ""):
             if key not in NOT_IN_MODELS:
                 yield f"models: {key} is unknown"
 
 
 def main():
     findings = json.load(sys.stdin)
-    found = [f"{number}: {one}" for number, finding in enumerate(findings) for one in complaints(finding)]
+    found = [f"{number}: {one}" for number, finding in enumerate(findings) for one in find_errors(finding)]
     print("\n".join(found) if found else len(findings))
     return 1 if found else 0
 

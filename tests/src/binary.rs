@@ -1,4 +1,4 @@
-//! The project's own executables.
+//! Finds and builds the project's executables.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -11,8 +11,8 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, ensure};
 
-/// The root of the workspace: of the one that is running, not of the one that was compiled, because a target directory
-/// may serve several clones.
+/// The root of the workspace. Clones can share a target directory, so this is the clone that runs
+/// the program, not the one that compiled it.
 pub fn workspace_root() -> PathBuf {
     let package =
         env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
@@ -22,27 +22,28 @@ pub fn workspace_root() -> PathBuf {
     root.map(Path::to_path_buf).unwrap_or_default()
 }
 
-/// A binary of this workspace, of the profile that is running. It is built if it is missing or older than a source.
+/// A binary of this workspace, in the profile of the running program. It is built if it is missing
+/// or older than a source file.
 ///
 /// # Errors
-/// When it does not compile or does not exist.
+/// When the workspace does not compile or has no such binary.
 pub fn binary(name: &str) -> Result<PathBuf> {
-    static LOOKED_AT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    let mut looked_at = LOOKED_AT.lock().unwrap_or_else(PoisonError::into_inner);
+    static CHECKED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut checked = CHECKED.lock().unwrap_or_else(PoisonError::into_inner);
     let profile = profile_directory()?;
     let path = executable(&profile, name);
-    if !looked_at.contains(name) && (!path.exists() || is_stale(&path)?) {
+    if !checked.contains(name) && (!path.exists() || is_stale(&path)?) {
         build(name, &profile)?;
     }
-    looked_at.insert(name.to_owned());
+    checked.insert(name.to_owned());
     Ok(path)
 }
 
-/// A binary of this workspace, brought up to date, with cargo's progress on standard error: of the release profile or of
-/// the one that is running.
+/// Builds a binary of this workspace, in the release profile or that of the running program. Cargo
+/// prints its progress to standard error.
 ///
 /// # Errors
-/// When it does not compile or does not exist.
+/// When the workspace does not compile or has no such binary.
 pub fn fresh_binary(name: &str, release: bool) -> Result<PathBuf> {
     let running = profile_directory()?;
     build(
@@ -55,14 +56,14 @@ pub fn fresh_binary(name: &str, release: bool) -> Result<PathBuf> {
     )
 }
 
-/// Builds all binaries at once, because cargo would compile the AWS SDK again for another choice of packages: the
-/// features differ.
+/// Builds all binaries at once. With fewer packages the features would differ, and cargo would
+/// compile the AWS SDK again.
 fn build(name: &str, profile: &Path) -> Result<PathBuf> {
     let path = executable(profile, name);
     if !path.exists() {
         writeln!(
             io::stderr(),
-            "Building {name}. The first time this compiles the AWS SDK: some minutes."
+            "Building {name}. The first build compiles the AWS SDK, which takes some minutes."
         )?;
     }
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -77,7 +78,8 @@ fn build(name: &str, profile: &Path) -> Result<PathBuf> {
     if let Some(other) = profile.file_name().filter(|name| *name != "debug") {
         command.arg("--profile").arg(other);
     }
-    // Cargo's settings for the crate being run would make it think the environment of build scripts had changed.
+    // With the variables that cargo sets for this crate, it would consider the environment of build
+    // scripts changed.
     for (name, _) in env::vars_os() {
         if name
             .to_str()
@@ -90,10 +92,7 @@ fn build(name: &str, profile: &Path) -> Result<PathBuf> {
         command.status()?.success(),
         "the workspace does not compile"
     );
-    ensure!(
-        path.exists(),
-        "no package of this workspace has a binary {name}"
-    );
+    ensure!(path.exists(), "this workspace has no binary {name}");
     Ok(path)
 }
 
@@ -103,10 +102,10 @@ fn executable(profile: &Path, name: &str) -> PathBuf {
         .with_extension(env::consts::EXE_EXTENSION)
 }
 
-/// Where cargo puts what it makes.
+/// The target directory of cargo.
 ///
 /// # Errors
-/// When the running executable is not where cargo put it.
+/// When the running executable is not in a target directory.
 pub fn target_directory() -> Result<PathBuf> {
     Ok(profile_directory()?
         .parent()
@@ -114,7 +113,8 @@ pub fn target_directory() -> Result<PathBuf> {
         .to_path_buf())
 }
 
-/// `target/debug` or another profile's: where the running executable is, or the directory above its `deps`.
+/// The directory of the running executable or, for tests, the parent of `deps`: `target/debug` or
+/// that of another profile.
 fn profile_directory() -> Result<PathBuf> {
     let running = env::current_exe()?;
     let directory = running
@@ -134,21 +134,21 @@ fn is_stale(binary: &Path) -> Result<bool> {
     let built = fs::metadata(binary)?.modified()?;
     Ok(["crates", "functions"]
         .iter()
-        .any(|room| newest(&root.join(room)) > Some(built)))
+        .any(|directory| last_change_below(&root.join(directory)) > Some(built)))
 }
 
-/// When the last of the sources below was changed.
-fn newest(directory: &Path) -> Option<SystemTime> {
+/// When a source file below the directory was last changed.
+fn last_change_below(directory: &Path) -> Option<SystemTime> {
     let entries = fs::read_dir(directory).ok()?.filter_map(Result::ok);
-    entries.filter_map(|entry| changed(&entry.path())).max()
+    entries.filter_map(|entry| last_change(&entry.path())).max()
 }
 
-fn changed(path: &Path) -> Option<SystemTime> {
+fn last_change(path: &Path) -> Option<SystemTime> {
     if path.is_dir() {
         return if path.ends_with("tests") {
             None
         } else {
-            newest(path)
+            last_change_below(path)
         };
     }
     let is_source = path.extension().is_some_and(|kind| {
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_where_it_is() {
+    fn the_workspace_and_the_profile_are_found() {
         assert!(workspace_root().join("Cargo.toml").exists());
         assert!(profile_directory().unwrap().join("deps").is_dir());
     }

@@ -1,4 +1,4 @@
-//! CloudTrail records, in the shape the real service writes (eventVersion 1.10).
+//! CloudTrail records in the format that the real service writes (eventVersion 1.10).
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
@@ -8,26 +8,27 @@ use serde_json::{Map, Value, json};
 use crate::groups::Group;
 use crate::local::LocalAws;
 
-/// The record of an `AuthorizeSecurityGroupIngress` call that added `rules` to `group` by asking for `permissions`,
-/// made by an engineer at the console through a single-sign-on role.
+/// The record of an `AuthorizeSecurityGroupIngress` call that requested `permissions` and added
+/// `rules` to `group`. The caller is an engineer who uses the console through a single sign-on
+/// role.
 pub fn authorize(aws: &LocalAws, group: &Group, permissions: &Value, rules: &[Value]) -> Value {
     let request = uuid();
     let items: Vec<Value> = permissions
         .as_array()
         .into_iter()
         .flatten()
-        .map(requested)
+        .map(requested_permission)
         .collect();
-    let made: Vec<Value> = rules.iter().map(|rule| answered(aws, rule)).collect();
-    let mut record = frame(aws, "AuthorizeSecurityGroupIngress", &request);
-    put(
+    let made: Vec<Value> = rules.iter().map(|rule| created_rule(aws, rule)).collect();
+    let mut record = base_record(aws, "AuthorizeSecurityGroupIngress", &request);
+    set_field(
         &mut record,
         "requestParameters",
-        json!({"groupId": group.id, "ipPermissions": list(&items)}),
+        json!({"groupId": group.id, "ipPermissions": item_list(&items)}),
     );
     let answer =
         json!({"requestId": request, "_return": true, "securityGroupRuleSet": {"items": made}});
-    put(&mut record, "responseElements", answer);
+    set_field(&mut record, "responseElements", answer);
     record
 }
 
@@ -35,16 +36,16 @@ pub fn authorize(aws: &LocalAws, group: &Group, permissions: &Value, rules: &[Va
 /// `SecurityGroupRuleRequest`).
 pub fn modify(aws: &LocalAws, group: &Group, rule_id: &str, rule: &Value) -> Value {
     let request = uuid();
-    let mut record = frame(aws, "ModifySecurityGroupRules", &request);
+    let mut record = base_record(aws, "ModifySecurityGroupRules", &request);
     let change = json!({"SecurityGroupRuleId": rule_id, "tag": 1, "SecurityGroupRule": rule});
     let parameters = json!({"GroupId": group.id, "SecurityGroupRule": change});
-    put(
+    set_field(
         &mut record,
         "requestParameters",
         json!({"ModifySecurityGroupRulesRequest": parameters}),
     );
     let answer = json!({"requestId": request, "return": true});
-    put(
+    set_field(
         &mut record,
         "responseElements",
         json!({"ModifySecurityGroupRulesResponse": answer}),
@@ -52,8 +53,8 @@ pub fn modify(aws: &LocalAws, group: &Group, rule_id: &str, rule: &Value) -> Val
     record
 }
 
-/// What the records of all calls have in common.
-fn frame(aws: &LocalAws, event: &str, request: &str) -> Value {
+/// The fields that the records of all calls have.
+fn base_record(aws: &LocalAws, event: &str, request: &str) -> Value {
     let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     json!({
         "eventVersion": "1.10",
@@ -96,9 +97,9 @@ fn identity(account: &str, now: &str) -> Value {
     })
 }
 
-/// An `IpPermission` as the request shows it.
-fn requested(permission: &Value) -> Value {
-    let mut shown = copy(
+/// An `IpPermission` in the format of `requestParameters`.
+fn requested_permission(permission: &Value) -> Value {
+    let mut shown = copy_fields(
         permission,
         &[
             ("IpProtocol", "ipProtocol"),
@@ -122,14 +123,14 @@ fn requested(permission: &Value) -> Value {
             .and_then(Value::as_array)
             .into_iter()
             .flatten();
-        let items: Vec<Value> = found.map(|source| copy(source, &names)).collect();
-        put(&mut shown, to, list(&items));
+        let items: Vec<Value> = found.map(|source| copy_fields(source, &names)).collect();
+        set_field(&mut shown, to, item_list(&items));
     }
     shown
 }
 
-/// A rule of `DescribeSecurityGroupRules` as the response shows it.
-fn answered(aws: &LocalAws, rule: &Value) -> Value {
+/// A rule of `DescribeSecurityGroupRules` in the format of `responseElements`.
+fn created_rule(aws: &LocalAws, rule: &Value) -> Value {
     let names = [
         ("GroupId", "groupId"),
         ("SecurityGroupRuleId", "securityGroupRuleId"),
@@ -142,13 +143,13 @@ fn answered(aws: &LocalAws, rule: &Value) -> Value {
         ("PrefixListId", "prefixListId"),
         ("Description", "description"),
     ];
-    let mut shown = copy(rule, &names);
-    put(&mut shown, "groupOwnerId", json!(aws.account()));
+    let mut shown = copy_fields(rule, &names);
+    set_field(&mut shown, "groupOwnerId", json!(aws.account()));
     if let Some(group) = rule.get("ReferencedGroupInfo") {
-        put(
+        set_field(
             &mut shown,
             "referencedGroupInfo",
-            copy(group, &[("UserId", "userId"), ("GroupId", "groupId")]),
+            copy_fields(group, &[("UserId", "userId"), ("GroupId", "groupId")]),
         );
     }
     let id = crate::rule_id(rule);
@@ -157,20 +158,20 @@ fn answered(aws: &LocalAws, rule: &Value) -> Value {
         aws.region(),
         aws.account()
     );
-    put(&mut shown, "securityGroupRuleArn", json!(arn));
+    set_field(&mut shown, "securityGroupRuleArn", json!(arn));
     shown
 }
 
-/// The fields of `from` that are there, under their other names.
-fn copy(from: &Value, names: &[(&str, &str)]) -> Value {
+/// The fields that exist in `from`, under their new names.
+fn copy_fields(from: &Value, names: &[(&str, &str)]) -> Value {
     let found = names
         .iter()
         .filter_map(|(old, new)| Some(((*new).to_owned(), from.get(*old)?.clone())));
     Value::Object(found.filter(|(_, value)| !value.is_null()).collect())
 }
 
-/// A list as EC2 logs it: `{}` when it is empty.
-fn list(items: &[Value]) -> Value {
+/// A list in CloudTrail's format, which is `{}` if it is empty.
+fn item_list(items: &[Value]) -> Value {
     if items.is_empty() {
         Value::Object(Map::new())
     } else {
@@ -178,7 +179,7 @@ fn list(items: &[Value]) -> Value {
     }
 }
 
-fn put(object: &mut Value, name: &str, value: Value) {
+fn set_field(object: &mut Value, name: &str, value: Value) {
     if let Some(object) = object.as_object_mut() {
         object.insert(name.to_owned(), value);
     }
@@ -208,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn uuids_are_uuids_and_differ() {
+    fn uuids_are_valid_and_differ() {
         let (one, two) = (uuid(), uuid());
         assert_ne!(one, two);
         assert_eq!(
@@ -220,15 +221,16 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_shown_in_camel_case_with_empty_lists() {
+    fn a_request_has_camel_case_fields_and_empty_lists() {
         let permission = json!({
             "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22,
             "IpRanges": [{"CidrIp": "0.0.0.0/0", "Description": "ssh"}],
         });
         let shown = json!({
             "ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "groups": {},
-            "ipRanges": {"items": [{"cidrIp": "0.0.0.0/0", "description": "ssh"}]}, "ipv6Ranges": {}, "prefixListIds": {},
+            "ipRanges": {"items": [{"cidrIp": "0.0.0.0/0", "description": "ssh"}]},
+            "ipv6Ranges": {}, "prefixListIds": {},
         });
-        assert_eq!(requested(&permission), shown);
+        assert_eq!(requested_permission(&permission), shown);
     }
 }

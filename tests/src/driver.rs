@@ -1,4 +1,4 @@
-//! The pipe to the Python driver.
+//! The Python driver process and the requests to it.
 
 use std::fmt;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -11,15 +11,15 @@ use serde_json::{Value, json};
 
 use crate::python::{PythonEnv, Requirements, local_aws};
 
-/// How long the driver may take to end what it started.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the driver may take to stop the processes that it started.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// An error as an AWS client sees it, or the harness's own (`HarnessLost`, `DeployFailed`, ...).
+/// An error of AWS, or of the driver (`HarnessLost`, `DeployFailed`, ...).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiError {
-    /// AWS's code, such as `InvalidPermission.NotFound`.
+    /// The error code, such as `InvalidPermission.NotFound`.
     pub code: String,
-    /// The text beside it.
+    /// The error message.
     pub message: String,
 }
 
@@ -31,7 +31,7 @@ impl fmt::Display for ApiError {
 
 impl std::error::Error for ApiError {}
 
-/// The running driver; dropping it ends all it started.
+/// The running driver. Dropping it stops everything that it started.
 #[derive(Debug)]
 pub(crate) struct Driver {
     pipe: Mutex<Pipe>,
@@ -41,7 +41,7 @@ pub(crate) struct Driver {
 struct Pipe {
     child: Child,
     requests: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
+    responses: BufReader<ChildStdout>,
 }
 
 impl Driver {
@@ -55,29 +55,29 @@ impl Driver {
             .spawn()
             .context("cannot start Python")?;
         let requests = child.stdin.take();
-        let answers = BufReader::new(child.stdout.take().context("the driver has no output")?);
+        let responses = BufReader::new(child.stdout.take().context("the driver has no output")?);
         Ok(Self {
             pipe: Mutex::new(Pipe {
                 child,
                 requests,
-                answers,
+                responses,
             }),
         })
     }
 
-    /// Asks the driver to do `op`; `fields` is an object with what it needs.
-    pub(crate) fn request(&self, op: &str, fields: Value) -> Result<Value, ApiError> {
-        let mut request = fields;
+    /// Sends the operation `op` with its arguments, an object, to the driver.
+    pub(crate) fn request(&self, op: &str, arguments: Value) -> Result<Value, ApiError> {
+        let mut request = arguments;
         if let Some(object) = request.as_object_mut() {
             object.insert("op".to_owned(), json!(op));
         }
         let mut pipe = self.pipe.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut answer = pipe.exchange(&request).map_err(|error| ApiError {
+        let mut response = pipe.exchange(&request).map_err(|error| ApiError {
             code: "HarnessLost".to_owned(),
-            message: format!("the driver does not answer {op}: {error:#}"),
+            message: format!("the driver did not respond to {op}: {error:#}"),
         })?;
-        match answer.get("error") {
-            None => Ok(answer.get_mut("ok").map_or(Value::Null, Value::take)),
+        match response.get("error") {
+            None => Ok(response.get_mut("ok").map_or(Value::Null, Value::take)),
             Some(error) => Err(ApiError {
                 code: text(error, "code"),
                 message: text(error, "message"),
@@ -88,21 +88,21 @@ impl Driver {
 
 impl Pipe {
     fn exchange(&mut self, request: &Value) -> Result<Value> {
-        let requests = self.requests.as_mut().context("it was stopped")?;
+        let requests = self.requests.as_mut().context("the driver was stopped")?;
         writeln!(requests, "{request}")?;
         requests.flush()?;
         let mut line = String::new();
-        self.answers.read_line(&mut line)?;
-        serde_json::from_str(&line).with_context(|| format!("it said {line:?}"))
+        self.responses.read_line(&mut line)?;
+        serde_json::from_str(&line).with_context(|| format!("the driver sent {line:?}"))
     }
 }
 
 impl Drop for Pipe {
     fn drop(&mut self) {
-        drop(self.requests.take()); // the driver ends when its input does
+        drop(self.requests.take()); // the driver ends when its input is closed
         let start = Instant::now();
         while matches!(self.child.try_wait(), Ok(None)) {
-            if start.elapsed() > PATIENCE {
+            if start.elapsed() > STOP_TIMEOUT {
                 self.child.kill().ok();
                 self.child.wait().ok();
             }
@@ -111,13 +111,13 @@ impl Drop for Pipe {
     }
 }
 
-/// Keeps Ctrl-C from the driver: it has to survive this process to clean up after it.
+/// Protects the driver from Ctrl-C: it must outlive this process to clean up.
 fn own_group(command: &mut Command) {
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(command, 0);
 }
 
-/// A text field, empty when it is not there.
+/// A text field, empty if it does not exist.
 pub(crate) fn text(value: &Value, field: &str) -> String {
     value
         .get(field)
@@ -126,7 +126,7 @@ pub(crate) fn text(value: &Value, field: &str) -> String {
         .to_owned()
 }
 
-/// A time given in seconds.
+/// A field with a time in seconds since 1970.
 pub(crate) fn time(value: &Value, field: &str) -> SystemTime {
     let seconds = value
         .get(field)

@@ -1,4 +1,4 @@
-//! Security groups to try things on.
+//! Security groups for tests.
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -18,25 +18,25 @@ pub struct Group {
 }
 
 impl Group {
-    /// Makes a VPC and a group without ingress rules in it.
+    /// Creates a VPC and a group without ingress rules in it.
     ///
     /// # Errors
-    /// What EC2 answers.
+    /// When EC2 returns an error.
     pub fn create(ec2: &Moto, name: &str) -> Result<Self> {
         let vpc = ec2.call("create_vpc", &json!({"CidrBlock": "10.20.0.0/16"}))?;
-        let vpc = string(&vpc, "/Vpc/VpcId")?;
+        let vpc = text_at(&vpc, "/Vpc/VpcId")?;
         Self::create_in(ec2, &vpc, name)
     }
 
-    /// Makes a group without ingress rules in this VPC.
+    /// Creates a group without ingress rules in this VPC.
     ///
     /// # Errors
-    /// What EC2 answers.
+    /// When EC2 returns an error.
     pub fn create_in(ec2: &Moto, vpc: &str, name: &str) -> Result<Self> {
         let args =
             json!({"GroupName": name, "Description": format!("{name} of the tests"), "VpcId": vpc});
         let group = ec2.call("create_security_group", &args)?;
-        let id = string(&group, "/GroupId")?;
+        let id = text_at(&group, "/GroupId")?;
         Ok(Self {
             ec2: ec2.clone(),
             id,
@@ -45,11 +45,11 @@ impl Group {
         })
     }
 
-    /// Adds permissions (a list of `IpPermission`) in one call and returns the rules that came of it. They are read
-    /// back, because moto's answer lists only the last one.
+    /// Adds permissions (a list of `IpPermission`) in one call and returns the new rules. They are
+    /// read back, because moto returns only the last one.
     ///
     /// # Errors
-    /// What EC2 answers.
+    /// When EC2 returns an error.
     pub fn authorize(&self, permissions: &Value) -> Result<Vec<Value>> {
         let before = self.rules()?;
         let args = json!({"GroupId": self.id, "IpPermissions": permissions});
@@ -64,7 +64,7 @@ impl Group {
     /// Its ingress rules, ordered by id.
     ///
     /// # Errors
-    /// What EC2 answers.
+    /// When EC2 returns an error.
     pub fn rules(&self) -> Result<Vec<Value>> {
         Ok(self.ec2.rules(&self.id)?)
     }
@@ -72,19 +72,19 @@ impl Group {
     /// The ids of its ingress rules, in order.
     ///
     /// # Errors
-    /// What EC2 answers.
+    /// When EC2 returns an error.
     pub fn rule_ids(&self) -> Result<Vec<String>> {
         Ok(self.rules()?.iter().map(rule_id).collect())
     }
 }
 
-/// `sgr-...` of a rule.
+/// The id of a rule, `sgr-...`.
 pub fn rule_id(rule: &Value) -> String {
     crate::driver::text(rule, "SecurityGroupRuleId")
 }
 
-/// The text at a place in an answer.
-fn string(answer: &Value, pointer: &str) -> Result<String> {
+/// The text at a JSON pointer of a response.
+fn text_at(answer: &Value, pointer: &str) -> Result<String> {
     let found = answer.pointer(pointer).and_then(Value::as_str);
     Ok(found
         .with_context(|| format!("no {pointer} in {answer}"))?

@@ -1,4 +1,4 @@
-//! The whole local AWS.
+//! The local AWS with all services, deployments and received messages.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,15 +12,16 @@ use crate::binary::workspace_root;
 use crate::driver::{ApiError, Driver, text, time};
 use crate::moto::Moto;
 
-/// How the local AWS is to be.
+/// Options of the local AWS.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Check signatures and evaluate IAM policies. EC2 is ministack's then, because moto knows nothing of the deployed
-    /// roles; give each source its own permission, as ministack has one rule id per permission, and order no faults.
+    /// Whether to check signatures and evaluate IAM policies. EC2 is then provided by ministack,
+    /// because moto does not know the deployed roles. ministack has one rule id per permission, so
+    /// give each source its own permission, and it has no faults.
     pub auth: bool,
-    /// Not `us-east-1`, so that a name written down by mistake is found.
+    /// The region. The default is not `us-east-1`, so that a hard-coded region fails.
     pub region: String,
-    /// ministack's log level, `WARNING` or `INFO` or `DEBUG`.
+    /// The log level of ministack: `WARNING`, `INFO` or `DEBUG`.
     pub log_level: String,
 }
 
@@ -34,15 +35,16 @@ impl Default for Options {
     }
 }
 
-/// EC2, CloudFormation, Lambda, EventBridge, SNS, SQS, ... on 127.0.0.1. A clone is the same.
+/// EC2, CloudFormation, Lambda, EventBridge, SNS, SQS and more on 127.0.0.1. Clones share the same
+/// servers.
 #[derive(Clone, Debug)]
 pub struct LocalAws {
     driver: Arc<Driver>,
-    facts: Value,
+    info: Value,
 }
 
 impl LocalAws {
-    /// Starts it, installing it first if need be.
+    /// Starts the local AWS, and installs it first if necessary.
     ///
     /// # Errors
     /// When Python or the emulators cannot be installed or do not start.
@@ -50,52 +52,52 @@ impl LocalAws {
         let driver = Arc::new(Driver::start()?);
         let fields =
             json!({"auth": options.auth, "region": options.region, "log_level": options.log_level});
-        let facts = driver.request("start", fields)?;
-        Ok(Self { driver, facts })
+        let info = driver.request("start", fields)?;
+        Ok(Self { driver, info })
     }
 
-    /// EC2, with its calls and faults.
+    /// EC2, with its recorded calls and faults.
     pub fn ec2(&self) -> Moto {
         Moto {
             driver: Arc::clone(&self.driver),
-            url: text(&self.facts, "ec2"),
+            url: text(&self.info, "ec2"),
             region: None,
         }
     }
 
-    /// What `AWS_ENDPOINT_URL` has to be.
+    /// The value for `AWS_ENDPOINT_URL`.
     pub fn url(&self) -> String {
-        text(&self.facts, "cloud")
+        text(&self.info, "cloud")
     }
 
-    /// The account everything is in.
+    /// The account id.
     pub fn account(&self) -> String {
-        text(&self.facts, "account")
+        text(&self.info, "account")
     }
 
-    /// The region everything is in.
+    /// The region.
     pub fn region(&self) -> String {
-        text(&self.facts, "region")
+        text(&self.info, "region")
     }
 
-    /// Where the servers keep their logs, for as long as they run.
+    /// A directory for the logs of the servers, which exists as long as they run.
     pub fn directory(&self) -> PathBuf {
-        PathBuf::from(text(&self.facts, "directory"))
+        PathBuf::from(text(&self.info, "directory"))
     }
 
     /// The ids of the server processes.
     pub fn processes(&self) -> Vec<u64> {
-        let pids = self.facts.get("pids").and_then(Value::as_array);
+        let pids = self.info.get("pids").and_then(Value::as_array);
         pids.into_iter()
             .flatten()
             .filter_map(Value::as_u64)
             .collect()
     }
 
-    /// Calls a service other than EC2, by boto3's names.
+    /// Calls a service other than EC2, by the names that boto3 uses.
     ///
     /// # Errors
-    /// What the service answers.
+    /// When the service returns an error.
     pub fn call(&self, service: &str, call: &str, args: &Value) -> Result<Value, ApiError> {
         self.driver.request(
             "call",
@@ -106,7 +108,7 @@ impl LocalAws {
     /// Deploys a SAM template as `sam package` and `sam deploy` do.
     ///
     /// # Errors
-    /// When CloudFormation refuses or fails; the reasons are in the message.
+    /// When the deployment fails. The message has the reasons.
     pub fn deploy(&self, deployment: &Deployment) -> Result<Stack> {
         let stack = self.driver.request("deploy", deployment.to_json())?;
         let resources =
@@ -128,55 +130,54 @@ impl LocalAws {
             .map(drop)
     }
 
-    /// Puts the record of a call on the event bus as CloudTrail does, and returns the event's id.
+    /// Puts a CloudTrail record on the event bus, as CloudTrail does, and returns the event's id.
     ///
     /// # Errors
-    /// When EventBridge refuses it.
+    /// When EventBridge rejects the event.
     pub fn put_event(&self, record: &Value) -> Result<String> {
         let ids = self.put_events(std::slice::from_ref(record))?;
         ids.into_iter()
             .next()
-            .context("EventBridge gave the event no id")
+            .context("EventBridge returned no event id")
     }
 
-    /// Puts the records of up to ten calls on the event bus at once, and returns the events' ids.
+    /// Puts up to ten CloudTrail records on the event bus at once, and returns the events' ids.
     ///
     /// # Errors
-    /// When EventBridge refuses one.
+    /// When EventBridge rejects an event.
     pub fn put_events(&self, records: &[Value]) -> Result<Vec<String>> {
-        let entry = |record: &Value| json!({"Source": "aws.ec2", "DetailType": "AWS API Call via CloudTrail", "Detail": record.to_string()});
-        let entries: Vec<Value> = records.iter().map(entry).collect();
-        let answer = self.call("events", "put_events", &json!({"Entries": entries}))?;
-        let taken = answer
+        let entries: Vec<Value> = records.iter().map(event_entry).collect();
+        let response = self.call("events", "put_events", &json!({"Entries": entries}))?;
+        let accepted = response
             .get("Entries")
             .and_then(Value::as_array)
             .into_iter()
             .flatten();
-        let ids: Vec<String> = taken
+        let ids: Vec<String> = accepted
             .map(|entry| text(entry, "EventId"))
             .filter(|id| !id.is_empty())
             .collect();
         ensure!(
             ids.len() == records.len(),
-            "EventBridge refused an event: {answer}"
+            "EventBridge rejected an event: {response}"
         );
         Ok(ids)
     }
 
-    /// Subscribes to a topic. For `sqs` a queue is made (leave `endpoint` empty). Whatever the protocol, what arrives
-    /// is in the [`inbox`](Self::inbox); nothing leaves this machine.
+    /// Subscribes to a topic. For `sqs` a queue is created; leave `endpoint` empty. The messages of
+    /// all protocols are in the [`inbox`](Self::inbox), and nothing leaves this machine.
     ///
     /// # Errors
-    /// When SNS refuses.
+    /// When SNS returns an error.
     pub fn subscribe(&self, topic: &str, protocol: &str, endpoint: &str) -> Result<(), ApiError> {
         let fields = json!({"topic": topic, "protocol": protocol, "endpoint": endpoint});
         self.driver.request("subscribe", fields).map(drop)
     }
 
-    /// Everything SNS delivered so far, in the order of arrival.
+    /// All messages that SNS has delivered, in the order of arrival.
     ///
     /// # Errors
-    /// When ministack is gone.
+    /// When ministack does not respond.
     pub fn inbox(&self) -> Result<Vec<Message>, ApiError> {
         let messages = self.driver.request("inbox", json!({}))?;
         Ok(messages
@@ -190,7 +191,7 @@ impl LocalAws {
     /// The log lines of a function, oldest first.
     ///
     /// # Errors
-    /// When there is no such function.
+    /// When the function does not exist.
     pub fn logs(&self, function: &str) -> Result<Vec<String>, ApiError> {
         let lines = self.driver.request("logs", json!({"function": function}))?;
         Ok(lines
@@ -202,10 +203,11 @@ impl LocalAws {
             .collect())
     }
 
-    /// The end of the log of a server, `ec2` or `cloud`: where to look when the answer makes no sense.
+    /// The end of the log of a server, `ec2` or `cloud`, to find the cause of an unexpected
+    /// response.
     ///
     /// # Errors
-    /// When there is no such server.
+    /// When the server does not exist.
     pub fn server_log(&self, name: &str) -> Result<String, ApiError> {
         Ok(self
             .driver
@@ -216,7 +218,7 @@ impl LocalAws {
     }
 }
 
-/// What to deploy.
+/// A template to deploy, with its parameters and executables.
 #[derive(Clone, Debug)]
 pub struct Deployment {
     stack: String,
@@ -226,7 +228,7 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// A template whose functions all run this executable.
+    /// A template whose functions all use this executable.
     pub fn new(template: &Path, bootstrap: &Path) -> Self {
         let architecture = if cfg!(target_arch = "aarch64") {
             "arm64"
@@ -246,14 +248,14 @@ impl Deployment {
         Self::new(&workspace_root().join("template.yaml"), bootstrap)
     }
 
-    /// Under this name; several can be deployed side by side.
+    /// Sets the stack's name. Several stacks can exist at once.
     #[must_use]
     pub fn stack(mut self, name: &str) -> Self {
         name.clone_into(&mut self.stack);
         self
     }
 
-    /// The functions whose build metadata names this binary run this executable.
+    /// Uses this executable for the functions whose build metadata has this binary.
     #[must_use]
     pub fn bootstrap(mut self, binary: &str, path: &Path) -> Self {
         self.bootstraps
@@ -261,7 +263,7 @@ impl Deployment {
         self
     }
 
-    /// With this parameter of the template. `Architecture` is this machine's unless given.
+    /// Sets a parameter of the template. The default of `Architecture` is that of this machine.
     #[must_use]
     pub fn parameter(mut self, name: &str, value: &str) -> Self {
         self.parameters.insert(name.to_owned(), value.to_owned());
@@ -279,16 +281,16 @@ impl Deployment {
 /// A deployed stack.
 #[derive(Clone, Debug)]
 pub struct Stack {
-    /// Its name.
+    /// The name of the stack.
     pub name: String,
-    /// Its outputs.
+    /// The outputs, by name.
     pub outputs: BTreeMap<String, String>,
-    /// The physical ids of its resources, by logical id.
+    /// The physical ids of the resources, by logical id.
     pub resources: BTreeMap<String, String>,
 }
 
 impl Stack {
-    /// An output.
+    /// The value of an output.
     ///
     /// # Errors
     /// When the template has no such output.
@@ -309,19 +311,19 @@ impl Stack {
 pub struct Message {
     /// `email`, `https` or `sqs`.
     pub protocol: String,
-    /// The address, URL or queue.
+    /// The e-mail address, URL or queue.
     pub endpoint: String,
-    /// SNS's id of the publish: the same for all subscribers.
+    /// The id that SNS gave the message. It is the same for all subscribers.
     pub id: String,
     /// The subject.
     pub subject: String,
-    /// The text made for this protocol.
+    /// The text for this protocol.
     pub text: String,
     /// The message attributes.
     pub attributes: BTreeMap<String, String>,
-    /// The request body or queue message around the text, where there is one.
+    /// The whole request body or queue message, if there is one.
     pub body: String,
-    /// When it arrived; for a queue, when it was fetched.
+    /// When the message arrived or, for a queue, when it was received from it.
     pub received: SystemTime,
 }
 
@@ -339,14 +341,23 @@ impl Message {
         }
     }
 
-    /// The text as JSON, for the protocols where it is.
+    /// The text parsed as JSON, for the protocols that use it.
     ///
     /// # Errors
-    /// When it is not JSON.
+    /// When the text is not JSON.
     pub fn json(&self) -> Result<Value> {
         serde_json::from_str(&self.text)
             .with_context(|| format!("the {} text is not JSON: {}", self.protocol, self.text))
     }
+}
+
+/// The entry of `PutEvents` for a CloudTrail record.
+fn event_entry(record: &Value) -> Value {
+    json!({
+        "Source": "aws.ec2",
+        "DetailType": "AWS API Call via CloudTrail",
+        "Detail": record.to_string(),
+    })
 }
 
 fn objects<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {

@@ -1,4 +1,4 @@
-//! EC2 with a record of its calls and with faults to order.
+//! EC2 with recorded calls and injected faults.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -8,31 +8,31 @@ use serde_json::{Value, json};
 
 use crate::driver::{ApiError, Driver, text, time};
 
-/// moto as EC2. A clone is the same server.
+/// EC2 provided by moto. Clones share the same server.
 #[derive(Clone, Debug)]
 pub struct Moto {
     pub(crate) driver: Arc<Driver>,
     pub(crate) url: String,
-    /// Another region than the server's own.
+    /// The region, if it is not the server's own.
     pub(crate) region: Option<String>,
 }
 
 impl Moto {
-    /// Starts EC2 alone, in `us-east-1`. [`LocalAws`](crate::LocalAws) has its own.
+    /// Starts only EC2, in `us-east-1`. [`LocalAws`](crate::LocalAws) has its own.
     ///
     /// # Errors
     /// When Python or moto cannot be installed or do not start.
     pub fn start() -> Result<Self> {
         let driver = Arc::new(Driver::start()?);
-        let facts = driver.request("start", json!({"cloud": false}))?;
+        let info = driver.request("start", json!({"cloud": false}))?;
         Ok(Self {
-            url: text(&facts, "ec2"),
+            url: text(&info, "ec2"),
             driver,
             region: None,
         })
     }
 
-    /// The same server, seen from this region. Its calls and faults are those of all regions.
+    /// The same server in another region. Calls and faults are shared by all regions.
     #[must_use]
     pub fn in_region(&self, region: &str) -> Self {
         Self {
@@ -41,35 +41,38 @@ impl Moto {
         }
     }
 
-    /// What `AWS_ENDPOINT_URL_EC2` has to be.
+    /// The value for `AWS_ENDPOINT_URL_EC2`.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Calls EC2 by boto3's name of the call, unseen: neither counted nor faulted.
+    /// Calls EC2 by the name that boto3 uses. The call is not recorded and gets no faults.
     ///
     /// # Errors
-    /// What EC2 answers.
+    /// When EC2 returns an error.
     pub fn call(&self, call: &str, args: &Value) -> Result<Value, ApiError> {
         self.driver.request("call", self.request(call, args, true))
     }
 
-    /// Calls EC2 as everybody else does: counted, and faulted if a fault was ordered.
+    /// Calls EC2 as any other client does: the call is recorded and gets faults.
     ///
     /// # Errors
-    /// What EC2 answers.
-    pub fn call_openly(&self, call: &str, args: &Value) -> Result<Value, ApiError> {
+    /// When EC2 returns an error.
+    pub fn call_recorded(&self, call: &str, args: &Value) -> Result<Value, ApiError> {
         self.driver.request("call", self.request(call, args, false))
     }
 
     fn request(&self, call: &str, args: &Value, quiet: bool) -> Value {
-        json!({"at": "ec2", "service": "ec2", "call": call, "args": args, "quiet": quiet, "region": self.region})
+        json!({
+            "at": "ec2", "service": "ec2", "call": call, "args": args, "quiet": quiet,
+            "region": self.region,
+        })
     }
 
-    /// The ingress rules of a group, as `DescribeSecurityGroupRules` shows them, ordered by id.
+    /// The ingress rules of a group as `DescribeSecurityGroupRules` returns them, ordered by id.
     ///
     /// # Errors
-    /// What EC2 answers.
+    /// When EC2 returns an error.
     pub fn rules(&self, group: &str) -> Result<Vec<Value>, ApiError> {
         let rules = self
             .driver
@@ -77,28 +80,28 @@ impl Moto {
         Ok(rules.as_array().cloned().unwrap_or_default())
     }
 
-    /// Orders a fault.
+    /// Injects a fault.
     ///
     /// # Errors
-    /// When moto is gone.
+    /// When moto does not respond.
     pub fn fault(&self, fault: &Fault) -> Result<(), ApiError> {
         self.control("faults", Some(&fault.to_json())).map(drop)
     }
 
-    /// The calls made so far, the harness's own left out.
+    /// The recorded calls, which do not include those of this crate.
     ///
     /// # Errors
-    /// When moto is gone.
+    /// When moto does not respond.
     pub fn calls(&self) -> Result<Vec<Call>, ApiError> {
         let answer = self.control("calls", None)?;
         let calls = answer.get("calls").and_then(Value::as_array);
         Ok(calls.into_iter().flatten().map(Call::from_json).collect())
     }
 
-    /// The actions called whose parameters contain `text`, which is a group id most of the time.
+    /// The actions of the recorded calls whose parameters contain `text`, usually a group id.
     ///
     /// # Errors
-    /// When moto is gone.
+    /// When moto does not respond.
     pub fn actions_on(&self, text: &str) -> Result<Vec<String>, ApiError> {
         let calls = self.calls()?.into_iter();
         Ok(calls
@@ -107,10 +110,10 @@ impl Moto {
             .collect())
     }
 
-    /// Forgets the calls and the faults. What EC2 holds stays.
+    /// Clears the recorded calls and the faults. The resources in EC2 stay.
     ///
     /// # Errors
-    /// When moto is gone.
+    /// When moto does not respond.
     pub fn reset(&self) -> Result<(), ApiError> {
         self.control("reset", Some(&json!({}))).map(drop)
     }
@@ -122,10 +125,10 @@ impl Moto {
     }
 }
 
-/// A call somebody made.
+/// A recorded call.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// Such as `RevokeSecurityGroupIngress`.
+    /// The action, such as `RevokeSecurityGroupIngress`.
     pub action: String,
     /// The parameters as they were sent (`GroupId`, `IpPermissions.1.IpProtocol`, ...).
     pub parameters: Value,
@@ -133,9 +136,9 @@ pub struct Call {
     pub key: String,
     /// The region of its signature.
     pub region: String,
-    /// The HTTP status of the answer, 0 while there is none.
+    /// The HTTP status of the response; 0 until there is one.
     pub status: u64,
-    /// When it was answered.
+    /// When the response was sent.
     pub ended: SystemTime,
 }
 
@@ -155,7 +158,7 @@ impl Call {
     }
 }
 
-/// An error to be answered, or a delay, the next time somebody calls.
+/// An error or a delay for the next calls of an action.
 #[derive(Clone, Debug)]
 pub struct Fault {
     action: String,
@@ -169,7 +172,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// The next call of `action` is answered with `code` and status 400.
+    /// The next call of `action` fails with the error `code` and status 400.
     pub fn new(action: &str, code: &str) -> Self {
         Self {
             action: action.to_owned(),
@@ -183,7 +186,7 @@ impl Fault {
         }
     }
 
-    /// The next call of `action` is answered rightly, but late.
+    /// The next call of `action` succeeds after a delay.
     pub fn slow(action: &str, delay: Duration) -> Self {
         Self {
             delay,
@@ -191,19 +194,19 @@ impl Fault {
         }
     }
 
-    /// With this HTTP status. An SDK retries by code and by status.
+    /// Sets the HTTP status. SDKs decide by code and status whether to retry.
     #[must_use]
     pub fn status(self, status: u16) -> Self {
         Self { status, ..self }
     }
 
-    /// As many times in a row.
+    /// Applies to this many calls.
     #[must_use]
     pub fn times(self, times: u32) -> Self {
         Self { times, ..self }
     }
 
-    /// Only when the parameters contain this text: the id of the group under test, so that others are left alone.
+    /// Applies only if the parameters contain this text, such as the id of the group under test.
     #[must_use]
     pub fn only(self, text: &str) -> Self {
         Self {
@@ -212,7 +215,7 @@ impl Fault {
         }
     }
 
-    /// Only in this region.
+    /// Applies only in this region.
     #[must_use]
     pub fn in_region(self, region: &str) -> Self {
         Self {
@@ -221,7 +224,7 @@ impl Fault {
         }
     }
 
-    /// The call is carried out and only its answer is the error: a timeout after the fact.
+    /// Performs the call and returns the error afterwards, like a timeout of a call that succeeded.
     #[must_use]
     pub fn after(self) -> Self {
         Self {
@@ -233,7 +236,8 @@ impl Fault {
     fn to_json(&self) -> Value {
         json!({
             "action": self.action, "code": self.code, "status": self.status, "times": self.times,
-            "match": self.only, "region": self.region, "after": self.after, "delay": self.delay.as_secs_f64(),
+            "match": self.only, "region": self.region, "after": self.after,
+            "delay": self.delay.as_secs_f64(),
         })
     }
 }

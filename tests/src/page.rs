@@ -1,4 +1,4 @@
-//! What `docs/operate.md` promises, for tests that compare it with what is there.
+//! The tables of `docs/operate.md`, for tests that compare them with the deployed stack.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,13 +7,13 @@ use anyhow::{Context as _, Result};
 
 use crate::binary::workspace_root;
 
-/// The page that people operate Portcullis by.
+/// The text of `docs/operate.md`.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When the file cannot be read.
 pub fn operate() -> Result<String> {
     fs::read_to_string(workspace_root().join("docs/operate.md"))
-        .context("docs/operate.md cannot be read")
+        .context("cannot read docs/operate.md")
 }
 
 /// The names in the first column of the table below a heading, up to the next heading.

@@ -1,4 +1,4 @@
-//! Python environments of our own, installed on first use.
+//! Private Python environments, installed on first use.
 
 use std::env;
 use std::ffi::OsStr;
@@ -13,10 +13,11 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::binary::workspace_root;
 
-/// Written last: an environment without it is half an installation and is made anew.
+/// A file that is written last. An environment without it is incomplete and is installed again.
 const COMPLETE: &str = "complete";
 
-/// Interpreters to look for. An active virtual environment or pyenv comes first, under the plain name.
+/// The interpreters to look for. The plain name comes first, because an active virtual environment
+/// or pyenv provides it.
 const NAMES: [&str; 7] = [
     "python3",
     "python3.13",
@@ -27,8 +28,8 @@ const NAMES: [&str; 7] = [
     "python",
 ];
 
-/// Settings of the user's which would send an installation elsewhere or mix other packages in. The index, the proxy
-/// and the certificates are theirs to choose and stay.
+/// The user's settings that would install elsewhere or add other packages. Those of the index, the
+/// proxy and the certificates are kept.
 const UNSET: [&str; 12] = [
     "PIP_TARGET",
     "PIP_PREFIX",
@@ -44,14 +45,14 @@ const UNSET: [&str; 12] = [
     "__PYVENV_LAUNCHER__",
 ];
 
-/// What is installed into an environment: one of the locks in `tests/local-aws`.
+/// The packages of an environment: one of the lock files in `tests/local-aws`.
 #[derive(Clone, Copy, Debug)]
 pub enum Requirements {
-    /// moto, ministack, boto3.
+    /// moto, ministack and boto3.
     LocalAws,
     /// The SAM CLI (`python -m samcli`) and cfn-lint (`python -m cfnlint`).
     Sam,
-    /// checkov (`python -m checkov.main`). Apart, because its boto3 is not that of the SAM CLI.
+    /// checkov (`python -m checkov.main`). It needs another boto3 than the SAM CLI.
     Checkov,
 }
 
@@ -73,20 +74,20 @@ impl Requirements {
     }
 }
 
-/// A Python environment with exactly the packages of one lock.
+/// A Python environment with exactly the packages of one lock file.
 #[derive(Clone, Debug)]
 pub struct PythonEnv {
     root: PathBuf,
     interpreter: PathBuf,
-    /// Where the packages are when the interpreter does not find them by itself.
+    /// The directory with the packages, if the interpreter does not find them on its own.
     site: Option<PathBuf>,
 }
 
 impl PythonEnv {
-    /// Installs the environment, or finds it installed. Two processes may do this at once.
+    /// Installs the environment if necessary. Several processes may do this at once.
     ///
     /// # Errors
-    /// When there is no Python 3.10 or newer, or when pip fails; the message says what to do.
+    /// When there is no Python 3.10 or newer, or when pip fails. The message says what to do.
     pub fn install(requirements: Requirements) -> Result<Self> {
         let lock = local_aws().join(requirements.file());
         let text = fs::read(&lock).with_context(|| format!("cannot read {}", lock.display()))?;
@@ -100,7 +101,7 @@ impl PythonEnv {
         if guard.try_lock().is_err() {
             writeln!(
                 io::stderr(),
-                "Waiting for another process that installs {}",
+                "Waiting for another process to install {}",
                 requirements.title()
             )?;
             guard.lock()?;
@@ -128,41 +129,45 @@ impl PythonEnv {
         }
     }
 
-    /// Python with this environment's packages and none of the user's.
+    /// Python with the packages of this environment and none of the user's.
     pub fn command(&self) -> Command {
-        let mut command = quiet(&self.interpreter);
+        let mut command = isolated_command(&self.interpreter);
         if let Some(site) = &self.site {
             command.env("PYTHONPATH", site);
         }
         command
     }
 
-    /// A program of this environment, as `python -m` runs it: `samcli`, `cfnlint`, `checkov.main`.
+    /// A program of this environment that `python -m` runs: `samcli`, `cfnlint`, `checkov.main`.
     pub fn module(&self, name: &str) -> Command {
         let mut command = self.command();
         command.args(["-m", name]);
         command
     }
 
-    /// Where it is installed.
+    /// The directory of the environment.
     pub fn root(&self) -> &Path {
         &self.root
     }
 }
 
-/// The directory with the locks and the Python programs.
+/// The directory with the lock files and the Python programs.
 pub(crate) fn local_aws() -> PathBuf {
     workspace_root().join("tests/local-aws")
 }
 
-fn cache_directory() -> Result<PathBuf> {
-    let given = env::var_os("XDG_CACHE_HOME")
+/// The user's cache directory for this project. It need not exist.
+///
+/// # Errors
+/// When neither `XDG_CACHE_HOME` nor `HOME` is set.
+pub fn cache_directory() -> Result<PathBuf> {
+    let configured = env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute());
-    let cache = given.or_else(|| env::home_dir().map(|home| home.join(".cache")));
-    Ok(cache
-        .context("neither XDG_CACHE_HOME nor HOME is set: where is the cache?")?
-        .join("portcullis"))
+    let parent = configured.or_else(|| env::home_dir().map(|home| home.join(".cache")));
+    let parent = parent
+        .context("no cache directory: set XDG_CACHE_HOME to an absolute path, or set HOME")?;
+    Ok(parent.join("portcullis"))
 }
 
 fn fingerprint(lock: &[u8], identity: &str) -> u64 {
@@ -171,30 +176,32 @@ fn fingerprint(lock: &[u8], identity: &str) -> u64 {
     hasher.finish()
 }
 
-/// The Python that environments are made of.
+/// The Python interpreter that environments are based on.
 #[derive(Debug)]
 struct Interpreter {
     program: PathBuf,
-    /// Version, platform and place: another one needs another environment.
+    /// Version, platform and location. Another one needs another environment.
     identity: String,
 }
 
 impl Interpreter {
     fn find() -> Result<Self> {
-        let asked = env::var_os("PORTCULLIS_PYTHON").map(PathBuf::from);
-        let candidates: Vec<PathBuf> = match asked {
+        let configured = env::var_os("PORTCULLIS_PYTHON").map(PathBuf::from);
+        let candidates: Vec<PathBuf> = match configured {
             Some(one) => vec![one],
             None => NAMES.iter().map(PathBuf::from).collect(),
         };
         candidates.into_iter().find_map(Self::probe).context(
-            "the local AWS needs Python 3.10 or newer as `python3`; install one, or name one in PORTCULLIS_PYTHON",
+            "found no Python 3.10 or newer: install it as `python3`, or set PORTCULLIS_PYTHON to \
+             its path",
         )
     }
 
     fn probe(program: PathBuf) -> Option<Self> {
         let script = "import sys, sysconfig; assert sys.version_info >= (3, 10); \
-                      print(sys.executable, sys.base_prefix, sys.version, sysconfig.get_platform(), sep='\\n')";
-        let output = quiet(&program)
+                      print(sys.executable, sys.base_prefix, sys.version, \
+                      sysconfig.get_platform(), sep='\\n')";
+        let output = isolated_command(&program)
             .args(["-c", script])
             .stderr(Stdio::null())
             .output()
@@ -214,36 +221,40 @@ fn install(
     python: &Interpreter,
 ) -> Result<()> {
     let start = Instant::now();
-    let mut talk = io::stderr();
+    let mut stderr = io::stderr();
     writeln!(
-        talk,
+        stderr,
         "Installing {} into {}",
         requirements.title(),
         root.display()
     )?;
-    writeln!(talk, "  (once, about a minute; 300 MB)")?;
+    writeln!(stderr, "  (once; about a minute and 300 MB)")?;
     if root.exists() {
         fs::remove_dir_all(root)?;
     }
-    if run(quiet(&python.program).arg("-m").arg("venv").arg(root)).is_err() {
+    let mut venv = isolated_command(&python.program);
+    venv.args(["-m", "venv"]).arg(root);
+    if run(&mut venv).is_err() {
         fs::remove_dir_all(root).ok();
         fs::create_dir_all(root.join("site"))?;
         ensure!(
-            run(quiet(&python.program).args(["-m", "pip", "--version"])).is_ok(),
-            "{} has neither the module venv nor pip: install them (Debian, Ubuntu: apt install python3-venv)",
+            run(isolated_command(&python.program).args(["-m", "pip", "--version"])).is_ok(),
+            "{} has neither the module venv nor pip: install one of them (Debian, Ubuntu: \
+             apt install python3-venv)",
             python.program.display()
         );
     }
     let environment = PythonEnv::at(root.to_path_buf(), python.program.clone());
     run(&mut pip_install(&environment, lock)).context("pip could not install the packages")?;
     File::create(root.join(COMPLETE))?;
-    writeln!(talk, "  installed in {} s", start.elapsed().as_secs())?;
+    writeln!(stderr, "  installed in {} s", start.elapsed().as_secs())?;
     Ok(())
 }
 
 fn pip_install(environment: &PythonEnv, lock: &Path) -> Command {
-    let mut pip = quiet(&environment.interpreter);
-    // The lock is complete. Resolving again would only fail: pip wants a hash for each way to write an extra.
+    let mut pip = isolated_command(&environment.interpreter);
+    // The lock file is complete. Resolving again would fail, because pip wants a hash for each
+    // spelling of an extra.
     pip.args([
         "-m",
         "pip",
@@ -267,7 +278,7 @@ fn pip_install(environment: &PythonEnv, lock: &Path) -> Command {
 }
 
 /// A command without the user's Python settings.
-fn quiet(program: impl AsRef<OsStr>) -> Command {
+fn isolated_command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     for name in UNSET {
         command.env_remove(name);
@@ -278,15 +289,15 @@ fn quiet(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Runs to the end; what it said is in the error.
+/// Runs a command to its end. An error contains its output.
 fn run(command: &mut Command) -> Result<()> {
     let output = command.stdin(Stdio::null()).output()?;
     if !output.status.success() {
-        let said = [output.stdout, output.stderr].concat();
+        let text = [output.stdout, output.stderr].concat();
         bail!(
             "{}\n{}",
             output.status,
-            String::from_utf8_lossy(&said).trim_end()
+            String::from_utf8_lossy(&text).trim_end()
         );
     }
     Ok(())
@@ -297,7 +308,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_lock_or_another_python_is_another_environment() {
+    fn each_lock_and_interpreter_has_its_own_environment() {
         let usual = fingerprint(b"a==1", "3.11");
         assert_eq!(usual, fingerprint(b"a==1", "3.11"));
         assert_ne!(usual, fingerprint(b"a==2", "3.11"));
@@ -305,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn locks_are_hashed_and_name_no_index() {
+    fn lock_files_have_hashes_and_no_index() {
         for requirements in [
             Requirements::LocalAws,
             Requirements::Sam,

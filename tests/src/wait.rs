@@ -1,28 +1,29 @@
-//! Waiting for what happens elsewhere.
+//! Waiting for a condition.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// How often [`wait_until`] looks.
+/// The pause between two checks of [`wait_until`].
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Looks again and again until `look` has an answer.
+/// Calls `check` repeatedly until it returns a value.
 ///
 /// # Errors
-/// When `look` fails, or when it has no answer within `limit`; the message then says `what` was waited for.
+/// When `check` fails, or when it returns no value within `limit`. The message then contains
+/// `what`.
 pub fn wait_until<T>(
     what: &str,
     limit: Duration,
-    mut look: impl FnMut() -> Result<Option<T>>,
+    mut check: impl FnMut() -> Result<Option<T>>,
 ) -> Result<T> {
     let start = Instant::now();
     loop {
-        if let Some(found) = look()? {
+        if let Some(found) = check()? {
             return Ok(found);
         }
         if start.elapsed() > limit {
-            bail!("waited {limit:.0?} in vain for {what}");
+            bail!("timed out after {limit:.0?} waiting for {what}");
         }
         std::thread::sleep(PAUSE);
     }
@@ -33,17 +34,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn says_what_it_waited_for() {
+    fn the_error_contains_what_was_waited_for() {
         let error = wait_until("Godot", Duration::ZERO, || Ok(None::<()>)).unwrap_err();
-        assert_eq!(error.to_string(), "waited 0ns in vain for Godot");
+        assert_eq!(error.to_string(), "timed out after 0ns waiting for Godot");
     }
 
     #[test]
-    fn looks_until_there_is_something() {
-        let mut looks = 0;
-        let found = wait_until("the third look", Duration::from_secs(10), || {
-            looks += 1;
-            Ok((looks == 3).then_some("found"))
+    fn the_check_is_repeated_until_it_returns_a_value() {
+        let mut checks = 0;
+        let found = wait_until("the third check", Duration::from_secs(10), || {
+            checks += 1;
+            Ok((checks == 3).then_some("found"))
         });
         assert_eq!(found.unwrap(), "found");
     }

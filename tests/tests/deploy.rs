@@ -1,5 +1,5 @@
-//! A person with a terminal does what `docs/deploy.md` says: the page's own commands, the real SAM CLI, the project's
-//! `template.yaml` and `samconfig.toml`, and the local AWS for an account. Only compiling is left out.
+//! Runs the commands of `docs/deploy.md` with the real SAM CLI, the project's `template.yaml` and
+//! `samconfig.toml`, and the local AWS as the account. Only compiling is skipped.
 
 #![expect(
     clippy::indexing_slicing,
@@ -23,19 +23,19 @@ use portcullis_e2e::{
 };
 use serde_json::{Value, json};
 
-/// How long the function may take. A debug build on a busy machine is slow to start.
-const SOON: Duration = Duration::from_secs(30);
-/// As `samconfig.toml` has it.
+/// How long the function may take. A debug build on a busy machine starts slowly.
+const LIMIT: Duration = Duration::from_secs(30);
+/// The stack name in `samconfig.toml`.
 const STACK: &str = "portcullis";
 
-/// What a person has before them: a terminal in a clone of the project, and an account.
-struct Desk {
+/// A clone of the project, the programs to deploy it, and an account.
+struct Workspace {
     aws: LocalAws,
     project: PathBuf,
     programs: PathBuf,
 }
 
-impl Desk {
+impl Workspace {
     fn new() -> Result<Self> {
         let aws = LocalAws::start(&Options::default())?;
         let (project, programs) = (
@@ -52,11 +52,11 @@ impl Desk {
         })
     }
 
-    /// Types these lines into a shell, and `y` to whatever is asked.
-    fn types(&self, lines: &str) -> Result<()> {
+    /// Runs these lines in a shell and answers `y` to every question.
+    fn run(&self, lines: &str) -> Result<()> {
         let mut shell = Command::new("sh");
         for (name, _) in env::vars_os() {
-            // Nothing of the user's own settings: nothing here may reach a real account.
+            // Without the user's settings, so that nothing reaches a real account.
             if name
                 .to_str()
                 .is_some_and(|name| name.starts_with("AWS_") || name.starts_with("SAM_"))
@@ -91,19 +91,19 @@ impl Desk {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut shell = shell.spawn()?;
-        // It may not ask at all.
+        // The commands may not ask anything.
         shell
             .stdin
             .take()
-            .context("no keyboard")?
+            .context("no standard input")?
             .write_all("y\n".repeat(20).as_bytes())
             .ok();
         let output = shell.wait_with_output()?;
-        let said = [output.stdout, output.stderr].concat();
+        let text = [output.stdout, output.stderr].concat();
         ensure!(
             output.status.success(),
             "{lines}\n{}",
-            String::from_utf8_lossy(&said)
+            String::from_utf8_lossy(&text)
         );
         Ok(())
     }
@@ -141,26 +141,28 @@ impl Desk {
             .to_owned())
     }
 
-    /// Opens SSH of a new group to the world, lets CloudTrail tell, and waits for the alert; how many rules are left.
+    /// Creates a group with SSH open to the world, puts the event on the event bus and waits for
+    /// the alert. Returns the alert and how many rules remain.
     fn open(&self, name: &str) -> Result<(Message, usize)> {
-        let before = self.told()?.len();
+        let before = self.alerts()?.len();
         let group = Group::create(&self.aws.ec2(), name)?;
         let ssh = json!([{
-            "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}],
+            "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22,
+            "IpRanges": [{"CidrIp": "0.0.0.0/0"}],
         }]);
         let rules = group.authorize(&ssh)?;
         self.aws
             .put_event(&cloudtrail::authorize(&self.aws, &group, &ssh, &rules))?;
-        let alert = wait_until("the alert", SOON, || {
-            Ok(self.told()?.into_iter().nth(before))
+        let alert = wait_until("the alert", LIMIT, || {
+            Ok(self.alerts()?.into_iter().nth(before))
         })
         .map_err(|error| error.context(self.log().unwrap_or_default()))?;
         ensure!(alert.text.contains(&group.id), "{}", alert.text);
         Ok((alert, group.rules()?.len()))
     }
 
-    /// What reached the queue; the address of the page has its own words.
-    fn told(&self) -> Result<Vec<Message>> {
+    /// The messages in the queue. The e-mail address of the page gets other texts.
+    fn alerts(&self) -> Result<Vec<Message>> {
         Ok(self
             .aws
             .inbox()?
@@ -170,7 +172,10 @@ impl Desk {
     }
 
     fn log(&self) -> Result<String> {
-        Ok(self.aws.logs(&self.output("FunctionName")?)?.join("\n"))
+        Ok(self
+            .aws
+            .logs(&self.output("RemediatorFunctionName")?)?
+            .join("\n"))
     }
 
     fn log_groups(&self) -> Result<Vec<Value>> {
@@ -189,14 +194,15 @@ impl Desk {
     }
 }
 
-/// The project as a clone has it. SAM looks where its two files really are, and would work there.
+/// A copy of the project. The files that SAM reads are copied, because SAM works where they really
+/// are; the rest are links.
 fn clone(project: &Path) -> Result<()> {
     fs::create_dir_all(project)?;
     for entry in fs::read_dir(workspace_root())? {
         let entry = entry?;
         let name = entry.file_name();
         let is_hidden = name.to_string_lossy().starts_with('.');
-        // What cargo made is no part of a clone, and SAM would read all of it to see whether anything changed.
+        // SAM would read the whole target directory to detect changes.
         if entry.file_type()?.is_file() && !is_hidden {
             fs::copy(entry.path(), project.join(&name))?;
         } else if !is_hidden && name != "target" {
@@ -206,8 +212,8 @@ fn clone(project: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The programs that the page asks for: the SAM CLI of our lock, the command, and stand-ins for `cargo-lambda` and the
-/// AWS CLI.
+/// The programs that the page requires: the SAM CLI of our lock file, `portcullis`, and stand-ins
+/// for `cargo-lambda` and the AWS CLI.
 fn install(programs: &Path) -> Result<()> {
     let python = PythonEnv::install(Requirements::Sam)?.module("samcli");
     let interpreter = python.get_program().display().to_string();
@@ -228,8 +234,10 @@ fn install(programs: &Path) -> Result<()> {
         .display()
         .to_string();
     let cargo_lambda = format!(
-        "#!/bin/sh\n# Hands out what is compiled already.\nset -e\nwhile [ \"$1\" != --bin ]; do shift; done\n\
-         mkdir -p \"$CARGO_TARGET_DIR/lambda/$2\"\ncp '{built}'/\"$2\" \"$CARGO_TARGET_DIR/lambda/$2/bootstrap\"\n"
+        "#!/bin/sh\n# Copies what is already compiled.\nset -e\n\
+         while [ \"$1\" != --bin ]; do shift; done\n\
+         out=\"$CARGO_TARGET_DIR/lambda/$2\"\nmkdir -p \"$out\"\n\
+         cp '{built}'/\"$2\" \"$out/bootstrap\"\n"
     );
     let aws = format!("#!{interpreter}\n{}", include_str!("../fixtures/aws.py"));
     for (name, text) in [("sam", sam), ("cargo-lambda", cargo_lambda), ("aws", aws)] {
@@ -239,8 +247,8 @@ fn install(programs: &Path) -> Result<()> {
     Ok(symlink(command, programs.join("portcullis"))?)
 }
 
-/// The commands that the page gives below a heading: its first block.
-fn block(heading: &str) -> Result<String> {
+/// The first block of commands below a heading of the page.
+fn commands_below(heading: &str) -> Result<String> {
     let page = fs::read_to_string(workspace_root().join("docs/deploy.md"))?;
     let (_, below) = page
         .split_once(&format!("{heading}\n"))
@@ -255,56 +263,63 @@ fn block(heading: &str) -> Result<String> {
         .to_owned())
 }
 
-/// A policy that forbids what is opened here, and has a name to tell it by.
+/// A policy that forbids what is opened here.
 const POLICY: &str = "\
 version: 1
 name: ours
 mode: enforce
 rules:
-  - {id: ssh, forbids: SSH from the world, check: open-ports, ports: [22], severity: high, action: revoke}
+  - id: ssh
+    forbids: SSH open to the world
+    check: open-ports
+    ports: [22]
+    severity: high
+    action: revoke
 ";
 
 #[test]
-fn a_person_deploys_changes_and_removes_it_by_the_commands_of_the_page() -> Result<()> {
-    let desk = Desk::new()?;
-    desk.types("sam build\nsam deploy\n")?;
-    desk.aws.subscribe(&desk.output("TopicArn")?, "sqs", "")?;
-    let (alert, left) = desk.open("shop-web")?;
+fn the_commands_of_the_page_deploy_change_and_remove_portcullis() -> Result<()> {
+    let workspace = Workspace::new()?;
+    workspace.run("sam build\nsam deploy\n")?;
+    workspace
+        .aws
+        .subscribe(&workspace.output("AlertTopicArn")?, "sqs", "")?;
+    let (alert, left) = workspace.open("shop-web")?;
     assert_eq!((alert.attributes["outcome"].as_str(), left), ("closed", 0));
 
-    desk.types(&block("## One account")?)?;
-    let (alert, left) = desk.open("shop-api")?;
+    workspace.run(&commands_below("## One account")?)?;
+    let (alert, left) = workspace.open("shop-api")?;
     assert_eq!(
         (alert.attributes["outcome"].as_str(), left),
         ("would-close", 1)
     );
 
-    fs::write(desk.project.join("policy.yaml"), POLICY)?;
+    fs::write(workspace.project.join("policy.yaml"), POLICY)?;
     for (heading, name) in [
         ("### Your own policy", "shop-jobs"),
         ("#### A file in the package", "shop-mail"),
     ] {
-        desk.types(&block(heading)?)?;
-        let (alert, left) = desk.open(name)?;
+        workspace.run(&commands_below(heading)?)?;
+        let (alert, left) = workspace.open(name)?;
         assert_eq!(
             (&alert.json()?["policy"], left),
             (&json!("ours"), 0),
             "{heading}"
         );
-        let sweep = desk.sweep()?;
+        let sweep = workspace.sweep()?;
         assert!(
             sweep.get("FunctionError").is_none(),
-            "the sweeper does not run: {heading} {sweep}"
+            "the sweeper failed: {heading} {sweep}"
         );
     }
 
-    let before = desk.log_groups()?;
-    desk.types(&block("## Removing it")?)?;
-    assert!(desk.stack().is_err(), "the stack is still there");
+    let before = workspace.log_groups()?;
+    workspace.run(&commands_below("## Removing it")?)?;
+    assert!(workspace.stack().is_err(), "the stack is still there");
     assert_eq!(
-        (desk.log_groups()?, before.len()),
+        (workspace.log_groups()?, before.len()),
         (before, 2),
-        "the logs stay"
+        "the log groups must stay"
     );
     Ok(())
 }

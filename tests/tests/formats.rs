@@ -1,4 +1,4 @@
-//! What others understand by the formats we write: their own models judge the findings of the real command.
+//! The exported findings of the real CLI, validated by the schema and the models of other projects.
 
 use std::fs;
 use std::io::Write as _;
@@ -22,8 +22,8 @@ exceptions:
     expires: 2027-01-01T00:00:00Z
 ";
 
-/// Findings of all presets and of a policy with an exception, and of a group with tags and without a name. Tests run at once,
-/// so each has files of its own.
+/// The findings of all presets, of a policy with an exception, and of a group with tags and without
+/// a name. Each test uses its own files, because tests run in parallel.
 fn findings(test: &str) -> Result<Vec<Value>> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let (exempt, tagged) = (
@@ -69,8 +69,8 @@ fn audit(groups: &Path, policy: &str) -> Result<Vec<Value>> {
         .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-/// What `tests/local-aws/ocsf.py` says about findings.
-fn judged(findings: &[Value]) -> Result<Output> {
+/// Runs `tests/local-aws/ocsf.py`, which validates findings.
+fn validate(findings: &[Value]) -> Result<Output> {
     let mut python = PythonEnv::install(Requirements::LocalAws)?.command();
     python.arg(workspace_root().join("tests/local-aws/ocsf.py"));
     let mut child = python
@@ -79,7 +79,7 @@ fn judged(findings: &[Value]) -> Result<Output> {
         .stderr(Stdio::piped())
         .spawn()?;
     let mut input = child.stdin.take().context("no standard input")?;
-    // It says nothing before it has read everything. If it could not even start, what it said then tells more.
+    // If the script could not start, its output explains more than the error of the pipe.
     let written = input.write_all(&serde_json::to_vec(findings)?);
     drop(input);
     let output = child.wait_with_output()?;
@@ -88,14 +88,14 @@ fn judged(findings: &[Value]) -> Result<Output> {
 }
 
 #[test]
-fn ocsf_is_what_the_schema_and_the_models_of_prowler_have() -> Result<()> {
-    let all = findings("formats-right")?;
+fn ocsf_findings_match_the_schema_and_the_models_of_prowler() -> Result<()> {
+    let all = findings("formats-valid")?;
     ensure!(all.len() > 50, "only {} findings", all.len());
     ensure!(
         all.iter().any(|finding| finding["status"] == "Suppressed"),
-        "none is exempt"
+        "no finding is exempt"
     );
-    let output = judged(&all)?;
+    let output = validate(&all)?;
     ensure!(output.status.success(), "{output:?}");
     ensure!(
         String::from_utf8_lossy(&output.stdout).trim() == all.len().to_string(),
@@ -104,12 +104,12 @@ fn ocsf_is_what_the_schema_and_the_models_of_prowler_have() -> Result<()> {
     Ok(())
 }
 
-/// Without this the check above might say yes to everything.
+/// Without this, a check that accepts everything would pass the test above.
 #[test]
-fn a_wrong_finding_is_objected_to() -> Result<()> {
-    let all = findings("formats-wrong")?;
-    let right = all.first().context("no findings")?;
-    let wrong = [
+fn invalid_findings_are_rejected() -> Result<()> {
+    let all = findings("formats-invalid")?;
+    let valid = all.first().context("no findings")?;
+    let invalid = [
         ("/severty", json!("High"), "severty"),
         ("/severity", json!("Low"), "severity_id: 4 is High"),
         ("/time", json!("2026-11-21T12:00:00Z"), "$.time"),
@@ -122,14 +122,14 @@ fn a_wrong_finding_is_objected_to() -> Result<()> {
         ),
         (
             "/resource",
-            right["resources"][0].clone(),
+            valid["resources"][0].clone(),
             "resource is deprecated",
         ),
         ("/cloud/provider", Value::Null, "$.cloud"),
     ];
-    for (path, value, complaint) in wrong {
+    for (path, value, error) in invalid {
         let (parent, key) = path.rsplit_once('/').context("no path")?;
-        let mut finding = right.clone();
+        let mut finding = valid.clone();
         let object = finding
             .pointer_mut(parent)
             .and_then(Value::as_object_mut)
@@ -139,10 +139,10 @@ fn a_wrong_finding_is_objected_to() -> Result<()> {
         } else {
             object.insert(key.to_owned(), value)
         };
-        let output = judged(&[finding])?;
-        let said = String::from_utf8_lossy(&output.stdout);
+        let output = validate(&[finding])?;
+        let text = String::from_utf8_lossy(&output.stdout);
         ensure!(
-            output.status.code() == Some(1) && said.contains(complaint),
+            output.status.code() == Some(1) && text.contains(error),
             "{path}: {output:?}"
         );
     }

@@ -1,4 +1,4 @@
-//! The harness itself: what it promises the other end-to-end tests.
+//! Tests of the local AWS itself, which the other end-to-end tests rely on.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,21 +14,22 @@ use portcullis_e2e::{
 };
 use serde_json::{Value, json};
 
-const SOON: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(20);
 
-/// One local AWS with the project's template and a stand-in for the function, for all tests of this file.
-struct World {
+/// A local AWS with the project's template and a stand-in for the function, shared by the tests of
+/// this file.
+struct Environment {
     aws: LocalAws,
     stack: Stack,
 }
 
-#[expect(clippy::expect_used, reason = "a test cannot go on without it")]
-fn world() -> &'static World {
-    static WORLD: OnceLock<World> = OnceLock::new();
-    WORLD.get_or_init(|| World::create().expect("the local AWS starts"))
+#[expect(clippy::expect_used, reason = "no test can run without it")]
+fn environment() -> &'static Environment {
+    static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
+    ENVIRONMENT.get_or_init(|| Environment::create().expect("the local AWS starts"))
 }
 
-impl World {
+impl Environment {
     fn create() -> Result<Self> {
         let aws = LocalAws::start(&portcullis_e2e::Options::default())?;
         let deployment = Deployment::of_this_project(&stand_in(&aws.directory())?)
@@ -36,12 +37,12 @@ impl World {
             .parameter("SlackWorkspaceId", "T0123")
             .parameter("SlackChannelId", "C0123");
         let stack = aws.deploy(&deployment)?;
-        aws.subscribe(stack.output("TopicArn")?, "sqs", "")?;
+        aws.subscribe(stack.output("AlertTopicArn")?, "sqs", "")?;
         Ok(Self { aws, stack })
     }
 }
 
-/// The function of `fixtures`, runnable as a `bootstrap`.
+/// The function in `fixtures`, as an executable.
 fn stand_in(directory: &Path) -> Result<PathBuf> {
     let python = PythonEnv::install(Requirements::LocalAws)?
         .command()
@@ -59,8 +60,8 @@ fn tcp(port: u16, cidr: &str) -> Value {
     json!({"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": cidr}]})
 }
 
-fn about(group: &Group) -> Result<Vec<Message>> {
-    Ok(world()
+fn alerts_about(group: &Group) -> Result<Vec<Message>> {
+    Ok(environment()
         .aws
         .inbox()?
         .into_iter()
@@ -68,34 +69,34 @@ fn about(group: &Group) -> Result<Vec<Message>> {
         .collect())
 }
 
-/// Opens port 22 of a group to the internet, and waits for an alert by each protocol.
-fn open_and_hear(group: &Group) -> Result<Vec<Message>> {
-    let aws = &world().aws;
+/// Opens port 22 of a group to the internet and waits for the alerts of all protocols.
+fn open_and_wait(group: &Group) -> Result<Vec<Message>> {
+    let aws = &environment().aws;
     let permissions = json!([tcp(22, "0.0.0.0/0")]);
     let opened = group.authorize(&permissions)?;
     aws.put_event(&cloudtrail::authorize(aws, group, &permissions, &opened))?;
-    wait_until("an alert by each protocol", SOON, || {
-        Ok(Some(about(group)?).filter(|alerts| alerts.len() >= 3))
+    wait_until("the alerts of all protocols", LIMIT, || {
+        Ok(Some(alerts_about(group)?).filter(|alerts| alerts.len() >= 3))
     })
 }
 
-fn said<'a>(alerts: &'a [Message], protocol: &str) -> Option<&'a Message> {
+fn alert_by<'a>(alerts: &'a [Message], protocol: &str) -> Option<&'a Message> {
     alerts.iter().find(|alert| alert.protocol == protocol)
 }
 
 #[test]
-fn the_deployed_rule_runs_the_function() {
-    let World { aws, stack } = world();
+fn the_deployed_event_rule_invokes_the_function() {
+    let Environment { aws, stack } = environment();
     let group = Group::create(&aws.ec2(), "rule-fires").unwrap();
-    let innocent = json!([tcp(22, "10.0.0.0/8"), tcp(443, "0.0.0.0/0")]);
-    let kept = group.authorize(&innocent).unwrap();
-    open_and_hear(&group).unwrap();
+    let allowed = json!([tcp(22, "10.0.0.0/8"), tcp(443, "0.0.0.0/0")]);
+    let kept = group.authorize(&allowed).unwrap();
+    open_and_wait(&group).unwrap();
     assert_eq!(group.rules().unwrap(), kept);
     let actions = aws.ec2().actions_on(&group.id).unwrap();
     let expected = ["DescribeSecurityGroupRules", "RevokeSecurityGroupIngress"];
     assert_eq!(actions, expected);
-    let function = stack.output("FunctionName").unwrap();
-    wait_until("the log", SOON, || {
+    let function = stack.output("RemediatorFunctionName").unwrap();
+    wait_until("the log", LIMIT, || {
         let lines = aws.logs(function)?;
         Ok(lines.into_iter().find(|line| line.contains(&group.id)))
     })
@@ -103,29 +104,29 @@ fn the_deployed_rule_runs_the_function() {
 }
 
 #[test]
-fn everybody_is_told_in_their_own_words() {
-    let group = Group::create(&world().aws.ec2(), "words").unwrap();
-    let alerts = open_and_hear(&group).unwrap();
-    let mail = said(&alerts, "email").unwrap();
-    assert_eq!(mail.endpoint, "oncall@example.com");
-    assert_eq!(mail.text, format!("Closed {}.", group.id));
-    let chat = said(&alerts, "https").unwrap();
+fn each_protocol_gets_its_own_text() {
+    let group = Group::create(&environment().aws.ec2(), "texts").unwrap();
+    let alerts = open_and_wait(&group).unwrap();
+    let email = alert_by(&alerts, "email").unwrap();
+    assert_eq!(email.endpoint, "oncall@example.com");
+    assert_eq!(email.text, format!("Closed {}.", group.id));
+    let slack = alert_by(&alerts, "https").unwrap();
     let amazon_q = "https://global.sns-api.chatbot.amazonaws.com";
-    assert_eq!(chat.endpoint, amazon_q);
-    let description = &chat.json().unwrap()["content"]["description"];
+    assert_eq!(slack.endpoint, amazon_q);
+    let description = &slack.json().unwrap()["content"]["description"];
     assert_eq!(*description, format!("closed {}", group.id));
-    let queued = said(&alerts, "sqs").unwrap();
+    let queued = alert_by(&alerts, "sqs").unwrap();
     assert_eq!(queued.json().unwrap()["group"], group.id);
     for alert in &alerts {
-        assert_eq!(alert.id, mail.id);
+        assert_eq!(alert.id, email.id);
         assert_eq!(alert.attributes["group"], group.id);
     }
 }
 
 #[test]
-fn a_failed_call_does_not_match_the_deployed_rule() {
-    let World { aws, stack } = world();
-    let name = json!({"Name": stack.output("RuleName").unwrap()});
+fn a_failed_call_does_not_match_the_deployed_event_rule() {
+    let Environment { aws, stack } = environment();
+    let name = json!({"Name": stack.output("EventRuleName").unwrap()});
     let rule = aws.call("events", "describe_rule", &name).unwrap();
     let group = Group::create(&aws.ec2(), "no-match").unwrap();
     let mut record = cloudtrail::authorize(aws, &group, &json!([]), &[]);
@@ -136,9 +137,9 @@ fn a_failed_call_does_not_match_the_deployed_rule() {
 
 fn matches(aws: &LocalAws, rule: &Value, record: &Value) -> Result<bool> {
     let event = json!({
-        "version": "0", "id": "1", "detail-type": "AWS API Call via CloudTrail", "source": "aws.ec2",
-        "account": aws.account(), "time": "2026-01-01T00:00:00Z", "region": aws.region(), "resources": [],
-        "detail": record,
+        "version": "0", "id": "1", "detail-type": "AWS API Call via CloudTrail",
+        "source": "aws.ec2", "account": aws.account(), "time": "2026-01-01T00:00:00Z",
+        "region": aws.region(), "resources": [], "detail": record,
     });
     let pattern = rule.get("EventPattern").context("no pattern")?;
     let answer = aws.call(
@@ -153,11 +154,11 @@ fn matches(aws: &LocalAws, rule: &Value, record: &Value) -> Result<bool> {
 }
 
 #[test]
-fn faults_come_as_ordered() {
-    let ec2 = world().aws.ec2();
+fn faults_apply_before_or_after_the_call() {
+    let ec2 = environment().aws.ec2();
     let group = Group::create(&ec2, "faults").unwrap();
     let args = json!({"GroupId": group.id, "IpPermissions": [tcp(22, "0.0.0.0/0")]});
-    let authorize = || ec2.call_openly("authorize_security_group_ingress", &args);
+    let authorize = || ec2.call_recorded("authorize_security_group_ingress", &args);
     let fault = Fault::new("AuthorizeSecurityGroupIngress", "RequestLimitExceeded")
         .status(503)
         .only(&group.id);
@@ -168,12 +169,16 @@ fn faults_come_as_ordered() {
     assert_eq!(
         group.rules().unwrap().len(),
         0,
-        "a fault comes before the call"
+        "the fault prevents the call"
     );
 
     ec2.fault(&fault.after()).unwrap();
     assert_eq!(authorize().unwrap_err().code, "RequestLimitExceeded");
-    assert_eq!(group.rules().unwrap().len(), 1, "this one came after it");
+    assert_eq!(
+        group.rules().unwrap().len(),
+        1,
+        "the fault comes after the call"
+    );
     assert_eq!(authorize().unwrap_err().code, "InvalidPermission.Duplicate");
 
     let calls = ec2
@@ -188,11 +193,12 @@ fn faults_come_as_ordered() {
 }
 
 #[test]
-fn one_call_with_several_sources_makes_a_rule_for_each() {
-    let group = Group::create(&world().aws.ec2(), "sources").unwrap();
+fn one_call_with_several_sources_creates_a_rule_for_each() {
+    let group = Group::create(&environment().aws.ec2(), "sources").unwrap();
     let both = json!([{
         "IpProtocol": "tcp", "FromPort": 80, "ToPort": 80,
-        "IpRanges": [{"CidrIp": "0.0.0.0/0"}, {"CidrIp": "10.0.0.0/8"}], "Ipv6Ranges": [{"CidrIpv6": "::/0"}],
+        "IpRanges": [{"CidrIp": "0.0.0.0/0"}, {"CidrIp": "10.0.0.0/8"}],
+        "Ipv6Ranges": [{"CidrIpv6": "::/0"}],
     }]);
     assert_eq!(group.authorize(&both).unwrap().len(), 3);
     assert_eq!(
@@ -207,9 +213,9 @@ fn one_call_with_several_sources_makes_a_rule_for_each() {
 }
 
 #[test]
-fn a_revoke_removes_all_that_it_names_or_nothing() {
-    let ec2 = world().aws.ec2();
-    let group = Group::create(&ec2, "whole").unwrap();
+fn a_revoke_removes_all_its_rules_or_none() {
+    let ec2 = environment().aws.ec2();
+    let group = Group::create(&ec2, "all-or-none").unwrap();
     let rules = group
         .authorize(&json!([tcp(22, "0.0.0.0/0"), tcp(23, "0.0.0.0/0")]))
         .unwrap();
@@ -231,9 +237,9 @@ fn a_revoke_removes_all_that_it_names_or_nothing() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn nothing_listens_beyond_this_machine() {
+fn servers_listen_only_on_the_loopback_address() {
     let mut sockets = BTreeSet::new();
-    for pid in world().aws.processes() {
+    for pid in environment().aws.processes() {
         for entry in fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten() {
             sockets.extend(
                 fs::read_link(entry.path())
@@ -252,7 +258,7 @@ fn nothing_listens_beyond_this_machine() {
             }
         }
     }
-    assert!(seen >= 2, "both servers listen");
+    assert!(seen >= 2, "not all servers were found");
 }
 
 #[cfg(target_os = "linux")]
@@ -261,7 +267,7 @@ fn inode(link: &str) -> Option<String> {
 }
 
 #[test]
-fn stacks_stand_side_by_side_and_go_one_by_one() {
+fn several_stacks_can_exist_and_be_deleted_separately() {
     let options = portcullis_e2e::Options {
         region: "us-east-1".to_owned(),
         ..portcullis_e2e::Options::default()
@@ -271,8 +277,8 @@ fn stacks_stand_side_by_side_and_go_one_by_one() {
     let one = aws.deploy(&deployment.clone().stack("one")).unwrap();
     let two = aws.deploy(&deployment.stack("two")).unwrap();
     assert_ne!(
-        one.output("TopicArn").unwrap(),
-        two.output("TopicArn").unwrap()
+        one.output("AlertTopicArn").unwrap(),
+        two.output("AlertTopicArn").unwrap()
     );
     aws.delete(&one).unwrap();
     let stacks = aws
@@ -284,10 +290,10 @@ fn stacks_stand_side_by_side_and_go_one_by_one() {
 }
 
 #[test]
-fn a_deployment_that_fails_says_why() {
-    let aws = &world().aws;
-    let nothing = Deployment::of_this_project(Path::new("/nonexistent"));
-    let error = aws.deploy(&nothing.stack("three")).unwrap_err();
+fn a_failed_deployment_returns_the_reason() {
+    let aws = &environment().aws;
+    let missing = Deployment::of_this_project(Path::new("/nonexistent"));
+    let error = aws.deploy(&missing.stack("three")).unwrap_err();
     assert!(error.to_string().contains("/nonexistent"), "{error}");
     let wrong = Deployment::of_this_project(&stand_in(&aws.directory()).unwrap());
     let wrong = wrong.stack("four").parameter("Mode", "perhaps");
@@ -297,7 +303,7 @@ fn a_deployment_that_fails_says_why() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn everything_ends_with_the_value() {
+fn dropping_the_value_ends_the_processes() {
     let aws = LocalAws::start(&portcullis_e2e::Options::default()).unwrap();
     let (processes, directory) = (aws.processes(), aws.directory());
     assert_eq!(processes.len(), 2);
@@ -306,7 +312,7 @@ fn everything_ends_with_the_value() {
     for pid in processes {
         assert!(
             !Path::new(&format!("/proc/{pid}")).exists(),
-            "{pid} still runs"
+            "{pid} is still running"
         );
     }
     assert!(!directory.exists());

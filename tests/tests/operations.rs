@@ -1,5 +1,5 @@
-//! What people operate Portcullis by: alarms that reach somebody, numbers, log lines, a dashboard, the way back of a
-//! failed event. And that `docs/operate.md` says what is true.
+//! What operators need: alarms, metrics, log lines, the dashboard and failed events that can be
+//! sent again. They must be as `docs/operate.md` describes them.
 
 #![expect(
     clippy::indexing_slicing,
@@ -18,8 +18,8 @@ use portcullis_e2e::{
 };
 use serde_json::{Value, json};
 
-/// How long the function may take. A debug build on a busy machine is slow to start.
-const SOON: Duration = Duration::from_secs(30);
+/// How long the function may take. A debug build on a busy machine starts slowly.
+const LIMIT: Duration = Duration::from_secs(30);
 
 struct Scene {
     aws: LocalAws,
@@ -33,38 +33,46 @@ impl Scene {
         let deployment =
             Deployment::of_this_project(&binary("remediator")?).parameter("Mode", mode);
         let stack = aws.deploy(&deployment)?;
-        aws.subscribe(stack.output("TopicArn")?, "sqs", "")?;
+        aws.subscribe(stack.output("AlertTopicArn")?, "sqs", "")?;
         let group = Group::create(&aws.ec2(), "shop-web")?;
         Ok(Self { aws, stack, group })
     }
 
-    /// Opens SSH to the world, and lets CloudTrail tell.
+    /// Opens SSH to the world and returns CloudTrail's record of the call.
     fn open(&self) -> Result<Value> {
         let ssh = json!([{
-            "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}],
+            "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22,
+            "IpRanges": [{"CidrIp": "0.0.0.0/0"}],
         }]);
         let rules = self.group.authorize(&ssh)?;
         Ok(cloudtrail::authorize(&self.aws, &self.group, &ssh, &rules))
     }
 
     /// The log lines that are JSON.
-    fn log(&self) -> Result<Vec<Value>> {
-        let lines = self.aws.logs(self.stack.output("FunctionName")?)?;
+    fn log_lines(&self) -> Result<Vec<Value>> {
+        let lines = self
+            .aws
+            .logs(self.stack.output("RemediatorFunctionName")?)?;
         Ok(lines
             .iter()
             .filter_map(|line| serde_json::from_str(line).ok())
             .collect())
     }
 
-    /// Waits for a line with this message, and a key.
-    fn line(&self, message: &str, key: &str) -> Result<Value> {
+    /// Waits for a log line with this message and key.
+    fn wait_for_line(&self, message: &str, key: &str) -> Result<Value> {
         let lines = || {
-            let is_it = |line: &Value| line["message"] == message && line.get(key).is_some();
-            Ok(self.log()?.into_iter().find(is_it))
+            let is_wanted = |line: &Value| line["message"] == message && line.get(key).is_some();
+            Ok(self.log_lines()?.into_iter().find(is_wanted))
         };
-        wait_until(&format!("the line {message} with {key}"), SOON, lines).with_context(|| {
+        wait_until(
+            &format!("the log line `{message}` with `{key}`"),
+            LIMIT,
+            lines,
+        )
+        .with_context(|| {
             self.aws
-                .logs(self.stack.output("FunctionName").unwrap())
+                .logs(self.stack.output("RemediatorFunctionName").unwrap())
                 .unwrap()
                 .join("\n")
         })
@@ -93,7 +101,7 @@ impl Scene {
             "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         });
         self.aws.call("cloudformation", "update_stack", &update)?;
-        let status = wait_until("the update", SOON, || {
+        let status = wait_until("the update", LIMIT, || {
             let answer = self.aws.call(
                 "cloudformation",
                 "describe_stacks",
@@ -111,7 +119,8 @@ impl Scene {
 
     fn invoke(&self, payload: &str) -> Result<Value> {
         let args = json!({
-            "FunctionName": self.stack.output("FunctionName")?, "InvocationType": "Event", "Payload": payload,
+            "FunctionName": self.stack.output("RemediatorFunctionName")?,
+            "InvocationType": "Event", "Payload": payload,
         });
         Ok(self.aws.call("lambda", "invoke", &args)?)
     }
@@ -121,7 +130,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// The headings of the page, as links name them.
+/// The anchors of the page's headings.
 fn anchors(page: &str) -> BTreeSet<String> {
     let headings = page.lines().filter(|line| line.starts_with('#'));
     headings
@@ -135,20 +144,20 @@ fn anchors(page: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_alarm_tells_the_topic_and_its_page_says_what_to_do() -> Result<()> {
+fn every_alarm_notifies_the_topic_and_is_documented() -> Result<()> {
     let scene = Scene::new("enforce")?;
-    let (topic, page) = (scene.stack.output("TopicArn")?, operate()?);
+    let (topic, page) = (scene.stack.output("AlertTopicArn")?, operate()?);
     let alarms = scene.alarms()?;
     assert!(alarms.len() >= 12, "{alarms:#?}");
     for alarm in &alarms {
         assert_eq!(alarm["AlarmActions"], json!([topic]), "{alarm}");
-        // For the sweep that did not run no data is the failure; for all others it is the good day.
-        let silence = if alarm["MetricName"] == "Invocations" {
+        // For a missed sweep, missing data is the failure; for all others it is normal.
+        let missing_data = if alarm["MetricName"] == "Invocations" {
             "breaching"
         } else {
             "notBreaching"
         };
-        assert_eq!(alarm["TreatMissingData"], silence, "{alarm}");
+        assert_eq!(alarm["TreatMissingData"], missing_data, "{alarm}");
         let description = text(&alarm["AlarmDescription"]);
         let (_, link) = description
             .split_once("docs/operate.md#")
@@ -165,7 +174,7 @@ fn every_alarm_tells_the_topic_and_its_page_says_what_to_do() -> Result<()> {
             "docs/operate.md has no heading for {link}"
         );
     }
-    // CloudWatch may publish, for alarms of this account alone, and may use the key.
+    // CloudWatch may publish and use the key, but only for alarms of this account.
     let policy = scene
         .aws
         .call("sns", "get_topic_attributes", &json!({"TopicArn": topic}))?;
@@ -189,7 +198,7 @@ fn every_alarm_tells_the_topic_and_its_page_says_what_to_do() -> Result<()> {
 }
 
 #[test]
-fn every_output_that_the_page_names_is_one_of_the_stack() -> Result<()> {
+fn every_output_on_the_page_exists() -> Result<()> {
     let (scene, page) = (Scene::new("monitor")?, operate()?);
     let is_name = |word: &&str| {
         let ending = ["Arn", "Name", "Url"]
@@ -197,32 +206,32 @@ fn every_output_that_the_page_names_is_one_of_the_stack() -> Result<()> {
             .any(|ending| word.len() > ending.len() && word.ends_with(ending));
         ending && word.starts_with(char::is_uppercase) && word.chars().all(char::is_alphanumeric)
     };
-    let named: BTreeSet<_> = page.split('`').skip(1).step_by(2).filter(is_name).collect();
+    let names: BTreeSet<_> = page.split('`').skip(1).step_by(2).filter(is_name).collect();
     assert!(
-        named.contains("SweepRuleName") && named.len() >= 7,
-        "{named:?}"
+        names.contains("SweepRuleName") && names.len() >= 7,
+        "{names:?}"
     );
-    for name in named {
+    for name in names {
         scene.stack.output(name)?;
     }
     Ok(())
 }
 
 #[test]
-fn an_alarm_reaches_who_subscribed() -> Result<()> {
+fn an_alarm_reaches_the_subscribers() -> Result<()> {
     let scene = Scene::new("enforce")?;
     let name = &scene.stack.resources["FailedEventsAlarm"];
     let state = json!({"AlarmName": name, "StateValue": "ALARM", "StateReason": "a test"});
     scene.aws.call("cloudwatch", "set_alarm_state", &state)?;
-    let told = wait_until("the alarm", SOON, || {
+    let message = wait_until("the alarm", LIMIT, || {
         Ok(scene.aws.inbox()?.into_iter().next())
     })?;
-    assert!(told.text.contains(name.as_str()), "{}", told.text);
+    assert!(message.text.contains(name.as_str()), "{}", message.text);
     Ok(())
 }
 
 #[test]
-fn the_dashboard_shows_metrics_that_exist() -> Result<()> {
+fn the_dashboard_shows_documented_metrics() -> Result<()> {
     let scene = Scene::new("monitor")?;
     let name = json!({"DashboardName": scene.stack.output("DashboardName")?});
     let answer = scene.aws.call("cloudwatch", "get_dashboard", &name)?;
@@ -240,16 +249,16 @@ fn the_dashboard_shows_metrics_that_exist() -> Result<()> {
             .into_iter()
             .flatten()
     });
-    let mut ours = 0;
+    let mut count = 0;
     let mut searched = BTreeSet::new();
     for metric in metrics {
         if metric[0] == "Portcullis" {
             assert!(known.contains(text(&metric[1])), "{metric}");
             assert_eq!(metric[3], "monitor");
-            ours += 1;
+            count += 1;
         } else if let Some(expression) = metric[0]["expression"].as_str() {
-            let (dimension, name) =
-                search(expression).with_context(|| format!("not understood: {expression}"))?;
+            let (dimension, name) = parse_search(expression)
+                .with_context(|| format!("unknown expression: {expression}"))?;
             assert!(
                 known.contains(name) && page.contains(&format!("`{dimension}`")),
                 "{expression}"
@@ -257,12 +266,12 @@ fn the_dashboard_shows_metrics_that_exist() -> Result<()> {
             searched.insert(name);
         }
     }
-    assert!(ours >= 6 && searched.contains("SweepFindings"), "{body}");
+    assert!(count >= 6 && searched.contains("SweepFindings"), "{body}");
     Ok(())
 }
 
-/// Dimension and metric of `SEARCH('{Portcullis,PolicyRule} MetricName="OpeningsFound"', ...)`.
-fn search(expression: &str) -> Option<(&str, &str)> {
+/// The dimension and the metric of `SEARCH('{Portcullis,Rule} MetricName="Findings"', ...)`.
+fn parse_search(expression: &str) -> Option<(&str, &str)> {
     let (dimension, rest) = expression
         .strip_prefix("SEARCH('{Portcullis,")?
         .split_once("} MetricName=\"")?;
@@ -270,16 +279,16 @@ fn search(expression: &str) -> Option<(&str, &str)> {
 }
 
 #[test]
-fn an_event_is_in_the_log_and_in_the_metrics_as_the_page_says() -> Result<()> {
+fn an_event_is_in_the_log_and_the_metrics_as_documented() -> Result<()> {
     let scene = Scene::new("enforce")?;
     scene.aws.put_event(&scene.open()?)?;
     let (whole, rule) = (
-        scene.line("metrics", "Mode")?,
-        scene.line("metrics", "Rule")?,
+        scene.wait_for_line("metrics", "Mode")?,
+        scene.wait_for_line("metrics", "Rule")?,
     );
     for (name, value) in [
-        ("OpeningsFound", 1),
-        ("BoxesRemoved", 1),
+        ("Findings", 1),
+        ("RulesRemoved", 1),
         ("Failures", 0),
         ("Refusals", 0),
     ] {
@@ -287,7 +296,7 @@ fn an_event_is_in_the_log_and_in_the_metrics_as_the_page_says() -> Result<()> {
     }
     assert!(whole["ExposureSeconds"][0].is_number(), "{whole}");
     assert_eq!(rule["Rule"], "restricted-common-ports");
-    assert_eq!(rule["BoxesRemoved"], 1);
+    assert_eq!(rule["RulesRemoved"], 1);
     let page = operate()?;
     let metrics = whole["_aws"]["CloudWatchMetrics"][0]["Metrics"]
         .as_array()
@@ -298,31 +307,31 @@ fn an_event_is_in_the_log_and_in_the_metrics_as_the_page_says() -> Result<()> {
         .filter_map(|metric| Some(metric["Name"].as_str()?.to_owned()));
     assert_eq!(names.collect::<BTreeSet<_>>(), table(&page, "## Metrics"));
 
-    let decided = scene.line("decided", "outcome")?;
-    let keys: BTreeSet<String> = decided
+    let evaluated = scene.wait_for_line("group evaluated", "outcome")?;
+    let keys: BTreeSet<String> = evaluated
         .as_object()
         .context("not an object")?
         .keys()
         .cloned()
         .collect();
-    assert_eq!(keys, table(&page, "### The decision line"), "{decided}");
+    assert_eq!(keys, table(&page, "### The decision line"), "{evaluated}");
     Ok(())
 }
 
 #[test]
-fn in_monitor_mode_nothing_counts_as_removed_or_closed() -> Result<()> {
+fn monitor_mode_counts_no_removal_and_no_exposure_time() -> Result<()> {
     let scene = Scene::new("monitor")?;
     scene.aws.put_event(&scene.open()?)?;
     let (whole, rule) = (
-        scene.line("metrics", "Mode")?,
-        scene.line("metrics", "Rule")?,
+        scene.wait_for_line("metrics", "Mode")?,
+        scene.wait_for_line("metrics", "Rule")?,
     );
     assert_eq!(
-        (&whole["Mode"], &whole["OpeningsFound"]),
+        (&whole["Mode"], &whole["Findings"]),
         (&json!("monitor"), &json!(1))
     );
     assert_eq!(
-        (&whole["BoxesRemoved"], &rule["BoxesRemoved"]),
+        (&whole["RulesRemoved"], &rule["RulesRemoved"]),
         (&json!(0), &json!(0))
     );
     assert_eq!(whole.get("ExposureSeconds"), None);
@@ -330,7 +339,7 @@ fn in_monitor_mode_nothing_counts_as_removed_or_closed() -> Result<()> {
 }
 
 #[test]
-fn an_event_that_failed_is_counted_and_can_be_sent_again() -> Result<()> {
+fn a_failed_event_is_counted_and_can_be_sent_again() -> Result<()> {
     let scene = Scene::new("enforce")?;
     let denied = Fault::new("DescribeSecurityGroupRules", "UnauthorizedOperation")
         .status(403)
@@ -338,49 +347,52 @@ fn an_event_that_failed_is_counted_and_can_be_sent_again() -> Result<()> {
     scene.aws.ec2().fault(&denied)?;
     let record = scene.open()?;
     let event = json!({
-        "version": "0", "id": "1", "detail-type": "AWS API Call via CloudTrail", "source": "aws.ec2",
-        "account": scene.aws.account(), "time": record["eventTime"], "region": scene.aws.region(), "resources": [],
-        "detail": record,
+        "version": "0", "id": "1", "detail-type": "AWS API Call via CloudTrail",
+        "source": "aws.ec2", "account": scene.aws.account(), "time": record["eventTime"],
+        "region": scene.aws.region(), "resources": [], "detail": record,
     });
     scene.invoke(&event.to_string())?;
     let queue = json!({"QueueUrl": scene.stack.output("FailedEventsQueueUrl")?});
-    let letter = wait_until("the event in the queue of the failed", SOON, || {
+    let message = wait_until("the event in the failed events queue", LIMIT, || {
         let answer = scene.aws.call("sqs", "receive_message", &queue)?;
         Ok(answer
             .pointer("/Messages/0/Body")
             .and_then(Value::as_str)
             .map(str::to_owned))
     })?;
-    assert_eq!(scene.line("metrics", "Mode")?["Failures"], 1);
-    let failure = scene.line("not done: the event must come again", "error")?;
-    assert_eq!(failure["code"], "group-unread");
-    for line in scene.aws.logs(scene.stack.output("FunctionName")?)? {
+    assert_eq!(scene.wait_for_line("metrics", "Mode")?["Failures"], 1);
+    let failure = scene.wait_for_line("invocation failed, event will be retried", "error")?;
+    assert_eq!(failure["code"], "group-unreadable");
+    for line in scene
+        .aws
+        .logs(scene.stack.output("RemediatorFunctionName")?)?
+    {
         assert!(
             line.matches("\"message\":").count() <= 1,
-            "two fields of one name: {line}"
+            "a field occurs twice: {line}"
         );
     }
 
     scene.aws.ec2().reset()?;
-    scene.invoke(&letter)?;
-    wait_until("the group to be closed", SOON, || {
+    scene.invoke(&message)?;
+    wait_until("the group to be closed", LIMIT, || {
         Ok(scene.group.rules()?.is_empty().then_some(()))
     })
 }
 
 #[test]
-fn an_alert_that_cannot_be_sent_is_counted() -> Result<()> {
+fn an_alert_that_is_not_published_is_counted() -> Result<()> {
     let scene = Scene::new("enforce")?;
     scene.aws.call(
         "sns",
         "delete_topic",
-        &json!({"TopicArn": scene.stack.output("TopicArn")?}),
+        &json!({"TopicArn": scene.stack.output("AlertTopicArn")?}),
     )?;
     let record = scene.open()?;
     scene.aws.put_event(&record)?;
-    let line = scene.line("metrics", "Mode")?;
+    let line = scene.wait_for_line("metrics", "Mode")?;
     assert_eq!(
-        (&line["AlertsUnsent"], &line["BoxesRemoved"]),
+        (&line["AlertsNotPublished"], &line["RulesRemoved"]),
         (&json!(1), &json!(1)),
         "{line}"
     );
@@ -388,25 +400,25 @@ fn an_alert_that_cannot_be_sent_is_counted() -> Result<()> {
 }
 
 #[test]
-fn a_stack_moves_from_monitor_to_enforce_and_goes() -> Result<()> {
+fn a_stack_can_change_from_monitor_to_enforce_and_be_deleted() -> Result<()> {
     let scene = Scene::new("monitor")?;
-    let watched = |mode: &str| -> Result<()> {
+    let assert_alarm_mode = |mode: &str| -> Result<()> {
         let alarms = scene.alarms()?;
-        let unsent = alarms
+        let not_published = alarms
             .iter()
-            .find(|alarm| alarm["MetricName"] == "AlertsUnsent")
+            .find(|alarm| alarm["MetricName"] == "AlertsNotPublished")
             .context("no alarm")?;
         assert_eq!(
-            unsent["Dimensions"],
+            not_published["Dimensions"],
             json!([{"Name": "Mode", "Value": mode}])
         );
         Ok(())
     };
-    watched("monitor")?;
+    assert_alarm_mode("monitor")?;
     scene.update("enforce")?;
-    watched("enforce")?;
+    assert_alarm_mode("enforce")?;
     scene.aws.put_event(&scene.open()?)?;
-    wait_until("the group to be closed", SOON, || {
+    wait_until("the group to be closed", LIMIT, || {
         Ok(scene.group.rules()?.is_empty().then_some(()))
     })?;
     scene.aws.delete(&scene.stack)?;

@@ -1,5 +1,5 @@
-//! Which events the deployed rule lets through to the function, and which not: `TestEventPattern` on every event of
-//! `events/`, and on events that only look alike.
+//! Which events match the pattern of the deployed EventBridge rule: `TestEventPattern` with every
+//! event of `events/` and with similar events that must not match.
 
 #![expect(
     clippy::indexing_slicing,
@@ -17,14 +17,14 @@ use flate2::read::GzDecoder;
 use portcullis_e2e::{Deployment, LocalAws, Options, workspace_root};
 use serde_json::{Value, json};
 
-/// EventBridge, with the pattern of the deployed rule.
-struct Rule {
+/// EventBridge and the pattern of the deployed rule.
+struct EventRule {
     aws: LocalAws,
     pattern: Value,
 }
 
-impl Rule {
-    /// Nothing runs here, so any file will do as the function.
+impl EventRule {
+    /// Any file can be the function, because nothing invokes it.
     fn deployed() -> Result<Self> {
         let aws = LocalAws::start(&Options::default())?;
         let stand_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/function.py");
@@ -32,7 +32,7 @@ impl Rule {
         let rule = aws.call(
             "events",
             "describe_rule",
-            &json!({"Name": stack.output("RuleName")?}),
+            &json!({"Name": stack.output("EventRuleName")?}),
         )?;
         ensure!(rule["State"] == "ENABLED", "{rule}");
         Ok(Self {
@@ -50,7 +50,7 @@ impl Rule {
     }
 }
 
-/// An event to try: what it is, and whether it must get through.
+/// An event and whether the pattern must match it.
 struct Case {
     name: String,
     event: Value,
@@ -71,7 +71,7 @@ fn events() -> PathBuf {
     workspace_root().join("events")
 }
 
-fn read(file: &str) -> Result<Value> {
+fn read_event(file: &str) -> Result<Value> {
     let source = File::open(events().join(file))?;
     let is_gzip = Path::new(file).extension().is_some_and(|kind| kind == "gz");
     let content: Box<dyn Read> = if is_gzip {
@@ -82,44 +82,45 @@ fn read(file: &str) -> Result<Value> {
     serde_json::from_str(&io::read_to_string(content)?).with_context(|| file.to_owned())
 }
 
-/// The event by which EventBridge hears of a record.
+/// The EventBridge event for a CloudTrail record.
 fn envelope(record: &Value) -> Value {
     json!({
-        "version": "0", "id": "4f3a6d0e-0f62-4a0b-8d5e-3a2c1b0f9e8d", "detail-type": "AWS API Call via CloudTrail",
-        "source": "aws.ec2", "account": "111122223333", "time": "2026-04-17T09:22:31Z", "region": "eu-central-1",
+        "version": "0", "id": "4f3a6d0e-0f62-4a0b-8d5e-3a2c1b0f9e8d",
+        "detail-type": "AWS API Call via CloudTrail", "source": "aws.ec2",
+        "account": "111122223333", "time": "2026-04-17T09:22:31Z", "region": "eu-central-1",
         "resources": [], "detail": record,
     })
 }
 
-/// What is to be tried of a row of `expectations.json`. A row without a verdict has to say why.
+/// The cases of a row of `expectations.json`. A row without `matches` must say why.
 fn cases(row: &Value) -> Result<Vec<Case>> {
     let file = row["file"].as_str().context("a row without a file")?;
-    let content = read(file)?;
+    let content = read_event(file)?;
     let form = row["form"].as_str().unwrap_or_default();
     let Some(matches) = row["matches"].as_bool() else {
-        let reason = row["untried"].as_str().unwrap_or_default();
+        let reason = row["not_tested"].as_str().unwrap_or_default();
         ensure!(
             !reason.is_empty(),
-            "{file}: neither `matches` nor `untried` says what the rule makes of it"
+            "{file}: needs `matches` or `not_tested`"
         );
         return if form == "log" {
-            records(file, row, &content)
+            record_cases(file, row, &content)
         } else {
             Ok(Vec::new())
         };
     };
     ensure!(
-        row["untried"].is_null(),
-        "{file}: both `matches` and `untried`"
+        row["not_tested"].is_null(),
+        "{file}: has both `matches` and `not_tested`"
     );
     match form {
         "eventbridge" => Ok(vec![Case::new(file, content, matches)]),
         "record" => Ok(vec![Case::new(file, envelope(&content), matches)]),
-        other => anyhow::bail!("{file}: {other} is no event that could match"),
+        other => anyhow::bail!("{file}: an event of the form {other} cannot match"),
     }
 }
 
-fn records(file: &str, row: &Value, content: &Value) -> Result<Vec<Case>> {
+fn record_cases(file: &str, row: &Value, content: &Value) -> Result<Vec<Case>> {
     let rows = row["records"]
         .as_array()
         .context("a log file without rows")?;
@@ -141,26 +142,26 @@ fn records(file: &str, row: &Value, content: &Value) -> Result<Vec<Case>> {
         );
         let matches = row["matches"]
             .as_bool()
-            .with_context(|| format!("{name}: no verdict"))?;
+            .with_context(|| format!("{name}: no `matches`"))?;
         Ok(Case::new(&name, envelope(record), matches))
     };
     rows.iter().zip(records).map(case).collect()
 }
 
-/// An event with one value changed, or added.
-fn with(event: &Value, pointer: &str, value: &str) -> Result<Value> {
+/// An event with one value changed or added.
+fn with_value(event: &Value, pointer: &str, value: &str) -> Result<Value> {
     let mut changed = event.clone();
-    let (parent, field) = pointer.rsplit_once('/').context("a pointer")?;
+    let (parent, field) = pointer.rsplit_once('/').context("not a pointer")?;
     let parent = changed
         .pointer_mut(parent)
         .and_then(Value::as_object_mut)
-        .context("nothing there")?;
+        .context("no parent")?;
     parent.insert(field.to_owned(), json!(value));
     Ok(changed)
 }
 
-/// Tries all and names those that went the wrong way, so that one wrong verdict does not hide another.
-fn try_all(rule: &Rule, cases: &[Case]) -> Result<()> {
+/// Tests all cases and reports every wrong result.
+fn test_all(rule: &EventRule, cases: &[Case]) -> Result<()> {
     let mut wrong = Vec::new();
     for case in cases {
         if rule.matches(&case.event)? != case.matches {
@@ -168,9 +169,9 @@ fn try_all(rule: &Rule, cases: &[Case]) -> Result<()> {
                 "{} {}",
                 case.name,
                 if case.matches {
-                    "does not get through"
+                    "does not match"
                 } else {
-                    "gets through"
+                    "matches"
                 }
             ));
         }
@@ -185,8 +186,8 @@ fn try_all(rule: &Rule, cases: &[Case]) -> Result<()> {
 }
 
 #[test]
-fn every_event_of_the_corpus_gets_through_or_not_as_expected() -> Result<()> {
-    let table = read("expectations.json")?;
+fn every_event_matches_as_expected() -> Result<()> {
+    let table = read_event("expectations.json")?;
     let rows = table["events"].as_array().context("no events")?;
     let listed: BTreeSet<_> = rows
         .iter()
@@ -205,7 +206,7 @@ fn every_event_of_the_corpus_gets_through_or_not_as_expected() -> Result<()> {
         );
     }
 
-    let rule = Rule::deployed()?;
+    let rule = EventRule::deployed()?;
     let cases = rows
         .iter()
         .map(cases)
@@ -220,49 +221,46 @@ fn every_event_of_the_corpus_gets_through_or_not_as_expected() -> Result<()> {
         count(true),
         count(false)
     );
-    try_all(&rule, &cases)
+    test_all(&rule, &cases)
 }
 
 #[test]
-fn every_call_that_opens_gets_through_and_what_only_looks_alike_does_not() -> Result<()> {
-    let rule = Rule::deployed()?;
-    let open = read("authorize-items-ssh.json")?;
+fn calls_that_open_a_group_match_and_similar_events_do_not() -> Result<()> {
+    let rule = EventRule::deployed()?;
+    let open = read_event("authorize-items-ssh.json")?;
     let mut cases = Vec::new();
     for (pointer, value, matches) in VARIANTS {
         cases.push(Case::new(
             &format!("{pointer} = {value}"),
-            with(&open, pointer, value)?,
+            with_value(&open, pointer, value)?,
             matches,
         ));
     }
     let unrelated = json!({
-        "eventVersion": "1.10", "eventSource": "s3.amazonaws.com", "eventName": "PutObject", "readOnly": false,
-        "eventType": "AwsApiCall", "managementEvent": false, "eventCategory": "Data",
+        "eventVersion": "1.10", "eventSource": "s3.amazonaws.com", "eventName": "PutObject",
+        "readOnly": false, "eventType": "AwsApiCall", "managementEvent": false,
+        "eventCategory": "Data",
         "requestParameters": {"bucketName": "example", "key": "AuthorizeSecurityGroupIngress"},
     });
-    let data_event = with(&envelope(&unrelated), "/source", "aws.s3")?;
+    let data_event = with_value(&envelope(&unrelated), "/source", "aws.s3")?;
     cases.push(Case::new("an S3 data event", data_event, false));
     cases.push(Case::new(
         "an S3 data event on the wrong source",
         envelope(&unrelated),
         false,
     ));
-    try_all(&rule, &cases)
+    test_all(&rule, &cases)
 }
 
-/// A call that opened a group, with one thing changed. The first rows must get through: without them nothing would
-/// show that it is the change which keeps the others out.
+/// A call that opened a group, with one value changed. The first rows must match, to prove that the
+/// changed value is why the others do not.
 const VARIANTS: [(&str, &str, bool); 26] = [
     ("/region", "us-west-2", true),
     ("/detail/eventName", "AuthorizeSecurityGroupIngress", true),
     ("/detail/eventName", "ModifySecurityGroupRules", true),
     ("/detail/eventName", "ModifyManagedPrefixList", true),
     ("/detail/eventName", "RestoreManagedPrefixListVersion", true),
-    (
-        "/detail/errorMessage",
-        "without a code it is no error",
-        true,
-    ),
+    ("/detail/errorMessage", "not an error without a code", true),
     (
         "/detail/errorCode",
         "Client.InvalidPermission.Duplicate",

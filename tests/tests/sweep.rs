@@ -1,4 +1,4 @@
-//! The real sweeper in the real template: what its role lets it do, with signatures and IAM evaluated.
+//! The real sweeper in the real template, with signatures checked and IAM policies evaluated.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,21 +8,21 @@ use portcullis_e2e::page::{operate, table};
 use portcullis_e2e::{Deployment, Group, LocalAws, Options, Stack, binary, wait_until};
 use serde_json::{Value, json};
 
-/// How long a sweep may take. A debug build on a busy machine is slow to start.
-const SOON: Duration = Duration::from_secs(30);
+/// How long a sweep may take. A debug build on a busy machine starts slowly.
+const LIMIT: Duration = Duration::from_secs(30);
 
-/// What a sweep left behind.
-struct After {
+/// The stack and the group after a sweep.
+struct SweepResult {
     aws: LocalAws,
     stack: Stack,
-    /// Of what was told.
+    /// The subjects of the messages.
     subjects: Vec<String>,
-    /// How many rules the group still has.
+    /// How many rules the group has.
     rules: usize,
 }
 
-/// Deploys, opens a group and sweeps, until so many were told.
-fn sweep(mode: &str, action: &str, schedule: &str, wanted: usize) -> Result<After> {
+/// Deploys the stack, opens a group, starts a sweep and waits for this many messages.
+fn run_sweep(mode: &str, action: &str, schedule: &str, wanted: usize) -> Result<SweepResult> {
     let aws = LocalAws::start(&Options {
         auth: true,
         ..Options::default()
@@ -33,17 +33,16 @@ fn sweep(mode: &str, action: &str, schedule: &str, wanted: usize) -> Result<Afte
         .parameter("SweepAction", action)
         .parameter("SweepSchedule", schedule);
     let stack = aws.deploy(&deployment)?;
-    aws.subscribe(stack.output("TopicArn")?, "sqs", "")?;
+    aws.subscribe(stack.output("AlertTopicArn")?, "sqs", "")?;
     let group = Group::create(&aws.ec2(), "shop-web")?;
-    let tcp = |port: u16| json!({"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]});
-    group.authorize(&json!([tcp(22), tcp(443)]))?;
+    group.authorize(&json!([open_port(22), open_port(443)]))?;
     let function = stack.output("SweeperFunctionName")?;
     aws.call(
         "lambda",
         "invoke",
         &json!({"FunctionName": function, "InvocationType": "Event", "Payload": "{}"}),
     )?;
-    let told = || {
+    let read_subjects = || {
         let subjects: Vec<_> = aws
             .inbox()?
             .into_iter()
@@ -51,11 +50,10 @@ fn sweep(mode: &str, action: &str, schedule: &str, wanted: usize) -> Result<Afte
             .collect();
         Ok((subjects.len() >= wanted).then_some(subjects))
     };
-    let log =
-        |error: anyhow::Error| error.context(aws.logs(function).unwrap_or_default().join("\n"));
-    let subjects = wait_until("the digest", SOON, told).map_err(log)?;
+    let subjects = wait_until("the digest", LIMIT, read_subjects)
+        .map_err(|error| error.context(aws.logs(function).unwrap_or_default().join("\n")))?;
     let rules = group.rules()?.len();
-    Ok(After {
+    Ok(SweepResult {
         aws,
         stack,
         subjects,
@@ -63,29 +61,41 @@ fn sweep(mode: &str, action: &str, schedule: &str, wanted: usize) -> Result<Afte
     })
 }
 
-impl After {
+/// A permission that opens a TCP port to the world.
+fn open_port(port: u16) -> Value {
+    json!({
+        "IpProtocol": "tcp", "FromPort": port, "ToPort": port,
+        "IpRanges": [{"CidrIp": "0.0.0.0/0"}],
+    })
+}
+
+impl SweepResult {
     /// Waits for a line of the sweeper's log with this message and key.
-    fn line(&self, message: &str, key: &str) -> Result<Value> {
+    fn wait_for_line(&self, message: &str, key: &str) -> Result<Value> {
         let function = self.stack.output("SweeperFunctionName")?;
-        wait_until(&format!("the line {message} with {key}"), SOON, || {
-            let lines = self.aws.logs(function)?;
-            let mut lines = lines
-                .iter()
-                .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            Ok(lines.find(|line| line["message"] == message && line.get(key).is_some()))
-        })
+        wait_until(
+            &format!("the log line `{message}` with `{key}`"),
+            LIMIT,
+            || {
+                let lines = self.aws.logs(function)?;
+                let mut lines = lines
+                    .iter()
+                    .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+                Ok(lines.find(|line| line["message"] == message && line.get(key).is_some()))
+            },
+        )
     }
 }
 
 #[test]
-fn a_sweep_of_the_deployed_stack_reports_until_it_is_told_to_remediate() -> Result<()> {
+fn a_sweep_only_reports_unless_mode_and_action_allow_changes() -> Result<()> {
     for (mode, action, schedule) in [
         ("enforce", "report", "rate(1 day)"),
         ("monitor", "remediate", ""),
     ] {
-        let After {
+        let SweepResult {
             subjects, rules, ..
-        } = sweep(mode, action, schedule, 1)?;
+        } = run_sweep(mode, action, schedule, 1)?;
         ensure!(
             rules == 2 && matches!(&subjects[..], [one] if one.starts_with("SWEEP FOUND: ")),
             "{rules} {subjects:?}"
@@ -95,10 +105,10 @@ fn a_sweep_of_the_deployed_stack_reports_until_it_is_told_to_remediate() -> Resu
 }
 
 #[test]
-fn a_sweep_that_may_remediate_can() -> Result<()> {
-    let After {
+fn a_sweep_closes_groups_in_enforce_mode() -> Result<()> {
+    let SweepResult {
         subjects, rules, ..
-    } = sweep("enforce", "remediate", "rate(1 day)", 2)?;
+    } = run_sweep("enforce", "remediate", "rate(1 day)", 2)?;
     ensure!(rules == 1, "{rules} rules, {subjects:?}");
     ensure!(
         subjects
@@ -110,11 +120,11 @@ fn a_sweep_that_may_remediate_can() -> Result<()> {
 }
 
 #[test]
-fn a_sweep_is_in_the_log_and_in_the_metrics_as_the_page_says() -> Result<()> {
-    let (after, page) = (sweep("enforce", "report", "", 1)?, operate()?);
+fn a_sweep_is_in_the_log_and_the_metrics_as_documented() -> Result<()> {
+    let (after, page) = (run_sweep("enforce", "report", "", 1)?, operate()?);
     let (whole, rule) = (
-        after.line("metrics", "Sweep")?,
-        after.line("metrics", "Rule")?,
+        after.wait_for_line("metrics", "Sweep")?,
+        after.wait_for_line("metrics", "Rule")?,
     );
     ensure!(
         whole["Sweep"] == "report"
@@ -133,20 +143,20 @@ fn a_sweep_is_in_the_log_and_in_the_metrics_as_the_page_says() -> Result<()> {
     let names = metrics
         .iter()
         .filter_map(|metric| Some(metric["Name"].as_str()?.to_owned()));
-    let (names, promised) = (
+    let (names, documented) = (
         names.collect::<BTreeSet<_>>(),
         table(&page, "### Metrics of the sweep"),
     );
-    ensure!(names == promised, "{names:?} {promised:?}");
+    ensure!(names == documented, "{names:?} {documented:?}");
 
-    let swept = after.line("swept", "report")?;
-    let keys: BTreeSet<String> = swept
+    let finished = after.wait_for_line("sweep finished", "report")?;
+    let keys: BTreeSet<String> = finished
         .as_object()
         .context("not an object")?
         .keys()
         .cloned()
         .collect();
-    let promised = table(&page, "### The sweep line");
-    ensure!(keys == promised, "{swept} {promised:?}");
+    let documented = table(&page, "### The sweep line");
+    ensure!(keys == documented, "{finished} {documented:?}");
     Ok(())
 }

@@ -1,44 +1,45 @@
-//! `cargo demo`: the real template and the real function on a local AWS, from the opened group to the message.
+//! `cargo demo`: the real template and the real function on a local AWS, from the opened group to
+//! the alert.
 
 mod check;
+mod outcome;
 mod progress;
+mod scenario;
 mod show;
 mod slack;
-mod story;
+mod style;
 
 use std::fs;
 use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, SystemTime};
 
-use anstyle::{AnsiColor, Style};
 use anyhow::{Context as _, Result, ensure};
 use portcullis_e2e::{
     Deployment, LocalAws, Message, Options, PythonEnv, Requirements, Stack, fresh_binary,
     target_directory, wait_until, workspace_root,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
-use progress::{announce, step};
-use story::Story;
+use outcome::DemoOutcome;
+use progress::{announce_step, run_step};
+use scenario::Scenario;
 
-pub(crate) const RED: Style = AnsiColor::Red.on_default().bold();
-pub(crate) const GREEN: Style = AnsiColor::Green.on_default();
-pub(crate) const BOLD: Style = Style::new().bold();
-pub(crate) const DIM: Style = Style::new().dimmed();
+pub(crate) use style::RED;
 
 const EMAIL: &str = "oncall@example.com";
-/// How long the function may take. A debug build on a busy machine is slow to start.
+/// How long the function may take. A debug build on a busy machine starts slowly.
 const LIMIT: Duration = Duration::from_secs(20);
-/// How long a second alert is waited for that must not come.
+/// How long to wait for a second alert, which must not come.
 const SETTLE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Build the function as it is deployed to AWS: smaller, faster, and minutes to compile
+    /// Build the function as it is deployed to AWS: smaller and faster, but minutes to compile
     #[arg(long)]
     release: bool,
-    /// Leave everything running at the end, with hints how to try things
+    /// Keep everything running at the end, and print commands to try
     #[arg(long)]
     keep: bool,
     /// Deploy this executable instead of the project's function
@@ -46,36 +47,40 @@ pub(crate) struct Args {
     bootstrap: Option<PathBuf>,
 }
 
-/// Tells the story, and fails unless it ended well.
+/// Runs the demo and prints what happened.
+///
+/// # Errors
+/// When a step failed, or when the group or the alerts are not as expected at the end.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    show::header();
+    show::print_header();
     let bootstrap = bootstrap(args)?;
     PythonEnv::install(Requirements::LocalAws)?;
-    let aws = step(
-        "Starting EC2 (moto) and the rest of AWS (ministack)",
+    let aws = run_step(
+        "Starting EC2 (moto) and the other AWS services (ministack)",
         || LocalAws::start(&Options::default()),
     )?;
-    let stack = step("Deploying template.yaml through CloudFormation", || {
+    let stack = run_step("Deploying template.yaml with CloudFormation", || {
         deploy(&aws, &bootstrap)
     })?;
-    let story = step("Making a VPC and a group with rules nobody minds", || {
-        Story::begin(&aws)
-    })?;
-    let ending = step(
-        "Opening the group to the internet; EventBridge, Lambda, EC2 and SNS do the rest",
-        || play(&aws, story),
+    let scenario = run_step(
+        "Creating a VPC and a security group with allowed rules",
+        || Scenario::create(&aws),
     )?;
-    let files = save(&ending)?;
-    show::everything(&ending, &stack, &files);
-    let problems = check::problems(&ending);
-    show::verdict(&ending, &problems);
+    let outcome = run_step(
+        "Opening the group to the internet; EventBridge, Lambda, EC2 and SNS do the rest",
+        || open_group(&aws, scenario),
+    )?;
+    let files = save(&outcome)?;
+    show::print_outcome(&outcome, &stack, &files);
+    let problems = check::find_problems(&outcome);
+    show::print_verdict(&outcome, &problems);
     if !problems.is_empty() {
-        show::evidence(&aws, stack.output("FunctionName")?);
+        show::print_logs(&aws, stack.output("RemediatorFunctionName")?);
     }
     if args.keep {
-        keep(&aws, &ending)?;
+        keep_running(&aws, &outcome)?;
     }
-    ensure!(problems.is_empty(), "the story did not end well");
+    ensure!(problems.is_empty(), "the demo did not end as expected");
     Ok(())
 }
 
@@ -85,7 +90,7 @@ fn bootstrap(args: &Args) -> Result<PathBuf> {
             .canonicalize()
             .with_context(|| format!("cannot find {}", path.display()));
     }
-    announce(if args.release {
+    announce_step(if args.release {
         "Building the function (release)"
     } else {
         "Building the function (dev)"
@@ -100,79 +105,60 @@ fn deploy(aws: &LocalAws, bootstrap: &Path) -> Result<Stack> {
         .parameter("SlackWorkspaceId", "T0PORTCULLIS")
         .parameter("SlackChannelId", "C0SECURITY");
     let stack = aws.deploy(&deployment)?;
-    aws.subscribe(stack.output("TopicArn")?, "sqs", "")?;
+    aws.subscribe(stack.output("AlertTopicArn")?, "sqs", "")?;
     Ok(stack)
 }
 
-/// How it came out.
-#[derive(Debug)]
-struct Ending {
-    story: Story,
-    /// The record that was put on the event bus.
-    record: Value,
-    after: Vec<Value>,
-    alerts: Vec<Message>,
-    /// From the event to the last removal.
-    closed_in: Option<Duration>,
-    /// From the event to the e-mail.
-    told_in: Option<Duration>,
-    /// What the function asked of EC2, in order.
-    calls: Vec<String>,
-}
-
-fn play(aws: &LocalAws, mut story: Story) -> Result<Ending> {
-    let record = story.open(aws)?;
-    let fired = std::time::SystemTime::now();
+/// Opens the group, puts the event on the event bus and waits for the result.
+fn open_group(aws: &LocalAws, mut scenario: Scenario) -> Result<DemoOutcome> {
+    let record = scenario.open(aws)?;
+    let start = SystemTime::now();
     aws.put_event(&record)?;
-    // What does not happen in time is found by the check of the ending.
+    // If this takes too long, the check at the end says what is missing.
     wait_until(
-        "the group to be closed and everybody to be told",
+        "the group to be closed and all alerts to arrive",
         LIMIT,
         || {
-            let told = story.is_closed()? && everybody_is_told(&aws.inbox()?);
-            Ok(told.then_some(()))
+            let is_done = scenario.is_closed()? && has_all_alerts(&aws.inbox()?);
+            Ok(is_done.then_some(()))
         },
     )
     .ok();
-    std::thread::sleep(SETTLE);
+    thread::sleep(SETTLE);
     let alerts = aws.inbox()?;
     let calls = aws.ec2().calls()?;
-    let since = |then: std::time::SystemTime| then.duration_since(fired).ok();
-    let revoked = calls
+    let last_revoke = calls
         .iter()
         .rfind(|call| call.action == "RevokeSecurityGroupIngress" && call.status == 200);
-    let mailed = alerts.iter().find(|message| message.protocol == "email");
-    Ok(Ending {
-        closed_in: revoked.and_then(|call| since(call.ended)),
-        told_in: mailed.and_then(|message| since(message.received)),
-        calls: calls.iter().map(|call| call.action.clone()).collect(),
-        after: story.rules()?,
+    let email = alerts.iter().find(|alert| alert.protocol == "email");
+    let time_since_start = |time: SystemTime| time.duration_since(start).ok();
+    Ok(DemoOutcome {
+        time_to_close: last_revoke.and_then(|call| time_since_start(call.ended)),
+        time_to_email: email.and_then(|alert| time_since_start(alert.received)),
+        ec2_actions: calls.iter().map(|call| call.action.clone()).collect(),
+        rules: scenario.rules()?,
         alerts,
         record,
-        story,
+        scenario,
     })
 }
 
-fn everybody_is_told(inbox: &[Message]) -> bool {
-    ["email", "https", "sqs"]
-        .iter()
-        .all(|protocol| inbox.iter().any(|message| message.protocol == *protocol))
+fn has_all_alerts(inbox: &[Message]) -> bool {
+    let mut protocols = ["email", "https", "sqs"].iter();
+    protocols.all(|protocol| inbox.iter().any(|message| message.protocol == *protocol))
 }
 
-/// Puts everything raw into files and returns them.
-fn save(ending: &Ending) -> Result<Vec<PathBuf>> {
+/// Writes the event and the alerts to files and returns their paths.
+fn save(outcome: &DemoOutcome) -> Result<Vec<PathBuf>> {
     let directory = target_directory()?.join("demo");
     fs::create_dir_all(&directory)?;
-    let mut files = vec![("event.json".to_owned(), format!("{:#}", ending.record))];
-    for alert in &ending.alerts {
-        let (name, text) = match alert.json() {
-            Ok(json) => (
-                format!("alert-{}.json", alert.protocol),
-                format!("{json:#}"),
-            ),
-            Err(_) => (format!("alert-{}.txt", alert.protocol), alert.text.clone()),
-        };
-        files.push((name, text));
+    let mut files = vec![("event.json".to_owned(), format!("{:#}", outcome.record))];
+    for alert in &outcome.alerts {
+        let protocol = &alert.protocol;
+        files.push(match alert.json() {
+            Ok(json) => (format!("alert-{protocol}.json"), format!("{json:#}")),
+            Err(_) => (format!("alert-{protocol}.txt"), alert.text.clone()),
+        });
     }
     let mut written = Vec::new();
     for (name, text) in files {
@@ -184,19 +170,21 @@ fn save(ending: &Ending) -> Result<Vec<PathBuf>> {
     Ok(written)
 }
 
-/// Waits until the user has had enough.
-fn keep(aws: &LocalAws, ending: &Ending) -> Result<()> {
+/// Keeps the local AWS running until the user presses Enter or Ctrl-C.
+fn keep_running(aws: &LocalAws, outcome: &DemoOutcome) -> Result<()> {
     let entries = json!([{
-        "Source": "aws.ec2", "DetailType": "AWS API Call via CloudTrail", "Detail": ending.record.to_string(),
+        "Source": "aws.ec2",
+        "DetailType": "AWS API Call via CloudTrail",
+        "Detail": outcome.record.to_string(),
     }]);
     let file = aws.directory().join("entries.json");
     fs::write(&file, format!("{entries:#}"))?;
-    show::hints(aws, &ending.story.group.id, &file);
+    show::print_hints(aws, &outcome.scenario.group.id, &file);
     if std::io::stdin().is_terminal() {
         let _ = std::io::stdin().read(&mut [0])?;
     } else {
         loop {
-            std::thread::park();
+            thread::park();
         }
     }
     Ok(())

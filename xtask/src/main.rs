@@ -6,27 +6,30 @@ mod demo;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 #[derive(Debug, Parser)]
 #[command(
     name = "cargo xtask",
     bin_name = "cargo xtask",
-    about = "The project's own tasks."
+    about = "The project's own tasks.",
+    disable_help_subcommand = true
 )]
 struct Cli {
     #[command(subcommand)]
-    task: Task,
+    task: Option<Task>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// The whole story on a local AWS: deploy, open a group to the world, watch it being closed.
+    /// Deploy to a local AWS, open a security group to the world and watch it being closed.
     Demo(demo::Args),
-    /// Everything that must hold before a change is merged.
+    /// Run every check that must pass before a change is merged.
     Ci,
-    /// Only the checks of template.yaml.
+    /// Check template.yaml with the SAM CLI, cfn-lint and checkov.
     Template,
+    /// Check the dependencies with cargo-deny: bans, licenses, sources.
+    Deny,
 }
 
 fn main() -> ExitCode {
@@ -39,10 +42,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(task: Task) -> Result<()> {
+fn run(task: Option<Task>) -> Result<()> {
     match task {
-        Task::Demo(args) => demo::run(&args),
-        Task::Ci => ci::run(),
-        Task::Template => ci::template(),
+        Some(Task::Demo(args)) => demo::run(&args),
+        Some(Task::Ci) => ci::run_all(),
+        Some(Task::Template) => ci::check_template(),
+        Some(Task::Deny) => ci::check_dependencies(),
+        None => list_tasks(),
     }
+}
+
+/// Prints the tasks, one line each.
+fn list_tasks() -> Result<()> {
+    Ok(Cli::command().print_help()?)
 }

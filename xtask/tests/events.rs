@@ -1,4 +1,4 @@
-//! `events/` says the same thing three times: the files, the table for people and the table for tests.
+//! The files in `events/`, the tables in its README.md and expectations.json must agree.
 
 #![expect(
     clippy::indexing_slicing,
@@ -54,16 +54,16 @@ fn every_event_is_in_both_tables_and_every_row_has_its_file() {
 }
 
 #[test]
-fn every_row_says_what_must_happen_and_to_what() {
+fn every_row_has_an_outcome_and_its_groups() {
     for event in expectations() {
         let file = text(&event, "file");
         let targets = event["group_ids"].as_array().unwrap().len()
             + event["prefix_list_ids"].as_array().unwrap().len();
-        let named = targets > 0 || event["group_name"].is_string();
+        let has_group = targets > 0 || event["group_name"].is_string();
         match text(&event, "outcome") {
-            "judge" => assert!(named && event["reason"].is_null(), "{file}"),
-            "ignore" | "error" => assert!(!named && event["reason"].is_string(), "{file}"),
-            other => assert_eq!(other, "judge, ignore or error", "{file}"),
+            "evaluate" => assert!(has_group && event["reason"].is_null(), "{file}"),
+            "ignore" | "error" => assert!(!has_group && event["reason"].is_string(), "{file}"),
+            other => assert_eq!(other, "evaluate, ignore or error", "{file}"),
         }
         assert_eq!(
             text(&event, "form") == "log",
@@ -73,36 +73,37 @@ fn every_row_says_what_must_happen_and_to_what() {
     }
 }
 
-/// What is to be judged, or names no group although it opened one, has to reach the function; what is to be ignored
-/// need not wake it. tests/tests/pattern.rs asks EventBridge.
+/// The EventBridge rule must match every event that has to be evaluated, and every event that opens
+/// a group but does not specify it. It need not match events that are ignored. The end-to-end test
+/// `pattern` asks EventBridge.
 #[test]
-fn every_row_says_whether_the_rule_lets_it_through() {
+fn every_row_says_whether_the_event_rule_matches() {
     for event in expectations() {
         let file = text(&event, "file");
-        let verdict = event["matches"].as_bool();
+        let matches = event["matches"].as_bool();
         assert_eq!(
-            verdict.is_none(),
-            event["untried"].is_string(),
-            "{file}: a verdict, or why there is none"
+            matches.is_none(),
+            event["not_tested"].is_string(),
+            "{file}: needs either `matches` or `not_tested`"
         );
         let rows = event["records"].as_array().into_iter().flatten();
         assert!(
             rows.clone().all(|record| record["matches"].is_boolean()),
-            "{file}: a record without a verdict"
+            "{file}: a record without `matches`"
         );
-        for row in rows.chain(verdict.is_some().then_some(&event)) {
-            let is_judged =
-                text(row, "outcome") == "judge" || row["reason"] == "the event names no group";
-            assert_eq!(row["matches"], is_judged, "{file}");
+        for row in rows.chain(matches.is_some().then_some(&event)) {
+            let must_match = text(row, "outcome") == "evaluate"
+                || row["reason"] == "the event specifies no group";
+            assert_eq!(row["matches"], must_match, "{file}");
         }
     }
 }
 
 #[test]
-fn the_groups_to_judge_stand_in_the_event() {
+fn the_groups_to_evaluate_are_in_the_event() {
     for event in expectations() {
         let file = text(&event, "file");
-        // What is not text is gzip.
+        // A file that is not text is compressed.
         let Ok(body) = fs::read_to_string(directory().join(file)) else {
             continue;
         };

@@ -1,9 +1,9 @@
-//! The permissions of template.yaml are exactly those which the code says it needs, and the ones to change something
-//! exist in enforce mode only.
+//! The permissions in template.yaml are exactly those that the code needs, and those that change
+//! something exist only in enforce mode.
 //!
-//! `portcullis_aws::iam` stands next to the calls and is read as text: to link it, this package would have to compile
-//! the SDK. template.yaml is read line by line, because that keeps its `!Ref`s and needs no YAML parser; what the
-//! reader does not understand fails the test.
+//! `portcullis_aws::iam` is next to the calls and is read as text, because linking it would compile
+//! the AWS SDK. template.yaml is read line by line, which keeps its `!Ref`s and needs no YAML
+//! parser. A line that is not understood fails the test.
 
 #![expect(
     clippy::arithmetic_side_effects,
@@ -17,8 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// Needed by the platform on the function's behalf, not by a call in our code: Lambda writes the log and keeps failed
-/// events, SNS encrypts what we publish.
+/// Actions that AWS services perform for the function, not calls in our code: Lambda writes the log
+/// and sends failed events to a queue, SNS encrypts the alerts.
 const PLATFORM: [&str; 5] = [
     "kms:Decrypt",
     "kms:GenerateDataKey*",
@@ -27,11 +27,12 @@ const PLATFORM: [&str; 5] = [
     "sqs:SendMessage",
 ];
 
-/// The conditions that can be true in enforce mode only: for the remediator, and for a sweep that remediates.
+/// The conditions that can only be true in enforce mode: of the remediator, and of a sweep that
+/// remediates.
 const ENFORCING: [&str; 2] = ["Enforcing", "SweepRemediates"];
 
-/// Verbs of actions that do not change a security group.
-const HARMLESS: [&str; 6] = [
+/// Prefixes of actions that do not change a security group.
+const READ_ONLY: [&str; 6] = [
     "ec2:Describe",
     "ec2:Get",
     "sns:Publish",
@@ -112,20 +113,20 @@ fn indent(line: &str) -> usize {
     line.len() - line.trim_start().len()
 }
 
-/// Every action of every statement: `Action: a`, `Action: [a, b]` or a list below.
+/// The actions of all statements: `Action: a`, `Action: [a, b]` or a list on the lines below.
 fn actions(lines: &[String]) -> Actions {
     let mut found = Actions::new();
     for (at, line) in lines.iter().enumerate() {
         let field = line.trim_start().trim_start_matches("- ");
         assert!(
             !field.starts_with("NotAction"),
-            "nothing may be allowed by exclusion"
+            "NotAction allows more than it says"
         );
         let Some(value) = field.strip_prefix("Action:").map(str::trim) else {
             continue;
         };
         if value.is_empty() {
-            // `- Action:` stands two further in than its line begins.
+            // After `- `, `Action:` is indented by two more columns than its line.
             let column = line.len() - field.len();
             let below = lines[at + 1..]
                 .iter()
@@ -140,7 +141,7 @@ fn actions(lines: &[String]) -> Actions {
     found
 }
 
-/// `service:Name`, or a failure: this reader does not guess.
+/// An action in the form `service:Name`. Anything else is a failure.
 fn action(text: &str) -> String {
     let text = text.trim().trim_matches('"');
     let (service, name) = text.split_once(':').unwrap_or_default();
@@ -152,7 +153,7 @@ fn action(text: &str) -> String {
     text.to_owned()
 }
 
-/// What the functions may do: in every mode, and in enforce mode only.
+/// The actions that the functions may perform: in every mode, and only in enforce mode.
 fn granted(resources: &BTreeMap<String, Resource>) -> (Actions, Actions) {
     let (mut always, mut enforcing) = (Actions::new(), Actions::new());
     for (id, resource) in resources
@@ -163,7 +164,7 @@ fn granted(resources: &BTreeMap<String, Resource>) -> (Actions, Actions) {
             Some(condition) if ENFORCING.contains(&condition) => &mut enforcing,
             None | Some("HasSlack") => &mut always,
             Some(other) => {
-                panic!("{id}: what does the condition {other} mean for the permissions?")
+                panic!("{id}: this test does not know the condition {other}")
             }
         };
         to.extend(
@@ -181,7 +182,7 @@ fn template() -> BTreeMap<String, Resource> {
     let resources = resources(&read("template.yaml"));
     assert!(
         resources.contains_key("RemediatorFunction"),
-        "the template was not understood"
+        "template.yaml was not read"
     );
     resources
 }
@@ -191,7 +192,7 @@ fn union(one: &Actions, other: &Actions) -> Actions {
 }
 
 #[test]
-fn the_template_grants_what_the_code_needs_and_nothing_else() {
+fn the_template_grants_exactly_what_the_code_needs() {
     let source = read("crates/aws/src/iam.rs");
     let code = union(
         &constant(&source, "ACTIONS"),
@@ -200,7 +201,7 @@ fn the_template_grants_what_the_code_needs_and_nothing_else() {
     let code = union(&code, &constant(&source, "PARAMETER"));
     assert!(
         code.contains("ec2:RevokeSecurityGroupIngress"),
-        "iam.rs was not understood: {code:?}"
+        "iam.rs was not read: {code:?}"
     );
     let platform = PLATFORM.into_iter().map(str::to_owned).collect();
     let (always, enforcing) = granted(&template());
@@ -208,23 +209,24 @@ fn the_template_grants_what_the_code_needs_and_nothing_else() {
 }
 
 #[test]
-fn monitor_mode_may_change_nothing() {
+fn monitor_mode_grants_no_changes() {
     let mutating = constant(&read("crates/aws/src/iam.rs"), "MUTATING");
     let (always, enforcing) = granted(&template());
     assert_eq!(enforcing, mutating);
     assert!(always.is_disjoint(&mutating), "{always:?}");
-    // Not only those that the code knows to be mutating.
+    // An action that is missing in the code's list must not be granted either.
     let suspicious: Vec<_> = always
         .iter()
         .filter(|action| {
-            *action != "sqs:SendMessage" && !HARMLESS.iter().any(|good| action.starts_with(good))
+            *action != "sqs:SendMessage"
+                && !READ_ONLY.iter().any(|prefix| action.starts_with(prefix))
         })
         .collect();
     assert!(suspicious.is_empty(), "{suspicious:?}");
 }
 
 #[test]
-fn the_two_that_may_change_something_may_do_the_same_under_their_own_conditions() {
+fn both_functions_may_change_the_same_under_their_own_conditions() {
     let mutating = constant(&read("crates/aws/src/iam.rs"), "MUTATING");
     let resources = template();
     for (id, role, condition) in [
@@ -245,15 +247,21 @@ fn the_two_that_may_change_something_may_do_the_same_under_their_own_conditions(
         assert_eq!(roles, [&format!("      Roles: [!Ref {role}]")], "{id}");
     }
     let text = read("template.yaml");
-    let sweep = "  SweepRemediates: !And\n    - !Condition Enforcing\n    - !Equals [!Ref SweepAction, remediate]\n";
+    let sweep = "  SweepRemediates: !And\n    \
+                 - !Condition Enforcing\n    \
+                 - !Equals [!Ref SweepAction, remediate]\n";
     assert!(
         text.contains(sweep),
-        "a sweep may change something in enforce mode only"
+        "a sweep must not change anything in monitor mode"
     );
 }
 
+/// The only resources that may be tagged.
+const TAGGED: &str = "Resource: !Sub \
+    arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:security-group-rule/*";
+
 #[test]
-fn nothing_that_exists_can_be_tagged() {
+fn existing_resources_cannot_be_tagged() {
     let resources = template();
     for resource in resources
         .values()
@@ -273,7 +281,7 @@ fn nothing_that_exists_can_be_tagged() {
             tagging,
             [
                 "Action: ec2:CreateTags",
-                "Resource: !Sub arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:security-group-rule/*",
+                TAGGED,
                 "Condition:",
                 "StringEquals:",
             ]
@@ -303,7 +311,7 @@ fn nothing_that_exists_can_be_tagged() {
 }
 
 #[test]
-fn every_function_has_a_role_of_our_own() {
+fn every_function_has_a_role_of_the_template() {
     let resources = template();
     let functions: Vec<_> = resources
         .iter()
@@ -315,8 +323,7 @@ fn every_function_has_a_role_of_our_own() {
             .lines
             .iter()
             .find_map(|line| line.strip_prefix("      Role: !GetAtt "));
-        let role =
-            role.unwrap_or_else(|| panic!("{id} has no Role: SAM would write one nobody reviews"));
+        let role = role.unwrap_or_else(|| panic!("{id} has no Role, so SAM would generate one"));
         assert_eq!(
             resources[role.trim_end_matches(".Arn")].kind,
             "AWS::IAM::Role"
@@ -332,18 +339,40 @@ fn every_function_has_a_role_of_our_own() {
         .find(|line| line.contains("ManagedPolicyArns"));
     assert_eq!(
         managed, None,
-        "a managed policy grants what this test cannot see"
+        "this test cannot see what a managed policy grants"
     );
 }
 
+const EVERY_FORM: &str = r#"
+Conditions:
+  Enforcing: x
+Resources:
+  # Policy: no
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      Policies:
+        - Statement:
+            - Action: sns:Publish
+            - Effect: Allow
+              Action: [ec2:DescribeSecurityGroups, "kms:GenerateDataKey*"]
+  More:
+    Type: AWS::IAM::Policy
+    Condition: Enforcing
+    Properties:
+      Statement:
+        - Action:
+            # why
+            - ec2:A
+            - ec2:B
+          Resource: "*"
+Outputs:
+  Action: nothing:Here
+"#;
+
 #[test]
-fn the_reader_reads_every_way_to_write_an_action() {
-    let text = "Conditions:\n  Enforcing: x\nResources:\n  # Policy: no\n  Role:\n    Type: AWS::IAM::Role\n    Properties:\n      \
-                Policies:\n        - Statement:\n            - Action: sns:Publish\n            - Effect: Allow\n              \
-                Action: [ec2:DescribeSecurityGroups, \"kms:GenerateDataKey*\"]\n  More:\n    Type: AWS::IAM::Policy\n    \
-                Condition: Enforcing\n    Properties:\n      Statement:\n        - Action:\n            # why\n            \
-                - ec2:A\n            - ec2:B\n          Resource: \"*\"\nOutputs:\n  Action: nothing:Here\n";
-    let resources = resources(text);
+fn every_form_of_an_action_is_read() {
+    let resources = resources(EVERY_FORM);
     assert_eq!(resources.keys().collect::<Vec<_>>(), ["More", "Role"]);
     let (always, enforcing) = granted(&resources);
     assert_eq!(
@@ -361,9 +390,15 @@ fn the_reader_reads_every_way_to_write_an_action() {
 }
 
 #[test]
-fn constants_are_read_whatever_rustfmt_made_of_them() {
-    let source = "pub const ACTIONS: &[&str] = &[\n    // to \"read\"\n    \"ec2:A\", // why\n    \"sns:B\",\n];\n\
-                  pub const MUTATING: &[&str] = &[\"ec2:C\"];\n";
+fn constants_are_read_on_one_line_or_many() {
+    let source = r#"
+pub const ACTIONS: &[&str] = &[
+    // to "read"
+    "ec2:A", // why
+    "sns:B",
+];
+pub const MUTATING: &[&str] = &["ec2:C"];
+"#;
     assert_eq!(
         constant(source, "ACTIONS").into_iter().collect::<Vec<_>>(),
         ["ec2:A", "sns:B"]

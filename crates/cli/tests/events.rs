@@ -134,7 +134,7 @@ fn every_event_has_the_expected_outcome() {
         let name = &expectation.file;
         let counts = ["plans", "ignored", "errors"].map(|key| count(&plans, key));
         match (expectation.outcome.as_str(), counts) {
-            ("judge", [_, _, 0]) => {
+            ("evaluate", [_, _, 0]) => {
                 assert_eq!(run.code, 1, "{name}: {run:?}");
                 check_plans(expectation, &plans);
             }

@@ -1,8 +1,8 @@
-//! Address space: which of it is public, and whether blocks together cover all of that.
+//! Public address space, and whether a set of address blocks covers all of it.
 
 use ipnet::IpNet;
 
-/// An IP address family. Openness is decided for each on its own.
+/// An IP address family. Each family is evaluated separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AddressFamily {
     /// IPv4.
@@ -23,10 +23,10 @@ impl AddressFamily {
         }
     }
 
-    /// The public address space of the family as ascending inclusive spans.
+    /// The public address space of the family as ascending inclusive ranges.
     ///
-    /// IPv4: all but the special-purpose blocks of the IANA registry that are not reachable from the internet.
-    /// IPv6: `2000::/3`, all that is global unicast.
+    /// IPv4: everything except the special-purpose blocks of the IANA registry that are not
+    /// reachable from the internet. IPv6: `2000::/3`, the global unicast addresses.
     const fn public_ranges(self) -> &'static [(u128, u128)] {
         match self {
             Self::V4 => &PUBLIC_V4,
@@ -62,7 +62,7 @@ const fn address_count(low: u128, high: u128) -> u128 {
     high.saturating_sub(low).saturating_add(1)
 }
 
-/// A block of addresses as numbers.
+/// A block of addresses of one family, as numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AddressBlock {
     low: u128,
@@ -72,7 +72,7 @@ pub struct AddressBlock {
 }
 
 impl AddressBlock {
-    /// The block that a CIDR names.
+    /// The block of a CIDR.
     pub fn from_net(net: &IpNet) -> Self {
         let (low, high, family) = match net {
             IpNet::V4(v4) => (
@@ -94,12 +94,12 @@ impl AddressBlock {
         }
     }
 
-    /// The family of the block.
+    /// The address family.
     pub const fn family(self) -> AddressFamily {
         self.family
     }
 
-    /// Whether any of the block is public address space.
+    /// Whether the block contains any public address.
     pub fn touches_public(self) -> bool {
         self.family
             .public_ranges()
@@ -107,7 +107,8 @@ impl AddressBlock {
             .any(|&(low, high)| self.low <= high && low <= self.high)
     }
 
-    /// Whether the block is a broad source: a prefix no longer than /8 (IPv4) or /16 (IPv6), touching public space.
+    /// Whether the block is a broad source: a prefix of /8 or shorter (IPv6: /16 or shorter) that
+    /// contains public addresses.
     pub fn is_broad(self) -> bool {
         self.prefix_len <= self.family.broad_prefix_len() && self.touches_public()
     }
@@ -120,7 +121,7 @@ pub fn covers_public(family: AddressFamily, blocks: &mut [AddressBlock]) -> bool
     }
     blocks.sort_unstable();
     let mut rest = blocks.iter();
-    let mut reached: u128 = 0; // every address of the current span below this one is covered
+    let mut reached: u128 = 0; // all addresses of the current range below this are covered
     let mut pending = rest.next();
     for &(low, high) in family.public_ranges() {
         reached = reached.max(low);
@@ -135,8 +136,9 @@ pub fn covers_public(family: AddressFamily, blocks: &mut [AddressBlock]) -> bool
     true
 }
 
-/// Whether blocks could cover the public space of their family at all, by size alone: the quick answer for the
-/// common group, which is not open.
+/// Whether blocks are large enough to cover the public address space of their family.
+///
+/// This looks at sizes only and is a cheap test for the common case of a group that is not open.
 pub fn could_cover_public(
     family: AddressFamily,
     blocks: impl Iterator<Item = AddressBlock>,
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_public_ipv4_is_the_complement_of_the_special_blocks() {
+    fn public_ipv4_is_the_complement_of_the_special_purpose_blocks() {
         let mut next: u128 = 0;
         let mut gaps = Vec::new();
         for special in SPECIAL_V4.map(block) {
@@ -200,17 +202,17 @@ mod tests {
     }
 
     #[test]
-    fn the_world_may_be_written_in_many_ways() {
+    fn different_blocks_can_cover_all_public_addresses() {
         assert!(covers(&["0.0.0.0/0"]));
         assert!(covers(&["128.0.0.0/1", "0.0.0.0/1"]));
         assert!(covers(&["::/1", "8000::/1"]));
         assert!(covers(&["2000::/3"]));
-        assert!(covers(&["::/1"]), "2000::/3 lies in ::/1");
+        assert!(covers(&["::/1"]), "2000::/3 is inside ::/1");
         assert!(covers(&["2000::/4", "3000::/4", "fd00::/8"]));
     }
 
     #[test]
-    fn a_world_with_a_hole_is_not_the_world() {
+    fn blocks_with_a_public_gap_do_not_cover() {
         assert!(!covers(&["0.0.0.0/1"]));
         assert!(!covers(&["8000::/1"]));
         assert!(!covers(&["2000::/4"]));
@@ -220,12 +222,12 @@ mod tests {
         );
         assert!(
             covers(&["0.0.0.0/1", "128.0.0.0/2", "192.0.0.0/3"]),
-            "what is missing is not public"
+            "the missing block is not public"
         );
     }
 
     #[test]
-    fn broad_is_short_and_touches_public_space() {
+    fn broad_blocks_have_a_short_prefix_and_public_addresses() {
         for text in [
             "0.0.0.0/0",
             "0.0.0.0/1",
@@ -251,18 +253,24 @@ mod tests {
     }
 
     proptest! {
-        /// Splitting a covering block in two changes nothing; taking any part of public space away uncovers it.
+        /// Splitting a block in two does not matter; removing any public block leaves a gap.
         #[test]
-        fn covering_is_about_the_union(splits in prop::collection::vec(0..16_usize, 0..12), gone in 0..16_usize) {
+        fn coverage_depends_on_the_union_only(
+            splits in prop::collection::vec(0..16_usize, 0..12),
+            removed_index in 0..16_usize,
+        ) {
             let mut nets = vec![parse_cidr("0.0.0.0/0").unwrap()];
-            for at in splits {
-                let net = nets.remove(at.checked_rem(nets.len()).unwrap());
+            for split in splits {
+                let net = nets.remove(split.checked_rem(nets.len()).unwrap());
                 nets.extend(net.subnets(net.prefix_len().saturating_add(1)).unwrap());
             }
             let mut blocks: Vec<_> = nets.iter().map(AddressBlock::from_net).collect();
             prop_assert!(covers_public(AddressFamily::V4, &mut blocks));
-            let removed = blocks.remove(gone.checked_rem(blocks.len()).unwrap());
-            prop_assert_eq!(covers_public(AddressFamily::V4, &mut blocks), !removed.touches_public());
+            let removed = blocks.remove(removed_index.checked_rem(blocks.len()).unwrap());
+            prop_assert_eq!(
+                covers_public(AddressFamily::V4, &mut blocks),
+                !removed.touches_public()
+            );
         }
     }
 }

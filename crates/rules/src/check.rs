@@ -1,31 +1,33 @@
-//! The kinds of check. A policy gives each its parameters, severity and action.
+//! The checks that policy rules are made of.
 
 use crate::exposure::Exposure;
 use crate::group::{IngressRule, Traffic};
 use crate::source::Source;
 use crate::traffic::TrafficSet;
 
-/// What a rule of a policy looks for on one box.
+/// What a policy rule looks for in a security group rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Check {
     /// Protocol `-1` open to the world.
     AllTraffic,
-    /// Some TCP or UDP ports open to the world, alone, inside a range or inside `-1`: exactly these.
+    /// Specific TCP or UDP ports open to the world, whether the rule is for one port, a range or
+    /// protocol `-1`.
     OpenPorts(TrafficSet),
-    /// Anything open to the world but this: ports, ICMP, other protocols.
+    /// Anything open to the world except this traffic: ports, ICMP, other protocols.
     OpenExcept(TrafficSet),
-    /// More than one port of a box (TCP, UDP or `-1`) open to the world.
+    /// More than one port of a rule (TCP, UDP or `-1`) open to the world.
     PortRange,
-    /// A box of more than one port (TCP, UDP or `-1`) from a CIDR or prefix list, as far as it is not open to the world.
+    /// A rule for more than one port (TCP, UDP or `-1`) from a CIDR or prefix list; the part of it
+    /// that is not open to the world.
     PortRangeInternal,
-    /// A broad source on TCP, UDP or `-1`, as far as it is not open to the world.
+    /// A broad source on TCP, UDP or `-1`; the part of the rule that is not open to the world.
     BroadSource,
-    /// A protocol number other than TCP, UDP, ICMP and `ICMPv6` open to the world.
+    /// A protocol other than TCP, UDP, ICMP and `ICMPv6` open to the world.
     OtherProtocols,
 }
 
 impl Check {
-    /// The part of the box that this check forbids.
+    /// The part of the rule that this check forbids.
     pub fn offending_traffic(&self, rule: &IngressRule, exposure: &Exposure) -> TrafficSet {
         match self {
             Self::AllTraffic => {
@@ -45,7 +47,7 @@ impl Check {
     }
 }
 
-/// All that the box admits, or nothing.
+/// All traffic that the rule allows, or nothing.
 fn all_traffic_if(rule: &IngressRule, offends: bool) -> TrafficSet {
     if offends {
         rule.traffic().into()
@@ -54,7 +56,7 @@ fn all_traffic_if(rule: &IngressRule, offends: bool) -> TrafficSet {
     }
 }
 
-/// The ports through which the box takes part in an opening.
+/// The ports of the rule that are open to the world.
 fn exposed_ports(exposure: &Exposure) -> TrafficSet {
     TrafficSet {
         tcp: exposure.tcp.clone(),
@@ -63,7 +65,7 @@ fn exposed_ports(exposure: &Exposure) -> TrafficSet {
     }
 }
 
-/// All through which the box takes part in an opening.
+/// The traffic of the rule that is open to the world.
 fn exposed_traffic(rule: &IngressRule, exposure: &Exposure) -> TrafficSet {
     all_traffic_if(rule, exposure.whole_rule).union(&exposed_ports(exposure))
 }
@@ -71,7 +73,8 @@ fn exposed_traffic(rule: &IngressRule, exposure: &Exposure) -> TrafficSet {
 fn exposed_port_range(rule: &IngressRule, exposure: &Exposure) -> TrafficSet {
     match rule.traffic() {
         _ if exposure.tcp.union(&exposure.udp).port_count() <= 1 => TrafficSet::default(),
-        // More than one port of a -1 box offends as a whole: it has no range that could be cut.
+        // A rule for protocol -1 has no port range that could be narrowed, so all of it is
+        // forbidden.
         Traffic::All => TrafficSet::all(),
         Traffic::Tcp(_) | Traffic::Udp(_) | Traffic::Icmp | Traffic::Icmpv6 | Traffic::Other(_) => {
             exposed_ports(exposure)
@@ -81,7 +84,7 @@ fn exposed_port_range(rule: &IngressRule, exposure: &Exposure) -> TrafficSet {
 
 fn internal_port_range(rule: &IngressRule, exposure: &Exposure) -> TrafficSet {
     let has_range = match rule.traffic() {
-        Traffic::Tcp(span) | Traffic::Udp(span) => span.port_count() > 1,
+        Traffic::Tcp(range) | Traffic::Udp(range) => range.port_count() > 1,
         Traffic::All => true,
         Traffic::Icmp | Traffic::Icmpv6 | Traffic::Other(_) => false,
     };
@@ -91,13 +94,13 @@ fn internal_port_range(rule: &IngressRule, exposure: &Exposure) -> TrafficSet {
     }
 }
 
-/// The part of a TCP, UDP or `-1` box that is not open to the world.
+/// The part of a TCP, UDP or `-1` rule that is not open to the world.
 fn unexposed_traffic(rule: &IngressRule, exposure: &Exposure) -> TrafficSet {
     match rule.traffic() {
         traffic @ (Traffic::Tcp(_) | Traffic::Udp(_)) => {
             TrafficSet::from(traffic).difference(&exposed_ports(exposure))
         }
-        // Some protocol or port of a -1 box is left as long as -1 itself is not open.
+        // Unless protocol -1 itself is open to the world, some of its traffic is not.
         Traffic::All => all_traffic_if(rule, !exposure.whole_rule),
         Traffic::Icmp | Traffic::Icmpv6 | Traffic::Other(_) => TrafficSet::default(),
     }

@@ -1,76 +1,54 @@
-//! Deciding: the one way from a group to a plan that may be carried out. The Lambdas and the command both take it, so that
-//! what the command foretells is what the Lambda does.
+//! The entry to a decision about a security group: evaluate, plan and verify.
+//!
+//! The Lambda functions and the command line tool call [`decide()`], so that both come to the same
+//! decision for the same input.
 
 use crate::evaluate::{Evaluation, evaluate};
-use crate::plan::{Plan, PlanInput, RefusalReason, build_plan, refuse_enforced_findings};
+use crate::plan::{Plan, PlanInput, RefusalReason, build_plan};
 use crate::verify::{Violation, verify_plan};
 
-/// What is found and what is to be done about it.
+/// The decision about one security group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Decision {
-    /// What the policy finds.
+    /// The findings of the group.
     pub evaluation: Evaluation,
-    /// What is to be done.
+    /// The verified plan.
     pub plan: Plan,
-    /// What the checker of plans says against the plan that was made first; then nothing is to be done.
+    /// Why the original plan failed verification; empty when it did not. With violations, [`plan`]
+    /// refuses everything.
+    ///
+    /// [`plan`]: Self::plan
     pub violations: Vec<Violation>,
 }
 
-/// Judges, plans, and has the plan checked.
-pub fn decide(situation: &PlanInput<'_>) -> Decision {
-    let PlanInput {
-        policy,
-        group,
-        lists,
-        context,
-        ..
-    } = situation;
-    let judgement = evaluate(policy, group, lists, context);
-    let (plan, objections) =
-        verified_or_refused(build_plan(situation, &judgement), situation, &judgement);
+/// Evaluates a group, plans its changes and verifies the plan.
+pub fn decide(input: &PlanInput<'_>) -> Decision {
+    let evaluation = evaluate(input.policy, input.group, input.lists, input.context);
+    let draft = build_plan(input, &evaluation);
+    let (plan, violations) = verified_or_refused(draft, input, &evaluation);
     Decision {
-        evaluation: judgement,
+        evaluation,
         plan,
-        violations: objections,
+        violations,
     }
 }
 
-/// The plan, when its independent checker has nothing to say against it; otherwise one that refuses everything, and what
-/// there is to say.
+/// Verifies a plan. Returns it if there are no violations, otherwise a plan that refuses
+/// everything.
 pub fn verified_or_refused(
     plan: Plan,
-    situation: &PlanInput<'_>,
-    judgement: &Evaluation,
+    input: &PlanInput<'_>,
+    evaluation: &Evaluation,
 ) -> (Plan, Vec<Violation>) {
-    let PlanInput {
-        policy,
-        group,
-        lists,
-        context,
-        ..
-    } = situation;
     if plan.removals.is_empty() && plan.additions.is_empty() {
         return (plan, Vec::new());
     }
-    let objections = verify_plan(policy, group, lists, context, &plan);
-    let plan = if objections.is_empty() {
-        plan
-    } else {
-        plan.into_refused(judgement, RefusalReason::FailedVerification)
-    };
-    (plan, objections)
-}
-
-impl Plan {
-    /// Nothing of the plan is done, for this reason.
-    #[must_use]
-    pub fn into_refused(self, judgement: &Evaluation, reason: RefusalReason) -> Self {
-        Self {
-            group_id: self.group_id,
-            refusals: refuse_enforced_findings(judgement, reason),
-            ..Self::default()
-        }
+    let violations = verify_plan(input.policy, input.group, input.lists, input.context, &plan);
+    if violations.is_empty() {
+        return (plan, violations);
     }
+    let refused = plan.refuse_all(evaluation, RefusalReason::FailedVerification);
+    (refused, violations)
 }
 
 #[cfg(test)]
@@ -78,45 +56,86 @@ mod tests {
     use super::*;
     use crate::baseline::baseline_policy;
     use crate::group::tests::{group, rule};
-    use crate::plan::{Attachments, Quota, Removal};
-    use crate::policy::Action;
+    use crate::plan::{Addition, Purpose, Removal};
     use crate::scope::Context;
     use crate::source::PrefixLists;
 
-    #[test]
-    fn what_is_decided_is_judged_planned_and_checked() {
-        let (policy, lists, context) =
-            (baseline_policy(), PrefixLists::empty(), Context::default());
+    /// The decision about a group with one violation, where the plan is changed before it is
+    /// verified.
+    fn decide_with(change: impl FnOnce(&mut Plan)) -> (Plan, Vec<Violation>) {
+        let policy = baseline_policy();
         let group = group(&["tcp 22 0.0.0.0/0", "tcp 443 0.0.0.0/0"]);
-        let situation = PlanInput {
-            policy: &policy,
-            group: &group,
-            lists: &lists,
-            context: &context,
-            foreign: false,
-            attachments: Attachments::default(),
-            quota: Quota::default(),
-        };
-        let decision = decide(&situation);
-        assert_eq!(
-            (
-                decision.evaluation.findings.len(),
-                decision.plan.removals.len()
-            ),
-            (1, 1)
-        );
-        assert!(decision.violations.is_empty());
+        let (lists, context) = (PrefixLists::empty(), Context::default());
+        let input = PlanInput::new(&policy, &group, &lists, &context);
+        let decision = decide(&input);
+        assert_eq!(decision.evaluation.findings.len(), 1);
+        assert_eq!(decision.violations, []);
+        let mut plan = decision.plan;
+        change(&mut plan);
+        verified_or_refused(plan, &input, &decision.evaluation)
+    }
 
-        let mut spoiled = decision.plan;
-        let ingress = rule("tcp 443 0.0.0.0/0");
-        spoiled.removals.push(Removal {
-            ingress: ingress.clone(),
-            policy_rules: Vec::new(),
-            action: Action::Revoke,
+    fn removal_of(line: &str, plan: &Plan) -> Removal {
+        Removal {
+            ingress: rule(line),
+            ..plan.removals[0].clone()
+        }
+    }
+
+    fn addition_of(line: &str, plan: &Plan) -> Addition {
+        Addition {
+            ingress: rule(line),
+            purpose: Purpose::Keep,
+            replaces: plan.removals[0].ingress.clone(),
+        }
+    }
+
+    fn assert_refused(decision: (Plan, Vec<Violation>), violation: &Violation) {
+        let (plan, violations) = decision;
+        assert!(violations.contains(violation), "{violations:?}");
+        assert!(plan.is_empty() && plan.additions.is_empty(), "{plan:?}");
+        let reasons: Vec<_> = plan.refusals.iter().map(|refusal| refusal.reason).collect();
+        assert_eq!(reasons, [RefusalReason::FailedVerification]);
+        assert_eq!(plan.refusals[0].ingress, rule("tcp 22 0.0.0.0/0"));
+    }
+
+    #[test]
+    fn a_verified_plan_is_returned() {
+        let (plan, violations) = decide_with(|_| {});
+        assert_eq!((plan.removals.len(), plan.refusals.len()), (1, 0));
+        assert_eq!(plan.removals[0].ingress, rule("tcp 22 0.0.0.0/0"));
+        assert_eq!(violations, []);
+    }
+
+    #[test]
+    fn a_plan_that_removes_an_unaffected_rule_is_refused() {
+        let decision =
+            decide_with(|plan| plan.removals.push(removal_of("tcp 443 0.0.0.0/0", plan)));
+        assert_refused(
+            decision,
+            &Violation::UnaffectedRule(rule("tcp 443 0.0.0.0/0")),
+        );
+    }
+
+    #[test]
+    fn a_plan_that_removes_a_missing_rule_is_refused() {
+        let decision = decide_with(|plan| plan.removals[0] = removal_of("tcp 23 0.0.0.0/0", plan));
+        assert_refused(decision, &Violation::MissingRule(rule("tcp 23 0.0.0.0/0")));
+    }
+
+    #[test]
+    fn a_plan_that_widens_access_is_refused() {
+        let decision =
+            decide_with(|plan| plan.additions.push(addition_of("tcp 80 0.0.0.0/0", plan)));
+        assert_refused(decision, &Violation::WidensAccess(rule("tcp 80 0.0.0.0/0")));
+    }
+
+    #[test]
+    fn a_plan_that_only_adds_rules_is_refused() {
+        let decision = decide_with(|plan| {
+            plan.additions.push(addition_of("tcp 80 0.0.0.0/0", plan));
+            plan.removals.clear();
         });
-        let (refused, objections) = verified_or_refused(spoiled, &situation, &decision.evaluation);
-        assert!(refused.is_empty());
-        assert_eq!(refused.refusals.len(), 1);
-        assert_eq!(objections, [Violation::UnaffectedRule(ingress)]);
+        assert_refused(decision, &Violation::WidensAccess(rule("tcp 80 0.0.0.0/0")));
     }
 }

@@ -1,4 +1,4 @@
-//! Judging: a policy held against the rules of one security group.
+//! Evaluation: compares the rules of a security group with a policy and gives findings.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,43 +11,85 @@ use crate::scope::Context;
 use crate::source::{PrefixLists, Source};
 use crate::traffic::TrafficSet;
 
-/// One rule of the policy broken by one ingress rule. There is at most one finding for each such pair.
+/// A security group rule that violates a policy rule. There is at most one finding for each such
+/// pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The ingress rule, with all that restores it.
+    /// The security group rule.
     pub ingress: IngressRule,
-    /// Its place among the rules of the group, so that twins of the same content stay apart.
+    /// The index of the security group rule in its group, which distinguishes rules with the same
+    /// content.
     pub index: usize,
-    /// The rule of the policy, as it holds for this group.
+    /// The policy rule, with the overrides for this group applied.
     pub policy_rule: Arc<PolicyRule>,
-    /// The part of the ingress rule that is forbidden, exceptions taken off; all that the rule forbids when the finding
-    /// is exempt.
+    /// The forbidden traffic, without what exceptions exempt. If the finding is exempt, all traffic
+    /// that the policy rule forbids.
     pub offending: TrafficSet,
-    /// The exception that frees the finding wholly.
+    /// The id of the exception that exempts the finding completely.
     pub exempted_by: Option<String>,
 }
 
 impl Finding {
-    /// Whether the policy demands that the group be changed for this finding.
+    /// Whether the policy requires a change of the group for this finding.
     pub fn enforces(&self) -> bool {
         self.exempted_by.is_none() && self.policy_rule.action.enforces()
     }
 }
 
-/// What judging one group gave.
+/// The result of evaluating one group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Evaluation {
-    /// Ordered by protocol, ports, source and rule.
+    /// The findings, ordered by protocol, ports, source and policy rule.
     pub findings: Vec<Finding>,
-    /// Prefix lists that the group names and whose entries are not known: judged as not the world.
+    /// Prefix lists of the group whose entries are not known. Rules with such a source are
+    /// evaluated as not open to the world.
     pub unresolved_prefix_lists: BTreeSet<String>,
-    /// Exceptions that freed something.
+    /// The ids of the exceptions that exempted traffic.
     pub exceptions_used: BTreeSet<String>,
-    /// Exceptions that would have freed something and have ended.
+    /// The ids of the exceptions that would have exempted traffic but are expired.
     pub exceptions_expired: BTreeSet<String>,
 }
 
-/// Holds a policy against a group.
+impl Evaluation {
+    /// The findings that require a change of the group.
+    pub fn enforced_findings(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.enforces())
+    }
+
+    /// Removes exempted traffic from a finding and records the exceptions that applied.
+    fn apply_exceptions(
+        &mut self,
+        finding: &mut Finding,
+        exceptions: &[Arc<Exception>],
+        group: &SecurityGroup,
+        input: &MatchInput<'_>,
+    ) {
+        let mut remaining = finding.offending.clone();
+        let mut last_used = None;
+        for exception in exceptions {
+            let exempted = exception.traffic.intersection(&remaining);
+            if exempted.is_empty()
+                || !exception.applies_to(&finding.policy_rule.id, group, &finding.ingress, input)
+            {
+                continue;
+            }
+            if exception.is_expired(input.context) {
+                self.exceptions_expired.insert(exception.id.clone());
+                continue;
+            }
+            self.exceptions_used.insert(exception.id.clone());
+            remaining = remaining.difference(&exempted);
+            last_used = Some(&exception.id);
+        }
+        if remaining.is_empty() {
+            finding.exempted_by = last_used.cloned();
+        } else {
+            finding.offending = remaining;
+        }
+    }
+}
+
+/// Evaluates a security group against a policy.
 pub fn evaluate(
     policy: &Policy,
     group: &SecurityGroup,
@@ -55,71 +97,37 @@ pub fn evaluate(
     context: &Context,
 ) -> Evaluation {
     let exposures = compute_exposures(&group.rules, lists);
-    let rules = policy.rules_for(group, context);
-    let mut judgement = Evaluation {
+    let policy_rules = policy.rules_for(group, context);
+    let input = MatchInput { context, lists };
+    let mut evaluation = Evaluation {
         unresolved_prefix_lists: find_unresolved_lists(group, lists),
         ..Evaluation::default()
     };
     for (index, (ingress, exposure)) in group.rules.iter().zip(&exposures).enumerate() {
-        for rule in &rules {
-            let offending = rule.check.offending_traffic(ingress, exposure);
-            if !offending.is_empty() {
-                let (ingress, rule) = (ingress.clone(), Arc::clone(rule));
-                let found = Finding {
-                    ingress,
-                    index,
-                    policy_rule: rule,
-                    offending,
-                    exempted_by: None,
-                };
-                let facts = MatchInput { context, lists };
-                let finding =
-                    apply_exceptions(found, &policy.exceptions, group, &facts, &mut judgement);
-                judgement.findings.push(finding);
+        for policy_rule in &policy_rules {
+            let offending = policy_rule.check.offending_traffic(ingress, exposure);
+            if offending.is_empty() {
+                continue;
             }
+            let mut finding = Finding {
+                ingress: ingress.clone(),
+                index,
+                policy_rule: Arc::clone(policy_rule),
+                offending,
+                exempted_by: None,
+            };
+            evaluation.apply_exceptions(&mut finding, &policy.exceptions, group, &input);
+            evaluation.findings.push(finding);
         }
     }
-    judgement.findings.sort_by_cached_key(|finding| {
+    evaluation.findings.sort_by_cached_key(|finding| {
         (
             finding.ingress.sort_key(),
             finding.policy_rule.id.clone(),
             finding.index,
         )
     });
-    judgement
-}
-
-/// The finding with what exceptions free taken off.
-fn apply_exceptions(
-    mut finding: Finding,
-    exceptions: &[Arc<Exception>],
-    group: &SecurityGroup,
-    facts: &MatchInput<'_>,
-    judgement: &mut Evaluation,
-) -> Finding {
-    let mut left = finding.offending.clone();
-    let mut last = None;
-    for exception in exceptions {
-        let freed = exception.traffic.intersection(&left);
-        if freed.is_empty()
-            || !exception.applies_to(&finding.policy_rule.id, group, &finding.ingress, facts)
-        {
-            continue;
-        }
-        if exception.is_expired(facts.context) {
-            judgement.exceptions_expired.insert(exception.id.clone());
-            continue;
-        }
-        judgement.exceptions_used.insert(exception.id.clone());
-        left = left.difference(&freed);
-        last = Some(exception.id.clone());
-    }
-    if left.is_empty() {
-        finding.exempted_by = last;
-    } else {
-        finding.offending = left;
-    }
-    finding
+    evaluation
 }
 
 fn find_unresolved_lists(group: &SecurityGroup, lists: &PrefixLists) -> BTreeSet<String> {
@@ -140,7 +148,7 @@ mod tests {
     use crate::group::tests::group;
     use crate::policy::Action;
 
-    fn judged(lines: &[&str]) -> Vec<String> {
+    fn finding_lines(lines: &[&str]) -> Vec<String> {
         evaluate(
             &baseline_policy(),
             &group(lines),
@@ -164,21 +172,21 @@ mod tests {
     }
 
     #[test]
-    fn ssh_from_anywhere() {
+    fn ssh_open_to_the_world() {
         assert_eq!(
-            judged(&["tcp 22 0.0.0.0/0"]),
+            finding_lines(&["tcp 22 0.0.0.0/0"]),
             ["tcp 22-22 0.0.0.0/0: restricted-common-ports 22"]
         );
         assert_eq!(
-            judged(&["udp 22 ::/0"]),
+            finding_lines(&["udp 22 ::/0"]),
             ["udp 22-22 ::/0: restricted-common-ports 22"]
         );
     }
 
     #[test]
-    fn the_web_from_anywhere_is_fine() {
+    fn web_ports_open_to_the_world_are_allowed() {
         assert!(
-            judged(&[
+            finding_lines(&[
                 "tcp 443 0.0.0.0/0",
                 "tcp 80 ::/0",
                 "icmp - 0.0.0.0/0",
@@ -189,17 +197,17 @@ mod tests {
     }
 
     #[test]
-    fn an_uncommon_port() {
+    fn an_uncommon_port_open_to_the_world() {
         assert_eq!(
-            judged(&["tcp 8040 0.0.0.0/0"]),
+            finding_lines(&["tcp 8040 0.0.0.0/0"]),
             ["tcp 8040-8040 0.0.0.0/0: uncommon-ports 8040"]
         );
     }
 
     #[test]
-    fn a_range_breaks_every_rule_it_touches() {
+    fn a_range_violates_every_rule_it_overlaps() {
         assert_eq!(
-            judged(&["tcp 20-25 0.0.0.0/0"]),
+            finding_lines(&["tcp 20-25 0.0.0.0/0"]),
             [
                 "tcp 20-25 0.0.0.0/0: port-range 20-25",
                 "tcp 20-25 0.0.0.0/0: restricted-common-ports 20-22",
@@ -209,35 +217,35 @@ mod tests {
     }
 
     #[test]
-    fn all_traffic_gives_ports_to_the_rules_that_name_them() {
+    fn all_traffic_violates_port_rules_too() {
         assert_eq!(
-            judged(&["-1 - ::/0"]),
+            finding_lines(&["-1 - ::/0"]),
             [
                 "all - ::/0: all-traffic all",
                 "all - ::/0: port-range all",
                 "all - ::/0: restricted-common-ports 20-22,3306,3389,4333",
-                "all - ::/0: uncommon-ports 0-19,24,26-52,54-79,81-134,136,140-442,444,446-464,466-586,588-1432,\
-             1434-1520,1522-3305,3307-3388,3390-5431,5433-65535",
+                "all - ::/0: uncommon-ports 0-19,24,26-52,54-79,81-134,136,140-442,444,\
+                 446-464,466-586,588-1432,1434-1520,1522-3305,3307-3388,3390-5431,5433-65535",
             ]
         );
     }
 
     #[test]
-    fn ranges_from_elsewhere_are_told() {
+    fn port_ranges_from_other_sources_are_reported() {
         assert_eq!(
-            judged(&["tcp 8000-8010 10.0.0.0/8"]),
+            finding_lines(&["tcp 8000-8010 10.0.0.0/8"]),
             ["tcp 8000-8010 10.0.0.0/8: port-range-internal 8000-8010"]
         );
         assert_eq!(
-            judged(&["tcp 8000-8010 pl-1"]),
+            finding_lines(&["tcp 8000-8010 pl-1"]),
             ["tcp 8000-8010 pl-1: port-range-internal 8000-8010"]
         );
         assert_eq!(
-            judged(&["-1 - 10.0.0.0/8"]),
+            finding_lines(&["-1 - 10.0.0.0/8"]),
             ["all - 10.0.0.0/8: port-range-internal all"]
         );
         assert!(
-            judged(&[
+            finding_lines(&[
                 "tcp 8000-8010 sg-1",
                 "-1 - sg-1",
                 "icmp - 10.0.0.0/8",
@@ -248,20 +256,20 @@ mod tests {
     }
 
     #[test]
-    fn broad_sources_are_told_as_far_as_they_are_not_the_world() {
+    fn broad_sources_are_reported_where_not_open_to_the_world() {
         assert_eq!(
-            judged(&["tcp 22 52.0.0.0/8"]),
+            finding_lines(&["tcp 22 52.0.0.0/8"]),
             ["tcp 22-22 52.0.0.0/8: broad-source 22"]
         );
         assert_eq!(
-            judged(&["-1 - 0.0.0.0/1"]),
+            finding_lines(&["-1 - 0.0.0.0/1"]),
             [
                 "all - 0.0.0.0/1: broad-source all",
                 "all - 0.0.0.0/1: port-range-internal all"
             ]
         );
         assert_eq!(
-            judged(&["tcp 22-23 0.0.0.0/1", "tcp 22 128.0.0.0/1"]),
+            finding_lines(&["tcp 22-23 0.0.0.0/1", "tcp 22 128.0.0.0/1"]),
             [
                 "tcp 22-22 128.0.0.0/1: restricted-common-ports 22",
                 "tcp 22-23 0.0.0.0/1: broad-source 23",
@@ -272,34 +280,34 @@ mod tests {
     }
 
     #[test]
-    fn other_protocols_open_to_the_world_are_told() {
+    fn other_protocols_open_to_the_world_are_reported() {
         assert_eq!(
-            judged(&["47 - 0.0.0.0/0"]),
+            finding_lines(&["47 - 0.0.0.0/0"]),
             ["47 - 0.0.0.0/0: other-protocols all"]
         );
-        assert!(judged(&["47 - 52.0.0.0/8", "58 - ::/0"]).is_empty());
+        assert!(finding_lines(&["47 - 52.0.0.0/8", "58 - ::/0"]).is_empty());
     }
 
     #[test]
-    fn a_list_that_is_not_known_is_named() {
-        let judgement = evaluate(
+    fn unresolved_prefix_lists_are_listed() {
+        let evaluation = evaluate(
             &baseline_policy(),
             &group(&["tcp 22 pl-2", "tcp 23 pl-2", "tcp 22 pl-1"]),
             &PrefixLists::empty(),
             &Context::default(),
         );
         assert_eq!(
-            judgement
+            evaluation
                 .unresolved_prefix_lists
                 .into_iter()
                 .collect::<Vec<_>>(),
             ["pl-1", "pl-2"]
         );
-        assert!(judgement.findings.is_empty());
+        assert!(evaluation.findings.is_empty());
     }
 
     #[test]
-    fn a_rule_that_is_off_is_not_judged() {
+    fn a_rule_that_is_off_is_not_evaluated() {
         let mut policy = baseline_policy();
         for rule in &mut policy.rules {
             Arc::make_mut(rule).action = Action::Off;

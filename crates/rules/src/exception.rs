@@ -1,4 +1,4 @@
-//! Exceptions: what a policy allows although a rule forbids it, port by port, with a reason, an owner and an end.
+//! Exceptions: what a policy allows even though one of its rules forbids it.
 
 use std::collections::BTreeMap;
 
@@ -9,84 +9,89 @@ use crate::scope::{Context, Glob, Scope, matches_any_glob, matches_tags};
 use crate::source::{PrefixLists, Source};
 use crate::traffic::TrafficSet;
 
-/// An exception. It frees ports, not groups: what it does not name stays forbidden.
+/// An exception. It exempts traffic, not whole groups: everything else stays forbidden.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exception {
-    /// Stable kebab-case name, unique in the policy.
+    /// Stable kebab-case id, unique in the policy.
     pub id: String,
     /// Why it is allowed.
     pub reason: String,
-    /// Who answers for it.
+    /// Who is responsible for it.
     pub owner: String,
-    /// The moment from which it does nothing.
+    /// The time from which it no longer applies; `None`: it does not expire.
     pub expires: Option<Timestamp>,
-    /// The ids of the rules it is an exception to; empty: all.
+    /// The ids of the policy rules it is an exception to; empty: all.
     pub rules: Vec<String>,
-    /// The groups it is for.
+    /// The groups it applies to.
     pub scope: Scope,
-    /// Tags of the security group rule. Whoever opens the port can set them.
+    /// Tags of the security group rule. Anyone who is allowed to add a rule can set them.
     pub rule_tags: BTreeMap<String, Glob>,
-    /// Descriptions of the security group rule; empty: any. Whoever opens the port writes them.
+    /// Descriptions of the security group rule; empty: any. Anyone who is allowed to add a rule can
+    /// set them.
     pub descriptions: Vec<Glob>,
-    /// Who made the change; empty: anybody. Outside of an event nobody is known, so it does nothing there.
+    /// The principals who made the change; empty: anyone. Outside of an event the principal is not
+    /// known, so such an exception does not apply.
     pub principals: Vec<Glob>,
-    /// What it frees.
+    /// The exempted traffic.
     pub traffic: TrafficSet,
-    /// The sources it frees it for, and every block inside of them; empty: any.
+    /// The exempted sources, including every block inside of them; empty: any.
     pub sources: Vec<Source>,
 }
 
 impl Exception {
-    /// Whether it has ended.
+    /// Whether the exception has expired.
     pub fn is_expired(&self, context: &Context) -> bool {
         self.expires
             .zip(context.now)
             .is_some_and(|(expires, now)| now >= expires)
     }
 
-    /// Whether it is about this box under this rule, expired or not.
+    /// Whether the exception applies to this security group rule and policy rule. The expiry date
+    /// is not considered.
     pub fn applies_to(
         &self,
         rule_id: &str,
         group: &SecurityGroup,
         ingress: &IngressRule,
-        facts: &MatchInput<'_>,
+        input: &MatchInput<'_>,
     ) -> bool {
         (self.rules.is_empty() || self.rules.iter().any(|rule| rule == rule_id))
-            && self.scope.matches(group, facts.context)
+            && self.scope.matches(group, input.context)
             && matches_tags(&self.rule_tags, &ingress.tags)
             && matches_any_glob(&self.descriptions, ingress.description.as_deref())
             && (self.principals.is_empty()
-                || facts
+                || input
                     .context
                     .principals
                     .iter()
-                    .any(|who| matches_any_glob(&self.principals, Some(who))))
+                    .any(|principal| matches_any_glob(&self.principals, Some(principal))))
             && (self.sources.is_empty()
                 || self
                     .sources
                     .iter()
-                    .any(|allowed| is_source_within(&ingress.source, allowed, facts.lists)))
+                    .any(|allowed| is_source_within(&ingress.source, allowed, input.lists)))
     }
 }
 
-/// What deciding about an exception needs besides the box.
+/// What matching an exception requires besides the rule and its group.
 #[derive(Debug, Clone, Copy)]
 pub struct MatchInput<'a> {
-    /// Time and place.
+    /// Time, account, region and principals.
     pub context: &'a Context,
     /// The entries of prefix lists.
     pub lists: &'a PrefixLists,
 }
 
-/// Whether a source is the allowed one, or lies inside of one of its blocks as a whole.
+/// Whether the source is the allowed one, or each of its blocks is inside one of the allowed
+/// blocks.
 fn is_source_within(source: &Source, allowed: &Source, lists: &PrefixLists) -> bool {
-    let (blocks, outer) = (lists.source_blocks(source), lists.source_blocks(allowed));
+    let blocks = lists.source_blocks(source);
+    let allowed_blocks = lists.source_blocks(allowed);
     source.same_source(allowed)
         || (!blocks.is_empty()
             && blocks
                 .iter()
-                .all(|block| outer.iter().any(|allowed| allowed.contains(block))))
+                .all(|block| allowed_blocks.iter().any(|outer| outer.contains(block))))
 }
 
 #[cfg(test)]
@@ -111,18 +116,18 @@ mod tests {
         }
     }
 
-    fn about(exception: &Exception, line: &str, context: &Context) -> bool {
+    fn applies(exception: &Exception, line: &str, context: &Context) -> bool {
         let mut ingress = rule(line);
         ingress.description = Some("for the vendor".into());
         ingress.tags.insert("ticket".into(), "SEC-1".into());
-        let lists = [(
+        let entries = [(
             "pl-1",
             vec![
                 parse_cidr("8.8.8.0/24").unwrap(),
                 parse_cidr("1.1.1.0/24").unwrap(),
             ],
         )];
-        let lists: PrefixLists = lists.into_iter().collect();
+        let lists: PrefixLists = entries.into_iter().collect();
         exception.applies_to(
             "uncommon-ports",
             &SecurityGroup::default(),
@@ -135,129 +140,100 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_at_its_moment() {
-        let ended = Exception {
+    fn it_expires_at_its_expiry_time() {
+        let expiring = Exception {
             expires: "2027-03-01T00:00:00Z".parse().ok(),
             ..exception()
         };
-        let at = |now: &str| Context {
+        let context_at = |now: &str| Context {
             now: now.parse().ok(),
             ..Context::default()
         };
-        assert!(!ended.is_expired(&at("2027-02-28T23:59:59Z")));
-        assert!(ended.is_expired(&at("2027-03-01T00:00:00Z")));
-        assert!(!exception().is_expired(&at("2127-03-01T00:00:00Z")));
+        assert!(!expiring.is_expired(&context_at("2027-02-28T23:59:59Z")));
+        assert!(expiring.is_expired(&context_at("2027-03-01T00:00:00Z")));
+        assert!(!exception().is_expired(&context_at("2127-03-01T00:00:00Z")));
+    }
+
+    fn globs(pattern: &str) -> Vec<Glob> {
+        vec![Glob::new(pattern)]
+    }
+
+    fn ticket(pattern: &str) -> BTreeMap<String, Glob> {
+        BTreeMap::from([("ticket".to_owned(), Glob::new(pattern))])
     }
 
     #[test]
-    fn every_condition_must_fit() {
-        let any = Context::default();
-        let line = "tcp 8443 0.0.0.0/0";
-        assert!(about(&exception(), line, &any));
-        let glob = |text: &str| vec![Glob::new(text)];
-        assert!(about(
-            &Exception {
-                rules: vec!["uncommon-ports".into()],
-                ..exception()
-            },
-            line,
-            &any
-        ));
-        let either = vec!["port-range".into(), "uncommon-ports".into()];
-        assert!(about(
-            &Exception {
-                rules: either,
-                ..exception()
-            },
-            line,
-            &any
-        ));
-        assert!(!about(
-            &Exception {
-                rules: vec!["port-range".into()],
-                ..exception()
-            },
-            line,
-            &any
-        ));
-        assert!(about(
-            &Exception {
-                descriptions: glob("*vendor*"),
-                ..exception()
-            },
-            line,
-            &any
-        ));
-        assert!(!about(
-            &Exception {
-                descriptions: glob("vendor"),
-                ..exception()
-            },
-            line,
-            &any
-        ));
-        let tag = |value: &str| BTreeMap::from([("ticket".to_owned(), Glob::new(value))]);
-        assert!(about(
-            &Exception {
-                rule_tags: tag("SEC-*"),
-                ..exception()
-            },
-            line,
-            &any
-        ));
-        assert!(!about(
-            &Exception {
-                rule_tags: tag("OPS-*"),
-                ..exception()
-            },
-            line,
-            &any
-        ));
+    fn every_condition_must_match() {
+        let for_rules = |ids: &[&str]| Exception {
+            rules: ids.iter().map(ToString::to_string).collect(),
+            ..exception()
+        };
+        let with_description = |pattern| Exception {
+            descriptions: globs(pattern),
+            ..exception()
+        };
+        let with_ticket = |pattern| Exception {
+            rule_tags: ticket(pattern),
+            ..exception()
+        };
+        for (exception, expected) in [
+            (exception(), true),
+            (for_rules(&["uncommon-ports"]), true),
+            (for_rules(&["port-range", "uncommon-ports"]), true),
+            (for_rules(&["port-range"]), false),
+            (with_description("*vendor*"), true),
+            (with_description("vendor"), false),
+            (with_ticket("SEC-*"), true),
+            (with_ticket("OPS-*"), false),
+        ] {
+            let actual = applies(&exception, "tcp 8443 0.0.0.0/0", &Context::default());
+            assert_eq!(actual, expected, "{exception:?}");
+        }
     }
 
     #[test]
-    fn a_principal_is_known_in_an_event_only() {
+    fn principals_match_in_events_only() {
         let pipeline = Exception {
-            principals: vec![Glob::new("*role/deploy*")],
+            principals: globs("*role/deploy*"),
             ..exception()
         };
         let line = "tcp 8443 0.0.0.0/0";
-        assert!(!about(&pipeline, line, &Context::default()));
-        let by = |who: &str| Context {
-            principals: vec![who.to_owned()],
+        assert!(!applies(&pipeline, line, &Context::default()));
+        let context_by = |principal: &str| Context {
+            principals: vec![principal.to_owned()],
             ..Context::default()
         };
-        assert!(about(
+        assert!(applies(
             &pipeline,
             line,
-            &by("arn:aws:iam::111122223333:role/deploy-prod")
+            &context_by("arn:aws:iam::111122223333:role/deploy-prod")
         ));
-        assert!(!about(
+        assert!(!applies(
             &pipeline,
             line,
-            &by("arn:aws:iam::111122223333:user/alice")
+            &context_by("arn:aws:iam::111122223333:user/alice")
         ));
     }
 
     #[test]
-    fn a_source_frees_itself_and_what_lies_inside() {
-        let any = Context::default();
+    fn a_source_exempts_itself_and_blocks_inside() {
+        let context = Context::default();
         let from = |source: &str| Exception {
             sources: vec![source.parse().unwrap()],
             ..exception()
         };
-        assert!(about(&from("8.0.0.0/8"), "tcp 1 8.8.0.0/16", &any));
-        assert!(!about(&from("8.8.0.0/16"), "tcp 1 8.0.0.0/8", &any));
-        assert!(!about(&from("8.0.0.0/8"), "tcp 1 0.0.0.0/0", &any));
-        assert!(about(&from("pl-1"), "tcp 1 pl-1", &any));
-        assert!(about(&from("pl-1"), "tcp 1 8.8.8.8/32", &any));
+        assert!(applies(&from("8.0.0.0/8"), "tcp 1 8.8.0.0/16", &context));
+        assert!(!applies(&from("8.8.0.0/16"), "tcp 1 8.0.0.0/8", &context));
+        assert!(!applies(&from("8.0.0.0/8"), "tcp 1 0.0.0.0/0", &context));
+        assert!(applies(&from("pl-1"), "tcp 1 pl-1", &context));
+        assert!(applies(&from("pl-1"), "tcp 1 8.8.8.8/32", &context));
         assert!(
-            !about(&from("8.8.8.0/24"), "tcp 1 pl-1", &any),
-            "not all of the list lies inside"
+            !applies(&from("8.8.8.0/24"), "tcp 1 pl-1", &context),
+            "only part of the list is inside"
         );
-        assert!(!about(&from("0.0.0.0/0"), "tcp 1 pl-unknown", &any));
-        assert!(about(&from("pl-unknown"), "tcp 1 pl-unknown", &any));
-        assert!(about(&from("0.0.0.0/0"), "tcp 1 pl-1", &any));
-        assert!(!about(&from("0.0.0.0/0"), "tcp 1 sg-1", &any));
+        assert!(!applies(&from("0.0.0.0/0"), "tcp 1 pl-unknown", &context));
+        assert!(applies(&from("pl-unknown"), "tcp 1 pl-unknown", &context));
+        assert!(applies(&from("0.0.0.0/0"), "tcp 1 pl-1", &context));
+        assert!(!applies(&from("0.0.0.0/0"), "tcp 1 sg-1", &context));
     }
 }

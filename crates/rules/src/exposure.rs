@@ -1,9 +1,9 @@
-//! What of each rule is open to the world, decided port by port over all rules of the group.
+//! Exposure: the part of each rule of a group that is open to the world, evaluated port by port.
 //!
-//! A port is open to the world for a protocol and an address family when the sources of the group that reach it
-//! together cover the public address space of the family; rules of protocol `-1` count for every protocol and port.
-//! Of such a covering set the broad sources offend; if it has none, all members that touch public space do. A source
-//! that holds no public address is never part of an opening.
+//! A port is open to the world for a protocol and an address family when the sources that reach it
+//! together cover the public address space of the family. Rules for protocol `-1` count for every
+//! protocol and port. In such a set of rules, those with a broad source are exposed. If no source
+//! is broad, all rules with public addresses are exposed. A rule without public addresses never is.
 
 use std::collections::BTreeSet;
 
@@ -13,32 +13,35 @@ use crate::ports::{PortRange, PortSet};
 use crate::protocol::Protocol;
 use crate::source::PrefixLists;
 
-/// What of one rule is open to the world.
+/// The part of one rule that is open to the world, alone or together with other rules of the group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Exposure {
-    /// The TCP ports through which the rule takes part in an opening.
+    /// The TCP ports that are open to the world.
     pub tcp: PortSet,
-    /// The UDP ports through which the rule takes part in an opening.
+    /// The UDP ports that are open to the world.
     pub udp: PortSet,
-    /// For `-1`, ICMP and other protocol numbers: whether the box as a whole takes part in an opening of its protocol.
+    /// For `-1`, ICMP and other protocol numbers: whether the whole rule is open to the world.
     pub whole_rule: bool,
-    /// Whether the source is broad: a prefix no longer than /8 (IPv4) or /16 (IPv6) that touches public space.
+    /// Whether the source is broad: a prefix of /8 or shorter (IPv6: /16 or shorter) that contains
+    /// public addresses.
     pub broad: bool,
 }
 
-/// A lane is what one packet can be: one protocol. Rules of protocol `-1` run in every lane.
+/// A kind of traffic for which rules are combined: a protocol, or some messages of ICMP.
+///
+/// Rules for protocol `-1` are combined with the rules of every class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum ProtocolClass {
     Tcp,
     Udp,
     Other(u8),
-    /// ICMP with the type and code of one rule.
+    /// The ICMP messages of one rule.
     Icmp(IcmpMessages),
-    /// Rules of protocol `-1` by themselves.
+    /// Only the rules for protocol `-1`.
     All,
 }
 
-/// Messages of ICMP or `ICMPv6`: protocol, type and code; -1 is any.
+/// ICMP or `ICMPv6` messages: protocol, type and code, where -1 means any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct IcmpMessages {
     protocol: Protocol,
@@ -48,72 +51,103 @@ struct IcmpMessages {
 
 impl IcmpMessages {
     fn from_rule(rule: &IngressRule) -> Option<Self> {
-        let (kind, code) = rule.display_ports();
-        let icmp = matches!(rule.traffic(), Traffic::Icmp | Traffic::Icmpv6);
-        icmp.then_some(Self {
+        let (icmp_type, code) = rule.display_ports();
+        let is_icmp = matches!(rule.traffic(), Traffic::Icmp | Traffic::Icmpv6);
+        is_icmp.then_some(Self {
             protocol: rule.protocol(),
-            icmp_type: kind.unwrap_or(-1),
+            icmp_type: icmp_type.unwrap_or(-1),
             code: code.unwrap_or(-1),
         })
     }
 
-    /// Whether all messages of the other are among these.
+    /// Whether these messages include all of the other messages.
     fn includes_all(self, other: Self) -> bool {
-        let any_or = |mine: i32, theirs: i32| mine == -1 || mine == theirs;
-        self.protocol == other.protocol
-            && any_or(self.icmp_type, other.icmp_type)
-            && (self.icmp_type == -1 || any_or(self.code, other.code))
+        if self.protocol != other.protocol {
+            return false;
+        }
+        let includes_code = self.code == -1 || self.code == other.code;
+        self.icmp_type == -1 || (self.icmp_type == other.icmp_type && includes_code)
     }
 }
 
 impl ProtocolClass {
-    /// The ports of this lane that a rule reaches.
+    /// The ports of this class that a rule reaches.
     fn ports_reached_by(self, rule: &IngressRule) -> Option<PortRange> {
         match (self, rule.traffic()) {
-            (Self::Tcp, Traffic::Tcp(span)) | (Self::Udp, Traffic::Udp(span)) => Some(span),
-            (Self::Other(lane), Traffic::Other(number)) if lane == number => Some(PortRange::ALL),
-            (Self::Icmp(lane), Traffic::Icmp | Traffic::Icmpv6) => IcmpMessages::from_rule(rule)
-                .is_some_and(|messages| messages.includes_all(lane))
-                .then_some(PortRange::ALL),
             (_, Traffic::All) => Some(PortRange::ALL),
+            (Self::Tcp, Traffic::Tcp(ports)) | (Self::Udp, Traffic::Udp(ports)) => Some(ports),
+            (Self::Other(class), Traffic::Other(number)) if class == number => Some(PortRange::ALL),
+            (Self::Icmp(class), Traffic::Icmp | Traffic::Icmpv6) => IcmpMessages::from_rule(rule)
+                .is_some_and(|messages| messages.includes_all(class))
+                .then_some(PortRange::ALL),
             _ => None,
+        }
+    }
+
+    /// Whether this is the class of the rule itself. Broader rules (protocol `-1`, or more ICMP
+    /// messages) only help to cover the address space of a narrower class.
+    fn is_class_of(self, rule: &IngressRule) -> bool {
+        match self {
+            Self::Tcp | Self::Udp | Self::All => true,
+            Self::Other(_) => rule.traffic() != Traffic::All,
+            Self::Icmp(messages) => IcmpMessages::from_rule(rule) == Some(messages),
         }
     }
 }
 
-/// A rule in a lane: the ports it reaches there and its blocks of one family.
+/// The blocks of a source that contain public addresses, by address family.
+struct PublicBlocks {
+    v4: Vec<AddressBlock>,
+    v6: Vec<AddressBlock>,
+}
+
+impl PublicBlocks {
+    fn from_rule(rule: &IngressRule, lists: &PrefixLists) -> Self {
+        let (v4, v6) = lists
+            .source_blocks(&rule.source)
+            .iter()
+            .map(AddressBlock::from_net)
+            .filter(|block| block.touches_public())
+            .partition(|block| block.family() == AddressFamily::V4);
+        Self { v4, v6 }
+    }
+
+    fn of_family(&self, family: AddressFamily) -> &[AddressBlock] {
+        match family {
+            AddressFamily::V4 => &self.v4,
+            AddressFamily::V6 => &self.v6,
+        }
+    }
+
+    fn has_broad_block(&self) -> bool {
+        contains_broad_block(&self.v4) || contains_broad_block(&self.v6)
+    }
+}
+
+fn contains_broad_block(blocks: &[AddressBlock]) -> bool {
+    blocks.iter().any(|block| block.is_broad())
+}
+
+/// A rule in a protocol class and an address family.
 struct ClassMember<'a> {
     rule_index: usize,
     ports: PortRange,
     blocks: &'a [AddressBlock],
 }
 
-/// The exposure of each rule, in the order of the rules.
+/// Computes the exposure of each rule of a group. The result has the order of the rules.
 pub fn compute_exposures(rules: &[IngressRule], lists: &PrefixLists) -> Vec<Exposure> {
-    let blocks: Vec<[Vec<AddressBlock>; 2]> = rules
+    let sources: Vec<PublicBlocks> = rules
         .iter()
-        .map(|rule| public_blocks(rule, lists))
+        .map(|rule| PublicBlocks::from_rule(rule, lists))
         .collect();
-    let mut exposures: Vec<Exposure> = blocks.iter().map(initial_exposure).collect();
-    for lane in protocol_classes(rules) {
-        for family in [0, 1] {
-            let members: Vec<_> = rules
-                .iter()
-                .zip(&blocks)
-                .enumerate()
-                .filter_map(|(index, (rule, both))| {
-                    let span = lane.ports_reached_by(rule)?;
-                    let blocks = both.get(family).filter(|blocks| !blocks.is_empty())?;
-                    Some(ClassMember {
-                        rule_index: index,
-                        ports: span,
-                        blocks,
-                    })
-                })
-                .collect();
-            for (index, open) in open_ports_by_rule(&members) {
-                if let Some(exposure) = exposures.get_mut(index) {
-                    record_open_ports(exposure, lane, rules.get(index), &open);
+    let mut exposures: Vec<Exposure> = sources.iter().map(initial_exposure).collect();
+    for class in protocol_classes(rules) {
+        for family in AddressFamily::BOTH {
+            let members = class_members(class, family, rules, &sources);
+            for (index, open) in open_ports_by_rule(family, &members) {
+                if let Some((exposure, rule)) = exposures.get_mut(index).zip(rules.get(index)) {
+                    record_open_ports(exposure, class, rule, &open);
                 }
             }
         }
@@ -121,136 +155,131 @@ pub fn compute_exposures(rules: &[IngressRule], lists: &PrefixLists) -> Vec<Expo
     exposures
 }
 
-/// The blocks of a rule's source that touch public space, IPv4 and IPv6.
-fn public_blocks(rule: &IngressRule, lists: &PrefixLists) -> [Vec<AddressBlock>; 2] {
-    let (v4, v6) = lists
-        .source_blocks(&rule.source)
-        .iter()
-        .map(AddressBlock::from_net)
-        .filter(|block| block.touches_public())
-        .partition(|block| block.family() == AddressFamily::V4);
-    [v4, v6]
-}
-
-fn initial_exposure(blocks: &[Vec<AddressBlock>; 2]) -> Exposure {
+fn initial_exposure(source: &PublicBlocks) -> Exposure {
     Exposure {
-        broad: blocks.iter().flatten().any(|block| block.is_broad()),
+        broad: source.has_broad_block(),
         ..Exposure::default()
     }
 }
 
+/// The protocol classes to evaluate for these rules.
 fn protocol_classes(rules: &[IngressRule]) -> BTreeSet<ProtocolClass> {
-    let mut lanes = BTreeSet::new();
+    let mut classes = BTreeSet::new();
     for rule in rules {
         match rule.traffic() {
-            Traffic::Tcp(_) => lanes.extend([ProtocolClass::Tcp]),
-            Traffic::Udp(_) => lanes.extend([ProtocolClass::Udp]),
-            Traffic::Other(number) => lanes.extend([ProtocolClass::Other(number)]),
+            Traffic::Tcp(_) => classes.extend([ProtocolClass::Tcp]),
+            Traffic::Udp(_) => classes.extend([ProtocolClass::Udp]),
+            Traffic::Other(number) => classes.extend([ProtocolClass::Other(number)]),
             Traffic::All => {
-                lanes.extend([ProtocolClass::Tcp, ProtocolClass::Udp, ProtocolClass::All])
+                classes.extend([ProtocolClass::Tcp, ProtocolClass::Udp, ProtocolClass::All]);
             }
             Traffic::Icmp | Traffic::Icmpv6 => {
-                lanes.extend(IcmpMessages::from_rule(rule).map(ProtocolClass::Icmp))
+                classes.extend(IcmpMessages::from_rule(rule).map(ProtocolClass::Icmp));
             }
         }
     }
-    lanes
+    classes
 }
 
-/// The ports, by rule, through which members take part in an opening.
-fn open_ports_by_rule(members: &[ClassMember<'_>]) -> Vec<(usize, PortSet)> {
-    let Some(family) = members
-        .iter()
-        .flat_map(|member| member.blocks)
-        .map(|block| block.family())
-        .next()
-    else {
-        return Vec::new();
-    };
-    if !could_cover_public(
-        family,
-        members
-            .iter()
-            .flat_map(|member| member.blocks.iter().copied()),
-    ) {
+/// The rules that reach a protocol class from public addresses of a family.
+fn class_members<'a>(
+    class: ProtocolClass,
+    family: AddressFamily,
+    rules: &[IngressRule],
+    sources: &'a [PublicBlocks],
+) -> Vec<ClassMember<'a>> {
+    let mut members = Vec::new();
+    for (rule_index, (rule, source)) in rules.iter().zip(sources).enumerate() {
+        let blocks = source.of_family(family);
+        if blocks.is_empty() {
+            continue;
+        }
+        members.extend(class.ports_reached_by(rule).map(|ports| ClassMember {
+            rule_index,
+            ports,
+            blocks,
+        }));
+    }
+    members
+}
+
+/// The ports of each rule that are open to the world, with the index of the rule.
+fn open_ports_by_rule(family: AddressFamily, members: &[ClassMember<'_>]) -> Vec<(usize, PortSet)> {
+    let all_blocks = members.iter().flat_map(|member| member.blocks).copied();
+    if !could_cover_public(family, all_blocks) {
         return Vec::new();
     }
-    let mut open: Vec<Vec<PortRange>> = members.iter().map(|_| Vec::new()).collect();
+    let mut open_ranges: Vec<Vec<PortRange>> = vec![Vec::new(); members.len()];
     for segment in port_segments(members) {
-        let offenders = offending_members(family, members, segment);
-        for (spans, offends) in open.iter_mut().zip(offenders) {
-            spans.extend(offends.then_some(segment));
+        let exposed = exposed_members(family, members, segment);
+        for (ranges, is_exposed) in open_ranges.iter_mut().zip(exposed) {
+            ranges.extend(is_exposed.then_some(segment));
         }
     }
     members
         .iter()
-        .zip(open)
-        .map(|(member, spans)| (member.rule_index, spans.into_iter().collect()))
+        .zip(open_ranges)
+        .map(|(member, ranges)| (member.rule_index, ranges.into_iter().collect()))
         .collect()
 }
 
-/// The spans of ports between which no member starts or ends.
+/// Splits the ports at every first and last port of a member. Within one segment, each member
+/// reaches either all ports or none.
 fn port_segments(members: &[ClassMember<'_>]) -> Vec<PortRange> {
-    let cuts: BTreeSet<u32> = members
+    let mut starts: BTreeSet<u32> = BTreeSet::new();
+    for member in members {
+        starts.insert(member.ports.first_port().into());
+        starts.insert(u32::from(member.ports.last_port()).saturating_add(1));
+    }
+    let ends = starts.iter().skip(1).map(|next| next.saturating_sub(1));
+    starts
         .iter()
-        .flat_map(|member| {
-            [
-                u32::from(member.ports.first_port()),
-                u32::from(member.ports.last_port()).saturating_add(1),
-            ]
-        })
-        .collect();
-    let ends = cuts.iter().skip(1).map(|cut| cut.saturating_sub(1));
-    let port = |number: u32| u16::try_from(number).ok();
-    cuts.iter()
         .zip(ends)
-        .filter_map(|(&from, to)| PortRange::new(port(from)?, port(to)?))
+        .filter_map(|(&from, to)| port_range_from_u32(from, to))
         .collect()
 }
 
-/// For each member, whether it offends within a segment.
-fn offending_members(
+fn port_range_from_u32(from: u32, to: u32) -> Option<PortRange> {
+    PortRange::new(u16::try_from(from).ok()?, u16::try_from(to).ok()?)
+}
+
+/// Whether each member is open to the world on the ports of a segment.
+fn exposed_members(
     family: AddressFamily,
     members: &[ClassMember<'_>],
     segment: PortRange,
 ) -> Vec<bool> {
-    let reaches = |member: &&ClassMember<'_>| member.ports.contains(segment.first_port());
+    let port = segment.first_port();
     let mut blocks: Vec<AddressBlock> = members
         .iter()
-        .filter(reaches)
+        .filter(|member| member.ports.contains(port))
         .flat_map(|member| member.blocks)
         .copied()
         .collect();
     if !covers_public(family, &mut blocks) {
         return vec![false; members.len()];
     }
-    let any_broad = blocks.iter().any(|block| block.is_broad());
+    let broad_only = contains_broad_block(&blocks);
     members
         .iter()
         .map(|member| {
-            reaches(&member) && (!any_broad || member.blocks.iter().any(|block| block.is_broad()))
+            let counts = !broad_only || contains_broad_block(member.blocks);
+            counts && member.ports.contains(port)
         })
         .collect()
 }
 
 fn record_open_ports(
     exposure: &mut Exposure,
-    lane: ProtocolClass,
-    rule: Option<&IngressRule>,
+    class: ProtocolClass,
+    rule: &IngressRule,
     open: &PortSet,
 ) {
-    // A rule that runs in a lane of another kind only helps to cover there: -1 in the lane of a protocol, all of ICMP in
-    // the lane of one message.
-    let own = match lane {
-        ProtocolClass::Tcp | ProtocolClass::Udp | ProtocolClass::All => true,
-        ProtocolClass::Other(_) => rule.is_some_and(|rule| rule.traffic() != Traffic::All),
-        ProtocolClass::Icmp(messages) => rule.and_then(IcmpMessages::from_rule) == Some(messages),
-    };
-    match lane {
+    match class {
         ProtocolClass::Tcp => exposure.tcp = exposure.tcp.union(open),
         ProtocolClass::Udp => exposure.udp = exposure.udp.union(open),
         ProtocolClass::Other(_) | ProtocolClass::Icmp(_) | ProtocolClass::All => {
-            exposure.whole_rule |= own && !open.is_empty()
+            exposure.whole_rule |= class.is_class_of(rule) && !open.is_empty();
         }
     }
 }
@@ -261,7 +290,7 @@ mod tests {
     use crate::group::tests::group;
     use crate::source::parse_cidr;
 
-    fn open(lines: &[&str]) -> Vec<String> {
+    fn exposures(lines: &[&str]) -> Vec<String> {
         let lists: PrefixLists = [
             (
                 "pl-halves",
@@ -305,18 +334,18 @@ mod tests {
     }
 
     #[test]
-    fn prefix_length_zero_is_the_world() {
-        assert_eq!(open(&["tcp 22 0.0.0.0/0"]), ["tcp:22 udp:"]);
-        assert_eq!(open(&["udp 22 1.2.3.4/0"]), ["tcp: udp:22"]);
-        assert_eq!(open(&["tcp 20-25 ::/0"]), ["tcp:20-25 udp:"]);
-        assert_eq!(open(&["-1 - ::/0"]), ["tcp:0-65535 udp:0-65535 whole"]);
-        assert_eq!(open(&["47 - 0.0.0.0/0"]), ["tcp: udp: whole"]);
+    fn prefix_length_zero_is_open_to_the_world() {
+        assert_eq!(exposures(&["tcp 22 0.0.0.0/0"]), ["tcp:22 udp:"]);
+        assert_eq!(exposures(&["udp 22 1.2.3.4/0"]), ["tcp: udp:22"]);
+        assert_eq!(exposures(&["tcp 20-25 ::/0"]), ["tcp:20-25 udp:"]);
+        assert_eq!(exposures(&["-1 - ::/0"]), ["tcp:0-65535 udp:0-65535 whole"]);
+        assert_eq!(exposures(&["47 - 0.0.0.0/0"]), ["tcp: udp: whole"]);
     }
 
     #[test]
-    fn what_stands_beside_an_opening_is_not_part_of_it() {
+    fn narrower_sources_next_to_a_broad_one_are_not_exposed() {
         assert_eq!(
-            open(&[
+            exposures(&[
                 "tcp 22 0.0.0.0/0",
                 "tcp 22 10.0.0.0/8",
                 "tcp 22 198.51.100.7/32",
@@ -332,41 +361,41 @@ mod tests {
             ]
         );
         assert_eq!(
-            open(&["tcp 22 ::/0", "tcp 22 0.0.0.0/1"]),
+            exposures(&["tcp 22 ::/0", "tcp 22 0.0.0.0/1"]),
             ["tcp:22 udp:", "tcp: udp:"],
-            "families are apart"
+            "each address family is evaluated separately"
         );
     }
 
     #[test]
-    fn halves_are_the_world_where_they_meet() {
+    fn two_halves_are_open_to_the_world_on_their_common_ports() {
         assert_eq!(
-            open(&["tcp 20-25 0.0.0.0/1", "tcp 22-30 128.0.0.0/1"]),
+            exposures(&["tcp 20-25 0.0.0.0/1", "tcp 22-30 128.0.0.0/1"]),
             ["tcp:22-25 udp:", "tcp:22-25 udp:"]
         );
         assert_eq!(
-            open(&["tcp 22 0.0.0.0/1", "udp 22 128.0.0.0/1"]),
+            exposures(&["tcp 22 0.0.0.0/1", "udp 22 128.0.0.0/1"]),
             ["tcp: udp:", "tcp: udp:"]
         );
         assert_eq!(
-            open(&["tcp 22 ::/1", "tcp 22 8000::/1"]),
+            exposures(&["tcp 22 ::/1", "tcp 22 8000::/1"]),
             ["tcp:22 udp:", "tcp: udp:"],
-            "8000::/1 is not public"
+            "8000::/1 has no public addresses"
         );
     }
 
     #[test]
     fn all_traffic_counts_for_every_protocol_and_port() {
         assert_eq!(
-            open(&["-1 - 0.0.0.0/1", "tcp 22 128.0.0.0/1"]),
+            exposures(&["-1 - 0.0.0.0/1", "tcp 22 128.0.0.0/1"]),
             ["tcp:22 udp:", "tcp:22 udp:"]
         );
         assert_eq!(
-            open(&["-1 - 0.0.0.0/1", "47 - 128.0.0.0/1"]),
+            exposures(&["-1 - 0.0.0.0/1", "47 - 128.0.0.0/1"]),
             ["tcp: udp:", "tcp: udp: whole"]
         );
         assert_eq!(
-            open(&["-1 - 0.0.0.0/1", "-1 - 128.0.0.0/1"]),
+            exposures(&["-1 - 0.0.0.0/1", "-1 - 128.0.0.0/1"]),
             [
                 "tcp:0-65535 udp:0-65535 whole",
                 "tcp:0-65535 udp:0-65535 whole"
@@ -375,53 +404,53 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_list_is_its_entries() {
-        assert_eq!(open(&["tcp 22 pl-halves"]), ["tcp:22 udp:"]);
-        assert_eq!(open(&["tcp 22 pl-office"]), ["tcp: udp:"]);
-        assert_eq!(open(&["tcp 22 pl-unknown"]), ["tcp: udp:"]);
+    fn prefix_lists_are_evaluated_by_their_entries() {
+        assert_eq!(exposures(&["tcp 22 pl-halves"]), ["tcp:22 udp:"]);
+        assert_eq!(exposures(&["tcp 22 pl-office"]), ["tcp: udp:"]);
+        assert_eq!(exposures(&["tcp 22 pl-unknown"]), ["tcp: udp:"]);
         assert_eq!(
-            open(&["tcp 22 pl-wide"]),
+            exposures(&["tcp 22 pl-wide"]),
             ["tcp:22 udp:"],
             "one broad entry is enough"
         );
         assert_eq!(
-            open(&["tcp 22 0.0.0.0/0", "tcp 22 pl-office"]),
+            exposures(&["tcp 22 0.0.0.0/0", "tcp 22 pl-office"]),
             ["tcp:22 udp:", "tcp: udp:"]
         );
     }
 
     #[test]
-    fn without_a_broad_member_all_members_that_touch_public_space_offend() {
+    fn without_a_broad_source_all_public_sources_are_exposed() {
         assert_eq!(
-            open(&["tcp 22 pl-nines", "tcp 22 8.8.8.0/24", "tcp 22 10.1.0.0/16"]),
+            exposures(&["tcp 22 pl-nines", "tcp 22 8.8.8.0/24", "tcp 22 10.1.0.0/16"]),
             ["tcp:22 udp:", "tcp:22 udp:", "tcp: udp:"]
         );
     }
 
     #[test]
-    fn icmp_is_never_a_port() {
+    fn icmp_is_exposed_as_a_whole_rule() {
         assert_eq!(
-            open(&["icmp 8 0.0.0.0/0", "icmpv6 - ::/0"]),
+            exposures(&["icmp 8 0.0.0.0/0", "icmpv6 - ::/0"]),
             ["tcp: udp: whole", "tcp: udp: whole"]
         );
         assert_eq!(
-            open(&["icmp 8/-1 0.0.0.0/1", "icmp 3/4 128.0.0.0/1"]),
+            exposures(&["icmp 8/-1 0.0.0.0/1", "icmp 3/4 128.0.0.0/1"]),
             ["tcp: udp:", "tcp: udp:"]
         );
         assert_eq!(
-            open(&["icmp - 0.0.0.0/1", "icmp 3/4 128.0.0.0/1"]),
+            exposures(&["icmp - 0.0.0.0/1", "icmp 3/4 128.0.0.0/1"]),
             ["tcp: udp:", "tcp: udp: whole"]
         );
         assert_eq!(
-            open(&["icmp 8/-1 0.0.0.0/1", "icmp 8/0 128.0.0.0/1"]),
+            exposures(&["icmp 8/-1 0.0.0.0/1", "icmp 8/0 128.0.0.0/1"]),
             ["tcp: udp:", "tcp: udp: whole"]
         );
         assert_eq!(
-            open(&["icmp 8/0 0.0.0.0/1", "icmp 8/3 128.0.0.0/1"]),
+            exposures(&["icmp 8/0 0.0.0.0/1", "icmp 8/3 128.0.0.0/1"]),
             ["tcp: udp:", "tcp: udp:"]
         );
         assert_eq!(
-            open(&["-1 - 0.0.0.0/1", "icmp 8/0 128.0.0.0/1"]),
+            exposures(&["-1 - 0.0.0.0/1", "icmp 8/0 128.0.0.0/1"]),
             ["tcp: udp:", "tcp: udp: whole"]
         );
     }

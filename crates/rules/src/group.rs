@@ -1,4 +1,4 @@
-//! A security group and its ingress rules, one box each.
+//! Security groups and their ingress rules.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use crate::ports::PortRange;
 use crate::protocol::Protocol;
 use crate::source::Source;
 
-/// Tags of a group or of a rule.
+/// Tags of a security group or of a security group rule.
 pub type Tags = BTreeMap<String, String>;
 
-/// A security group as EC2 describes it, with its ingress rules only: egress is no business of this engine.
+/// A security group as EC2 describes it, with its ingress rules. Egress rules are not evaluated.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SecurityGroup {
     /// `sg-...`.
@@ -22,38 +22,40 @@ pub struct SecurityGroup {
     pub owner_id: Option<String>,
     /// The group's tags.
     pub tags: Tags,
-    /// One entry for each protocol, port range and source.
+    /// The ingress rules: one for each protocol, port range and source.
     pub rules: Vec<IngressRule>,
-    /// Whether egress to everywhere on everything is allowed, when known. With it, flows that a rule for all addresses
-    /// admitted are not tracked, and end at once when that rule goes
-    /// (AWS: "Security group connection tracking", untracked connections).
+    /// Whether the group allows all egress traffic, when known. If it does, connections that were
+    /// allowed by an ingress rule for all addresses are untracked, and end at once when that rule
+    /// is removed (AWS documentation: "Security group connection tracking", untracked connections).
     pub open_egress: Option<bool>,
 }
 
-/// What a rule admits: its protocol, and its ports where they mean something.
+/// The traffic that a rule allows: its protocol, and its ports for TCP and UDP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Traffic {
-    /// TCP to a span of ports.
+    /// TCP to a range of ports.
     Tcp(PortRange),
-    /// UDP to a span of ports.
+    /// UDP to a range of ports.
     Udp(PortRange),
-    /// ICMP; the fields are type and code, never ports.
+    /// ICMP. The port fields of the rule hold type and code.
     Icmp,
-    /// `ICMPv6`, likewise.
+    /// `ICMPv6`. The port fields of the rule hold type and code.
     Icmpv6,
-    /// Another protocol number, all of it.
+    /// Another protocol number, without ports.
     Other(u8),
     /// Every protocol and every port.
     All,
 }
 
-/// An ingress rule is one box: protocol, ports and ONE source. It is what EC2 calls a `SecurityGroupRule`; an
-/// aggregated `IpPermission` is a list of such boxes.
+/// A security group rule for ingress: one protocol, one port range and one source.
+///
+/// This is the `SecurityGroupRule` of EC2. An `IpPermission`, which can have several sources, is
+/// several of these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IngressRule {
-    /// `sgr-...`, when known (`DescribeSecurityGroups` does not tell).
+    /// `sgr-...`, when known (`DescribeSecurityGroups` does not return it).
     pub id: Option<String>,
-    /// Where the traffic may come from.
+    /// Where the traffic comes from.
     pub source: Source,
     /// The rule's description.
     pub description: Option<String>,
@@ -64,7 +66,8 @@ pub struct IngressRule {
     traffic: Traffic,
 }
 
-/// The two port fields as EC2 has them: what a revoke by content must name.
+/// The two port fields as EC2 stores them. Revoking a rule by content requires exactly these
+/// values.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ec2Ports {
     /// `FromPort`: first port, or the ICMP type.
@@ -73,7 +76,7 @@ pub struct Ec2Ports {
     pub to: Option<i32>,
 }
 
-/// Port fields that no security group rule can have.
+/// Port fields that are invalid for a security group rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPorts {
     /// A field is outside 0 to 65535.
@@ -82,7 +85,7 @@ pub enum InvalidPorts {
     /// The first port is greater than the last.
     #[error("the first port {0} is greater than the last port {1}")]
     Reversed(u16, u16),
-    /// Only one of the two fields is there.
+    /// Only one of the two fields is given.
     #[error("only one of `FromPort` and `ToPort` is given")]
     MissingField,
 }
@@ -90,10 +93,11 @@ pub enum InvalidPorts {
 impl IngressRule {
     /// A rule without id, description and tags.
     ///
-    /// TCP and UDP without ports, or with -1, admit every port: that is how an opening would be missed otherwise.
+    /// TCP and UDP rules without ports, or with -1, are treated as rules for every port, so that an
+    /// open group is never missed.
     ///
     /// # Errors
-    /// When the port fields of a TCP or UDP rule are no span of ports.
+    /// When the port fields of a TCP or UDP rule are not a valid port range.
     pub fn new(protocol: Protocol, ports: Ec2Ports, source: Source) -> Result<Self, InvalidPorts> {
         let traffic = match protocol {
             Protocol::Tcp => Traffic::Tcp(port_range_from_ec2(ports)?),
@@ -120,30 +124,30 @@ impl IngressRule {
         self.protocol
     }
 
-    /// The port fields as EC2 has them.
+    /// The port fields as EC2 stores them.
     pub const fn ec2_ports(&self) -> Ec2Ports {
         self.ec2_ports
     }
 
-    /// What the rule admits.
+    /// The traffic that the rule allows.
     pub const fn traffic(&self) -> Traffic {
         self.traffic
     }
 
-    /// The span of ports, for TCP and UDP.
+    /// The port range of a TCP or UDP rule.
     pub const fn port_range(&self) -> Option<PortRange> {
         match self.traffic {
-            Traffic::Tcp(span) | Traffic::Udp(span) => Some(span),
+            Traffic::Tcp(range) | Traffic::Udp(range) => Some(range),
             Traffic::Icmp | Traffic::Icmpv6 | Traffic::Other(_) | Traffic::All => None,
         }
     }
 
-    /// The first and last port (ICMP: type and code); `None` where they mean nothing.
+    /// The first and last port (ICMP: type and code); `None` for protocols without ports.
     pub fn display_ports(&self) -> (Option<i32>, Option<i32>) {
         match self.traffic {
-            Traffic::Tcp(span) | Traffic::Udp(span) => (
-                Some(span.first_port().into()),
-                Some(span.last_port().into()),
+            Traffic::Tcp(range) | Traffic::Udp(range) => (
+                Some(range.first_port().into()),
+                Some(range.last_port().into()),
             ),
             Traffic::Icmp | Traffic::Icmpv6 => (
                 Some(self.ec2_ports.from.unwrap_or(-1)),
@@ -153,15 +157,15 @@ impl IngressRule {
         }
     }
 
-    /// Whether both rules admit the same traffic from the same source, whatever their ids, descriptions and tags.
-    /// EC2 holds at most one rule of the same content in a group.
+    /// Whether both rules allow the same traffic from the same source. Ids, descriptions and tags
+    /// are ignored. EC2 does not allow two rules with the same content in a group.
     pub fn same_content(&self, other: &Self) -> bool {
         self.protocol == other.protocol
             && self.display_ports() == other.display_ports()
             && self.source.same_source(&other.source)
     }
 
-    /// The order of our reports: protocol, ports, source, as text.
+    /// The sort key of reports: protocol, ports and source.
     pub fn sort_key(&self) -> (String, (Option<i32>, Option<i32>), String) {
         (
             self.protocol.to_string(),
@@ -188,12 +192,12 @@ fn checked_port(number: i32) -> Result<u16, InvalidPorts> {
 pub(crate) mod tests {
     use super::*;
 
-    /// A rule in a line, as [`crate::notation`] has it.
+    /// Parses a rule in the format of [`crate::notation`].
     pub(crate) fn rule(line: &str) -> IngressRule {
         line.parse().unwrap()
     }
 
-    /// A group of such rules.
+    /// A group with these rules.
     pub(crate) fn group(lines: &[&str]) -> SecurityGroup {
         SecurityGroup {
             id: "sg-0123456789abcdef0".to_owned(),
@@ -216,15 +220,15 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn tcp_and_udp_have_ports() {
-        let span = PortRange::new(20, 25).unwrap();
+    fn tcp_and_udp_rules_have_ports() {
+        let range = PortRange::new(20, 25).unwrap();
         assert_eq!(
             traffic(Protocol::Tcp, Some(20), Some(25)),
-            Ok(Traffic::Tcp(span))
+            Ok(Traffic::Tcp(range))
         );
         assert_eq!(
             traffic(Protocol::Udp, Some(20), Some(25)),
-            Ok(Traffic::Udp(span))
+            Ok(Traffic::Udp(range))
         );
         assert_eq!(
             traffic(Protocol::Tcp, Some(0), Some(65535)),
@@ -233,7 +237,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn missing_ports_of_tcp_are_all_ports() {
+    fn missing_ports_mean_all_ports() {
         assert_eq!(
             traffic(Protocol::Tcp, None, None),
             Ok(Traffic::Tcp(PortRange::ALL))
@@ -245,7 +249,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn ports_that_cannot_be_are_refused() {
+    fn invalid_ports_are_rejected() {
         assert_eq!(
             traffic(Protocol::Tcp, Some(65536), Some(65537)),
             Err(InvalidPorts::OutOfRange(65536))
@@ -265,7 +269,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn ports_of_other_protocols_mean_nothing() {
+    fn ports_of_other_protocols_are_ignored() {
         assert_eq!(traffic(Protocol::All, Some(0), Some(0)), Ok(Traffic::All));
         assert_eq!(
             traffic(Protocol::Other(47), Some(22), Some(22)),
@@ -281,7 +285,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn content_is_the_box_and_nothing_else() {
+    fn content_is_protocol_ports_and_source() {
         let mut named = rule("6 22 1.2.3.4/0");
         named.id = Some("sgr-1".into());
         named.description = Some("ssh".into());
@@ -296,7 +300,7 @@ pub(crate) mod tests {
         }
         assert!(
             peer.same_content(&rule("tcp 22 sg-1")),
-            "the owner of a group is not always told"
+            "EC2 does not always return the owner of a group"
         );
     }
 }

@@ -1,11 +1,17 @@
-//! The shared rules engine of Portcullis: what is open, what a policy forbids of it, and what to remove.
+//! The rules engine of Portcullis: evaluates security groups against a policy and plans the changes
+//! that close them.
 //!
-//! Everything here is pure: no clock, no environment, no network, no async, no serialisation. The same input gives the
-//! same answer in the Lambda, in the offline audit and in a test.
+//! The crate is pure: no clock, no environment, no network, no async, no serialization. The same
+//! input gives the same result in the Lambda functions, in the command line tool and in tests.
+//! `docs/semantics.md` defines what "open to the world" means and what a plan guarantees.
 //!
-//! The way through the crate: [`group`] holds what EC2 says about a security group, one box (protocol, ports, one
-//! source) at a time; [`exposure`] finds which ports of which box are open to the world; [`mod@judge`] holds a
-//! [`policy::InvalidPolicy`] against that and gives findings; [`mod@plan`] turns findings into removals.
+//! [`decide()`] is the one entry to a decision about a group. It takes a [`PlanInput`] and makes
+//! three steps:
+//!
+//! 1. [`evaluate()`] finds the security group rules that violate a rule of the [`Policy`]. It uses
+//!    [`exposure`], which computes the ports of each rule that are open to the world.
+//! 2. [`plan`] turns the enforced findings into removals and additions.
+//! 3. [`verify`] checks the plan. A plan that fails the check is refused as a whole.
 
 pub mod address;
 pub mod baseline;

@@ -1,30 +1,32 @@
-//! A security group rule in a line: `tcp 22 0.0.0.0/0`, `udp 8000-8010 pl-0123`, `all - ::/0`, `icmp 8/0 10.0.0.0/8`.
+//! The text format of a security group rule: `tcp 22 0.0.0.0/0`, `udp 8000-8010 pl-0123`,
+//! `all - ::/0`, `icmp 8/0 10.0.0.0/8`.
 //!
-//! Fixtures, log lines and reports use it. Protocol, ports and source are parted by blanks; `-` stands for all ports.
+//! Protocol, ports and source are separated by spaces; `-` means all ports. Test files, log
+//! messages and reports use this format.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::group::{Ec2Ports, IngressRule, InvalidPorts, Traffic};
-use crate::protocol::{Protocol, UnknownProtocol};
+use crate::protocol::UnknownProtocol;
 use crate::source::{InvalidCidr, Source};
 
-/// A line that is no rule.
+/// A text that is not a security group rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRule {
-    /// Not three words.
-    #[error("expected `PROTOCOL PORTS SOURCE`, such as `tcp 22 0.0.0.0/0`, and found `{0}`")]
+    /// The text does not have three parts.
+    #[error("expected `PROTOCOL PORTS SOURCE`, such as `tcp 22 0.0.0.0/0`, found `{0}`")]
     Malformed(String),
     /// The protocol is unknown.
     #[error(transparent)]
     Protocol(#[from] UnknownProtocol),
-    /// The ports are no numbers.
-    #[error("invalid ports `{0}`: expected a port, a span such as 8000-8010, or `-` for all")]
+    /// The ports are not numbers.
+    #[error("invalid ports `{0}`: expected a port, a range such as 8000-8010, or `-` for all")]
     Ports(String),
-    /// The ports are numbers that no rule can have.
+    /// The ports are numbers, but not a valid port range.
     #[error(transparent)]
     PortRange(#[from] InvalidPorts),
-    /// The source is no CIDR, prefix list or group.
+    /// The source is not a CIDR block, prefix list or security group.
     #[error(transparent)]
     Source(#[from] InvalidCidr),
 }
@@ -48,23 +50,24 @@ impl FromStr for IngressRule {
 }
 
 fn parse_ec2_ports(ports: &str) -> Result<Ec2Ports, InvalidRule> {
-    let number = |text: &str| {
-        text.parse()
-            .map(Some)
-            .map_err(|_| InvalidRule::Ports(ports.to_owned()))
-    };
     let (from, to) = match ports.split_once(['-', '/']) {
-        Some(("", "")) => (None, None),
-        Some((from, to)) => (number(from)?, number(to)?),
-        None => (number(ports)?, number(ports)?),
+        Some(("", "")) => return Ok(Ec2Ports::default()),
+        Some((from, to)) => (from.parse(), to.parse()),
+        None => (ports.parse(), ports.parse()),
     };
-    Ok(Ec2Ports { from, to })
+    match (from, to) {
+        (Ok(from), Ok(to)) => Ok(Ec2Ports {
+            from: Some(from),
+            to: Some(to),
+        }),
+        _ => Err(InvalidRule::Ports(ports.to_owned())),
+    }
 }
 
 impl FromStr for Source {
     type Err = InvalidCidr;
 
-    /// A CIDR, `pl-...` or `sg-...`.
+    /// A CIDR block, `pl-...` or `sg-...`.
     fn from_str(text: &str) -> Result<Self, InvalidCidr> {
         match text {
             list if list.starts_with("pl-") => Ok(Self::PrefixList(list.to_owned())),
@@ -77,20 +80,19 @@ impl FromStr for Source {
 impl fmt::Display for IngressRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ports = match self.traffic() {
-            Traffic::Tcp(span) | Traffic::Udp(span) => span.to_string(),
+            Traffic::Tcp(range) | Traffic::Udp(range) => range.to_string(),
             Traffic::Icmp | Traffic::Icmpv6 => format_icmp_type_code(self.ec2_ports()),
             Traffic::Other(_) | Traffic::All => "-".to_owned(),
         };
-        let protocol: Protocol = self.protocol();
-        write!(f, "{protocol} {ports} {}", self.source)
+        write!(f, "{} {ports} {}", self.protocol(), self.source)
     }
 }
 
-/// `FINDING_TYPE/CODE`; `-` when every type is meant.
-fn format_icmp_type_code(written: Ec2Ports) -> String {
-    match (written.from.unwrap_or(-1), written.to.unwrap_or(-1)) {
+/// `TYPE/CODE`; `-` for every type.
+fn format_icmp_type_code(fields: Ec2Ports) -> String {
+    match (fields.from.unwrap_or(-1), fields.to.unwrap_or(-1)) {
         (-1, _) => "-".to_owned(),
-        (kind, code) => format!("{kind}/{code}"),
+        (icmp_type, code) => format!("{icmp_type}/{code}"),
     }
 }
 
@@ -103,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_survives_a_round_trip() {
+    fn rules_round_trip() {
         for line in [
             "tcp 22 0.0.0.0/0",
             "udp 8000-8010 pl-1",
@@ -129,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rule_is_refused_with_the_reason() {
+    fn invalid_rules_are_rejected_with_the_reason() {
         let message = |line| rule(line).unwrap_err().to_string();
         assert!(message("tcp 22").starts_with("expected `PROTOCOL PORTS SOURCE`"));
         assert!(message("tcp 22 0.0.0.0/0 x").starts_with("expected `PROTOCOL PORTS SOURCE`"));

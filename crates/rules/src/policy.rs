@@ -1,4 +1,4 @@
-//! A policy: which rules hold, how bad a breach is, and what is done about it.
+//! Policies: what is forbidden, how severe a violation is, and which action it requires.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,16 +10,16 @@ use crate::group::SecurityGroup;
 use crate::scope::{Context, Glob, Scope};
 use crate::source::Source;
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Untidy; worth knowing.
+    /// Good to know; no immediate risk.
     Low,
     /// Widens the attack surface.
     Medium,
-    /// Act today.
+    /// Needs attention today.
     High,
-    /// Act now.
+    /// Needs attention now.
     Critical,
 }
 
@@ -34,23 +34,24 @@ impl fmt::Display for Severity {
     }
 }
 
-/// What is done about a finding, weakest first: where several rules meet on one box, the strongest wins.
+/// The action for a finding, weakest first. When several policy rules apply to one security group
+/// rule, the strongest action is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
-    /// Nothing; the rule is not judged.
+    /// The policy rule is not evaluated.
     Off,
-    /// Somebody is told.
+    /// The finding is reported; the group is not changed.
     Notify,
-    /// What is not forbidden is kept as boxes of its own, and the box goes.
+    /// The security group rule is replaced by rules for the traffic that is not forbidden.
     Narrow,
-    /// As narrow, and what is forbidden is opened again to trusted sources only.
+    /// Like [`Action::Narrow`], and trusted sources keep access to the forbidden traffic.
     Restrict,
-    /// The box goes.
+    /// The security group rule is removed.
     Revoke,
 }
 
 impl Action {
-    /// Whether the action changes the group, so that a finding of it counts for the exit code.
+    /// Whether the action changes the group. Such findings are called enforced.
     pub fn enforces(self) -> bool {
         self > Self::Notify
     }
@@ -68,79 +69,81 @@ impl fmt::Display for Action {
     }
 }
 
-/// One rule of a policy: a check with its parameters, and what a breach of it means.
+/// One rule of a policy: a check, the severity of a violation and the action it requires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyRule {
-    /// Stable kebab-case name, unique in the policy.
+    /// Stable kebab-case id, unique in the policy.
     pub id: String,
-    /// What the rule forbids, in one line: "any port open to the world that is not a common service port".
+    /// What the rule forbids, in one line: "any port open to the world that is not a common service
+    /// port".
     pub forbids: String,
-    /// What is looked for.
+    /// The check with its parameters.
     pub check: Check,
-    /// How bad a breach is.
+    /// The severity of a violation.
     pub severity: Severity,
-    /// What is done about it.
+    /// The action for a violation.
     pub action: Action,
-    /// The published controls that the rule answers (`EC2-034`, `EC2.19`, `HIPAA`).
+    /// The published controls that the rule implements (`EC2-034`, `EC2.19`, `HIPAA`).
     pub references: Vec<String>,
-    /// The groups for which the rule holds.
+    /// The groups that the rule applies to.
     pub scope: Scope,
-    /// The sources to which [`Action::Restrict`] opens again what the rule forbids.
+    /// The sources that keep access with [`Action::Restrict`].
     pub trusted: Vec<Source>,
 }
 
-/// A set of rules, with what bounds them.
+/// A policy: rules with their exceptions, overrides and guardrails.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// The policy's name, for reports: `baseline`.
+    /// The name in reports, such as `baseline`.
     pub name: String,
-    /// Whether the author wants nothing changed, whatever the actions say.
+    /// Whether the policy is for monitoring only: no group is changed, regardless of the actions.
     pub monitor: bool,
-    /// The rules, in the order of reports.
+    /// The rules in the order of reports.
     pub rules: Vec<Arc<PolicyRule>>,
-    /// What is allowed although a rule forbids it.
+    /// What is allowed even though a rule forbids it.
     pub exceptions: Vec<Arc<Exception>>,
-    /// Other severities and actions somewhere; a later one wins over an earlier one.
+    /// Different severities and actions for some groups. A later override wins over an earlier one.
     pub overrides: Vec<Override>,
-    /// What is never done.
+    /// What is never changed automatically.
     pub guardrails: Guardrails,
 }
 
-/// Other severities and actions for some groups.
+/// Different severities and actions of rules for some groups.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Override {
-    /// The groups.
+    /// The groups that the override applies to.
     pub scope: Scope,
-    /// What is other, by rule id.
+    /// What is different, by rule id.
     pub rule_overrides: BTreeMap<String, RuleOverride>,
 }
 
-/// What is other about a rule.
+/// What an override changes about a rule.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RuleOverride {
-    /// Another severity.
+    /// The severity to use, if it is overridden.
     pub severity: Option<Severity>,
-    /// Another action.
+    /// The action to use, if it is overridden.
     pub action: Option<Action>,
 }
 
-/// What is never done, whatever the rules say. Each refusal is told, with a code.
+/// Limits on automatic changes, regardless of the rules. Every refusal is reported with a code.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Guardrails {
-    /// Groups that are never touched.
+    /// Groups that are never changed.
     pub protected: Vec<Scope>,
-    /// The most boxes that may be removed for one event and group; beyond it none is.
+    /// The maximum number of rules that may be removed from a group for one event. If there are
+    /// more, none is removed.
     pub max_removals: Option<usize>,
-    /// Groups that an AWS service made are only told about.
+    /// Only notify about groups that are managed by an AWS service.
     pub notify_only_service_managed: bool,
-    /// Groups in front of a load balancer are only told about.
+    /// Only notify about groups that are attached to a load balancer.
     pub notify_only_load_balancers: bool,
-    /// Changes by these principals are only told about: a deployment pipeline.
+    /// Only notify about changes by these principals, such as a deployment pipeline.
     pub notify_only_principals: Vec<Glob>,
 }
 
 impl Guardrails {
-    /// Whether deciding needs to know what the group is attached to.
+    /// Whether a decision requires to know what the group is attached to.
     pub fn needs_attachments(&self) -> bool {
         self.notify_only_service_managed || self.notify_only_load_balancers
     }
@@ -152,12 +155,12 @@ impl Policy {
         self.rules.iter().find(|rule| rule.id == id)
     }
 
-    /// The rules that are judged for a group: in scope, not off, with the overrides that hold there.
+    /// The rules to evaluate for a group: those in scope that are not off, with overrides applied.
     pub fn rules_for(&self, group: &SecurityGroup, context: &Context) -> Vec<Arc<PolicyRule>> {
         let overrides: Vec<_> = self
             .overrides
             .iter()
-            .filter(|other| other.scope.matches(group, context))
+            .filter(|candidate| candidate.scope.matches(group, context))
             .collect();
         self.rules
             .iter()
@@ -165,7 +168,7 @@ impl Policy {
             .map(|rule| {
                 overrides
                     .iter()
-                    .fold(Arc::clone(rule), |rule, other| other.apply_to(rule))
+                    .fold(Arc::clone(rule), |rule, next| next.apply_to(rule))
             })
             .filter(|rule| rule.action != Action::Off)
             .collect()
@@ -188,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_strongest_action_and_severity_are_the_greatest() {
+    fn actions_and_severities_are_ordered() {
         assert!(Action::Off < Action::Notify && Action::Notify < Action::Narrow);
         assert!(Action::Narrow < Action::Restrict && Action::Restrict < Action::Revoke);
         assert!(Severity::Low < Severity::Medium && Severity::High < Severity::Critical);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// An inclusive span of ports, never empty.
+/// An inclusive range of ports, never empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PortRange {
     from: u16,
@@ -16,12 +16,12 @@ impl PortRange {
         to: u16::MAX,
     };
 
-    /// The span from `from` to `to`, both included; `None` when they are the wrong way round.
+    /// The range from `from` to `to`, both included; `None` when `from` is greater than `to`.
     pub fn new(from: u16, to: u16) -> Option<Self> {
         (from <= to).then_some(Self { from, to })
     }
 
-    /// A span of one port.
+    /// A range of one port.
     pub const fn single(port: u16) -> Self {
         Self {
             from: port,
@@ -39,12 +39,12 @@ impl PortRange {
         self.to
     }
 
-    /// How many ports the span holds.
+    /// The number of ports in the range.
     pub fn port_count(self) -> u32 {
         u32::from(self.to.saturating_sub(self.from)).saturating_add(1)
     }
 
-    /// Whether the span holds this port.
+    /// Whether the range contains this port.
     pub const fn contains(self, port: u16) -> bool {
         self.from <= port && port <= self.to
     }
@@ -60,14 +60,14 @@ impl fmt::Display for PortRange {
     }
 }
 
-/// A set of ports, kept as ascending spans that neither overlap nor touch.
+/// A set of ports, stored as ascending ranges that neither overlap nor touch.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PortSet {
     ranges: Vec<PortRange>,
 }
 
 impl PortSet {
-    /// The set without a port.
+    /// The empty set.
     pub const fn empty() -> Self {
         Self { ranges: Vec::new() }
     }
@@ -77,34 +77,34 @@ impl PortSet {
         Self::from(PortRange::ALL)
     }
 
-    /// Whether the set holds no port.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }
 
-    /// Whether the set holds every port.
+    /// Whether the set contains every port.
     pub fn is_all(&self) -> bool {
         self.ranges == [PortRange::ALL]
     }
 
-    /// How many ports the set holds.
+    /// The number of ports in the set.
     pub fn port_count(&self) -> u32 {
         self.ranges
             .iter()
-            .fold(0, |sum, span| sum.saturating_add(span.port_count()))
+            .fold(0, |sum, range| sum.saturating_add(range.port_count()))
     }
 
-    /// Whether the set holds this port.
+    /// Whether the set contains this port.
     pub fn contains(&self, port: u16) -> bool {
-        self.ranges.iter().any(|span| span.contains(port))
+        self.ranges.iter().any(|range| range.contains(port))
     }
 
-    /// The spans, ascending, as few as possible.
+    /// The ranges in ascending order, as few as possible.
     pub fn ranges(&self) -> &[PortRange] {
         &self.ranges
     }
 
-    /// The ports that both sets hold.
+    /// The ports in both sets.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         self.ranges
@@ -118,28 +118,28 @@ impl PortSet {
             .collect()
     }
 
-    /// The ports that either set holds.
+    /// The ports in either set.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         self.ranges.iter().chain(&other.ranges).copied().collect()
     }
 
-    /// The ports that this set does not hold.
+    /// The ports that are not in this set.
     #[must_use]
     pub fn complement(&self) -> Self {
         let mut gaps = Vec::new();
         let mut next = Some(0);
-        for span in &self.ranges {
-            if let Some((start, end)) = next.zip(span.from.checked_sub(1)) {
+        for range in &self.ranges {
+            if let Some((start, end)) = next.zip(range.from.checked_sub(1)) {
                 gaps.extend(PortRange::new(start, end));
             }
-            next = span.to.checked_add(1);
+            next = range.to.checked_add(1);
         }
         gaps.extend(next.and_then(|start| PortRange::new(start, u16::MAX)));
         Self { ranges: gaps }
     }
 
-    /// The ports of this set that the other does not hold.
+    /// The ports of this set that are not in the other.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
         self.intersection(&other.complement())
@@ -147,22 +147,24 @@ impl PortSet {
 }
 
 impl From<PortRange> for PortSet {
-    fn from(span: PortRange) -> Self {
-        Self { ranges: vec![span] }
+    fn from(range: PortRange) -> Self {
+        Self {
+            ranges: vec![range],
+        }
     }
 }
 
 impl FromIterator<PortRange> for PortSet {
-    fn from_iter<I: IntoIterator<Item = PortRange>>(spans: I) -> Self {
-        let mut sorted: Vec<_> = spans.into_iter().collect();
+    fn from_iter<I: IntoIterator<Item = PortRange>>(ranges: I) -> Self {
+        let mut sorted: Vec<_> = ranges.into_iter().collect();
         sorted.sort_unstable();
         let mut merged: Vec<PortRange> = Vec::with_capacity(sorted.len());
-        for span in sorted {
+        for range in sorted {
             match merged.last_mut() {
-                Some(last) if span.from <= last.to.saturating_add(1) => {
-                    last.to = last.to.max(span.to)
+                Some(last) if range.from <= last.to.saturating_add(1) => {
+                    last.to = last.to.max(range.to);
                 }
-                _ => merged.push(span),
+                _ => merged.push(range),
             }
         }
         Self { ranges: merged }
@@ -176,11 +178,11 @@ impl FromIterator<u16> for PortSet {
 }
 
 impl fmt::Display for PortSet {
-    /// Ports and spans, ascending, parted by commas: `20-22,3306`.
+    /// Ports and ranges in ascending order, separated by commas: `20-22,3306`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, span) in self.ranges.iter().enumerate() {
+        for (index, range) in self.ranges.iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
-            write!(f, "{comma}{span}")?;
+            write!(f, "{comma}{range}")?;
         }
         Ok(())
     }
@@ -192,42 +194,45 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
-    fn set(spans: &[(u16, u16)]) -> PortSet {
-        spans
+    fn port_set(ranges: &[(u16, u16)]) -> PortSet {
+        ranges
             .iter()
             .map(|&(from, to)| PortRange::new(from, to).unwrap())
             .collect()
     }
 
     #[test]
-    fn spans_that_touch_or_overlap_are_one() {
+    fn touching_and_overlapping_ranges_are_merged() {
         assert_eq!(
-            set(&[(22, 22), (20, 21), (3306, 3306)]).to_string(),
+            port_set(&[(22, 22), (20, 21), (3306, 3306)]).to_string(),
             "20-22,3306"
         );
-        assert_eq!(set(&[(0, 65535), (5, 6)]).to_string(), "0-65535");
+        assert_eq!(port_set(&[(0, 65535), (5, 6)]).to_string(), "0-65535");
         assert_eq!(
-            set(&[(65535, 65535), (65534, 65534)]).to_string(),
+            port_set(&[(65535, 65535), (65534, 65534)]).to_string(),
             "65534-65535"
         );
     }
 
     #[test]
-    fn a_span_the_wrong_way_round_is_none() {
+    fn a_reversed_range_is_rejected() {
         assert_eq!(PortRange::new(2, 1), None);
     }
 
     #[test]
-    fn the_ends_of_the_space_have_no_off_by_one() {
-        assert_eq!(set(&[(0, 0)]).complement().to_string(), "1-65535");
-        assert_eq!(set(&[(65535, 65535)]).complement().to_string(), "0-65534");
+    fn the_first_and_last_port_are_handled() {
+        assert_eq!(port_set(&[(0, 0)]).complement().to_string(), "1-65535");
+        assert_eq!(
+            port_set(&[(65535, 65535)]).complement().to_string(),
+            "0-65534"
+        );
         assert!(PortSet::all().complement().is_empty());
         assert!(PortSet::empty().complement().is_all());
         assert_eq!(PortSet::all().port_count(), 65536);
     }
 
-    fn spans() -> impl Strategy<Value = Vec<(u16, u16)>> {
-        // A narrow band makes overlaps likely, the two ends make the edges likely.
+    fn port_ranges() -> impl Strategy<Value = Vec<(u16, u16)>> {
+        // Few low ports make overlaps likely; the highest ports test the upper edge.
         let port = prop_oneof![0..40_u16, 65500..=65535_u16];
         prop::collection::vec(
             (port.clone(), port).prop_map(|(a, b)| (a.min(b), a.max(b))),
@@ -235,22 +240,24 @@ mod tests {
         )
     }
 
-    fn slow(spans: &[(u16, u16)]) -> BTreeSet<u16> {
-        spans.iter().flat_map(|&(from, to)| from..=to).collect()
+    fn number_set(ranges: &[(u16, u16)]) -> BTreeSet<u16> {
+        ranges.iter().flat_map(|&(from, to)| from..=to).collect()
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn the_algebra_is_that_of_sets_of_numbers(a in spans(), b in spans()) {
-            let (left, right) = (set(&a), set(&b));
-            let (slow_left, slow_right) = (slow(&a), slow(&b));
-            let same = |set: &PortSet, slow: BTreeSet<u16>| *set == slow.into_iter().collect::<PortSet>();
-            prop_assert!(same(&left.union(&right), &slow_left | &slow_right));
-            prop_assert!(same(&left.intersection(&right), &slow_left & &slow_right));
-            prop_assert!(same(&left.difference(&right), slow_left.difference(&slow_right).copied().collect()));
+        fn operations_match_those_of_number_sets(a in port_ranges(), b in port_ranges()) {
+            let (left, right) = (port_set(&a), port_set(&b));
+            let (left_numbers, right_numbers) = (number_set(&a), number_set(&b));
+            let union = &left_numbers | &right_numbers;
+            prop_assert_eq!(left.union(&right), PortSet::from_iter(union));
+            let intersection = &left_numbers & &right_numbers;
+            prop_assert_eq!(left.intersection(&right), PortSet::from_iter(intersection));
+            let difference = left_numbers.difference(&right_numbers).copied();
+            prop_assert_eq!(left.difference(&right), difference.collect::<PortSet>());
             prop_assert_eq!(left.complement().complement(), left.clone());
-            prop_assert_eq!(usize::try_from(left.port_count()).unwrap(), slow_left.len());
+            prop_assert_eq!(usize::try_from(left.port_count()).unwrap(), left_numbers.len());
         }
     }
 }

@@ -1,9 +1,9 @@
-//! IP protocols as security groups name them.
+//! IP protocols of security group rules.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The protocol of a security group rule. Names and numbers are the same protocol (`6` is `tcp`), in any case.
+/// The protocol of a security group rule. A number is the same as its name (`6` is `tcp`).
 ///
 /// Source: EC2 `IpPermission.IpProtocol`, IANA protocol numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,13 +12,13 @@ pub enum Protocol {
     Tcp,
     /// `udp`, protocol number 17.
     Udp,
-    /// `icmp`, protocol number 1: the port fields hold type and code.
+    /// `icmp`, protocol number 1. The port fields hold type and code.
     Icmp,
-    /// `icmpv6`, protocol number 58: the port fields hold type and code.
+    /// `icmpv6`, protocol number 58. The port fields hold type and code.
     Icmpv6,
     /// `-1`: every protocol and every port.
     All,
-    /// Any other protocol number. EC2 opens all ports for it, whatever range is written.
+    /// Any other protocol number. EC2 ignores the port fields of such a rule.
     Other(u8),
 }
 
@@ -34,7 +34,8 @@ impl Protocol {
         }
     }
 
-    /// The spelling EC2 takes and gives: `-1` for all, names for tcp, udp, icmp and icmpv6, a number otherwise.
+    /// The value in the EC2 API: `-1` for all, a name for tcp, udp, icmp and icmpv6, otherwise the
+    /// number.
     pub fn as_ec2(self) -> String {
         if self == Self::All {
             "-1".to_owned()
@@ -50,7 +51,7 @@ impl Protocol {
 }
 
 impl fmt::Display for Protocol {
-    /// `tcp`, `udp`, `icmp`, `icmpv6`, `all` or the number: the spelling of our own output.
+    /// The spelling in reports: `tcp`, `udp`, `icmp`, `icmpv6`, `all` or the number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp => f.pad("tcp"),
@@ -63,7 +64,7 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// A protocol that EC2 does not know.
+/// A text that is not a protocol of EC2.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown protocol `{0}`: expected tcp, udp, icmp, icmpv6, -1 or a number from 0 to 255")]
 pub struct UnknownProtocol(String);
@@ -71,9 +72,10 @@ pub struct UnknownProtocol(String);
 impl FromStr for Protocol {
     type Err = UnknownProtocol;
 
+    /// Accepts names in any case and numbers.
     fn from_str(text: &str) -> Result<Self, UnknownProtocol> {
-        let text = text.trim();
-        let named = match text.to_ascii_lowercase().as_str() {
+        let trimmed = text.trim();
+        let named = match trimmed.to_ascii_lowercase().as_str() {
             "tcp" => Some(Self::Tcp),
             "udp" => Some(Self::Udp),
             "icmp" => Some(Self::Icmp),
@@ -82,8 +84,8 @@ impl FromStr for Protocol {
             _ => None,
         };
         named
-            .or_else(|| text.parse().ok().map(Self::from_number))
-            .ok_or_else(|| UnknownProtocol(text.to_owned()))
+            .or_else(|| trimmed.parse().ok().map(Self::from_number))
+            .ok_or_else(|| UnknownProtocol(trimmed.to_owned()))
     }
 }
 
@@ -92,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_numbers_are_the_same_in_any_case() {
+    fn parses_names_in_any_case_and_numbers() {
         for (text, protocol) in [
             ("tcp", Protocol::Tcp),
             ("TCP", Protocol::Tcp),
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ec2_does_not_know_is_refused() {
+    fn unknown_protocols_are_rejected() {
         for text in ["", "tpc", "256", "-2", "6.0"] {
             let error = text.parse::<Protocol>().unwrap_err();
             assert!(
@@ -122,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn every_number_survives_a_round_trip() {
+    fn every_number_round_trips() {
         for number in 0..=u8::MAX {
             let protocol = Protocol::from_number(number);
             assert_eq!(protocol.to_string().parse(), Ok(protocol));

@@ -1,4 +1,4 @@
-//! Where something of a policy holds: matching of groups by what is known about them.
+//! Scopes: which security groups a part of a policy applies to.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,28 +8,29 @@ use wildmatch::WildMatch;
 
 use crate::group::{SecurityGroup, Tags};
 
-/// What is known besides the group itself. It arrives as values: the engine has no clock and no environment.
+/// What is known about an evaluation besides the group itself. Callers pass it in, because the
+/// engine reads no clock and no environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Context {
-    /// Now; exceptions expire by it. `None` counts every exception as live.
+    /// The time by which exceptions expire. With `None`, no exception is expired.
     pub now: Option<Timestamp>,
-    /// The account.
+    /// The account id.
     pub account: Option<String>,
-    /// The region.
+    /// The region name.
     pub region: Option<String>,
-    /// Who made the change, as an ARN or a name; `None` outside of an event.
+    /// The principals that made the change, as ARNs or names; empty outside of an event.
     pub principals: Vec<String>,
 }
 
-/// A text with wildcards: `*` is any text, `?` any one character. Case counts.
+/// A pattern with wildcards: `*` matches any text, `?` any one character. Case matters.
 #[derive(Clone, PartialEq)]
 pub struct Glob(WildMatch);
 
-/// Two globs are the same when their patterns are, which is an equivalence.
+/// Globs are compared by their patterns, which is a full equivalence.
 impl Eq for Glob {}
 
 impl Glob {
-    /// The glob that this text is.
+    /// A glob with this pattern.
     pub fn new(pattern: &str) -> Self {
         Self(WildMatch::new(pattern))
     }
@@ -52,8 +53,10 @@ impl fmt::Debug for Glob {
     }
 }
 
-/// A set of groups. Everything that is given must fit, of each list any one; nothing given is everywhere. What is not
-/// known does not fit.
+/// A set of security groups.
+///
+/// A group is in scope when it matches at least one value of every list that is not empty, and all
+/// tags. An empty scope matches every group. A property that is not known does not match.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scope {
     /// Account ids.
@@ -66,17 +69,17 @@ pub struct Scope {
     pub group_ids: Vec<String>,
     /// Group names.
     pub group_names: Vec<Glob>,
-    /// Tags of the group. Whoever may tag the group can set them.
+    /// Tags of the group. Anyone who is allowed to tag the group can set them.
     pub group_tags: BTreeMap<String, Glob>,
 }
 
 impl Scope {
-    /// Whether nothing is given, so that it holds everywhere.
+    /// Whether the scope is empty and therefore matches every group.
     pub fn is_everywhere(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether the group is in it.
+    /// Whether the group is in scope.
     pub fn matches(&self, group: &SecurityGroup, context: &Context) -> bool {
         let account = context.account.as_ref().or(group.owner_id.as_ref());
         is_any_or_listed(&self.accounts, account)
@@ -88,18 +91,18 @@ impl Scope {
     }
 }
 
-fn is_any_or_listed(wanted: &[String], known: Option<&String>) -> bool {
-    wanted.is_empty() || known.is_some_and(|known| wanted.contains(known))
+fn is_any_or_listed(listed: &[String], value: Option<&String>) -> bool {
+    listed.is_empty() || value.is_some_and(|value| listed.contains(value))
 }
 
-/// Whether nothing is wanted, or the text is known and fits one of the globs.
-pub(crate) fn matches_any_glob(wanted: &[Glob], known: Option<&str>) -> bool {
-    wanted.is_empty() || known.is_some_and(|known| wanted.iter().any(|glob| glob.matches(known)))
+/// Whether there are no globs, or the text is known and matches one of them.
+pub(crate) fn matches_any_glob(globs: &[Glob], text: Option<&str>) -> bool {
+    globs.is_empty() || text.is_some_and(|text| globs.iter().any(|glob| glob.matches(text)))
 }
 
-/// Whether every wanted tag is there and fits.
-pub(crate) fn matches_tags(wanted: &BTreeMap<String, Glob>, tags: &Tags) -> bool {
-    wanted
+/// Whether the tags have every expected key with a matching value.
+pub(crate) fn matches_tags(expected: &BTreeMap<String, Glob>, tags: &Tags) -> bool {
+    expected
         .iter()
         .all(|(key, glob)| tags.get(key).is_some_and(|value| glob.matches(value)))
 }
@@ -127,14 +130,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_given_is_everywhere() {
+    fn an_empty_scope_matches_every_group() {
         assert!(Scope::default().is_everywhere());
         assert!(Scope::default().matches(&SecurityGroup::default(), &Context::default()));
     }
 
     #[test]
-    fn everything_given_must_fit() {
-        let fits = Scope {
+    fn every_condition_must_match() {
+        let matching = Scope {
             accounts: vec!["0".into(), "111122223333".into()],
             regions: vec!["eu-west-1".into()],
             vpcs: vec!["vpc-1".into()],
@@ -142,43 +145,43 @@ mod tests {
             group_names: vec![Glob::new("db-*"), Glob::new("web-*")],
             group_tags: BTreeMap::from([("team".into(), Glob::new("ed?e"))]),
         };
-        assert!(fits.matches(&group(), &context()));
-        for off in [
+        assert!(matching.matches(&group(), &context()));
+        for other in [
             Scope {
                 accounts: vec!["0".into()],
-                ..fits.clone()
+                ..matching.clone()
             },
             Scope {
                 regions: vec!["eu-west-2".into()],
-                ..fits.clone()
+                ..matching.clone()
             },
             Scope {
                 vpcs: vec!["vpc-2".into()],
-                ..fits.clone()
+                ..matching.clone()
             },
             Scope {
                 group_ids: vec!["sg-2".into()],
-                ..fits.clone()
+                ..matching.clone()
             },
             Scope {
                 group_names: vec![Glob::new("db-*")],
-                ..fits.clone()
+                ..matching.clone()
             },
             Scope {
                 group_tags: BTreeMap::from([("team".into(), Glob::new("core"))]),
-                ..fits.clone()
+                ..matching.clone()
             },
             Scope {
                 group_tags: BTreeMap::from([("owner".into(), Glob::new("*"))]),
-                ..fits.clone()
+                ..matching.clone()
             },
         ] {
-            assert!(!off.matches(&group(), &context()), "{off:?}");
+            assert!(!other.matches(&group(), &context()), "{other:?}");
         }
     }
 
     #[test]
-    fn what_is_not_known_does_not_fit() {
+    fn unknown_properties_do_not_match() {
         let region = Scope {
             regions: vec!["eu-west-1".into()],
             ..Scope::default()
@@ -192,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn the_owner_stands_for_the_account_when_that_is_not_known() {
+    fn the_owner_is_used_when_the_account_is_unknown() {
         let account = Scope {
             accounts: vec!["444455556666".into()],
             ..Scope::default()

@@ -1,4 +1,4 @@
-//! Where traffic comes from: one source of one security group rule.
+//! The source of a security group rule: a CIDR block, a prefix list or another security group.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,36 +6,38 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// The one source of a security group rule.
+/// The source of a security group rule.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
-    /// A block of addresses, host bits cleared.
+    /// A CIDR block with its host bits cleared.
     Cidr(IpNet),
-    /// A managed prefix list (`pl-...`), judged by its entries.
+    /// A managed prefix list (`pl-...`), evaluated by its entries.
     PrefixList(String),
-    /// Another security group: never the world.
+    /// Another security group. Never counts as open to the world.
     Group(GroupSource),
 }
 
-/// A security group named as a source, with what EC2 needs to find it again.
+/// A reference to a security group as a source.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupSource {
     /// `sg-...`.
     pub group_id: String,
-    /// The account that owns it, when the rule says so (groups of a peered VPC).
+    /// The account that owns the group, when the rule has it (groups of a peered VPC).
     pub owner_id: Option<String>,
 }
 
 impl Source {
-    /// Reads a CIDR; host bits are ignored, so `1.2.3.4/0` is `0.0.0.0/0`. A bare address is a block of one.
+    /// Parses a CIDR block. Host bits are ignored, so `1.2.3.4/0` is `0.0.0.0/0`. An address
+    /// without a prefix length is a block of one address.
     ///
     /// # Errors
-    /// When the text is neither an IPv4 nor an IPv6 block.
+    /// When the text is neither an IPv4 nor an IPv6 CIDR block.
     pub fn from_cidr(text: &str) -> Result<Self, InvalidCidr> {
         parse_cidr(text).map(Self::Cidr)
     }
 
-    /// Whether both name the same source. The id of a group is enough: its owner is not always told.
+    /// Whether both refer to the same source. Groups are compared by id only, because EC2 does not
+    /// always return their owner.
     pub fn same_source(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Group(one), Self::Group(two)) => one.group_id == two.group_id,
@@ -43,7 +45,7 @@ impl Source {
         }
     }
 
-    /// Another security group of the same account.
+    /// A security group without an owner.
     pub fn from_group_id(group_id: impl Into<String>) -> Self {
         Self::Group(GroupSource {
             group_id: group_id.into(),
@@ -53,7 +55,7 @@ impl Source {
 }
 
 impl fmt::Display for Source {
-    /// The canonical CIDR, `pl-...` or `sg-...`.
+    /// The CIDR block, `pl-...` or `sg-...`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cidr(net) => f.pad(&net.to_string()),
@@ -63,10 +65,11 @@ impl fmt::Display for Source {
     }
 }
 
-/// Reads a block of addresses with its host bits cleared. A bare address is a block of one.
+/// Parses a CIDR block and clears its host bits. An address without a prefix length is a block of
+/// one address.
 ///
 /// # Errors
-/// When the text is neither an IPv4 nor an IPv6 block.
+/// When the text is neither an IPv4 nor an IPv6 CIDR block.
 pub fn parse_cidr(text: &str) -> Result<IpNet, InvalidCidr> {
     let trimmed = text.trim();
     trimmed
@@ -76,33 +79,33 @@ pub fn parse_cidr(text: &str) -> Result<IpNet, InvalidCidr> {
         .map_err(|_| InvalidCidr(text.to_owned()))
 }
 
-/// A text that is no block of addresses.
+/// A text that is not a CIDR block.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid CIDR `{0}`: expected a block such as 203.0.113.0/24 or 2001:db8::/32")]
 pub struct InvalidCidr(String);
 
-/// The entries of managed prefix lists, by list id. A list that is not here is unresolved.
+/// The entries of managed prefix lists by list id. A list without an entry here is unresolved.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PrefixLists(BTreeMap<String, Vec<IpNet>>);
 
 impl PrefixLists {
-    /// No list known.
+    /// No prefix lists.
     pub const fn empty() -> Self {
         Self(BTreeMap::new())
     }
 
-    /// Adds a list, or more entries of a list that came in parts.
+    /// Adds entries to a list, which becomes known if it was not.
     pub fn insert(&mut self, id: impl Into<String>, entries: impl IntoIterator<Item = IpNet>) {
         self.0.entry(id.into()).or_default().extend(entries);
     }
 
-    /// The entries of a list, `None` when the list is unresolved.
+    /// The entries of a list; `None` when the list is unresolved.
     pub fn entries(&self, id: &str) -> Option<&[IpNet]> {
         self.0.get(id).map(Vec::as_slice)
     }
 
-    /// The address blocks of a source: one for a CIDR, the entries of a prefix list, none for a group or for an
-    /// unresolved list.
+    /// The CIDR blocks of a source: one for a CIDR, the entries of a prefix list, none for a
+    /// security group or an unresolved list.
     pub fn source_blocks<'a>(&'a self, source: &'a Source) -> &'a [IpNet] {
         match source {
             Source::Cidr(net) => std::slice::from_ref(net),
@@ -148,14 +151,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_block_is_refused() {
+    fn invalid_cidrs_are_rejected() {
         for text in ["", "1.2.3.4/33", "1.2.3/8", "::/129", "sg-1", "0.0.0.0/-1"] {
             assert_eq!(Source::from_cidr(text), Err(InvalidCidr(text.to_owned())));
         }
     }
 
     #[test]
-    fn only_addresses_have_blocks() {
+    fn only_cidrs_and_known_lists_have_blocks() {
         let lists: PrefixLists = [("pl-1", vec![parse_cidr("192.0.2.0/24").unwrap()])]
             .into_iter()
             .collect();

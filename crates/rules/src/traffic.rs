@@ -1,41 +1,42 @@
-//! Sets of traffic: what a box admits, or the part of it that a rule forbids or an exception frees.
+//! Sets of traffic: what a security group rule allows, a policy rule forbids or an exception
+//! exempts.
 
 use std::fmt;
 
 use crate::group::Traffic;
 use crate::ports::PortSet;
 
-/// Protocol numbers other than tcp, udp, icmp and icmpv6.
+/// A set of protocol numbers other than those of TCP, UDP, ICMP and `ICMPv6`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct ProtocolSet([u64; 4]);
 
-/// The numbers that have names of their own in a security group: icmp, tcp, udp, icmpv6.
+/// The protocols that EC2 refers to by name: icmp, tcp, udp, icmpv6.
 const NAMED_PROTOCOLS: [u8; 4] = [1, 6, 17, 58];
 
 impl ProtocolSet {
-    /// No protocol.
+    /// The empty set.
     pub const fn empty() -> Self {
         Self([0; 4])
     }
 
-    /// Every protocol number without a name of its own.
+    /// Every protocol number that EC2 has no name for.
     pub fn all() -> Self {
         (0..=u8::MAX).collect()
     }
 
-    /// Whether the set holds no protocol.
+    /// Whether the set is empty.
     pub fn is_empty(self) -> bool {
         self.0 == [0; 4]
     }
 
-    /// Whether the set holds this number.
+    /// Whether the set contains this number.
     pub fn contains(self, number: u8) -> bool {
         self.0
             .get(usize::from(number >> 6))
             .is_some_and(|word| word & (1 << (number & 63)) != 0)
     }
 
-    /// The numbers, ascending.
+    /// The numbers in ascending order.
     pub fn numbers(self) -> impl Iterator<Item = u8> {
         (0..=u8::MAX).filter(move |&number| self.contains(number))
     }
@@ -50,7 +51,7 @@ impl ProtocolSet {
 }
 
 impl FromIterator<u8> for ProtocolSet {
-    /// Numbers with names of their own are left out: they have places of their own in a [`TrafficSet`].
+    /// Ignores TCP, UDP, ICMP and `ICMPv6`, which are separate fields of a [`TrafficSet`].
     fn from_iter<I: IntoIterator<Item = u8>>(numbers: I) -> Self {
         let mut set = Self::empty();
         for number in numbers
@@ -65,16 +66,16 @@ impl FromIterator<u8> for ProtocolSet {
     }
 }
 
-/// A set of traffic.
+/// A set of traffic: ports and protocols, regardless of the source.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct TrafficSet {
     /// TCP ports.
     pub tcp: PortSet,
     /// UDP ports.
     pub udp: PortSet,
-    /// ICMP: whatever types a box admits are one.
+    /// ICMP. Types and codes are not distinguished.
     pub icmp: bool,
-    /// `ICMPv6`, likewise.
+    /// `ICMPv6`. Types and codes are not distinguished.
     pub icmpv6: bool,
     /// Other protocol numbers.
     pub other_protocols: ProtocolSet,
@@ -92,7 +93,7 @@ impl TrafficSet {
         }
     }
 
-    /// The same TCP and UDP ports.
+    /// The same ports for TCP and UDP.
     pub fn tcp_and_udp(ports: PortSet) -> Self {
         Self {
             tcp: ports.clone(),
@@ -101,7 +102,7 @@ impl TrafficSet {
         }
     }
 
-    /// Some TCP ports.
+    /// These TCP ports.
     pub fn tcp(ports: PortSet) -> Self {
         Self {
             tcp: ports,
@@ -109,7 +110,7 @@ impl TrafficSet {
         }
     }
 
-    /// Some UDP ports.
+    /// These UDP ports.
     pub fn udp(ports: PortSet) -> Self {
         Self {
             udp: ports,
@@ -117,12 +118,12 @@ impl TrafficSet {
         }
     }
 
-    /// Whether there is no traffic in it.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The traffic of both.
+    /// The traffic in either set.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         Self {
@@ -136,7 +137,7 @@ impl TrafficSet {
         }
     }
 
-    /// The traffic in both.
+    /// The traffic in both sets.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         Self {
@@ -164,7 +165,7 @@ impl TrafficSet {
         }
     }
 
-    /// All but this.
+    /// The traffic that is not in this set.
     #[must_use]
     pub fn complement(&self) -> Self {
         Self::all().difference(self)
@@ -178,8 +179,8 @@ impl TrafficSet {
 impl From<Traffic> for TrafficSet {
     fn from(traffic: Traffic) -> Self {
         match traffic {
-            Traffic::Tcp(span) => Self::tcp(span.into()),
-            Traffic::Udp(span) => Self::udp(span.into()),
+            Traffic::Tcp(ports) => Self::tcp(ports.into()),
+            Traffic::Udp(ports) => Self::udp(ports.into()),
             Traffic::Icmp => Self {
                 icmp: true,
                 ..Self::default()
@@ -198,12 +199,12 @@ impl From<Traffic> for TrafficSet {
 }
 
 impl fmt::Display for TrafficSet {
-    /// Ports and spans of either protocol, ascending and merged: `20-22,3306`. `all` where ports mean nothing, or where
-    /// every port and more is meant.
+    /// TCP and UDP ports, merged and in ascending order: `20-22,3306`. `all` for protocols without
+    /// ports, and for every port together with such protocols.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ports = self.tcp.union(&self.udp);
-        let every = ports.is_empty() || (self.tcp.is_all() && self.udp.is_all());
-        if self.has_more_than_ports() && every {
+        let shows_all = ports.is_empty() || (self.tcp.is_all() && self.udp.is_all());
+        if self.has_more_than_ports() && shows_all {
             f.write_str("all")
         } else {
             write!(f, "{ports}")
@@ -216,12 +217,12 @@ mod tests {
     use super::*;
     use crate::ports::PortRange;
 
-    fn span(from: u16, to: u16) -> PortSet {
+    fn port_range(from: u16, to: u16) -> PortSet {
         PortRange::new(from, to).unwrap().into()
     }
 
     #[test]
-    fn named_protocols_are_no_others() {
+    fn named_protocols_are_not_in_protocol_sets() {
         let all = ProtocolSet::all();
         assert_eq!(all.numbers().count(), 252);
         assert!(
@@ -240,9 +241,9 @@ mod tests {
     }
 
     #[test]
-    fn everything_less_a_part_and_the_part_again_is_everything() {
+    fn a_set_and_its_complement_are_everything() {
         let part = TrafficSet {
-            tcp: span(22, 25),
+            tcp: port_range(22, 25),
             icmp: true,
             other_protocols: ProtocolSet::from_iter([47]),
             ..TrafficSet::default()
@@ -253,10 +254,10 @@ mod tests {
     }
 
     #[test]
-    fn it_reads_as_ports_or_all() {
+    fn displays_as_ports_or_all() {
         assert_eq!(
-            TrafficSet::tcp(span(22, 25))
-                .union(&TrafficSet::udp(span(26, 26)))
+            TrafficSet::tcp(port_range(22, 25))
+                .union(&TrafficSet::udp(port_range(26, 26)))
                 .to_string(),
             "22-26"
         );
@@ -264,7 +265,7 @@ mod tests {
         assert_eq!(TrafficSet::from(Traffic::Other(47)).to_string(), "all");
         assert_eq!(
             TrafficSet::all()
-                .difference(&TrafficSet::tcp(span(0, 79)))
+                .difference(&TrafficSet::tcp(port_range(0, 79)))
                 .to_string(),
             "0-65535"
         );

@@ -1,49 +1,60 @@
-//! An independent checker of plans. It shares no code with the planner: it takes the group and the plan, works out what
-//! the group admits before and after, and objects to a plan that widens, that touches an innocent box, or that does not
-//! converge. The executor asks it before every act.
+//! Verification: an independent check of a plan before it is applied.
+//!
+//! The check works out what a group allows before and after a plan, and reports a plan that removes
+//! an unaffected rule, widens access, or leaves something that the policy forbids.
+//!
+//! It shares two things with the planner, so a defect in either affects both: the evaluation
+//! ([`evaluate()`]), which decides what is forbidden before and after the plan, and
+//! [`AddressBlock`], which decides whether a source is broad. Everything else is independent: this
+//! module applies the plan to the group itself and compares access before and after by ports and
+//! address ranges, without the traffic sets and the replacement rules of the planner.
 
 use std::cell::LazyCell;
 use std::fmt;
+
+use ipnet::IpNet;
 
 use crate::address::AddressBlock;
 use crate::evaluate::{Finding, evaluate};
 use crate::group::{IngressRule, SecurityGroup, Traffic};
 use crate::plan::Plan;
-use crate::policy::{Action, Policy};
+use crate::policy::{Action, Policy, PolicyRule};
 use crate::scope::Context;
 use crate::source::{PrefixLists, Source};
 
-/// Why a plan must not be carried out.
+/// A reason not to apply a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Violation {
-    /// A box is removed that the group does not have.
+    /// The plan removes a rule that the group does not have.
     MissingRule(IngressRule),
-    /// A box is removed that no enforcing rule forbids, neither before nor in what the plan leaves.
+    /// The plan removes a rule that no enforced policy rule forbids, neither before the plan nor
+    /// when the other changes of the plan are made.
     UnaffectedRule(IngressRule),
-    /// A box is added that admits what the group did not admit.
+    /// The plan adds a rule that allows access the group did not allow.
     WidensAccess(IngressRule),
-    /// What the plan leaves still holds what an enforcing rule forbids.
+    /// The plan leaves or adds a rule that an enforced policy rule forbids.
     StillForbidden(IngressRule),
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::MissingRule(rule) => write!(f, "removes `{rule}`, which the group does not have"),
+            Self::MissingRule(rule) => write!(f, "removes `{rule}`, which is not in the group"),
             Self::UnaffectedRule(rule) => {
-                write!(f, "removes `{rule}`, which no enforcing rule forbids")
+                write!(f, "removes `{rule}`, which no enforced policy rule forbids")
             }
             Self::WidensAccess(rule) => {
-                write!(f, "adds `{rule}`, which admits more than the group did")
+                write!(f, "adds `{rule}`, which allows more than the group did")
             }
             Self::StillForbidden(rule) => {
-                write!(f, "leaves `{rule}`, which an enforcing rule forbids")
+                write!(f, "leaves `{rule}`, which an enforced policy rule forbids")
             }
         }
     }
 }
 
-/// Everything there is to say against a plan; nothing when it is sound.
+/// Checks a plan for the group `before`. Returns the violations; empty when the plan may be
+/// applied.
 pub fn verify_plan(
     policy: &Policy,
     before: &SecurityGroup,
@@ -51,177 +62,271 @@ pub fn verify_plan(
     context: &Context,
     plan: &Plan,
 ) -> Vec<Violation> {
-    let mut objections = Vec::new();
+    let verifier = Verifier {
+        policy,
+        before,
+        lists,
+        context,
+        plan,
+    };
     let mut after = before.clone();
-    for removal in &plan.removals {
-        match after.rules.iter().position(|rule| *rule == removal.ingress) {
-            Some(place) => drop(after.rules.remove(place)),
-            None => objections.push(Violation::MissingRule(removal.ingress.clone())),
+    let mut violations = verifier.apply_removals(&mut after);
+    violations.extend(verifier.widening_additions());
+    after.rules.extend(verifier.added_rules());
+    violations.extend(verifier.unaffected_removals(&after));
+    violations.extend(verifier.still_forbidden_rules(&after));
+    violations
+}
+
+struct Verifier<'a> {
+    policy: &'a Policy,
+    before: &'a SecurityGroup,
+    lists: &'a PrefixLists,
+    context: &'a Context,
+    plan: &'a Plan,
+}
+
+impl Verifier<'_> {
+    /// Removes rules from the group as planned. Reports rules that are not in the group.
+    fn apply_removals(&self, group: &mut SecurityGroup) -> Vec<Violation> {
+        let mut violations = Vec::new();
+        for removal in &self.plan.removals {
+            let removed = &removal.ingress;
+            match group.rules.iter().position(|rule| rule == removed) {
+                Some(index) => drop(group.rules.remove(index)),
+                None => violations.push(Violation::MissingRule(removed.clone())),
+            }
         }
+        violations
     }
-    for addition in &plan.additions {
-        if !is_admitted(
-            &addition.ingress,
-            before,
-            lists,
-            is_trusted_group(&addition.ingress, policy),
-        ) {
-            objections.push(Violation::WidensAccess(addition.ingress.clone()));
-        }
-        after.rules.push(addition.ingress.clone());
-    }
-    let forbidden = |group: &SecurityGroup| -> Vec<Finding> {
-        let findings = evaluate(policy, group, lists, context).findings;
-        findings.into_iter().filter(Finding::enforces).collect()
-    };
-    let found = forbidden(before);
-    // Where narrow sources only offend once the broad ones are gone, they all go: each alone would be innocent.
-    let mut without_broad = before.clone();
-    without_broad
-        .rules
-        .retain(|rule| !has_broad_source(rule, lists) || after.rules.contains(rule));
-    without_broad.rules.extend(
-        plan.additions
+
+    fn added_rules(&self) -> impl Iterator<Item = IngressRule> {
+        self.plan
+            .additions
             .iter()
-            .map(|addition| addition.ingress.clone()),
-    );
-    let cascade = LazyCell::new(|| forbidden(&without_broad));
-    for removal in &plan.removals {
-        let offends = |findings: &[Finding]| {
-            findings
-                .iter()
-                .any(|finding| finding.ingress == removal.ingress)
-        };
-        let put_back = || {
-            let mut with = after.clone();
-            with.rules.push(removal.ingress.clone());
-            forbidden(&with)
-        };
-        if !offends(&found) && !offends(&cascade) && !offends(&put_back()) {
-            objections.push(Violation::UnaffectedRule(removal.ingress.clone()));
-        }
+            .map(|addition| addition.ingress.clone())
     }
-    let refused = |finding: &Finding| {
-        plan.refusals
+
+    fn widening_additions(&self) -> impl Iterator<Item = Violation> {
+        self.added_rules()
+            .filter(|added| !self.was_allowed(added))
+            .map(Violation::WidensAccess)
+    }
+
+    /// The removed rules that are not forbidden in any of three groups: the group before the plan,
+    /// the same group without the broad sources that the plan removes, and the group after the plan
+    /// with only this rule put back.
+    fn unaffected_removals(&self, after: &SecurityGroup) -> Vec<Violation> {
+        let before_findings = self.enforced_findings(self.before);
+        // Narrow sources can become forbidden when a broad one is removed, and only together.
+        // Putting back one of them would not show that, so the broad sources are removed instead.
+        let findings_without_broad =
+            LazyCell::new(|| self.enforced_findings(&self.without_broad_sources(after)));
+        let mut violations = Vec::new();
+        for removal in &self.plan.removals {
+            let removed = &removal.ingress;
+            let is_affected = is_forbidden(removed, &before_findings)
+                || is_forbidden(removed, &findings_without_broad)
+                || self.is_forbidden_when_put_back(removed, after);
+            if !is_affected {
+                violations.push(Violation::UnaffectedRule(removed.clone()));
+            }
+        }
+        violations
+    }
+
+    fn is_forbidden_when_put_back(&self, removed: &IngressRule, after: &SecurityGroup) -> bool {
+        let mut group = after.clone();
+        group.rules.push(removed.clone());
+        is_forbidden(removed, &self.enforced_findings(&group))
+    }
+
+    /// The group before the plan without the broad sources that the plan removes, and with its
+    /// additions.
+    fn without_broad_sources(&self, after: &SecurityGroup) -> SecurityGroup {
+        let mut group = self.before.clone();
+        group
+            .rules
+            .retain(|rule| !self.has_broad_source(rule) || after.rules.contains(rule));
+        group.rules.extend(self.added_rules());
+        group
+    }
+
+    /// The forbidden rules after the plan, except those that the plan refuses to change.
+    fn still_forbidden_rules(&self, after: &SecurityGroup) -> impl Iterator<Item = Violation> {
+        self.enforced_findings(after)
+            .into_iter()
+            .map(|finding| finding.ingress)
+            .filter(|rule| !self.is_refused(rule))
+            .map(Violation::StillForbidden)
+    }
+
+    fn is_refused(&self, rule: &IngressRule) -> bool {
+        self.plan
+            .refusals
             .iter()
-            .any(|refusal| refusal.ingress == finding.ingress)
-    };
-    let remains = forbidden(&after)
-        .into_iter()
-        .filter(|finding| !refused(finding));
-    objections.extend(remains.map(|finding| Violation::StillForbidden(finding.ingress)));
-    objections
-}
-
-/// Whether a source of the rule is broad, as section 1 of the design has it.
-fn has_broad_source(rule: &IngressRule, lists: &PrefixLists) -> bool {
-    lists
-        .source_blocks(&rule.source)
-        .iter()
-        .any(|block| AddressBlock::from_net(block).is_broad())
-}
-
-/// Whether the rule is from a group that a restricting rule trusts: that is the author's word.
-fn is_trusted_group(rule: &IngressRule, policy: &Policy) -> bool {
-    matches!(rule.source, Source::Group(_))
-        && policy.rules.iter().any(|own| {
-            let may_restrict = own.action == Action::Restrict
-                || policy
-                    .overrides
-                    .iter()
-                    .filter_map(|other| other.rule_overrides.get(&own.id))
-                    .any(|change| change.action == Some(Action::Restrict));
-            may_restrict
-                && own
-                    .trusted
-                    .iter()
-                    .any(|trusted| trusted.same_source(&rule.source))
-        })
-}
-
-/// Whether the group admits all that the rule admits: every port of it, from every address of it. For a trusted source
-/// it is enough that the port is open to somebody.
-fn is_admitted(
-    rule: &IngressRule,
-    group: &SecurityGroup,
-    lists: &PrefixLists,
-    is_trusted: bool,
-) -> bool {
-    let (low, high) = match rule.traffic() {
-        Traffic::Tcp(span) | Traffic::Udp(span) => (span.first_port(), span.last_port()),
-        Traffic::Icmp | Traffic::Icmpv6 | Traffic::Other(_) | Traffic::All => (0, 0),
-    };
-    // Between two starts or ends of rules nothing changes: one port of each stretch stands for all of it.
-    let mut probes = vec![low];
-    for other in &group.rules {
-        if let Traffic::Tcp(span) | Traffic::Udp(span) = other.traffic() {
-            probes.extend(
-                [Some(span.first_port()), span.last_port().checked_add(1)]
-                    .into_iter()
-                    .flatten(),
-            );
-        }
+            .any(|refusal| refusal.ingress == *rule)
     }
-    probes
-        .iter()
-        .filter(|probe| (low..=high).contains(probe))
-        .all(|&port| {
-            let open: Vec<&IngressRule> = group
+
+    fn enforced_findings(&self, group: &SecurityGroup) -> Vec<Finding> {
+        let evaluation = evaluate(self.policy, group, self.lists, self.context);
+        let mut findings = evaluation.findings;
+        findings.retain(Finding::enforces);
+        findings
+    }
+
+    /// Whether a block of the source is broad: /8 or shorter (IPv6: /16 or shorter) with public
+    /// addresses, as defined in `docs/semantics.md`.
+    fn has_broad_source(&self, rule: &IngressRule) -> bool {
+        self.lists
+            .source_blocks(&rule.source)
+            .iter()
+            .any(|block| AddressBlock::from_net(block).is_broad())
+    }
+
+    /// Whether the group allowed everything that the added rule allows: every port, from every
+    /// address.
+    fn was_allowed(&self, added: &IngressRule) -> bool {
+        let is_trusted_group = is_trusted_group(&added.source, self.policy);
+        self.ports_to_probe(added).into_iter().all(|port| {
+            let open: Vec<&IngressRule> = self
+                .before
                 .rules
                 .iter()
-                .filter(|other| admits_at_port(other, rule, port))
+                .filter(|rule| allows_at_port(rule, added, port))
                 .collect();
-            let same = open
-                .iter()
-                .any(|other| is_trusted || other.source.same_source(&rule.source));
-            same || is_source_covered(rule, &open, lists)
+            // A trusted group may use every port that was open to any source.
+            (is_trusted_group && !open.is_empty())
+                || open
+                    .iter()
+                    .any(|rule| rule.source.same_source(&added.source))
+                || is_source_covered(&added.source, &open, self.lists)
+        })
+    }
+
+    /// The ports of the added rule at which the access that the group allowed can change: its first
+    /// port, and each port in it where a rule of the group starts or has just ended.
+    fn ports_to_probe(&self, added: &IngressRule) -> Vec<u16> {
+        let (first, last) = port_bounds(added).unwrap_or((0, 0));
+        let mut ports = vec![first];
+        for (start, end) in self.before.rules.iter().filter_map(port_bounds) {
+            ports.push(start);
+            ports.extend(end.checked_add(1));
+        }
+        ports.retain(|port| (first..=last).contains(port));
+        ports
+    }
+}
+
+fn is_forbidden(rule: &IngressRule, findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| finding.ingress == *rule)
+}
+
+/// Whether the source is a security group that a policy rule with the action `restrict` trusts. The
+/// policy author vouches for such groups, whose addresses are not known.
+fn is_trusted_group(source: &Source, policy: &Policy) -> bool {
+    matches!(source, Source::Group(_))
+        && policy.rules.iter().any(|rule| {
+            can_restrict(rule, policy)
+                && rule
+                    .trusted
+                    .iter()
+                    .any(|trusted| trusted.same_source(source))
         })
 }
 
-/// Whether a rule admits the traffic of another at this port.
-fn admits_at_port(other: &IngressRule, rule: &IngressRule, port: u16) -> bool {
-    match (other.traffic(), rule.traffic()) {
+/// Whether the action of the rule is `restrict`, for all groups or by an override for some.
+fn can_restrict(rule: &PolicyRule, policy: &Policy) -> bool {
+    rule.action == Action::Restrict
+        || policy
+            .overrides
+            .iter()
+            .filter_map(|candidate| candidate.rule_overrides.get(&rule.id))
+            .any(|change| change.action == Some(Action::Restrict))
+}
+
+/// The first and last port of a TCP or UDP rule.
+fn port_bounds(rule: &IngressRule) -> Option<(u16, u16)> {
+    match rule.traffic() {
+        Traffic::Tcp(ports) | Traffic::Udp(ports) => Some((ports.first_port(), ports.last_port())),
+        Traffic::Icmp | Traffic::Icmpv6 | Traffic::Other(_) | Traffic::All => None,
+    }
+}
+
+/// Whether a rule allows the traffic of the added rule on this port.
+fn allows_at_port(rule: &IngressRule, added: &IngressRule, port: u16) -> bool {
+    match (rule.traffic(), added.traffic()) {
         (Traffic::All, _) => true,
-        (Traffic::Tcp(span), Traffic::Tcp(_)) | (Traffic::Udp(span), Traffic::Udp(_)) => {
-            span.contains(port)
+        (Traffic::Tcp(ports), Traffic::Tcp(_)) | (Traffic::Udp(ports), Traffic::Udp(_)) => {
+            ports.contains(port)
         }
-        (Traffic::Other(mine), Traffic::Other(theirs)) => mine == theirs,
+        (Traffic::Other(allowed), Traffic::Other(number)) => allowed == number,
         (Traffic::Icmp, Traffic::Icmp) | (Traffic::Icmpv6, Traffic::Icmpv6) => {
-            let (mine, theirs) = (other.display_ports(), rule.display_ports());
-            mine.0 == Some(-1) || mine == theirs
+            let (allowed, messages) = (rule.display_ports(), added.display_ports());
+            allowed.0 == Some(-1) || allowed == messages
         }
         _ => false,
     }
 }
 
-/// Whether every address of the rule lies in the union of what the others admit.
-fn is_source_covered(rule: &IngressRule, open: &[&IngressRule], lists: &PrefixLists) -> bool {
-    let span = |net: &ipnet::IpNet| match net {
-        ipnet::IpNet::V4(net) => (
-            4,
-            u128::from(u32::from(net.network())),
-            u128::from(u32::from(net.broadcast())),
-        ),
-        ipnet::IpNet::V6(net) => (6, u128::from(net.network()), u128::from(net.broadcast())),
-    };
-    let mut allowed: Vec<_> = open
+/// Whether every address of the source is inside the union of the sources of the open rules.
+fn is_source_covered(source: &Source, open: &[&IngressRule], lists: &PrefixLists) -> bool {
+    let mut allowed: Vec<AddressRange> = open
         .iter()
-        .flat_map(|other| lists.source_blocks(&other.source))
-        .map(span)
+        .flat_map(|rule| lists.source_blocks(&rule.source))
+        .map(AddressRange::from_net)
         .collect();
     allowed.sort_unstable();
-    let wanted = lists.source_blocks(&rule.source);
-    !wanted.is_empty()
-        && wanted.iter().map(span).all(|(family, low, high)| {
-            let mut next = Some(low);
-            for &(_, from, to) in allowed.iter().filter(|other| other.0 == family) {
-                next = next.filter(|&next| next <= high);
-                if next.is_some_and(|next| from <= next && next <= to) {
-                    next = to.checked_add(1);
+    let blocks = lists.source_blocks(source);
+    !blocks.is_empty()
+        && blocks
+            .iter()
+            .map(AddressRange::from_net)
+            .all(|range| range.is_covered_by(&allowed))
+}
+
+/// The addresses of a CIDR block as numbers. Deliberately not [`AddressBlock`], which the planner
+/// uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct AddressRange {
+    is_ipv6: bool,
+    first: u128,
+    last: u128,
+}
+
+impl AddressRange {
+    fn from_net(net: &IpNet) -> Self {
+        let (first, last) = match net {
+            IpNet::V4(v4) => (
+                u32::from(v4.network()).into(),
+                u32::from(v4.broadcast()).into(),
+            ),
+            IpNet::V6(v6) => (v6.network().into(), v6.broadcast().into()),
+        };
+        Self {
+            is_ipv6: matches!(net, IpNet::V6(_)),
+            first,
+            last,
+        }
+    }
+
+    /// Whether the union of the allowed ranges, in ascending order, contains this range.
+    fn is_covered_by(self, allowed: &[Self]) -> bool {
+        // The first address that is not known to be covered; `None` after the last possible
+        // address.
+        let mut next = Some(self.first);
+        for range in allowed.iter().filter(|range| range.is_ipv6 == self.is_ipv6) {
+            match next {
+                Some(address) if address <= self.last => {
+                    if range.first <= address && address <= range.last {
+                        next = range.last.checked_add(1);
+                    }
                 }
+                _ => break,
             }
-            next.is_none_or(|next| next > high)
-        })
+        }
+        next.is_none_or(|address| address > self.last)
+    }
 }
 
 #[cfg(test)]

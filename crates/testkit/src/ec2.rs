@@ -1,4 +1,4 @@
-//! An in-memory EC2: groups, faults, other actors and a log of calls.
+//! An in-memory EC2 with faults, changes by other principals and a call log.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,49 +11,49 @@ use portcullis_remediation::services::{
 use portcullis_rules::plan::Attachments;
 use portcullis_rules::{IngressRule, PrefixLists, SecurityGroup, Source};
 
-/// A call that was made.
+/// A recorded call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Call {
     /// A group was read.
     Read(String),
-    /// These boxes were revoked, in one call.
+    /// These rules of a group were revoked in one call.
     Revoke(String, Vec<String>),
-    /// These boxes were added, in one call.
+    /// These rules of a group were authorized in one call.
     Authorize(String, Vec<String>),
-    /// It was asked what the group is attached to.
+    /// The attachments of a group were read.
     Attachments(String),
 }
 
-/// What a call does instead of working. Each is used up by one call.
+/// A fault of a call. Each fault affects one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// The next read fails.
     Read(ErrorKind),
-    /// The next read answers what was true before the last change.
+    /// The next read returns the group as it was before the last change.
     StaleRead,
-    /// The next read works, and then this rule is added by somebody else.
+    /// Someone else adds this rule after the next read.
     OpenedAfterRead(IngressRule),
-    /// The next read works, and then somebody else removes every rule of this content.
+    /// Someone else removes all rules with this content after the next read.
     ClosedAfterRead(IngressRule),
-    /// The next authorize fails for every box and changes nothing.
+    /// The next authorize call fails for every rule and changes nothing.
     Authorize(ErrorKind),
-    /// The next authorize happens, and its answer is lost.
+    /// The next authorize call adds the rules, but its response is lost.
     AuthorizeUnanswered,
-    /// The next authorize fails for the boxes from this source and works for the others.
+    /// The next authorize call fails for rules with this source and adds the others.
     AuthorizeFrom(Source, ErrorKind),
-    /// The next question after attachments fails.
+    /// The next read of attachments fails.
     Attachments(ErrorKind),
-    /// The next revoke fails for every box and changes nothing.
+    /// The next revoke call fails for every rule and changes nothing.
     Revoke(ErrorKind),
-    /// The next revoke happens, and its answer is lost.
+    /// The next revoke call removes the rules, but its response is lost.
     RevokeUnanswered,
-    /// The next revoke fails for the boxes from this source and works for the others.
+    /// The next revoke call fails for rules with this source and removes the others.
     RevokeFrom(Source, ErrorKind),
-    /// The next revoke claims success and changes nothing.
+    /// The next revoke call reports success but changes nothing.
     RevokeIgnored,
-    /// The next revoke works, and then this rule is added by somebody else.
+    /// Someone else adds this rule after the next revoke call.
     OpenedAfterRevoke(IngressRule),
-    /// The next revoke works, and then the whole group is deleted.
+    /// The group is deleted after the next revoke call.
     DeletedAfterRevoke,
 }
 
@@ -83,13 +83,13 @@ struct Ec2State {
     previous_groups: BTreeMap<String, SecurityGroup>,
     prefix_lists: PrefixLists,
     attachments: Attachments,
-    /// How many boxes a group may have for each family; a group as a source counts for both.
+    /// The maximum number of rules of a group for each address family.
     rule_limit: Option<usize>,
     faults: VecDeque<Fault>,
     calls: Vec<Call>,
 }
 
-/// The fake. Shared through an `Arc`.
+/// The fake EC2. Tests share it in an `Arc`.
 #[derive(Debug, Default)]
 pub struct FakeEc2(Mutex<Ec2State>);
 
@@ -107,22 +107,23 @@ impl FakeEc2 {
         }))
     }
 
-    /// The entries of prefix lists.
+    /// Sets the entries of prefix lists.
     pub fn set_prefix_lists(&self, lists: PrefixLists) {
         self.state().prefix_lists = lists;
     }
 
-    /// What every group is attached to.
+    /// Sets the attachments of every group.
     pub fn set_attachments(&self, attachments: Attachments) {
         self.state().attachments = attachments;
     }
 
-    /// How many rules each group may have, for IPv4 and for IPv6. Without it there is no limit.
+    /// Sets the maximum number of rules of a group for each address family. The default is no
+    /// limit.
     pub fn set_rule_limit(&self, limit: usize) {
         self.state().rule_limit = Some(limit);
     }
 
-    /// The boxes of a group now, with all that they have.
+    /// The current rules of a group.
     pub fn ingress_rules(&self, group: &str) -> Vec<IngressRule> {
         self.state()
             .groups
@@ -131,12 +132,12 @@ impl FakeEc2 {
             .unwrap_or_default()
     }
 
-    /// Plans a fault. Faults of one kind of call are used in the order they were planned.
+    /// Adds faults. Calls of one kind use their faults in this order.
     pub fn inject_faults(&self, faults: impl IntoIterator<Item = Fault>) {
         self.state().faults.extend(faults);
     }
 
-    /// The rules of a group now, as lines.
+    /// The current rules of a group as lines.
     pub fn rule_lines(&self, group: &str) -> Vec<String> {
         let state = self.state();
         state
@@ -146,12 +147,12 @@ impl FakeEc2 {
             .unwrap_or_default()
     }
 
-    /// The calls so far.
+    /// All calls so far.
     pub fn calls(&self) -> Vec<Call> {
         self.state().calls.clone()
     }
 
-    /// Somebody opens a group.
+    /// Adds a rule to a group, as another principal would.
     pub fn add_rule(&self, group: &str, rule: IngressRule) {
         if let Some(group) = self.state().groups.get_mut(group) {
             group.rules.push(rule);
@@ -164,14 +165,14 @@ impl FakeEc2 {
 }
 
 impl Ec2State {
-    /// Takes the first planned fault of which this is true.
-    fn take_fault(&mut self, fits: impl Fn(&Fault) -> bool) -> Option<Fault> {
-        let place = self.faults.iter().position(fits)?;
-        self.faults.remove(place)
+    /// Takes the first fault that the predicate accepts.
+    fn take_fault(&mut self, accepts: impl Fn(&Fault) -> bool) -> Option<Fault> {
+        let index = self.faults.iter().position(accepts)?;
+        self.faults.remove(index)
     }
 
-    fn find_group(&self, named: &GroupRef) -> Option<&SecurityGroup> {
-        match named {
+    fn find_group(&self, group_ref: &GroupRef) -> Option<&SecurityGroup> {
+        match group_ref {
             GroupRef::Id(id) => self.groups.get(id),
             GroupRef::Name(name) => self
                 .groups
@@ -199,7 +200,7 @@ impl Ec2State {
             .get_mut(id)
             .ok_or_else(|| revoke_error(ErrorKind::GroupNotFound))?;
         let count = group.rules.len();
-        group.rules.retain(|there| !there.same_content(rule));
+        group.rules.retain(|known| !known.same_content(rule));
         match fault {
             Some(Fault::RevokeUnanswered) => Err(revoke_error(ErrorKind::NoAnswer)),
             _ if group.rules.len() == count => Err(revoke_error(ErrorKind::RuleNotFound)),
@@ -225,17 +226,18 @@ impl Ec2State {
             .groups
             .get_mut(id)
             .ok_or_else(|| authorize_error(ErrorKind::GroupNotFound))?;
-        if !group.rules.iter().any(|there| there.same_content(rule)) {
-            let akin = group
+        if !group.rules.iter().any(|known| known.same_content(rule)) {
+            let used = group
                 .rules
                 .iter()
-                .filter(|there| shares_family(there, rule))
+                .filter(|known| shares_family(known, rule))
                 .count();
-            if limit.is_some_and(|limit| akin >= limit) {
+            if limit.is_some_and(|limit| used >= limit) {
                 return Err(ServiceError::new(
                     "AuthorizeSecurityGroupIngress",
                     ErrorKind::Other,
-                    "RulesPerSecurityGroupLimitExceeded: The maximum number of rules per security group has been reached.",
+                    "RulesPerSecurityGroupLimitExceeded: \
+                     The maximum number of rules per security group has been reached.",
                 ));
             }
             let mut added = rule.clone();
@@ -257,6 +259,10 @@ fn shares_family(one: &IngressRule, other: &IngressRule) -> bool {
     }
 }
 
+fn describe_error(kind: ErrorKind, message: &str) -> ServiceError {
+    ServiceError::new("DescribeSecurityGroups", kind, message)
+}
+
 fn authorize_error(kind: ErrorKind) -> ServiceError {
     ServiceError::new("AuthorizeSecurityGroupIngress", kind, "injected")
 }
@@ -266,53 +272,43 @@ fn revoke_error(kind: ErrorKind) -> ServiceError {
 }
 
 fn format_rule_lines(rules: &[IngressRule]) -> Vec<String> {
-    let line = |rule: &IngressRule| {
-        rule.id
-            .as_ref()
-            .map_or(rule.to_string(), |id| format!("{id} {rule}"))
-    };
-    rules.iter().map(line).collect()
+    rules.iter().map(format_rule_line).collect()
+}
+
+fn format_rule_line(rule: &IngressRule) -> String {
+    rule.id
+        .as_ref()
+        .map_or(rule.to_string(), |id| format!("{id} {rule}"))
 }
 
 #[async_trait]
 impl GroupReader for FakeEc2 {
-    async fn read_group(&self, named: &GroupRef) -> Result<Snapshot, ServiceError> {
+    async fn read_group(&self, group_ref: &GroupRef) -> Result<Snapshot, ServiceError> {
         let mut state = self.state();
-        state.calls.push(Call::Read(named.to_string()));
+        state.calls.push(Call::Read(group_ref.to_string()));
         let fault = state.take_fault(Fault::affects_read);
         if let Some(Fault::Read(kind)) = fault {
-            return Err(ServiceError::new(
-                "DescribeSecurityGroups",
-                kind,
-                "injected",
-            ));
+            return Err(describe_error(kind, "injected"));
         }
-        let not_found = || {
-            ServiceError::new(
-                "DescribeSecurityGroups",
-                ErrorKind::GroupNotFound,
-                named.to_string(),
-            )
+        let not_found = describe_error(ErrorKind::GroupNotFound, &group_ref.to_string());
+        let Some(id) = state.find_group(group_ref).map(|group| group.id.clone()) else {
+            return Err(not_found);
         };
-        let id = state
-            .find_group(named)
-            .map(|group| group.id.clone())
-            .ok_or_else(not_found)?;
-        let from = if fault == Some(Fault::StaleRead) {
+        let groups = if fault == Some(Fault::StaleRead) {
             &state.previous_groups
         } else {
             &state.groups
         };
-        let group = from.get(&id).cloned().ok_or_else(not_found)?;
+        let group = groups.get(&id).cloned().ok_or(not_found)?;
         let snapshot = Snapshot {
             group,
             prefix_lists: state.prefix_lists.clone(),
         };
-        if let Some(now) = state.groups.get_mut(&id) {
+        if let Some(current) = state.groups.get_mut(&id) {
             match fault {
-                Some(Fault::OpenedAfterRead(rule)) => now.rules.push(rule),
+                Some(Fault::OpenedAfterRead(rule)) => current.rules.push(rule),
                 Some(Fault::ClosedAfterRead(rule)) => {
-                    now.rules.retain(|there| !there.same_content(&rule))
+                    current.rules.retain(|known| !known.same_content(&rule));
                 }
                 _ => {}
             }
@@ -324,19 +320,15 @@ impl GroupReader for FakeEc2 {
         &self,
         prefix_list: &str,
     ) -> Result<Vec<String>, ServiceError> {
-        let uses = |rule: &IngressRule| rule.source == Source::PrefixList(prefix_list.to_owned());
         let mut state = self.state();
         if let Some(Fault::Read(kind)) = state.take_fault(|fault| matches!(fault, Fault::Read(_))) {
-            return Err(ServiceError::new(
-                "DescribeSecurityGroups",
-                kind,
-                "injected",
-            ));
+            return Err(describe_error(kind, "injected"));
         }
+        let source = Source::PrefixList(prefix_list.to_owned());
         Ok(state
             .groups
             .values()
-            .filter(|group| group.rules.iter().any(uses))
+            .filter(|group| group.rules.iter().any(|rule| rule.source == source))
             .map(|group| group.id.clone())
             .collect())
     }
@@ -366,7 +358,7 @@ impl RevokeIngress for FakeEc2 {
             .push(Call::Revoke(group_id.to_owned(), format_rule_lines(rules)));
         let fault = state.take_fault(Fault::affects_revoke);
         state.previous_groups = state.groups.clone();
-        let answers = rules
+        let results = rules
             .iter()
             .map(|rule| state.revoke_one(group_id, rule, fault.as_ref()))
             .collect();
@@ -380,7 +372,7 @@ impl RevokeIngress for FakeEc2 {
             }
             _ => {}
         }
-        answers
+        results
     }
 }
 

@@ -1,4 +1,4 @@
-//! Fakes for telling and for time.
+//! Fakes of the alert publisher and the clock.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use portcullis_remediation::Alert;
 use portcullis_remediation::services::{AlertPublisher, Clock, ErrorKind, ServiceError};
 
-/// Keeps the alerts it is told, and fails as often as it is asked to.
+/// Stores published alerts and fails as often as requested.
 #[derive(Debug, Default)]
 pub struct FakePublisher {
     published: Mutex<Vec<Alert>>,
@@ -16,7 +16,7 @@ pub struct FakePublisher {
 }
 
 impl FakePublisher {
-    /// Fails the next `count` times.
+    /// Makes the next `count` calls fail.
     pub fn fail_next(&self, count: u32) {
         *self
             .remaining_failures
@@ -24,7 +24,7 @@ impl FakePublisher {
             .unwrap_or_else(PoisonError::into_inner) = count;
     }
 
-    /// The alerts that were accepted.
+    /// The alerts that were published successfully.
     pub fn published_alerts(&self) -> Vec<Alert> {
         self.published
             .lock()
@@ -40,8 +40,8 @@ impl AlertPublisher for FakePublisher {
             .remaining_failures
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some(left) = failures.checked_sub(1) {
-            *failures = left;
+        if let Some(remaining) = failures.checked_sub(1) {
+            *failures = remaining;
             return Err(ServiceError::new(
                 "Publish",
                 ErrorKind::Throttled,
@@ -56,17 +56,17 @@ impl AlertPublisher for FakePublisher {
     }
 }
 
-/// A clock that stands still but for its sleeps.
+/// A clock that advances only by its sleeps.
 #[derive(Debug)]
 pub struct FakeClock(Mutex<(Timestamp, Vec<Duration>)>);
 
 impl FakeClock {
-    /// A clock at this time.
+    /// A clock that starts at this time.
     pub fn starting_at(now: Timestamp) -> Self {
         Self(Mutex::new((now, Vec::new())))
     }
 
-    /// The sleeps so far.
+    /// The durations of all sleeps so far.
     pub fn recorded_sleeps(&self) -> Vec<Duration> {
         self.0
             .lock()
@@ -84,8 +84,8 @@ impl Clock for FakeClock {
 
     async fn sleep(&self, duration: Duration) {
         let mut clock = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let passed = SignedDuration::try_from(duration).unwrap_or(SignedDuration::ZERO);
-        clock.0 = clock.0.saturating_add(passed).unwrap_or(clock.0);
+        let elapsed = SignedDuration::try_from(duration).unwrap_or(SignedDuration::ZERO);
+        clock.0 = clock.0.saturating_add(elapsed).unwrap_or(clock.0);
         clock.1.push(duration);
     }
 }

@@ -1,4 +1,5 @@
-//! For tests only: an in-memory EC2 with faults and a call log, other fakes for the ports, and a Lambda Runtime API.
+//! Test support: an in-memory EC2 with faults and a call log, fakes of the other services, and a
+//! Lambda Runtime API.
 
 mod ec2;
 mod fakes;
@@ -14,10 +15,11 @@ use portcullis_remediation::event::{GroupChange, Origin, Target};
 use portcullis_remediation::services::GroupRef;
 use portcullis_rules::{IngressRule, SecurityGroup};
 
-/// A rule in a line, as [`portcullis_rules::notation`] has it, with an optional id in front: `sgr-1 tcp 22 0.0.0.0/0`.
+/// Parses a rule in the format of [`portcullis_rules::notation`], with an optional id in front:
+/// `sgr-1 tcp 22 0.0.0.0/0`.
 ///
 /// # Panics
-/// When the line is no rule.
+/// When the line is not a rule.
 pub fn rule_from_line(line: &str) -> IngressRule {
     let (id, rest) = match line.split_once(' ') {
         Some((id, rest)) if id.starts_with("sgr-") => (Some(id.to_owned()), rest),
@@ -32,7 +34,10 @@ pub fn rule_from_line(line: &str) -> IngressRule {
     }
 }
 
-/// A group of such rules.
+/// A group with the rules of these lines.
+///
+/// # Panics
+/// When a line is not a rule.
 pub fn group_from_lines(id: &str, lines: &[&str]) -> SecurityGroup {
     SecurityGroup {
         id: id.to_owned(),
@@ -43,7 +48,7 @@ pub fn group_from_lines(id: &str, lines: &[&str]) -> SecurityGroup {
     }
 }
 
-/// A change of this group by Alice, at noon of 21 November 2026, with an event id.
+/// An event that ingress rules were added to the group on 2026-11-21 at 12:00 UTC.
 pub fn group_change(group_id: &str, event_id: &str) -> GroupChange {
     let origin = Origin {
         event_id: Some(event_id.to_owned()),
@@ -61,10 +66,10 @@ pub fn group_change(group_id: &str, event_id: &str) -> GroupChange {
     }
 }
 
-/// Test support may fail loudly: a wrong fixture is a wrong test.
+/// Fails the test because of an invalid fixture.
 #[expect(
     clippy::panic,
-    reason = "test support: a wrong fixture must fail the test that has it"
+    reason = "test support: an invalid fixture must fail its test"
 )]
 pub(crate) fn fail_test(message: &str) -> ! {
     panic!("{message}")

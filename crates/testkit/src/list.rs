@@ -1,4 +1,4 @@
-//! Groups listed page by page, with faults, and a watch over how far a sweep reads ahead.
+//! A fake group lister with pages and faults. It can check how far a sweep reads ahead.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -11,10 +11,10 @@ use portcullis_rules::{PrefixLists, SecurityGroup};
 
 use crate::{Call, FakeEc2};
 
-/// How often a page that waits for the one before it is polled before it gives up.
+/// How often a page request polls for the previous page to be handled before it fails.
 const MAX_POLLS: u32 = 10_000;
 
-/// Pages of groups; the token of the page at place 2 is `page-2`.
+/// Lists pages of groups. The token of the page with index 2 is `page-2`.
 #[derive(Debug, Default)]
 pub struct FakeGroupLister {
     pages: Vec<Vec<SecurityGroup>>,
@@ -34,7 +34,7 @@ struct ListerState {
 }
 
 impl FakeGroupLister {
-    /// These pages.
+    /// A lister with these pages.
     pub fn with_pages(pages: impl IntoIterator<Item = Vec<SecurityGroup>>) -> Self {
         Self {
             pages: pages.into_iter().collect(),
@@ -42,7 +42,7 @@ impl FakeGroupLister {
         }
     }
 
-    /// With these prefix lists.
+    /// Sets the prefix lists of every page.
     #[must_use]
     pub fn with_prefix_lists(self, lists: PrefixLists) -> Self {
         Self {
@@ -51,8 +51,8 @@ impl FakeGroupLister {
         }
     }
 
-    /// A page comes only when the first group of the page before it was read by itself: whoever does not handle one page
-    /// while waiting for the next gets an error.
+    /// Returns a page only after the first group of the previous page was read in this EC2. A
+    /// caller that does not handle one page while it waits for the next gets an error.
     #[must_use]
     pub fn with_read_ahead_check(self, ec2: &Arc<FakeEc2>) -> Self {
         Self {
@@ -61,7 +61,7 @@ impl FakeGroupLister {
         }
     }
 
-    /// Rules get the ids and tags that they have there.
+    /// Takes the ids and tags of rules from this EC2.
     #[must_use]
     pub fn with_rule_ids_from(self, ec2: &Arc<FakeEc2>) -> Self {
         Self {
@@ -70,29 +70,30 @@ impl FakeGroupLister {
         }
     }
 
-    /// On the page at this place there is a group more, and nobody understands its rules.
+    /// Adds a group with rules that cannot be read to the page with this index.
     #[must_use]
-    pub fn with_unreadable_group(mut self, place: usize, group: SecurityGroup) -> Self {
-        self.unreadable_groups.push((place, group));
+    pub fn with_unreadable_group(mut self, page: usize, group: SecurityGroup) -> Self {
+        self.unreadable_groups.push((page, group));
         self
     }
 
-    /// The page at this place cannot be read, once.
-    pub fn fail_page(&self, place: usize, kind: ErrorKind) {
-        self.state().faults.insert(place, kind);
+    /// Makes the next request for the page with this index fail.
+    pub fn fail_page(&self, page: usize, kind: ErrorKind) {
+        self.state().faults.insert(page, kind);
     }
 
-    /// The rules cannot be read, once.
+    /// Makes the next request for rules fail.
     pub fn fail_rules(&self, kind: ErrorKind) {
         self.state().rules_fault = Some(kind);
     }
 
-    /// The places of the pages asked for so far.
+    /// The indexes of all pages requested so far.
     pub fn requested_pages(&self) -> Vec<usize> {
         self.state().requested_pages.clone()
     }
 
-    /// How often a page was asked for while one before the last was not done with: more than two pages held.
+    /// How often a page was requested before the page two before it was handled, so that the caller
+    /// held more than two pages.
     pub fn excess_pages(&self) -> usize {
         self.state().excess_pages
     }
@@ -108,17 +109,46 @@ impl FakeGroupLister {
         ec2.calls().contains(&Call::Read(group.id.clone()))
     }
 
-    /// Whether the first group of the page before this one is being handled, sooner or later.
-    async fn previous_page_started(&self, place: usize) -> bool {
-        let before = place
+    /// Records the request for a page and fails if a fault was set for it.
+    fn record_request(&self, page: usize) -> Result<(), ServiceError> {
+        let last_group = page
+            .checked_sub(2)
+            .and_then(|earlier| self.pages.get(earlier))
+            .and_then(|groups| groups.last());
+        let mut state = self.state();
+        state.requested_pages.push(page);
+        if !self.was_read(last_group) {
+            state.excess_pages = state.excess_pages.saturating_add(1);
+        }
+        match state.faults.remove(&page) {
+            Some(kind) => Err(list_error(kind, "injected")),
+            None => Ok(()),
+        }
+    }
+
+    fn unreadable_groups_of(&self, page: usize) -> Vec<(SecurityGroup, ServiceError)> {
+        self.unreadable_groups
+            .iter()
+            .filter(|(index, _)| *index == page)
+            .map(|(_, group)| {
+                let error = list_error(ErrorKind::Other, "a permission cannot be understood");
+                (group.clone(), error)
+            })
+            .collect()
+    }
+
+    /// Waits until the first group of the previous page was read. Returns false if that never
+    /// happens.
+    async fn previous_page_started(&self, page: usize) -> bool {
+        let first_group = page
             .checked_sub(1)
-            .and_then(|before| self.pages.get(before))
-            .and_then(|page| page.first());
-        let mut left = MAX_POLLS;
+            .and_then(|previous| self.pages.get(previous))
+            .and_then(|groups| groups.first());
+        let mut polls_left = MAX_POLLS;
         poll_fn(|context| {
-            left = left.saturating_sub(1);
-            if self.was_read(before) || left == 0 {
-                return Poll::Ready(left > 0);
+            polls_left = polls_left.saturating_sub(1);
+            if self.was_read(first_group) || polls_left == 0 {
+                return Poll::Ready(polls_left > 0);
             }
             context.waker().wake_by_ref();
             Poll::Pending
@@ -127,56 +157,41 @@ impl FakeGroupLister {
     }
 }
 
+fn list_error(kind: ErrorKind, message: &str) -> ServiceError {
+    ServiceError::new("DescribeSecurityGroups", kind, message)
+}
+
+fn parse_token(token: &str) -> Result<usize, ServiceError> {
+    token
+        .strip_prefix("page-")
+        .and_then(|index| index.parse().ok())
+        .ok_or_else(|| list_error(ErrorKind::Other, "InvalidNextToken"))
+}
+
 #[async_trait]
 impl GroupLister for FakeGroupLister {
     async fn list_page(&self, token: Option<&str>) -> Result<GroupPage, ServiceError> {
-        let failed =
-            |kind, message: &str| ServiceError::new("DescribeSecurityGroups", kind, message);
-        let place = token.map_or(Some(0), |token| {
-            token.strip_prefix("page-")?.parse::<usize>().ok()
-        });
-        let place = place.ok_or_else(|| failed(ErrorKind::Other, "InvalidNextToken"))?;
-        let groups = self.pages.get(place).cloned().unwrap_or_default();
-        let before_last = place
-            .checked_sub(2)
-            .and_then(|before| self.pages.get(before))
-            .and_then(|page| page.last());
-        {
-            let mut state = self.state();
-            state.requested_pages.push(place);
-            state.excess_pages = state
-                .excess_pages
-                .saturating_add(usize::from(!self.was_read(before_last)));
-            if let Some(kind) = state.faults.remove(&place) {
-                return Err(failed(kind, "injected"));
-            }
-        }
-        if !self.previous_page_started(place).await {
-            return Err(failed(
+        let page = match token {
+            None => 0,
+            Some(token) => parse_token(token)?,
+        };
+        self.record_request(page)?;
+        if !self.previous_page_started(page).await {
+            return Err(list_error(
                 ErrorKind::NoAnswer,
-                "nobody handled the page before meanwhile",
+                "the previous page was not handled",
             ));
         }
-        let following = place.saturating_add(1);
-        let next = (following < self.pages.len()).then(|| format!("page-{following}"));
-        let unread = self
-            .unreadable_groups
-            .iter()
-            .filter(|(page, _)| *page == place)
-            .map(|(_, group)| {
-                (
-                    group.clone(),
-                    failed(ErrorKind::Other, "a permission cannot be understood"),
-                )
-            });
+        let next = page.saturating_add(1);
         Ok(GroupPage {
-            groups,
+            groups: self.pages.get(page).cloned().unwrap_or_default(),
             prefix_lists: self.prefix_lists.clone(),
-            unreadable_groups: unread.collect(),
-            next_token: next,
+            unreadable_groups: self.unreadable_groups_of(page),
+            next_token: (next < self.pages.len()).then(|| format!("page-{next}")),
         })
     }
-    /// Gives each rule without an id one, of its group and its place: `sgr-1-0`.
+
+    /// Assigns an id to each rule without one, from its group and its index: `sgr-1-0`.
     async fn with_rule_ids(
         &self,
         mut groups: Vec<SecurityGroup>,
@@ -193,8 +208,8 @@ impl GroupLister for FakeGroupLister {
                 group.rules = known.ingress_rules(&group.id);
             }
             let name = group.id.replacen("sg-", "sgr-", 1);
-            for (place, rule) in group.rules.iter_mut().enumerate() {
-                rule.id.get_or_insert_with(|| format!("{name}-{place}"));
+            for (index, rule) in group.rules.iter_mut().enumerate() {
+                rule.id.get_or_insert_with(|| format!("{name}-{index}"));
             }
         }
         Ok(groups)

@@ -1,4 +1,4 @@
-//! A Lambda Runtime API (2018-06-01) on loopback: runs a real function binary as Lambda does, one event at a time.
+//! A local Lambda Runtime API (2018-06-01) that runs a function binary and sends it events.
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -12,30 +12,30 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-/// What a function answered to one event.
+/// The result of one invocation.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Invocation {
-    /// The response.
+    /// The response of the function.
     Response(Value),
-    /// The error, as `errorType` and `errorMessage`.
+    /// The error of the function, with `errorType` and `errorMessage`.
     Error(Value),
 }
 
-/// A running function.
+/// A Runtime API with a running function. Dropping it stops the function.
 #[derive(Debug)]
 pub struct RuntimeApi {
     child: Child,
     events: Sender<String>,
-    answers: Receiver<Invocation>,
+    results: Receiver<Invocation>,
     log: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
 }
 
 impl RuntimeApi {
-    /// Starts the binary with these variables and nothing else of our environment but `PATH`.
+    /// Starts the function with these environment variables. It inherits only `PATH`.
     ///
     /// # Errors
-    /// When the port cannot be opened or the binary cannot be started.
+    /// When no local port can be opened or the binary cannot be started.
     pub fn start<K: AsRef<OsStr>, V: AsRef<OsStr>>(
         binary: &Path,
         environment: impl IntoIterator<Item = (K, V)>,
@@ -43,8 +43,8 @@ impl RuntimeApi {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let (events, queue) = channel();
-        let (answer, answers) = channel();
-        thread::spawn(move || accept_connections(&listener, queue, &answer));
+        let (result_sender, results) = channel();
+        thread::spawn(move || accept_connections(&listener, queue, &result_sender));
         let mut child = Command::new(binary)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -66,13 +66,13 @@ impl RuntimeApi {
         Ok(Self {
             child,
             events,
-            answers,
+            results,
             log,
             reader,
         })
     }
 
-    /// What the function has written to its log.
+    /// The standard output of the function so far.
     pub fn log(&self) -> String {
         self.log
             .lock()
@@ -80,12 +80,13 @@ impl RuntimeApi {
             .clone()
     }
 
-    /// Waits for the function to end by itself, and gives its exit code and its log. `None` when it goes on.
-    pub fn wait_for_exit(&mut self, patience: Duration) -> Option<(Option<i32>, String)> {
-        let end = Instant::now().checked_add(patience)?;
+    /// Waits for the function to exit and returns its exit code and its log; `None` after the
+    /// timeout.
+    pub fn wait_for_exit(&mut self, timeout: Duration) -> Option<(Option<i32>, String)> {
+        let end = Instant::now().checked_add(timeout)?;
         while Instant::now() < end {
             if let Ok(Some(status)) = self.child.try_wait() {
-                // The pipe is closed now: what is left in it is read to its end.
+                // Read the rest of the log.
                 let _ = self.reader.take().map(JoinHandle::join);
                 return Some((status.code(), self.log()));
             }
@@ -94,22 +95,22 @@ impl RuntimeApi {
         None
     }
 
-    /// Hands the function an event and waits for its answer; `None` when it gave none in time.
-    pub fn invoke(&self, event: &str, patience: Duration) -> Option<Invocation> {
+    /// Sends an event to the function and waits for the result; `None` after the timeout.
+    pub fn invoke(&self, event: &str, timeout: Duration) -> Option<Invocation> {
         self.events.send(event.to_owned()).ok()?;
-        self.answers.recv_timeout(patience).ok()
+        self.results.recv_timeout(timeout).ok()
     }
 }
 
 impl Drop for RuntimeApi {
     fn drop(&mut self) {
-        // Our own child; it may have ended by itself.
+        // Errors are ignored, because the function may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Copies the log, line by line, until the function ends.
+/// Copies the output line by line until the function exits.
 fn copy_log_lines(stdout: ChildStdout, log: &Mutex<String>) {
     for line in BufReader::new(stdout).lines().map_while(Result::ok) {
         let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,24 +119,24 @@ fn copy_log_lines(stdout: ChildStdout, log: &Mutex<String>) {
     }
 }
 
-/// A thread for each connection: a client may keep several open.
+/// Serves each connection in a thread, because a client can keep several open.
 fn accept_connections(
     listener: &TcpListener,
     queue: Receiver<String>,
-    answer: &Sender<Invocation>,
+    results: &Sender<Invocation>,
 ) {
-    let queue = Arc::new(Mutex::new(queue));
+    let shared_queue = Arc::new(Mutex::new(queue));
     for stream in listener.incoming().map_while(Result::ok) {
-        let (queue, answer) = (Arc::clone(&queue), answer.clone());
-        thread::spawn(move || serve_connection(stream, &queue, &answer));
+        let (queue, results) = (Arc::clone(&shared_queue), results.clone());
+        thread::spawn(move || serve_connection(stream, &queue, &results));
     }
 }
 
-/// Serves one connection until either side ends it.
+/// Serves one connection until either side closes it.
 fn serve_connection(
     stream: TcpStream,
     queue: &Mutex<Receiver<String>>,
-    answer: &Sender<Invocation>,
+    results: &Sender<Invocation>,
 ) -> Option<()> {
     let mut connection = BufReader::new(stream);
     loop {
@@ -149,10 +150,10 @@ fn serve_connection(
             send_next_event(connection.get_mut(), &event).ok()?;
             continue;
         }
-        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        let said = match path.rsplit('/').next() {
-            Some("response") => Invocation::Response(body),
-            _ => Invocation::Error(body),
+        let value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        let result = match path.rsplit('/').next() {
+            Some("response") => Invocation::Response(value),
+            _ => Invocation::Error(value),
         };
         write_response(
             connection.get_mut(),
@@ -161,11 +162,11 @@ fn serve_connection(
             "{\"status\":\"OK\"}",
         )
         .ok()?;
-        answer.send(said).ok()?;
+        results.send(result).ok()?;
     }
 }
 
-/// One HTTP request: path and body. `None` at the end of the connection.
+/// Reads an HTTP request: path and body. `None` at the end of the connection.
 fn read_request(connection: &mut BufReader<TcpStream>) -> io::Result<Option<(String, Vec<u8>)>> {
     let mut line = String::new();
     if connection.read_line(&mut line)? == 0 {
@@ -174,9 +175,9 @@ fn read_request(connection: &mut BufReader<TcpStream>) -> io::Result<Option<(Str
     let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
     let (mut length, mut chunked) = (0, false);
     loop {
-        let mut header = String::new();
-        connection.read_line(&mut header)?;
-        let header = header.trim_end().to_ascii_lowercase();
+        let mut header_line = String::new();
+        connection.read_line(&mut header_line)?;
+        let header = header_line.trim_end().to_ascii_lowercase();
         match header.split_once(':') {
             None => break,
             Some(("content-length", value)) => length = value.trim().parse().unwrap_or(0),
@@ -196,7 +197,7 @@ fn read_request(connection: &mut BufReader<TcpStream>) -> io::Result<Option<(Str
     Ok(Some((path, body)))
 }
 
-/// One chunk; `None` after the last.
+/// Reads a chunk of a chunked body; `None` after the last.
 fn read_chunk(connection: &mut BufReader<TcpStream>) -> io::Result<Option<Vec<u8>>> {
     let mut line = String::new();
     connection.read_line(&mut line)?;
@@ -207,6 +208,8 @@ fn read_chunk(connection: &mut BufReader<TcpStream>) -> io::Result<Option<Vec<u8
     Ok((size > 0).then_some(chunk))
 }
 
+const FUNCTION_ARN: &str = "arn:aws:lambda:us-east-1:123456789012:function:remediator";
+
 fn send_next_event(stream: &mut TcpStream, event: &str) -> io::Result<()> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -215,7 +218,7 @@ fn send_next_event(stream: &mut TcpStream, event: &str) -> io::Result<()> {
     let headers = format!(
         "Lambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n\
          Lambda-Runtime-Deadline-Ms: {deadline}\r\n\
-         Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:123456789012:function:remediator\r\n\
+         Lambda-Runtime-Invoked-Function-Arn: {FUNCTION_ARN}\r\n\
          Lambda-Runtime-Trace-Id: Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0\r\n"
     );
     write_response(stream, "200 OK", &headers, event)
@@ -228,7 +231,10 @@ fn write_response(
     body: &str,
 ) -> io::Result<()> {
     let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{headers}\r\n",
+        "HTTP/1.1 {status}\r\n\
+         Content-Type: application/json\r\n\
+         Content-Length: {}\r\n\
+         {headers}\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes())?;

@@ -1,7 +1,9 @@
-//! Checks of template.yaml: by the SAM CLI as it is written, and by cfn-lint and checkov as AWS will see it.
+//! Checks of template.yaml: by the SAM CLI as it is written, and by cfn-lint and checkov as
+//! CloudFormation.
 //!
-//! `sam validate --lint` alone does not look inside a function: a runtime that does not exist passes. So the template
-//! is translated to plain CloudFormation first, the way the deployment does it, and the result is linted too.
+//! `sam validate --lint` does not check the properties of a function: a runtime that does not exist
+//! passes. So the template is also translated to CloudFormation, as a deployment does, and the
+//! result is linted.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,9 +13,10 @@ use anyhow::{Context as _, Result};
 use cargo_metadata::MetadataCommand;
 use portcullis_e2e::{PythonEnv, Requirements, workspace_root};
 
-use super::{checkov, execute};
+use super::checkov;
+use super::run::execute;
 
-/// cfn-lint's own entry point; it has no `python -m`.
+/// The entry point of cfn-lint, which has no `python -m`.
 const CFN_LINT: &str = "import sys; from cfnlint.runner import main; sys.exit(main())";
 
 /// Runs every check of the template.
@@ -22,35 +25,28 @@ pub(super) fn check() -> Result<()> {
     let python = PythonEnv::install(Requirements::Sam)?;
     let template = root.join("template.yaml");
 
-    execute(
-        offline(
-            python
-                .module("samcli")
-                .args(["validate", "--lint", "--template-file"])
-                .arg(&template),
-        )
-        .current_dir(&root),
-    )?;
+    let mut validate = python.module("samcli");
+    validate.args(["validate", "--lint", "--template-file"]);
+    validate.arg(&template).current_dir(&root);
+    execute(without_account(&mut validate))?;
 
-    // Stays where it is, because the complaints of cfn-lint are about its lines.
-    let scratch = scratch(&root)?;
+    // Not deleted, because the messages of cfn-lint refer to its lines.
+    let scratch = scratch_directory(&root)?;
     let translated = scratch.join("template.cloudformation.json");
-    let script = root.join("xtask/src/ci/translate.py");
-    execute(offline(
-        python.command().arg(script).arg(&template).arg(&translated),
-    ))?;
-    execute(offline(
-        python
-            .command()
-            .args(["-c", CFN_LINT, "--"])
-            .arg(&translated),
-    ))?;
-    anstream::println!("template.yaml: cfn-lint has nothing to say about its translation");
+    let mut translate = python.command();
+    translate.arg(root.join("xtask/src/ci/translate.py"));
+    translate.args([&template, &translated]);
+    execute(without_account(&mut translate))?;
+
+    let mut lint = python.command();
+    lint.args(["-c", CFN_LINT, "--"]).arg(&translated);
+    execute(without_account(&mut lint))?;
+    anstream::println!("template.yaml: cfn-lint found nothing in its translation");
     checkov::check(&translated, &scratch.join("checkov"))
 }
 
-/// No account, no profile, no telemetry: the answer must not depend on whose machine this is.
-fn offline(command: &mut Command) -> &mut Command {
+/// Sets the environment so that the result does not depend on the user's AWS configuration.
+fn without_account(command: &mut Command) -> &mut Command {
     command
         .env("AWS_DEFAULT_REGION", "us-east-1")
         .env("SAM_CLI_TELEMETRY", "0")
@@ -59,8 +55,8 @@ fn offline(command: &mut Command) -> &mut Command {
         .env_remove("AWS_REGION")
 }
 
-/// A directory for what the checks make.
-fn scratch(root: &Path) -> Result<PathBuf> {
+/// A directory below `target` for the files that the checks write.
+fn scratch_directory(root: &Path) -> Result<PathBuf> {
     let metadata = MetadataCommand::new()
         .manifest_path(root.join("Cargo.toml"))
         .no_deps()

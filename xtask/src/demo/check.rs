@@ -1,100 +1,77 @@
-//! Whether the story ended well.
+//! The check at the end of the demo: the group is closed, the allowed rules remain, the alerts
+//! arrived.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_e2e::Message;
 use serde_json::Value;
 
-use super::Ending;
-use super::story::{Entry, Row};
+use super::outcome::DemoOutcome;
+use super::scenario::{DemoRule, RuleRow};
 
-/// Everything that is not as it should be.
-pub(super) fn problems(ending: &Ending) -> Vec<String> {
+/// Everything that is not as expected.
+pub(super) fn find_problems(outcome: &DemoOutcome) -> Vec<String> {
     let mut problems = Vec::new();
-    let after: Vec<Row> = ending.after.iter().map(Row::of).collect();
-    for Entry { row, offends, .. } in &ending.story.opened {
-        let name = format!("{} {} from {}", row.protocol, row.ports, row.source);
-        match (offends, after.contains(row)) {
-            (true, true) => problems.push(format!("{name} is still open")),
-            (false, false) => problems.push(format!("{name} was innocent and is gone")),
+    let remaining: Vec<RuleRow> = outcome.rules.iter().map(RuleRow::from_rule).collect();
+    let created = &outcome.scenario.rules;
+    for DemoRule { row, forbidden, .. } in created {
+        let rule = format!("{} {} from {}", row.protocol, row.ports, row.source);
+        match (forbidden, remaining.contains(row)) {
+            (true, true) => problems.push(format!("{rule} is still open")),
+            (false, false) => problems.push(format!("{rule} is allowed and was removed")),
             (true, false) | (false, true) => {}
         }
     }
-    let known: BTreeSet<&str> = ending
-        .story
-        .opened
-        .iter()
-        .map(|entry| entry.row.id.as_str())
-        .collect();
-    for row in after.iter().filter(|row| !known.contains(row.id.as_str())) {
-        problems.push(format!("{} is a rule that nobody asked for", row.id));
+    let known: BTreeSet<&str> = created.iter().map(|rule| rule.row.id.as_str()).collect();
+    for row in remaining {
+        if !known.contains(row.id.as_str()) {
+            problems.push(format!("{} is an unexpected rule", row.id));
+        }
     }
-    problems.extend(
-        ["email", "https", "sqs"]
-            .into_iter()
-            .filter_map(|protocol| alert_problem(ending, protocol)),
-    );
+    for protocol in ["email", "https", "sqs"] {
+        problems.extend(alert_problem(outcome, protocol));
+    }
     problems
 }
 
-fn alert_problem(ending: &Ending, protocol: &str) -> Option<String> {
-    match ending
-        .alerts
-        .iter()
-        .filter(|alert| alert.protocol == protocol)
-        .count()
-    {
-        1 if protocol == "https" => find(ending, protocol).and_then(chat_problem),
+fn alert_problem(outcome: &DemoOutcome, protocol: &str) -> Option<String> {
+    let alerts = outcome.alerts.iter();
+    match alerts.filter(|alert| alert.protocol == protocol).count() {
+        1 if protocol == "https" => outcome.alert(protocol).and_then(slack_problem),
         1 => None,
-        0 => Some(format!("no {protocol} alert came")),
-        count => Some(format!("{count} {protocol} alerts came, not one")),
+        0 => Some(format!("no {protocol} alert arrived")),
+        count => Some(format!("{count} {protocol} alerts arrived instead of one")),
     }
 }
 
-/// Amazon Q Developer drops what is not its schema without a word.
-fn chat_problem(alert: &Message) -> Option<String> {
+/// Amazon Q Developer silently drops messages that do not match its schema.
+fn slack_problem(alert: &Message) -> Option<String> {
     let Ok(message) = alert.json() else {
         return Some("the Slack message is not JSON".to_owned());
     };
     let text = |pointer| message.pointer(pointer).and_then(Value::as_str);
-    let right = text("/version") == Some("1.0")
+    let is_valid = text("/version") == Some("1.0")
         && text("/source") == Some("custom")
         && text("/content/description").is_some_and(|text| !text.is_empty());
-    (!right)
-        .then(|| "the Slack message is not a custom notification: it would be dropped".to_owned())
+    (!is_valid).then(|| {
+        "the Slack message is not a custom notification, so Amazon Q would drop it".to_owned()
+    })
 }
 
-/// The alert of a protocol.
-pub(super) fn find<'a>(ending: &'a Ending, protocol: &str) -> Option<&'a Message> {
-    ending
-        .alerts
-        .iter()
-        .find(|alert| alert.protocol == protocol)
-}
-
-/// What the report says about each rule: the ids of the policy's rules by the id of EC2's.
-pub(super) fn reasons(ending: &Ending) -> BTreeMap<String, BTreeSet<String>> {
-    let mut reasons = BTreeMap::new();
-    if let Some(report) = find(ending, "sqs").and_then(|alert| alert.json().ok()) {
-        collect(&report, &mut reasons);
+/// The policy rules that each security group rule violates, by its id, as the report says.
+pub(super) fn violated_policy_rules(outcome: &DemoOutcome) -> BTreeMap<String, Vec<String>> {
+    let report = outcome.alert("sqs").and_then(|alert| alert.json().ok());
+    let rules = report
+        .as_ref()
+        .and_then(|report| report.pointer("/rules")?.as_array());
+    let mut violated = BTreeMap::new();
+    for rule in rules.into_iter().flatten() {
+        let id = rule.get("security_group_rule_id").and_then(Value::as_str);
+        let policy_rules = rule.get("policy_rules").and_then(Value::as_array);
+        if let (Some(id), Some(policy_rules)) = (id, policy_rules) {
+            let names = policy_rules.iter().filter_map(Value::as_str);
+            violated.insert(id.to_owned(), names.map(str::to_owned).collect());
+        }
     }
-    reasons
-}
-
-/// Findings are where both ids are, wherever in the report that is.
-fn collect(value: &Value, reasons: &mut BTreeMap<String, BTreeSet<String>>) {
-    let text = |field| value.get(field).and_then(Value::as_str);
-    if let (Some(id), Some(rule)) = (text("security_group_rule_id"), text("rule")) {
-        reasons
-            .entry(id.to_owned())
-            .or_default()
-            .insert(rule.to_owned());
-    }
-    let fields = value
-        .as_object()
-        .into_iter()
-        .flat_map(|object| object.values());
-    for inner in fields.chain(value.as_array().into_iter().flatten()) {
-        collect(inner, reasons);
-    }
+    violated
 }

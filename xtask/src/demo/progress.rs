@@ -1,4 +1,4 @@
-//! The long steps: a line each on standard error, with a spinner where somebody looks.
+//! The progress of the long steps: a line each on standard error, with a spinner on a terminal.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::{BOLD, DIM, GREEN, RED};
+use super::style::{BOLD, DIM, GREEN, RED};
 
 const FRAMES: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
-const FRAME: Duration = Duration::from_millis(80);
+const FRAME_TIME: Duration = Duration::from_millis(80);
 
-/// A step which shows its own progress.
-pub(super) fn announce(title: &str) -> Result<()> {
+/// Prints the title of a step that prints its own progress.
+pub(super) fn announce_step(title: &str) -> Result<()> {
     writeln!(anstream::stderr(), "{BOLD}…{BOLD:#} {title}")?;
     Ok(())
 }
 
-/// Does the work of a step.
-pub(super) fn step<T>(title: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+/// Runs a step and prints its title, whether it succeeded and how long it took.
+pub(super) fn run_step<T>(title: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let start = Instant::now();
     let result = thread::scope(|scope| {
         let (done, is_done) = mpsc::channel::<()>();
@@ -43,24 +43,16 @@ pub(super) fn step<T>(title: &str, work: impl FnOnce() -> Result<T>) -> Result<T
     result
 }
 
+/// Shows a spinner until the other end of the channel is dropped.
 fn spin(title: &str, start: Instant, is_done: &mpsc::Receiver<()>) {
-    let mut talk = anstream::stderr();
+    let mut stderr = anstream::stderr();
     for frame in FRAMES.iter().cycle() {
-        write!(
-            talk,
-            "\r{frame} {title} {DIM}{:.1} s{DIM:#}",
-            start.elapsed().as_secs_f64()
-        )
-        .ok();
-        talk.flush().ok();
-        if is_done.recv_timeout(FRAME) == Err(RecvTimeoutError::Disconnected) {
-            write!(
-                talk,
-                "\r{:width$}\r",
-                "",
-                width = title.chars().count().saturating_add(16)
-            )
-            .ok();
+        let seconds = start.elapsed().as_secs_f64();
+        write!(stderr, "\r{frame} {title} {DIM}{seconds:.1} s{DIM:#}").ok();
+        stderr.flush().ok();
+        if is_done.recv_timeout(FRAME_TIME) == Err(RecvTimeoutError::Disconnected) {
+            let width = title.chars().count().saturating_add(16);
+            write!(stderr, "\r{:width$}\r", "").ok();
             return;
         }
     }

@@ -1,6 +1,6 @@
-//! What goes to standard output.
+//! The output of the demo on standard output.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,145 +8,154 @@ use anstream::println;
 use comfy_table::{Table, presets};
 use portcullis_e2e::{LocalAws, Stack};
 
-use super::story::{Entry, Row};
-use super::{BOLD, DIM, Ending, GREEN, RED, check, slack};
+use super::check;
+use super::outcome::DemoOutcome;
+use super::scenario::RuleRow;
+use super::slack;
+use super::style::{BOLD, DIM, GREEN, RED};
 
-pub(super) fn header() {
+const INTRODUCTION: &str =
+    "The real template.yaml and the real function, without an AWS account or network access.";
+
+pub(super) fn print_header() {
     println!("{BOLD}Portcullis on a local AWS{BOLD:#}");
-    println!(
-        "{DIM}The real template.yaml and the real function. No account, nothing leaves this machine.{DIM:#}\n"
-    );
+    println!("{DIM}{INTRODUCTION}{DIM:#}\n");
 }
 
-pub(super) fn everything(ending: &Ending, stack: &Stack, files: &[PathBuf]) {
+/// Prints the group before and after, the alerts and where the files are.
+pub(super) fn print_outcome(outcome: &DemoOutcome, stack: &Stack, files: &[PathBuf]) {
     println!(
-        "\nDeployed {} resources, triggered by the EventBridge rule on aws.ec2.",
+        "\nDeployed {} resources. An EventBridge rule on aws.ec2 invokes the function.",
         stack.resources.len()
     );
-    title(&format!(
-        "{} ({}) as it was opened, + in one call",
-        ending.story.group.name, ending.story.group.id
+    let group = &outcome.scenario.group;
+    print_title(&format!(
+        "{} ({}) when it was opened; one call added the rules with +",
+        group.name, group.id
     ));
-    println!("{}", before(ending));
-    title("And a moment later");
-    println!("{}", coloured(&after(ending).to_string()));
-    timing(ending);
-    email(ending);
-    chat(ending);
-    title("Raw");
+    println!("{}", table_before(outcome));
+    print_title("After the remediation");
+    println!("{}", colorize(&table_after(outcome).to_string()));
+    print_timing(outcome);
+    print_email(outcome);
+    print_slack_message(outcome);
+    print_title("Files");
     for file in files {
         println!("  {}", file.display());
     }
 }
 
-fn title(text: &str) {
+fn print_title(text: &str) {
     println!("\n{BOLD}{text}{BOLD:#}");
 }
 
-fn table(head: &[&str]) -> Table {
+fn new_table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::UTF8_FULL_CONDENSED)
-        .set_header(head);
+        .set_header(header);
     table
 }
 
-fn cells(row: &Row) -> Vec<String> {
-    [
-        &row.id,
-        &row.protocol,
-        &row.ports,
-        &row.source,
-        &row.description,
-    ]
-    .map(Clone::clone)
-    .to_vec()
-}
-
-fn before(ending: &Ending) -> Table {
-    let mut table = table(&["", "rule", "protocol", "ports", "source", "description"]);
-    for entry in &ending.story.opened {
-        let mark = if entry.new { "+" } else { "" };
-        table.add_row([vec![mark.to_owned()], cells(&entry.row)].concat());
+fn table_before(outcome: &DemoOutcome) -> Table {
+    let header = ["", "rule", "protocol", "ports", "source", "description"];
+    let mut table = new_table(&header);
+    for rule in &outcome.scenario.rules {
+        let row = &rule.row;
+        let mark = if rule.new { "+" } else { "" };
+        table.add_row([
+            mark,
+            &row.id,
+            &row.protocol,
+            &row.ports,
+            &row.source,
+            &row.description,
+        ]);
     }
     table
 }
 
-fn after(ending: &Ending) -> Table {
-    let mut table = table(&[
+fn table_after(outcome: &DemoOutcome) -> Table {
+    let header = [
         "rule",
         "protocol",
         "ports",
         "source",
-        "verdict",
-        "because of",
-    ]);
-    let reasons = check::reasons(ending);
-    let left: BTreeSet<String> = ending.after.iter().map(|rule| Row::of(rule).id).collect();
-    for Entry { row, .. } in &ending.story.opened {
-        let is_left = left.contains(&row.id);
-        let verdict = if is_left { "kept" } else { "removed" };
-        let mut cells = cells(row);
-        cells.truncate(4);
-        cells.extend([verdict.to_owned(), because(&reasons, &row.id)]);
-        table.add_row(cells);
+        "outcome",
+        "policy rules",
+    ];
+    let mut table = new_table(&header);
+    let violated = check::violated_policy_rules(outcome);
+    let remaining: BTreeSet<String> = outcome
+        .rules
+        .iter()
+        .map(|rule| RuleRow::from_rule(rule).id)
+        .collect();
+    for rule in &outcome.scenario.rules {
+        let row = &rule.row;
+        let is_kept = remaining.contains(&row.id);
+        let policy_rules = violated.get(&row.id).map(|rules| rules.join("\n"));
+        table.add_row([
+            row.id.as_str(),
+            &row.protocol,
+            &row.ports,
+            &row.source,
+            if is_kept { "kept" } else { "removed" },
+            policy_rules.as_deref().unwrap_or_default(),
+        ]);
     }
     table
 }
 
-fn because(reasons: &BTreeMap<String, BTreeSet<String>>, id: &str) -> String {
-    reasons
-        .get(id)
-        .map(|rules| rules.iter().cloned().collect::<Vec<_>>().join("\n"))
-        .unwrap_or_default()
-}
-
-/// The verdicts in colour, put in after the widths are settled.
-fn coloured(table: &str) -> String {
-    let removed = format!(" {RED}removed{RED:#} ");
+/// Colors the outcomes of a table. Only now, because escape codes would change the column widths.
+fn colorize(table: &str) -> String {
     table
-        .replace(" removed ", &removed)
+        .replace(" removed ", &format!(" {RED}removed{RED:#} "))
         .replace(" kept ", &format!(" {GREEN}kept{GREEN:#} "))
 }
 
-fn timing(ending: &Ending) {
-    let milliseconds = |time: Option<Duration>| {
-        time.map_or("never".to_owned(), |time| {
-            format!("{} ms", time.as_millis())
-        })
-    };
-    let closed = milliseconds(ending.closed_in);
-    let told = milliseconds(ending.told_in);
+fn print_timing(outcome: &DemoOutcome) {
+    let closed = format_time(outcome.time_to_close);
+    let emailed = format_time(outcome.time_to_email);
     println!(
-        "\nFrom the event to the last removal {BOLD}{closed}{BOLD:#}, to the e-mail {BOLD}{told}{BOLD:#}, with a cold start."
+        "\nFrom the event to the last removal: {BOLD}{closed}{BOLD:#}, to the e-mail: \
+         {BOLD}{emailed}{BOLD:#}, with a cold start."
     );
-    println!("{DIM}EC2 was asked: {}{DIM:#}", ending.calls.join(", "));
+    let actions = outcome.ec2_actions.join(", ");
+    println!("{DIM}EC2 calls: {actions}{DIM:#}");
 }
 
-fn email(ending: &Ending) {
-    title("The e-mail");
-    let Some(mail) = check::find(ending, "email") else {
-        println!("  none came");
+fn format_time(time: Option<Duration>) -> String {
+    time.map_or("never".to_owned(), |time| {
+        format!("{} ms", time.as_millis())
+    })
+}
+
+fn print_email(outcome: &DemoOutcome) {
+    print_title("The e-mail");
+    let Some(email) = outcome.alert("email") else {
+        println!("  none arrived");
         return;
     };
-    let head = [
+    let mut lines = vec![
         "From: Portcullis <no-reply@sns.amazonaws.com>".to_owned(),
-        format!("To: {}", mail.endpoint),
+        format!("To: {}", email.endpoint),
+        format!("Subject: {BOLD}{}{BOLD:#}", email.subject),
+        String::new(),
     ];
-    let subject = format!("Subject: {BOLD}{}{BOLD:#}", mail.subject);
-    let lines = head.into_iter().chain([subject, String::new()]);
-    frame(lines.chain(mail.text.lines().map(str::to_owned)));
+    lines.extend(email.text.lines().map(str::to_owned));
+    print_frame(&lines);
 }
 
-fn chat(ending: &Ending) {
-    title("The Slack message");
-    match check::find(ending, "https").and_then(|alert| alert.json().ok()) {
-        Some(message) => frame(slack::lines(&message).into_iter()),
-        None => println!("  none came"),
+fn print_slack_message(outcome: &DemoOutcome) {
+    print_title("The Slack message");
+    match outcome.alert("https").and_then(|alert| alert.json().ok()) {
+        Some(message) => print_frame(&slack::render_notification(&message)),
+        None => println!("  none arrived"),
     }
 }
 
-fn frame(lines: impl Iterator<Item = String>) {
+fn print_frame(lines: &[String]) {
     println!("{DIM}┌────{DIM:#}");
     for line in lines {
         println!("{DIM}│{DIM:#} {line}");
@@ -154,36 +163,37 @@ fn frame(lines: impl Iterator<Item = String>) {
     println!("{DIM}└────{DIM:#}");
 }
 
-pub(super) fn verdict(ending: &Ending, problems: &[String]) {
-    let (gone, kept): (Vec<_>, Vec<_>) =
-        ending.story.opened.iter().partition(|entry| entry.offends);
+/// Prints whether the demo ended as expected, and the problems if not.
+pub(super) fn print_verdict(outcome: &DemoOutcome, problems: &[String]) {
     if problems.is_empty() {
-        let (gone, kept) = (gone.len(), kept.len());
+        let rules = &outcome.scenario.rules;
+        let removed = rules.iter().filter(|rule| rule.forbidden).count();
+        let kept = rules.len().saturating_sub(removed);
         println!(
-            "\n{GREEN}All {gone} offending rules are gone, all {kept} others kept their ids, one alert came.{GREEN:#}"
+            "\n{GREEN}All {removed} forbidden rules were removed, the {kept} other rules kept \
+             their ids, and one alert was sent.{GREEN:#}"
         );
+        return;
     }
-    if !problems.is_empty() {
-        title("What is wrong");
-    }
+    print_title("Problems");
     for problem in problems {
         println!("  {RED}{problem}{RED:#}");
     }
 }
 
-/// What helps to see why it went wrong.
-pub(super) fn evidence(aws: &LocalAws, function: &str) {
-    title("The function's log");
+/// Prints the logs, which help to find the cause of a problem.
+pub(super) fn print_logs(aws: &LocalAws, function: &str) {
+    print_title("The function's log");
     for line in aws.logs(function).unwrap_or_default() {
         println!("  {line}");
     }
-    title("ministack's log");
+    print_title("ministack's log");
     println!("{}", aws.server_log("cloud").unwrap_or_default());
 }
 
-/// How to go on by hand.
-pub(super) fn hints(aws: &LocalAws, group: &str, entries: &Path) {
-    title("It all still runs. In another terminal:");
+/// Prints commands to try on the running local AWS.
+pub(super) fn print_hints(aws: &LocalAws, group: &str, entries: &Path) {
+    print_title("Everything is still running. In another terminal:");
     println!(
         "  export AWS_ENDPOINT_URL={} AWS_ENDPOINT_URL_EC2={}",
         aws.url(),
@@ -194,12 +204,13 @@ pub(super) fn hints(aws: &LocalAws, group: &str, entries: &Path) {
         aws.region()
     );
     println!(
-        "  aws ec2 authorize-security-group-ingress --group-id {group} --protocol tcp --port 22 --cidr 0.0.0.0/0"
+        "  aws ec2 authorize-security-group-ingress --group-id {group} --protocol tcp --port 22 \
+         --cidr 0.0.0.0/0"
     );
     println!(
         "  aws events put-events --entries file://{}",
         entries.display()
     );
     println!("  aws ec2 describe-security-group-rules --filters Name=group-id,Values={group}");
-    println!("\nEnter or Ctrl-C ends it.");
+    println!("\nPress Enter or Ctrl-C to stop.");
 }

@@ -1,67 +1,61 @@
-//! A custom notification of Amazon Q Developer, as Slack shows it.
+//! Renders a custom notification of Amazon Q Developer as Slack shows it.
 
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
-use super::BOLD;
+use super::style::BOLD;
 
 const CODE: Style = AnsiColor::Cyan.on_default();
 const ITALIC: Style = Style::new().italic();
 const STRUCK: Style = Style::new().strikethrough();
 
-/// The lines of the message.
-pub(super) fn lines(message: &Value) -> Vec<String> {
+/// The lines of a notification.
+pub(super) fn render_notification(message: &Value) -> Vec<String> {
     let text = |pointer| {
-        message
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    };
-    let list = |pointer| {
-        message
-            .pointer(pointer)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
+        let value = message.pointer(pointer).and_then(Value::as_str);
+        value.unwrap_or_default()
     };
     let mut lines = Vec::new();
-    if !text("/content/title").is_empty() {
-        lines.push(format!("{BOLD}{}{BOLD:#}", styled(text("/content/title"))));
+    let title = text("/content/title");
+    if !title.is_empty() {
+        lines.push(format!("{BOLD}{}{BOLD:#}", render_markup(title)));
     }
-    lines.extend(text("/content/description").lines().map(styled));
-    let steps: Vec<String> = list("/content/nextSteps")
-        .filter_map(Value::as_str)
-        .map(styled)
-        .collect();
+    let description = text("/content/description");
+    lines.extend(description.lines().map(render_markup));
+    let steps = render_list(message, "/content/nextSteps");
     if !steps.is_empty() {
         lines.push(format!("{BOLD}Next steps{BOLD:#}"));
-        lines.extend(steps.iter().map(|one| format!("  • {one}")));
+        lines.extend(steps.iter().map(|step| format!("  • {step}")));
     }
-    let keywords: Vec<String> = list("/content/keywords")
-        .filter_map(Value::as_str)
-        .map(styled)
-        .collect();
+    let keywords = render_list(message, "/content/keywords");
     if !keywords.is_empty() {
         lines.push(format!("{ITALIC}{}{ITALIC:#}", keywords.join("  ")));
     }
     lines
 }
 
-/// Slack's markup as the terminal's.
-fn styled(text: &str) -> String {
-    let mut rest = links(text);
+fn render_list(message: &Value, pointer: &str) -> Vec<String> {
+    let items = message.pointer(pointer).and_then(Value::as_array);
+    let texts = items.into_iter().flatten().filter_map(Value::as_str);
+    texts.map(render_markup).collect()
+}
+
+/// Replaces Slack's markup by styles of the terminal.
+fn render_markup(text: &str) -> String {
+    let mut rendered = expand_links(text);
     for (mark, style, shown) in [('`', CODE, "`"), ('*', BOLD, ""), ('~', STRUCK, "")] {
-        rest = pairs(&rest, mark, style, shown);
+        rendered = style_pairs(&rendered, mark, style, shown);
     }
-    rest.replace("&lt;", "<")
+    rendered
+        .replace("&lt;", "<")
         .replace("&gt;", ">")
         .replace("&amp;", "&")
         .replace(":lock:", "🔒")
         .replace(":warning:", "⚠️")
 }
 
-/// `<address|words>` becomes "words (address)".
-fn links(text: &str) -> String {
+/// `<address|text>` becomes "text (address)".
+fn expand_links(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, (inside, after))) = rest
@@ -70,7 +64,7 @@ fn links(text: &str) -> String {
     {
         out.push_str(before);
         match inside.split_once('|') {
-            Some((address, words)) => out.extend([words, " (", address, ")"]),
+            Some((address, label)) => out.extend([label, " (", address, ")"]),
             None => out.push_str(inside),
         }
         rest = after;
@@ -78,11 +72,12 @@ fn links(text: &str) -> String {
     out + rest
 }
 
-/// What stands between two marks gets the style, and `shown` around it; a mark without a partner stays.
-fn pairs(text: &str, mark: char, style: Style, shown: &str) -> String {
+/// Styles the text between two marks and replaces the marks by `shown`. A mark without a second one
+/// stays.
+fn style_pairs(text: &str, mark: char, style: Style, shown: &str) -> String {
     let parts: Vec<&str> = text.split(mark).collect();
-    let lonely = usize::from(parts.len().is_multiple_of(2));
-    let styled = parts.len().saturating_sub(lonely);
+    let unpaired = usize::from(parts.len().is_multiple_of(2));
+    let styled = parts.len().saturating_sub(unpaired);
     let mut out = String::new();
     for (at, part) in parts.iter().enumerate() {
         if at >= styled {
@@ -103,11 +98,11 @@ mod tests {
     use super::*;
 
     fn plain(text: &str) -> String {
-        anstream::adapter::strip_str(&styled(text)).to_string()
+        anstream::adapter::strip_str(&render_markup(text)).to_string()
     }
 
     #[test]
-    fn marks_vanish_and_single_ones_stay() {
+    fn paired_marks_are_removed_and_single_ones_stay() {
         assert_eq!(
             plain("*2 rules* of `sg-1` closed"),
             "2 rules of `sg-1` closed"
@@ -117,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn links_show_their_address() {
+    fn links_are_shown_with_their_address() {
         assert_eq!(
             plain("see <https://a.example/x|the console> &amp; act"),
             "see the console (https://a.example/x) & act"

@@ -29,7 +29,7 @@ pub(super) fn guard_plan(
         .saturating_add(plan.removals.iter().filter(is_new).count());
     let most = situation.policy.guardrails.max_removals;
     if !plan.is_empty() && most.is_some_and(|most| all > most) {
-        return plan.into_refused(judgement, RefusalReason::TooManyRemovals);
+        return plan.refuse_all(judgement, RefusalReason::TooManyRemovals);
     }
     plan
 }

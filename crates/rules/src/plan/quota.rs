@@ -1,28 +1,15 @@
-//! The rules quota: how many ingress rules a group may have, counted for IPv4 and IPv6 apart.
+//! The rules quota: which additions fit into it, and in which order a plan is applied.
 
-use super::{ApplyOrder, Plan, PlanInput};
+use super::input::{PlanInput, Quota};
+use super::types::{ApplyOrder, Plan};
 use crate::group::IngressRule;
 use crate::protocol::Protocol;
 use crate::source::{PrefixLists, Source};
 
-/// How many ingress rules a group may have for each family.
+/// How much rules count towards the quota of each address family.
 ///
-/// Source: Amazon VPC quotas, "Inbound or outbound rules per security group", 60 by default; a group counts one for each
-/// family, a prefix list its entries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quota {
-    /// Rules for IPv4.
-    pub v4: usize,
-    /// Rules for IPv6.
-    pub v6: usize,
-}
-
-impl Default for Quota {
-    fn default() -> Self {
-        Self { v4: 60, v6: 60 }
-    }
-}
-
+/// EC2 counts a CIDR block for its family, a security group for both, and a prefix list by its
+/// entries.
 #[derive(Debug, Clone, Copy, Default)]
 struct QuotaUsage {
     v4: usize,
@@ -31,24 +18,14 @@ struct QuotaUsage {
 
 impl QuotaUsage {
     fn for_rule(rule: &IngressRule, lists: &PrefixLists) -> Self {
-        let count = |v6: bool| {
-            lists
-                .source_blocks(&rule.source)
-                .iter()
-                .filter(|net| net.addr().is_ipv6() == v6)
-                .count()
-        };
+        let blocks = lists.source_blocks(&rule.source);
+        let v6 = blocks.iter().filter(|net| net.addr().is_ipv6()).count();
+        let v4 = blocks.len().saturating_sub(v6);
         match &rule.source {
-            Source::Cidr(_) => Self {
-                v4: count(false),
-                v6: count(true),
-            },
             Source::Group(_) => Self { v4: 1, v6: 1 },
-            // An unresolved list weighs something, too.
-            Source::PrefixList(_) => Self {
-                v4: count(false).max(usize::from(count(true) == 0)),
-                v6: count(true),
-            },
+            // An unresolved or empty list is counted as one IPv4 rule, so that it is not free.
+            Source::PrefixList(_) if blocks.is_empty() => Self { v4: 1, v6: 0 },
+            Source::Cidr(_) | Source::PrefixList(_) => Self { v4, v6 },
         }
     }
 
@@ -65,58 +42,50 @@ impl QuotaUsage {
         }
     }
 
-    /// Whether there is room for this beside what is there. A family that it does not weigh on is no matter.
-    fn fits_alongside(self, there: Self, quota: Quota) -> bool {
-        let sum = self.saturating_add(there);
-        (self.v4 == 0 || sum.v4 <= quota.v4) && (self.v6 == 0 || sum.v6 <= quota.v6)
+    /// Whether this fits into the quota in addition to what is used. A family that this does not
+    /// use is ignored, even if it is over its quota.
+    fn fits_alongside(self, used: Self, quota: Quota) -> bool {
+        let total = self.saturating_add(used);
+        (self.v4 == 0 || total.v4 <= quota.v4) && (self.v6 == 0 || total.v6 <= quota.v6)
     }
 }
 
-/// The boxes, of those that are to be added, for which there is no room beside the boxes that stay. Those that come first
-/// have their room first.
-pub(super) fn rules_over_quota<'a>(
-    stays: impl Iterator<Item = &'a IngressRule>,
-    added: &[&IngressRule],
-    situation: &PlanInput<'_>,
+/// The additions that do not fit into the quota in addition to the kept rules. Earlier additions
+/// have precedence.
+pub(super) fn additions_over_quota<'a>(
+    kept: impl Iterator<Item = &'a IngressRule>,
+    additions: &[&IngressRule],
+    input: &PlanInput<'_>,
 ) -> Vec<IngressRule> {
-    let mut used = QuotaUsage::for_rules(stays, situation.lists);
-    let all = QuotaUsage::for_rules(added.iter().copied(), situation.lists);
-    // Some dozens of protocol numbers that nobody speaks would fill the group to its quota, and the next rule that
-    // somebody needs would have no room: the rest is kept whole or not at all.
-    let keeps_rest = all.fits_alongside(used, situation.quota);
-    let mut lost = Vec::new();
-    for rule in added {
-        let weight = QuotaUsage::for_rule(rule, situation.lists);
-        if weight.fits_alongside(used, situation.quota)
-            && (keeps_rest || !is_uncommon_protocol(rule))
-        {
-            used = used.saturating_add(weight);
+    let mut used = QuotaUsage::for_rules(kept, input.lists);
+    let total = QuotaUsage::for_rules(additions.iter().copied(), input.lists);
+    // Uncommon protocols are kept all or none. Narrowing protocol -1 gives a rule for each of them,
+    // and adding as many as possible would fill the quota with rules that nobody is likely to use.
+    let all_fit = total.fits_alongside(used, input.quota);
+    let mut over_quota = Vec::new();
+    for &rule in additions {
+        let usage = QuotaUsage::for_rule(rule, input.lists);
+        let is_kept = all_fit || !is_uncommon_protocol(rule);
+        if is_kept && usage.fits_alongside(used, input.quota) {
+            used = used.saturating_add(usage);
         } else {
-            lost.push((*rule).clone());
+            over_quota.push(rule.clone());
         }
     }
-    lost
+    over_quota
 }
 
-/// Which comes first: the additions, unless there is no room for them beside what goes, or one of them has the content of
-/// what goes (with another description or other tags), which EC2 would refuse as a twin.
-pub(super) fn choose_order(plan: &Plan, situation: &PlanInput<'_>) -> ApplyOrder {
-    let lists = situation.lists;
-    let now = QuotaUsage::for_rules(situation.group.rules.iter(), lists);
-    let added = QuotaUsage::for_rules(
-        plan.additions.iter().map(|addition| &addition.ingress),
-        lists,
-    );
-    let goes = |rule: &IngressRule| {
-        plan.removals
-            .iter()
-            .any(|removal| removal.ingress.same_content(rule))
-    };
-    let twins = plan
-        .additions
-        .iter()
-        .any(|addition| goes(&addition.ingress));
-    if added.fits_alongside(now, situation.quota) && !twins {
+/// Additions come first, except in two cases: they would exceed the quota together with the rules
+/// to remove, or one has the same content as a rule to remove and differs in its description or
+/// tags only. EC2 would reject such an addition as a duplicate.
+pub(super) fn choose_order(plan: &Plan, input: &PlanInput<'_>) -> ApplyOrder {
+    let added_rules = plan.additions.iter().map(|addition| &addition.ingress);
+    let added = QuotaUsage::for_rules(added_rules.clone(), input.lists);
+    let used = QuotaUsage::for_rules(input.group.rules.iter(), input.lists);
+    let mut removed_rules = plan.removals.iter().map(|removal| &removal.ingress);
+    let has_duplicate =
+        removed_rules.any(|removed| added_rules.clone().any(|rule| rule.same_content(removed)));
+    if added.fits_alongside(used, input.quota) && !has_duplicate {
         ApplyOrder::AddFirst
     } else {
         ApplyOrder::RemoveFirst
@@ -127,9 +96,10 @@ fn is_uncommon_protocol(rule: &IngressRule) -> bool {
     addition_priority(rule).0 == 2
 }
 
-/// What is worth keeping first: ports and ICMP, then the protocols of tunnels and VPNs, then the rest by number.
+/// The sort key of additions: ports and ICMP first, then protocols of tunnels and VPNs, then other
+/// protocols by number.
 pub(super) fn addition_priority(rule: &IngressRule) -> (u8, u8) {
-    /// SCTP, GRE, ESP, AH, IPv6 and IPv4 in IP.
+    /// SCTP, GRE, ESP, AH, IPv6 in IP and IPv4 in IP.
     const COMMON_PROTOCOLS: [u8; 6] = [132, 47, 50, 51, 41, 4];
     match rule.protocol() {
         Protocol::Other(number) if COMMON_PROTOCOLS.contains(&number) => (1, number),

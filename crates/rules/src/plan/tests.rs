@@ -1,11 +1,12 @@
-//! Plans one can read: a policy, a group, and what is done. The laws over everything else are in `tests/laws`.
+//! Readable examples: a policy, a group and the resulting plan. `tests/properties` covers generated
+//! groups and policies.
 
-mod boxes;
+mod combinations;
 mod findings;
 mod guardrails;
 mod narrow;
+mod quota;
 mod restrict;
-mod room;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,17 +14,18 @@ use std::sync::Arc;
 use super::*;
 use crate::baseline::baseline_policy;
 use crate::check::Check;
-use crate::evaluate::evaluate;
+use crate::decide::decide;
 use crate::exception::Exception;
+use crate::group::SecurityGroup;
 use crate::group::tests::group;
-use crate::policy::{Guardrails, Override, PolicyRule, RuleOverride, Severity};
+use crate::policy::{Action, Guardrails, Override, Policy, PolicyRule, RuleOverride, Severity};
 use crate::ports::{PortRange, PortSet};
 use crate::protocol::Protocol;
-use crate::scope::{Glob, Scope};
-use crate::source::{Source, parse_cidr};
+use crate::scope::{Context, Glob, Scope};
+use crate::source::{PrefixLists, Source, parse_cidr};
 use crate::traffic::TrafficSet;
 
-/// A rule without anything special.
+/// A policy rule with defaults.
 fn rule(id: &str, action: Action, check: Check) -> PolicyRule {
     PolicyRule {
         id: id.to_owned(),
@@ -37,7 +39,7 @@ fn rule(id: &str, action: Action, check: Check) -> PolicyRule {
     }
 }
 
-/// A rule that opens what it forbids to these sources.
+/// A policy rule that restricts forbidden traffic to these sources.
 fn restrict(id: &str, check: Check, trusted: &[&str]) -> PolicyRule {
     let trusted = trusted
         .iter()
@@ -60,16 +62,16 @@ fn ports(ports: &[u16]) -> PortSet {
     ports.iter().copied().collect()
 }
 
-fn span(from: u16, to: u16) -> PortSet {
+fn port_range(from: u16, to: u16) -> PortSet {
     PortRange::new(from, to).unwrap().into()
 }
 
-/// These TCP and UDP ports.
-fn open(ports: PortSet) -> Check {
+/// Forbids these TCP and UDP ports.
+fn open_ports(ports: PortSet) -> Check {
     Check::OpenPorts(TrafficSet::tcp_and_udp(ports))
 }
 
-/// The world may reach TCP 80 and 443; everything else is narrowed away.
+/// Allows TCP 80 and 443 to be open to the world; everything else is narrowed.
 fn web_only() -> Policy {
     policy([rule(
         "web-only",
@@ -94,10 +96,10 @@ fn exception(traffic: TrafficSet) -> Exception {
     }
 }
 
-/// `pl-office` is known, `pl-low` and `pl-high` are the world without a broad block.
+/// Prefix lists. `pl-low` and `pl-high` together are all IPv4 addresses, without a broad block.
 fn lists() -> PrefixLists {
     let cidr = |text: &str| parse_cidr(text).unwrap();
-    let ninths = |text: &str| cidr(text).subnets(9).unwrap().collect();
+    let split_in_slash_9 = |text: &str| cidr(text).subnets(9).unwrap().collect();
     [
         (
             "pl-office",
@@ -108,15 +110,15 @@ fn lists() -> PrefixLists {
             "pl-both",
             vec![cidr("2001:db8::/32"), cidr("198.51.100.0/24")],
         ),
-        ("pl-low", ninths("0.0.0.0/1")),
-        ("pl-high", ninths("128.0.0.0/1")),
+        ("pl-low", split_in_slash_9("0.0.0.0/1")),
+        ("pl-high", split_in_slash_9("128.0.0.0/1")),
     ]
     .into_iter()
     .collect()
 }
 
-/// What planning looks at, with nothing special.
-struct Scene {
+/// The input of a plan with owned values.
+struct Scenario {
     policy: Policy,
     group: SecurityGroup,
     lists: PrefixLists,
@@ -126,52 +128,37 @@ struct Scene {
     quota: Quota,
 }
 
-impl Scene {
+impl Scenario {
     fn new(policy: Policy, lines: &[&str]) -> Self {
-        let (context, attachments) = (Context::default(), Attachments::default());
-        let quota = Quota { v4: 1000, v6: 1000 };
         Self {
             policy,
             group: group(lines),
             lists: lists(),
-            context,
+            context: Context::default(),
             foreign: false,
-            attachments,
-            quota,
+            attachments: Attachments::default(),
+            quota: Quota { v4: 1000, v6: 1000 },
         }
     }
 
     fn plan(&self) -> Plan {
-        let Self {
-            policy,
-            group,
-            lists,
-            context,
-            foreign,
-            attachments,
-            quota,
-        } = self;
-        let judgement = evaluate(policy, group, lists, context);
-        build_plan(
-            &PlanInput {
-                policy,
-                group,
-                lists,
-                context,
-                foreign: *foreign,
-                attachments: *attachments,
-                quota: *quota,
-            },
-            &judgement,
-        )
+        let input = PlanInput {
+            foreign: self.foreign,
+            attachments: self.attachments,
+            quota: self.quota,
+            ..PlanInput::new(&self.policy, &self.group, &self.lists, &self.context)
+        };
+        let decision = decide(&input);
+        assert_eq!(decision.violations, []);
+        decision.plan
     }
 }
 
-/// The plan in lines: `-` goes, `+` comes, `x` is lost, `!` is refused.
-fn shown(plan: &Plan) -> Vec<String> {
+/// The plan in lines: `-` removal, `+` addition, `x` skipped addition, `!` refusal.
+fn plan_lines(plan: &Plan) -> Vec<String> {
     let removals = plan.removals.iter().map(|it| format!("- {}", it.ingress));
     let additions = plan.additions.iter().map(|it| format!("+ {}", it.ingress));
-    let losses = plan
+    let skipped = plan
         .skipped_additions
         .iter()
         .map(|it| format!("x {} {}", it.ingress, it.reason.code()));
@@ -181,11 +168,11 @@ fn shown(plan: &Plan) -> Vec<String> {
         .map(|it| format!("! {} {}", it.ingress, it.reason.code()));
     removals
         .chain(additions)
-        .chain(losses)
+        .chain(skipped)
         .chain(refusals)
         .collect()
 }
 
-fn planned(policy: Policy, lines: &[&str]) -> Vec<String> {
-    shown(&Scene::new(policy, lines).plan())
+fn planned_lines(policy: Policy, lines: &[&str]) -> Vec<String> {
+    plan_lines(&Scenario::new(policy, lines).plan())
 }

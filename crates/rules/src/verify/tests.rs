@@ -1,5 +1,5 @@
-//! What the checker says to plans one can read. That it accepts what the planner makes, and rejects what is spoiled, is a
-//! law in `tests/laws`.
+//! Readable plans and their violations. `tests/properties` verifies that the check accepts every
+//! plan of the planner and rejects mutated plans.
 
 use std::sync::Arc;
 
@@ -7,11 +7,11 @@ use super::*;
 use crate::baseline::baseline_policy;
 use crate::group::tests::{group, rule};
 use crate::plan::{Addition, Purpose, Refusal, RefusalReason, Removal};
-use crate::policy::RuleOverride;
+use crate::policy::{Override, RuleOverride};
 use crate::source::parse_cidr;
 
-/// A plan in lines: `-` goes, `+` comes, `!` is refused.
-fn plan(lines: &[&str]) -> Plan {
+/// Parses a plan from lines: `-` removal, `+` addition, `!` refusal.
+fn plan_from_lines(lines: &[&str]) -> Plan {
     let mut plan = Plan::default();
     for line in lines {
         let (sign, ingress) = line.split_once(' ').unwrap();
@@ -23,11 +23,10 @@ fn plan(lines: &[&str]) -> Plan {
                 action: Action::Revoke,
             }),
             "+" => {
-                let instead_of = ingress.clone();
                 plan.additions.push(Addition {
+                    replaces: ingress.clone(),
                     ingress,
                     purpose: Purpose::Keep,
-                    replaces: instead_of,
                 });
             }
             _ => plan.refusals.push(Refusal {
@@ -41,11 +40,11 @@ fn plan(lines: &[&str]) -> Plan {
 
 fn lists() -> PrefixLists {
     let cidr = |text: &str| parse_cidr(text).unwrap();
-    let ninths = |text: &str| cidr(text).subnets(9).unwrap().collect();
+    let split_in_slash_9 = |text: &str| cidr(text).subnets(9).unwrap().collect();
     [
         ("pl-halves", vec![cidr("0.0.0.0/1"), cidr("128.0.0.0/1")]),
-        ("pl-low", ninths("0.0.0.0/1")),
-        ("pl-high", ninths("128.0.0.0/1")),
+        ("pl-low", split_in_slash_9("0.0.0.0/1")),
+        ("pl-high", split_in_slash_9("128.0.0.0/1")),
         ("pl-wide", vec![cidr("0.0.0.0/0"), cidr("10.0.0.0/8")]),
         ("pl-empty", Vec::new()),
     ]
@@ -53,39 +52,44 @@ fn lists() -> PrefixLists {
     .collect()
 }
 
-/// The baseline, but uncommon ports are restricted to `sg-trusted`.
+/// The baseline with uncommon ports restricted to `sg-trusted` and `sg-bastion`.
 fn policy() -> Policy {
     let mut policy = baseline_policy();
-    for own in policy
-        .rules
-        .iter_mut()
-        .filter(|own| own.id == "uncommon-ports")
-    {
-        let own = Arc::make_mut(own);
-        (own.action, own.trusted) = (
-            Action::Restrict,
-            vec![
-                Source::from_group_id("sg-trusted"),
-                Source::from_group_id("sg-bastion"),
-            ],
-        );
-    }
+    let rule = uncommon_ports_rule(&mut policy);
+    rule.action = Action::Restrict;
+    rule.trusted = ["sg-trusted", "sg-bastion"]
+        .map(Source::from_group_id)
+        .to_vec();
     policy
 }
 
-fn objections(before: &[&str], lines: &[&str]) -> Vec<String> {
-    let found = verify_plan(
+fn uncommon_ports_rule(policy: &mut Policy) -> &mut PolicyRule {
+    let rule = policy
+        .rules
+        .iter_mut()
+        .find(|rule| rule.id == "uncommon-ports");
+    Arc::make_mut(rule.unwrap())
+}
+
+fn violations(before: &[&str], plan: &[&str]) -> Vec<Violation> {
+    verify_plan(
         &policy(),
         &group(before),
         &lists(),
         &Context::default(),
-        &plan(lines),
-    );
-    found.iter().map(ToString::to_string).collect()
+        &plan_from_lines(plan),
+    )
+}
+
+fn violation_lines(before: &[&str], plan: &[&str]) -> Vec<String> {
+    violations(before, plan)
+        .iter()
+        .map(ToString::to_string)
+        .collect()
 }
 
 #[test]
-fn a_sound_plan_is_passed() {
+fn correct_plans_have_no_violations() {
     for (before, lines) in [
         (&["tcp 443 0.0.0.0/0"][..], &[][..]),
         (
@@ -110,29 +114,33 @@ fn a_sound_plan_is_passed() {
         ),
         (&["tcp 22 0.0.0.0/0"], &["! tcp 22 0.0.0.0/0"]),
     ] {
-        assert_eq!(objections(before, lines), Vec::<String>::new(), "{lines:?}");
+        assert_eq!(
+            violation_lines(before, lines),
+            Vec::<String>::new(),
+            "{lines:?}"
+        );
     }
 }
 
 #[test]
-fn what_is_not_there_cannot_go() {
+fn removing_a_missing_rule_is_a_violation() {
     assert_eq!(
-        objections(&[], &["- tcp 22 0.0.0.0/0"])[0],
-        "removes `tcp 22 0.0.0.0/0`, which the group does not have"
+        violation_lines(&[], &["- tcp 22 0.0.0.0/0"])[0],
+        "removes `tcp 22 0.0.0.0/0`, which is not in the group"
     );
-    let twice = objections(
+    let twice = violation_lines(
         &["tcp 22 0.0.0.0/0"],
         &["- tcp 22 0.0.0.0/0", "- tcp 22 0.0.0.0/0"],
     );
     assert_eq!(
         twice,
-        ["removes `tcp 22 0.0.0.0/0`, which the group does not have"]
+        ["removes `tcp 22 0.0.0.0/0`, which is not in the group"]
     );
 }
 
 #[test]
-fn an_innocent_rule_must_not_go() {
-    for innocent in [
+fn removing_an_unaffected_rule_is_a_violation() {
+    for unaffected in [
         "tcp 443 0.0.0.0/0",
         "tcp 22 10.0.0.0/8",
         "tcp 22 8.8.8.0/24",
@@ -140,70 +148,61 @@ fn an_innocent_rule_must_not_go() {
         "tcp 22 pl-low",
     ] {
         assert_eq!(
-            objections(
-                &["tcp 22 0.0.0.0/0", innocent],
-                &["- tcp 22 0.0.0.0/0", &format!("- {innocent}")]
+            violation_lines(
+                &["tcp 22 0.0.0.0/0", unaffected],
+                &["- tcp 22 0.0.0.0/0", &format!("- {unaffected}")]
             ),
             [format!(
-                "removes `{}`, which no enforcing rule forbids",
-                rule(innocent)
+                "removes `{}`, which no enforced policy rule forbids",
+                rule(unaffected)
             )]
         );
     }
 }
 
 #[test]
-fn what_offends_once_others_are_gone_may_go() {
+fn rules_that_become_forbidden_by_other_removals_may_be_removed() {
     for broad in ["tcp 22 0.0.0.0/0", "tcp 22 pl-wide"] {
         let before = [broad, "tcp 22 pl-low", "tcp 22 pl-high"];
-        let gone = [&format!("- {broad}"), "- tcp 22 pl-low", "- tcp 22 pl-high"];
-        assert_eq!(objections(&before, &gone), Vec::<String>::new());
+        let removals = [&format!("- {broad}"), "- tcp 22 pl-low", "- tcp 22 pl-high"];
+        assert_eq!(violation_lines(&before, &removals), Vec::<String>::new());
     }
 }
 
 #[test]
-fn what_offends_must_go() {
+fn leaving_a_forbidden_rule_is_a_violation() {
     assert_eq!(
-        objections(
+        violation_lines(
             &["tcp 22 0.0.0.0/0", "tcp 3389 ::/0"],
             &["- tcp 22 0.0.0.0/0"]
         ),
-        ["leaves `tcp 3389 ::/0`, which an enforcing rule forbids"]
+        ["leaves `tcp 3389 ::/0`, which an enforced policy rule forbids"]
     );
     assert_eq!(
-        objections(
+        violation_lines(
             &["tcp 22 0.0.0.0/0", "tcp 3389 ::/0"],
             &["- tcp 22 0.0.0.0/0", "! tcp 22 ::/0"]
         ),
-        ["leaves `tcp 3389 ::/0`, which an enforcing rule forbids"],
-        "another box was refused"
+        ["leaves `tcp 3389 ::/0`, which an enforced policy rule forbids"],
+        "the refusal is for another rule"
     );
     assert_eq!(
-        objections(
+        violation_lines(
             &["tcp 22-23 0.0.0.0/0"],
             &["- tcp 22-23 0.0.0.0/0", "+ tcp 22 0.0.0.0/0"]
         ),
-        ["leaves `tcp 22 0.0.0.0/0`, which an enforcing rule forbids"],
-        "an addition is judged, too"
+        ["leaves `tcp 22 0.0.0.0/0`, which an enforced policy rule forbids"],
+        "additions are evaluated, too"
     );
 }
 
-/// The objection to adding a rule in the place of others; none when it does not widen.
+/// Whether adding the rule is reported as widening access.
 fn widens(before: &[&str], added: &str) -> bool {
-    let found = verify_plan(
-        &policy(),
-        &group(before),
-        &lists(),
-        &Context::default(),
-        &plan(&[&format!("+ {added}")]),
-    );
-    found.iter().any(
-        |objection| matches!(objection, Violation::WidensAccess(rule) if rule.to_string() == added),
-    )
+    violations(before, &[&format!("+ {added}")]).contains(&Violation::WidensAccess(rule(added)))
 }
 
 #[test]
-fn nothing_may_be_added_that_was_not_open() {
+fn additions_that_were_not_allowed_widen_access() {
     for (before, added) in [
         (&["tcp 80 0.0.0.0/0"][..], "tcp 81 0.0.0.0/0"),
         (&["tcp 80 0.0.0.0/0"], "tcp 79-80 0.0.0.0/0"),
@@ -244,7 +243,7 @@ fn nothing_may_be_added_that_was_not_open() {
 }
 
 #[test]
-fn parts_of_what_was_open_may_be_added() {
+fn parts_of_allowed_access_may_be_added() {
     for (before, added) in [
         (&["tcp 80-90 0.0.0.0/0"][..], "tcp 85 0.0.0.0/0"),
         (&["all - 0.0.0.0/0"], "tcp 0-65535 10.0.0.0/8"),
@@ -278,7 +277,7 @@ fn parts_of_what_was_open_may_be_added() {
 }
 
 #[test]
-fn a_trusted_group_gets_in_where_somebody_did() {
+fn trusted_groups_may_use_ports_that_were_open() {
     assert!(!widens(&["tcp 8040-8050 0.0.0.0/0"], "tcp 8040 sg-trusted"));
     assert!(widens(&["tcp 8040 0.0.0.0/0"], "tcp 8040-8041 sg-trusted"));
     assert!(widens(&["tcp 8040 0.0.0.0/0"], "all - sg-trusted"));
@@ -287,28 +286,22 @@ fn a_trusted_group_gets_in_where_somebody_did() {
 }
 
 #[test]
-fn a_group_is_trusted_where_its_rule_restricts_if_only_by_an_override() {
-    let added = plan(&["- tcp 8040 0.0.0.0/0", "+ tcp 8040 sg-trusted"]);
-    let passes = |policy: &Policy| {
-        let before = group(&["tcp 8040 0.0.0.0/0"]);
-        verify_plan(policy, &before, &lists(), &Context::default(), &added).is_empty()
+fn groups_are_trusted_if_the_rule_restricts_by_an_override() {
+    let before = group(&["tcp 8040 0.0.0.0/0"]);
+    let plan = plan_from_lines(&["- tcp 8040 0.0.0.0/0", "+ tcp 8040 sg-trusted"]);
+    let is_accepted = |policy: &Policy| {
+        verify_plan(policy, &before, &lists(), &Context::default(), &plan).is_empty()
     };
     let mut policy = policy();
-    let id = policy
-        .rules
-        .iter()
-        .position(|own| own.id == "uncommon-ports")
-        .unwrap();
-    Arc::make_mut(&mut policy.rules[id]).action = Action::Narrow;
-    assert!(!passes(&policy));
-    let restricts = RuleOverride {
+    uncommon_ports_rule(&mut policy).action = Action::Narrow;
+    assert!(!is_accepted(&policy));
+    let restrict = RuleOverride {
         severity: None,
         action: Some(Action::Restrict),
     };
-    let mut other = crate::policy::Override::default();
-    other
-        .rule_overrides
-        .insert("uncommon-ports".to_owned(), restricts);
-    policy.overrides.push(other);
-    assert!(passes(&policy));
+    policy.overrides.push(Override {
+        rule_overrides: [("uncommon-ports".to_owned(), restrict)].into(),
+        ..Override::default()
+    });
+    assert!(is_accepted(&policy));
 }

@@ -1,50 +1,53 @@
-//! Several findings on one box.
+//! Several findings for one rule.
 
 use super::*;
 
 #[test]
-fn the_strongest_action_on_a_box_wins() {
-    let ssh = || restrict("ssh", open(ports(&[22])), &["10.0.0.0/8"]);
-    let telnet = || rule("telnet", Action::Narrow, open(ports(&[23])));
-    let ftp = || rule("ftp", Action::Revoke, open(ports(&[21])));
-    let box_of = |policy, line| {
-        let plan = Scene::new(policy, &[line]).plan();
-        (
-            plan.removals[0].action,
-            plan.removals[0].policy_rules.clone(),
-            shown(&plan)[1..].to_vec(),
-        )
+fn the_strongest_action_is_used() {
+    let rules = || {
+        policy([
+            restrict("ssh", open_ports(ports(&[22])), &["10.0.0.0/8"]),
+            rule("telnet", Action::Narrow, open_ports(ports(&[23]))),
+            rule("ftp", Action::Revoke, open_ports(ports(&[21]))),
+        ])
     };
-    let (action, because, came) = box_of(policy([ssh(), telnet(), ftp()]), "tcp 21-25 0.0.0.0/0");
-    assert_eq!(
-        (action, because.join(" "), came),
-        (Action::Revoke, "ftp ssh telnet".to_owned(), Vec::new())
-    );
-    let (action, because, came) = box_of(policy([ssh(), telnet(), ftp()]), "tcp 22-25 0.0.0.0/0");
-    assert_eq!(
-        (action, because.join(" ")),
-        (Action::Restrict, "ssh telnet".to_owned())
-    );
-    assert_eq!(
-        came,
-        ["+ tcp 22 10.0.0.0/8", "+ tcp 24-25 0.0.0.0/0"],
-        "23 is opened to nobody"
-    );
-    let (action, _, came) = box_of(policy([ssh(), telnet(), ftp()]), "tcp 23-25 0.0.0.0/0");
-    assert_eq!(
-        (action, came),
-        (Action::Narrow, vec!["+ tcp 24-25 0.0.0.0/0".to_owned()])
-    );
+    for (line, action, policy_rules, additions) in [
+        (
+            "tcp 21-25 0.0.0.0/0",
+            Action::Revoke,
+            "ftp ssh telnet",
+            &[][..],
+        ),
+        // 23 is allowed for nobody.
+        (
+            "tcp 22-25 0.0.0.0/0",
+            Action::Restrict,
+            "ssh telnet",
+            &["+ tcp 22 10.0.0.0/8", "+ tcp 24-25 0.0.0.0/0"],
+        ),
+        (
+            "tcp 23-25 0.0.0.0/0",
+            Action::Narrow,
+            "telnet",
+            &["+ tcp 24-25 0.0.0.0/0"],
+        ),
+    ] {
+        let plan = Scenario::new(rules(), &[line]).plan();
+        let removal = &plan.removals[0];
+        assert_eq!(removal.action, action, "{line}");
+        assert_eq!(removal.policy_rules.join(" "), policy_rules, "{line}");
+        assert_eq!(plan_lines(&plan)[1..], *additions, "{line}");
+    }
 }
 
 #[test]
-fn each_trusted_source_gets_what_its_own_rules_forbid() {
+fn trusted_sources_keep_the_traffic_of_their_own_rules() {
     let both = policy([
-        restrict("ssh", open(ports(&[22])), &["10.0.0.0/8", "sg-1"]),
-        restrict("telnet", open(ports(&[23])), &["10.0.0.0/8"]),
+        restrict("ssh", open_ports(ports(&[22])), &["10.0.0.0/8", "sg-1"]),
+        restrict("telnet", open_ports(ports(&[23])), &["10.0.0.0/8"]),
     ]);
     assert_eq!(
-        planned(both, &["tcp 22-23 0.0.0.0/0"]),
+        planned_lines(both, &["tcp 22-23 0.0.0.0/0"]),
         [
             "- tcp 22-23 0.0.0.0/0",
             "+ tcp 22 sg-1",
@@ -56,14 +59,14 @@ fn each_trusted_source_gets_what_its_own_rules_forbid() {
 #[test]
 fn notify_and_off_change_nothing() {
     for action in [Action::Notify, Action::Off] {
-        let plan = Scene::new(
-            policy([rule("ssh", action, open(ports(&[22])))]),
+        let plan = Scenario::new(
+            policy([rule("ssh", action, open_ports(ports(&[22])))]),
             &["tcp 22 0.0.0.0/0"],
         )
         .plan();
-        assert!(plan.is_empty() && shown(&plan).is_empty());
+        assert!(plan.is_empty() && plan_lines(&plan).is_empty());
     }
-    let other = Override {
+    let notify_only = Override {
         scope: Scope::default(),
         rule_overrides: BTreeMap::from([(
             "web-only".to_owned(),
@@ -74,9 +77,9 @@ fn notify_and_off_change_nothing() {
         )]),
     };
     assert!(
-        planned(
+        planned_lines(
             Policy {
-                overrides: vec![other],
+                overrides: vec![notify_only],
                 ..web_only()
             },
             &["tcp 22 0.0.0.0/0"]

@@ -1,10 +1,10 @@
-//! What is refused.
+//! Guardrails and refusals.
 
 use super::*;
 
-/// A scene with one thing to do, under guardrails.
-fn guarded(guardrails: Guardrails) -> Scene {
-    Scene::new(
+/// A group with two violations under guardrails.
+fn guarded_scenario(guardrails: Guardrails) -> Scenario {
+    Scenario::new(
         Policy {
             guardrails,
             ..baseline_policy()
@@ -13,77 +13,94 @@ fn guarded(guardrails: Guardrails) -> Scene {
     )
 }
 
-fn refused(scene: &Scene) -> Option<RefusalReason> {
-    let plan = scene.plan();
+fn refusal_reason(scenario: &Scenario) -> Option<RefusalReason> {
+    let plan = scenario.plan();
     assert!(
         plan.refusals.is_empty() || (plan.removals.is_empty() && plan.additions.is_empty()),
-        "all or nothing"
+        "a plan either changes the group or refuses"
     );
-    let boxes: Vec<_> = plan
+    let rules: Vec<_> = plan
         .refusals
         .iter()
         .map(|refusal| refusal.ingress.to_string())
         .collect();
     assert!(
-        boxes.is_empty() || boxes == ["tcp 20-25 ::/0", "tcp 22 0.0.0.0/0"],
-        "{boxes:?}"
+        rules.is_empty() || rules == ["tcp 20-25 ::/0", "tcp 22 0.0.0.0/0"],
+        "{rules:?}"
     );
     plan.refusals.first().map(|refusal| refusal.reason)
 }
 
 #[test]
 fn without_a_guardrail_nothing_is_refused() {
-    assert_eq!(refused(&guarded(Guardrails::default())), None);
+    assert_eq!(
+        refusal_reason(&guarded_scenario(Guardrails::default())),
+        None
+    );
 }
 
 #[test]
 fn a_group_of_another_account_is_refused() {
-    let mut scene = guarded(Guardrails::default());
-    assert_eq!(refused(&scene), None);
-    scene.foreign = true;
-    assert_eq!(refused(&scene), Some(RefusalReason::ForeignGroup));
+    let mut scenario = guarded_scenario(Guardrails::default());
+    assert_eq!(refusal_reason(&scenario), None);
+    scenario.foreign = true;
+    assert_eq!(refusal_reason(&scenario), Some(RefusalReason::ForeignGroup));
 }
 
 #[test]
 fn a_protected_group_is_refused() {
-    let named = |id: &str| Scope {
+    let scope_of = |id: &str| Scope {
         group_ids: vec![id.to_owned()],
         ..Scope::default()
     };
-    let protecting = |protected| {
-        guarded(Guardrails {
+    let with_protected = |protected| {
+        guarded_scenario(Guardrails {
             protected,
             ..Guardrails::default()
         })
     };
-    let id = guarded(Guardrails::default()).group.id;
+    let id = guarded_scenario(Guardrails::default()).group.id;
     assert_eq!(
-        refused(&protecting(vec![named("sg-other"), named(&id)])),
+        refusal_reason(&with_protected(vec![scope_of("sg-other"), scope_of(&id)])),
         Some(RefusalReason::ProtectedGroup)
     );
-    assert_eq!(refused(&protecting(vec![named("sg-other")])), None);
+    assert_eq!(
+        refusal_reason(&with_protected(vec![scope_of("sg-other")])),
+        None
+    );
 }
 
 #[test]
-fn a_spared_principal_is_refused() {
-    let mut scene = guarded(Guardrails {
+fn a_change_by_a_notify_only_principal_is_refused() {
+    let mut scenario = guarded_scenario(Guardrails {
         notify_only_principals: vec![Glob::new("*role/deploy*")],
         ..Guardrails::default()
     });
-    assert_eq!(refused(&scene), None, "outside of an event nobody is known");
-    scene.context.principals = vec!["arn:aws:iam::111122223333:user/alice".to_owned()];
-    assert_eq!(refused(&scene), None);
-    scene
+    assert_eq!(
+        refusal_reason(&scenario),
+        None,
+        "the principal is not known outside of an event"
+    );
+    scenario.context.principals = vec!["arn:aws:iam::111122223333:user/alice".to_owned()];
+    assert_eq!(refusal_reason(&scenario), None);
+    scenario
         .context
         .principals
         .push("arn:aws:iam::111122223333:role/deploy-prod".to_owned());
-    assert_eq!(refused(&scene), Some(RefusalReason::NotifyOnlyPrincipal));
-    scene.policy.guardrails.notify_only_principals = Vec::new();
-    assert_eq!(refused(&scene), None, "no glob spares nobody");
+    assert_eq!(
+        refusal_reason(&scenario),
+        Some(RefusalReason::NotifyOnlyPrincipal)
+    );
+    scenario.policy.guardrails.notify_only_principals = Vec::new();
+    assert_eq!(
+        refusal_reason(&scenario),
+        None,
+        "without globs no principal matches"
+    );
 }
 
 #[test]
-fn groups_of_services_and_load_balancers_are_refused_when_asked_for() {
+fn service_managed_and_load_balancer_groups_are_refused_if_configured() {
     let service = Attachments {
         service_managed: true,
         load_balancer: false,
@@ -92,7 +109,7 @@ fn groups_of_services_and_load_balancers_are_refused_when_asked_for() {
         service_managed: false,
         load_balancer: true,
     };
-    for (spare_service_managed, spare_load_balancers, attachments, reason) in [
+    for (service_managed, load_balancers, attachments, reason) in [
         (true, false, service, Some(RefusalReason::ServiceManaged)),
         (true, false, balancer, None),
         (false, true, balancer, Some(RefusalReason::LoadBalancer)),
@@ -101,47 +118,47 @@ fn groups_of_services_and_load_balancers_are_refused_when_asked_for() {
         (true, true, Attachments::default(), None),
     ] {
         let guardrails = Guardrails {
-            notify_only_service_managed: spare_service_managed,
-            notify_only_load_balancers: spare_load_balancers,
+            notify_only_service_managed: service_managed,
+            notify_only_load_balancers: load_balancers,
             ..Guardrails::default()
         };
-        let scene = Scene {
+        let scenario = Scenario {
             attachments,
-            ..guarded(guardrails)
+            ..guarded_scenario(guardrails)
         };
-        assert_eq!(refused(&scene), reason, "{attachments:?}");
+        assert_eq!(refusal_reason(&scenario), reason, "{attachments:?}");
     }
 }
 
 #[test]
-fn too_many_removals_act_on_none() {
-    let most = |most| {
-        refused(&guarded(Guardrails {
-            max_removals: Some(most),
+fn too_many_removals_change_nothing() {
+    let with_limit = |limit| {
+        refusal_reason(&guarded_scenario(Guardrails {
+            max_removals: Some(limit),
             ..Guardrails::default()
         }))
     };
     assert_eq!(
-        (most(0), most(1)),
+        (with_limit(0), with_limit(1)),
         (
             Some(RefusalReason::TooManyRemovals),
             Some(RefusalReason::TooManyRemovals)
         )
     );
-    assert_eq!((most(2), most(3)), (None, None));
+    assert_eq!((with_limit(2), with_limit(3)), (None, None));
 }
 
 #[test]
-fn every_code_is_its_own_and_has_a_sentence() {
+fn every_reason_has_a_unique_code_and_a_message() {
     let refusals = RefusalReason::ALL.map(|reason| (reason.code(), reason.message()));
-    let losses = SkipReason::ALL.map(|reason| (reason.code(), reason.message()));
-    let all: BTreeMap<_, _> = refusals.into_iter().chain(losses).collect();
+    let skipped = SkipReason::ALL.map(|reason| (reason.code(), reason.message()));
+    let all: BTreeMap<_, _> = refusals.into_iter().chain(skipped).collect();
     assert_eq!(all.len(), RefusalReason::ALL.len() + SkipReason::ALL.len());
-    for (code, sentence) in all {
+    for (code, message) in all {
         assert!(
             code.chars().all(|c| c.is_ascii_lowercase() || c == '-') && code.len() > 3,
             "{code}"
         );
-        assert!(sentence.ends_with('.') && sentence.len() > 20, "{sentence}");
+        assert!(message.ends_with('.') && message.len() > 20, "{message}");
     }
 }

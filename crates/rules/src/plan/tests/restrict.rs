@@ -1,29 +1,29 @@
-//! Restricting: what is forbidden is opened to trusted sources.
+//! Restricting: trusted sources keep access to forbidden traffic.
 
 use super::*;
 
 #[test]
-fn seed_000_step_03_only_trusted_entities_reach_8040() {
-    // A fixed address, a range, another group: what the console steps of the seed offer.
-    for (trusted, came) in [
+fn only_trusted_sources_keep_access() {
+    // An address, a CIDR block, a security group and a prefix list.
+    for (trusted, addition) in [
         ("10.0.0.35/32", "+ tcp 8040 10.0.0.35/32"),
         ("10.0.5.0/24", "+ tcp 8040 10.0.5.0/24"),
         ("sg-01234123412341234", "+ tcp 8040 sg-01234123412341234"),
         ("pl-office", "+ tcp 8040 pl-office"),
     ] {
-        let trusting = policy([restrict("uncommon", open(ports(&[8040])), &[trusted])]);
-        let plan = Scene::new(trusting, &["tcp 8040 0.0.0.0/0"]).plan();
-        assert_eq!(shown(&plan), ["- tcp 8040 0.0.0.0/0", came]);
+        let restricting = policy([restrict("uncommon", open_ports(ports(&[8040])), &[trusted])]);
+        let plan = Scenario::new(restricting, &["tcp 8040 0.0.0.0/0"]).plan();
+        assert_eq!(plan_lines(&plan), ["- tcp 8040 0.0.0.0/0", addition]);
         assert_eq!(plan.additions[0].purpose, Purpose::Trust);
     }
 }
 
 #[test]
-fn v6_is_never_traded_for_v4() {
+fn trusted_sources_of_the_other_family_are_ignored() {
     for trusted in ["10.0.0.0/8", "pl-office"] {
-        let trusting = policy([restrict("uncommon", open(ports(&[8040])), &[trusted])]);
+        let restricting = policy([restrict("uncommon", open_ports(ports(&[8040])), &[trusted])]);
         assert_eq!(
-            planned(trusting, &["tcp 8040 0.0.0.0/0", "tcp 8040 ::/0"]),
+            planned_lines(restricting, &["tcp 8040 0.0.0.0/0", "tcp 8040 ::/0"]),
             [
                 "- tcp 8040 0.0.0.0/0".to_owned(),
                 "- tcp 8040 ::/0".to_owned(),
@@ -32,17 +32,17 @@ fn v6_is_never_traded_for_v4() {
         );
     }
     for trusted in ["2001:db8::/32", "pl-office6"] {
-        let trusting = policy([restrict("uncommon", open(ports(&[8040])), &[trusted])]);
+        let restricting = policy([restrict("uncommon", open_ports(ports(&[8040])), &[trusted])]);
         assert_eq!(
-            planned(trusting, &["tcp 8040 0.0.0.0/0"]),
+            planned_lines(restricting, &["tcp 8040 0.0.0.0/0"]),
             ["- tcp 8040 0.0.0.0/0"]
         );
     }
 }
 
 #[test]
-fn a_trusted_source_outside_is_a_loss() {
-    let trusting = |trusted: &str| policy([restrict("broad", Check::BroadSource, &[trusted])]);
+fn a_trusted_source_outside_is_skipped() {
+    let restricting = |trusted: &str| policy([restrict("broad", Check::BroadSource, &[trusted])]);
     for trusted in [
         "10.0.0.0/8",
         "0.0.0.0/0",
@@ -51,7 +51,7 @@ fn a_trusted_source_outside_is_a_loss() {
         "pl-unknown",
     ] {
         assert_eq!(
-            planned(trusting(trusted), &["tcp 22 52.0.0.0/8"]),
+            planned_lines(restricting(trusted), &["tcp 22 52.0.0.0/8"]),
             [
                 "- tcp 22 52.0.0.0/8".to_owned(),
                 format!("x tcp 22 {trusted} trusted-source-outside")
@@ -59,7 +59,7 @@ fn a_trusted_source_outside_is_a_loss() {
         );
     }
     assert_eq!(
-        planned(trusting("52.1.0.0/16"), &["tcp 22 52.0.0.0/8"]),
+        planned_lines(restricting("52.1.0.0/16"), &["tcp 22 52.0.0.0/8"]),
         ["- tcp 22 52.0.0.0/8", "+ tcp 22 52.1.0.0/16"]
     );
     let half_inside = [
@@ -67,10 +67,11 @@ fn a_trusted_source_outside_is_a_loss() {
         "x tcp 22 pl-office trusted-source-outside",
     ];
     assert_eq!(
-        planned(trusting("pl-office"), &["tcp 22 203.0.0.0/8"]),
+        planned_lines(restricting("pl-office"), &["tcp 22 203.0.0.0/8"]),
         half_inside
     );
-    // Nothing is known of one list that goes; the other has entries of both families, and not this one.
+    // The entries of one list are unknown; the other has entries of both families, but not this
+    // one.
     for list in ["pl-unknown", "pl-both"] {
         let ranges = policy([restrict(
             "ranges",
@@ -78,7 +79,7 @@ fn a_trusted_source_outside_is_a_loss() {
             &["10.0.0.0/8"],
         )]);
         assert_eq!(
-            planned(ranges, &[&format!("tcp 20-25 {list}")]),
+            planned_lines(ranges, &[&format!("tcp 20-25 {list}")]),
             [
                 format!("- tcp 20-25 {list}"),
                 "x tcp 20-25 10.0.0.0/8 trusted-source-outside".to_owned()
@@ -88,33 +89,33 @@ fn a_trusted_source_outside_is_a_loss() {
 }
 
 #[test]
-fn what_one_rule_cannot_open_another_can() {
-    let trusting = policy([restrict(
+fn a_trusted_source_inside_any_removed_rule_is_added() {
+    let restricting = policy([restrict(
         "ssh",
-        open(ports(&[22])),
+        open_ports(ports(&[22])),
         &["10.0.0.0/8", "203.0.113.0/24"],
     )]);
     assert_eq!(
-        planned(trusting, &["tcp 22 0.0.0.0/1", "tcp 22 128.0.0.0/1"]),
+        planned_lines(restricting, &["tcp 22 0.0.0.0/1", "tcp 22 128.0.0.0/1"]),
         [
             "- tcp 22 0.0.0.0/1",
             "- tcp 22 128.0.0.0/1",
             "+ tcp 22 10.0.0.0/8",
             "+ tcp 22 203.0.113.0/24"
         ],
-        "each half holds one of the two, and neither is a loss"
+        "each half contains one of the two, and neither is skipped"
     );
 }
 
 #[test]
-fn a_loss_is_one_unless_the_source_has_all_of_it_in_the_end() {
-    let trusting = policy([
-        restrict("ports", open(ports(&[22, 23])), &["10.0.0.0/8"]),
+fn an_addition_is_skipped_only_if_other_rules_do_not_allow_it() {
+    let restricting = policy([
+        restrict("ports", open_ports(ports(&[22, 23])), &["10.0.0.0/8"]),
         restrict("broad", Check::BroadSource, &["10.0.0.0/8"]),
     ]);
     assert_eq!(
-        planned(
-            trusting.clone(),
+        planned_lines(
+            restricting.clone(),
             &["tcp 22-23 0.0.0.0/0", "tcp 22 52.0.0.0/8"]
         ),
         [
@@ -124,7 +125,7 @@ fn a_loss_is_one_unless_the_source_has_all_of_it_in_the_end() {
         ]
     );
     assert_eq!(
-        planned(trusting, &["tcp 22 0.0.0.0/0", "tcp 24 52.0.0.0/8"]),
+        planned_lines(restricting, &["tcp 22 0.0.0.0/0", "tcp 24 52.0.0.0/8"]),
         [
             "- tcp 22 0.0.0.0/0",
             "- tcp 24 52.0.0.0/8",
@@ -138,35 +139,35 @@ fn a_loss_is_one_unless_the_source_has_all_of_it_in_the_end() {
         &["pl-unknown"],
     )]);
     assert_eq!(
-        planned(icmp, &["icmp 8/0 0.0.0.0/0", "icmp 3/4 pl-unknown"]),
+        planned_lines(icmp, &["icmp 8/0 0.0.0.0/0", "icmp 3/4 pl-unknown"]),
         [
             "- icmp 8/0 0.0.0.0/0",
             "x icmp 8/0 pl-unknown trusted-source-outside"
         ],
-        "another message is no substitute"
+        "another ICMP message is not a substitute"
     );
 }
 
 #[test]
-fn a_trusted_source_that_is_forbidden_too_is_a_loss() {
+fn a_forbidden_trusted_source_is_skipped() {
     let own = policy([restrict(
         "ranges",
         Check::PortRangeInternal,
         &["10.0.0.0/8"],
     )]);
     assert_eq!(
-        planned(own, &["tcp 20-25 10.0.0.0/8"]),
+        planned_lines(own, &["tcp 20-25 10.0.0.0/8"]),
         [
             "- tcp 20-25 10.0.0.0/8",
             "x tcp 20-25 10.0.0.0/8 trusted-source-forbidden"
         ]
     );
     let other = policy([
-        restrict("ssh", open(ports(&[22])), &["52.0.0.0/8"]),
+        restrict("ssh", open_ports(ports(&[22])), &["52.0.0.0/8"]),
         rule("broad", Action::Revoke, Check::BroadSource),
     ]);
     assert_eq!(
-        planned(other, &["tcp 22 0.0.0.0/0"]),
+        planned_lines(other, &["tcp 22 0.0.0.0/0"]),
         [
             "- tcp 22 0.0.0.0/0",
             "x tcp 22 52.0.0.0/8 trusted-source-forbidden"
@@ -175,20 +176,20 @@ fn a_trusted_source_that_is_forbidden_too_is_a_loss() {
 }
 
 #[test]
-fn opening_and_forbidding_by_turns_comes_to_an_end() {
-    let mut scene = Scene::new(
+fn trusted_sources_that_are_forbidden_in_turn_are_skipped() {
+    let mut scenario = Scenario::new(
         policy([restrict(
             "ssh",
-            open(ports(&[22])),
+            open_ports(ports(&[22])),
             &["pl-world", "0.0.0.0/0"],
         )]),
         &["tcp 22 0.0.0.0/0"],
     );
-    scene
+    scenario
         .lists
         .insert("pl-world", [parse_cidr("0.0.0.0/0").unwrap()]);
     assert_eq!(
-        shown(&scene.plan()),
+        plan_lines(&scenario.plan()),
         [
             "- tcp 22 0.0.0.0/0",
             "x tcp 22 0.0.0.0/0 trusted-source-forbidden",
@@ -198,23 +199,23 @@ fn opening_and_forbidding_by_turns_comes_to_an_end() {
 }
 
 #[test]
-fn all_of_it_for_a_trusted_source_is_one_rule() {
-    let trusting = policy([restrict("all-traffic", Check::AllTraffic, &["10.0.0.0/8"])]);
+fn all_traffic_for_a_trusted_source_is_one_rule() {
+    let restricting = policy([restrict("all-traffic", Check::AllTraffic, &["10.0.0.0/8"])]);
     assert_eq!(
-        planned(trusting, &["-1 - 0.0.0.0/0"]),
+        planned_lines(restricting, &["-1 - 0.0.0.0/0"]),
         ["- all - 0.0.0.0/0", "+ all - 10.0.0.0/8"]
     );
 }
 
 #[test]
-fn icmp_for_a_trusted_source_keeps_its_type_and_code() {
-    let trusting = policy([restrict(
+fn icmp_for_a_trusted_source_keeps_type_and_code() {
+    let restricting = policy([restrict(
         "icmp",
         Check::OpenExcept(TrafficSet::default()),
         &["10.0.0.0/8", "sg-1"],
     )]);
     assert_eq!(
-        planned(trusting, &["icmp 8/0 0.0.0.0/0"]),
+        planned_lines(restricting, &["icmp 8/0 0.0.0.0/0"]),
         [
             "- icmp 8/0 0.0.0.0/0",
             "+ icmp 8/0 10.0.0.0/8",
@@ -224,16 +225,16 @@ fn icmp_for_a_trusted_source_keeps_its_type_and_code() {
 }
 
 #[test]
-fn a_group_whose_owner_is_told_is_the_same_group() {
-    let trusting = policy([restrict("ssh", open(ports(&[22])), &["sg-1"])]);
-    let mut scene = Scene::new(trusting, &["tcp 22 0.0.0.0/0", "tcp 22 sg-1"]);
-    let Source::Group(there) = &mut scene.group.rules[1].source else {
+fn groups_are_compared_without_their_owner() {
+    let restricting = policy([restrict("ssh", open_ports(ports(&[22])), &["sg-1"])]);
+    let mut scenario = Scenario::new(restricting, &["tcp 22 0.0.0.0/0", "tcp 22 sg-1"]);
+    let Source::Group(there) = &mut scenario.group.rules[1].source else {
         panic!()
     };
     there.owner_id = Some("111122223333".to_owned());
     assert_eq!(
-        shown(&scene.plan()),
+        plan_lines(&scenario.plan()),
         ["- tcp 22 0.0.0.0/0"],
-        "EC2 would refuse a twin"
+        "EC2 would reject a duplicate"
     );
 }

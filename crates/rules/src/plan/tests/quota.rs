@@ -1,13 +1,13 @@
-//! The quota of rules.
+//! The rules quota.
 
 use super::*;
 
 #[test]
-fn with_room_for_both_what_is_kept_comes_first() {
+fn additions_come_first_if_the_quota_allows_both() {
     for (v4, order) in [(3, ApplyOrder::AddFirst), (2, ApplyOrder::RemoveFirst)] {
-        let mut scene = Scene::new(web_only(), &["tcp 0-65535 0.0.0.0/0"]);
-        scene.quota = Quota { v4, v6: 0 };
-        let plan = scene.plan();
+        let mut scenario = Scenario::new(web_only(), &["tcp 0-65535 0.0.0.0/0"]);
+        scenario.quota = Quota { v4, v6: 0 };
+        let plan = scenario.plan();
         assert_eq!(
             (
                 plan.order,
@@ -21,40 +21,44 @@ fn with_room_for_both_what_is_kept_comes_first() {
 }
 
 #[test]
-fn what_has_no_room_is_lost_and_told() {
-    let mut scene = Scene::new(web_only(), &["tcp 0-65535 0.0.0.0/0", "udp 53 10.0.0.0/8"]);
-    scene.quota = Quota { v4: 2, v6: 60 };
-    let plan = scene.plan();
+fn additions_over_quota_are_skipped() {
+    let mut scenario = Scenario::new(web_only(), &["tcp 0-65535 0.0.0.0/0", "udp 53 10.0.0.0/8"]);
+    scenario.quota = Quota { v4: 2, v6: 60 };
+    let plan = scenario.plan();
     assert_eq!(plan.order, ApplyOrder::RemoveFirst);
     assert_eq!(
-        shown(&plan),
+        plan_lines(&plan),
         [
             "- tcp 0-65535 0.0.0.0/0",
             "+ tcp 80 0.0.0.0/0",
             "x tcp 443 0.0.0.0/0 rules-quota"
         ]
     );
-    scene.quota = Quota { v4: 1, v6: 60 };
+    scenario.quota = Quota { v4: 1, v6: 60 };
     assert_eq!(
-        scene.plan().skipped_additions.len(),
+        scenario.plan().skipped_additions.len(),
         2,
-        "closing comes before keeping"
+        "removals do not depend on the quota"
     );
-    assert_eq!(scene.plan().order, ApplyOrder::AddFirst, "nothing is added");
+    assert_eq!(
+        scenario.plan().order,
+        ApplyOrder::AddFirst,
+        "nothing is added"
+    );
 }
 
 #[test]
-fn of_all_traffic_the_ports_are_kept_first_then_tunnels_then_the_rest() {
-    let mut scene = Scene::new(
-        policy([rule("ssh", Action::Narrow, open(ports(&[22])))]),
+fn ports_have_precedence_over_tunnels_and_other_protocols() {
+    let mut scenario = Scenario::new(
+        policy([rule("ssh", Action::Narrow, open_ports(ports(&[22])))]),
         &["-1 - 0.0.0.0/0"],
     );
-    scene.quota = Quota::default();
-    let plan = scene.plan();
+    scenario.quota = Quota::default();
+    let plan = scenario.plan();
     assert_eq!(
         (plan.additions.len(), plan.skipped_additions.len()),
         (11, 5 + 252 - 11),
-        "the rest whole or not at all"
+        "uncommon protocols are kept all or none"
     );
     let protocols: Vec<_> = plan
         .additions
@@ -71,50 +75,50 @@ fn of_all_traffic_the_ports_are_kept_first_then_tunnels_then_the_rest() {
 }
 
 #[test]
-fn each_family_has_its_quota_and_a_list_weighs_its_entries() {
-    let restricted = |trusted: &str, quota| {
-        let mut scene = Scene::new(
-            policy([restrict("ssh", open(ports(&[22])), &[trusted])]),
+fn each_family_has_its_own_quota() {
+    let order_and_skipped = |trusted: &str, quota| {
+        let mut scenario = Scenario::new(
+            policy([restrict("ssh", open_ports(ports(&[22])), &[trusted])]),
             &["tcp 22 0.0.0.0/0", "tcp 1 ::/0"],
         );
-        scene.quota = quota;
-        let plan = scene.plan();
+        scenario.quota = quota;
+        let plan = scenario.plan();
         (plan.order, plan.skipped_additions.len())
     };
-    // The group is beyond its quota for IPv6 already, which is no matter to IPv4.
+    // The group is over its IPv6 quota, which does not matter for IPv4 additions.
     assert_eq!(
-        restricted("10.0.0.0/8", Quota { v4: 2, v6: 0 }),
+        order_and_skipped("10.0.0.0/8", Quota { v4: 2, v6: 0 }),
         (ApplyOrder::AddFirst, 0)
     );
     assert_eq!(
-        restricted("10.0.0.0/8", Quota { v4: 1, v6: 0 }),
+        order_and_skipped("10.0.0.0/8", Quota { v4: 1, v6: 0 }),
         (ApplyOrder::RemoveFirst, 0)
     );
     assert_eq!(
-        restricted("pl-office", Quota { v4: 3, v6: 0 }),
+        order_and_skipped("pl-office", Quota { v4: 3, v6: 0 }),
         (ApplyOrder::AddFirst, 0)
     );
     assert_eq!(
-        restricted("pl-office", Quota { v4: 2, v6: 0 }),
+        order_and_skipped("pl-office", Quota { v4: 2, v6: 0 }),
         (ApplyOrder::RemoveFirst, 0)
     );
     assert_eq!(
-        restricted("pl-office", Quota { v4: 1, v6: 0 }),
+        order_and_skipped("pl-office", Quota { v4: 1, v6: 0 }),
         (ApplyOrder::AddFirst, 1)
     );
     assert_eq!(
-        restricted("sg-1", Quota { v4: 2, v6: 2 }),
+        order_and_skipped("sg-1", Quota { v4: 2, v6: 2 }),
         (ApplyOrder::AddFirst, 0)
     );
     assert_eq!(
-        restricted("sg-1", Quota { v4: 2, v6: 1 }),
+        order_and_skipped("sg-1", Quota { v4: 2, v6: 1 }),
         (ApplyOrder::AddFirst, 1),
-        "a group counts for both"
+        "a security group counts for both families"
     );
 }
 
 #[test]
-fn a_list_weighs_on_the_families_it_has_and_one_that_is_not_known_on_ipv4() {
+fn prefix_lists_count_by_their_entries_and_unknown_lists_as_ipv4() {
     for (list, v4, order) in [
         ("pl-unknown", 3, ApplyOrder::AddFirst),
         ("pl-unknown", 2, ApplyOrder::RemoveFirst),
@@ -122,12 +126,12 @@ fn a_list_weighs_on_the_families_it_has_and_one_that_is_not_known_on_ipv4() {
         ("pl-office", 3, ApplyOrder::RemoveFirst),
         ("pl-office6", 2, ApplyOrder::AddFirst),
     ] {
-        let mut scene = Scene::new(
+        let mut scenario = Scenario::new(
             web_only(),
             &["tcp 79-80 0.0.0.0/0", &format!("tcp 443 {list}")],
         );
-        scene.quota = Quota { v4, v6: 1 };
-        let plan = scene.plan();
+        scenario.quota = Quota { v4, v6: 1 };
+        let plan = scenario.plan();
         assert_eq!(
             (plan.order, plan.skipped_additions.len()),
             (order, 0),
@@ -137,19 +141,19 @@ fn a_list_weighs_on_the_families_it_has_and_one_that_is_not_known_on_ipv4() {
 }
 
 #[test]
-fn a_loss_that_makes_what_is_left_offend_takes_that_too() {
-    // The rest of the half is open to the world only together with what there is no room for.
-    let both = policy([
-        rule("one", Action::Narrow, open(ports(&[8085]))),
+fn a_skipped_addition_can_make_another_addition_forbidden() {
+    // Ports 8086-8087 from 0.0.0.0/1 are open to the world only together with the skipped addition.
+    let rules = policy([
+        rule("one", Action::Narrow, open_ports(ports(&[8085]))),
         rule("ranges", Action::Narrow, Check::PortRangeInternal),
     ]);
-    let mut scene = Scene::new(
-        both,
+    let mut scenario = Scenario::new(
+        rules,
         &["tcp 8080-8087 0.0.0.0/1", "tcp 8080-8090 0.0.0.0/0"],
     );
-    scene.quota = Quota { v4: 3, v6: 3 };
+    scenario.quota = Quota { v4: 3, v6: 3 };
     assert_eq!(
-        shown(&scene.plan()),
+        plan_lines(&scenario.plan()),
         [
             "- tcp 8080-8087 0.0.0.0/1",
             "- tcp 8080-8090 0.0.0.0/0",
@@ -157,13 +161,14 @@ fn a_loss_that_makes_what_is_left_offend_takes_that_too() {
             "+ tcp 8080-8084 0.0.0.0/1",
             "x tcp 8086-8090 0.0.0.0/0 rules-quota",
         ],
-        "8086-8087 from the half is a range of its own then"
+        "without it, 8086-8087 from 0.0.0.0/1 violates `ranges`"
     );
 }
 
 #[test]
-fn a_twin_of_what_goes_comes_after_it() {
-    // The untagged half goes; the world, excepted by its tag, is kept for that half only: the same box, but tagged.
+fn a_duplicate_of_a_removed_rule_is_added_after_the_removal() {
+    // Port 80 is exempt by the tag of the second rule only. The addition that keeps it has the same
+    // content as the first rule, which is removed.
     let tagged = Exception {
         rule_tags: BTreeMap::from([("ticket".to_owned(), Glob::new("SEC-*"))]),
         ..exception(TrafficSet::tcp(ports(&[80])))
@@ -177,13 +182,13 @@ fn a_twin_of_what_goes_comes_after_it() {
         exceptions: vec![Arc::new(tagged)],
         ..strict
     };
-    let mut scene = Scene::new(policy, &["tcp 80 0.0.0.0/0", "tcp 80-81 0.0.0.0/0"]);
-    scene.group.rules[1]
+    let mut scenario = Scenario::new(policy, &["tcp 80 0.0.0.0/0", "tcp 80-81 0.0.0.0/0"]);
+    scenario.group.rules[1]
         .tags
         .insert("ticket".to_owned(), "SEC-1".to_owned());
-    let plan = scene.plan();
+    let plan = scenario.plan();
     assert_eq!(
-        shown(&plan),
+        plan_lines(&plan),
         [
             "- tcp 80 0.0.0.0/0",
             "- tcp 80-81 0.0.0.0/0",
@@ -193,6 +198,6 @@ fn a_twin_of_what_goes_comes_after_it() {
     assert_eq!(
         plan.order,
         ApplyOrder::RemoveFirst,
-        "EC2 would refuse the twin"
+        "EC2 would reject the duplicate"
     );
 }

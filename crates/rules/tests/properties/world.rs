@@ -1,5 +1,8 @@
-//! A small world to try everything in: between two neighbouring ends of blocks or spans all addresses and all ports are
-//! alike, so one of each stretch stands for it. Reach is a set of (packet, origin) pairs, found by asking for each pair.
+//! A small world in which every packet from every origin can be tried.
+//!
+//! Between two neighboring ends of blocks, all addresses behave alike, so one of them represents
+//! the others; likewise for ports. The reach of a group is the set of (packet, origin) pairs it
+//! allows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -10,7 +13,7 @@ use portcullis_rules::{IngressRule, PrefixLists, Protocol, Source};
 
 use crate::generate::{CIDRS, NUMBERS, PORTS, lists};
 
-/// What a packet is. Of ports it is a stretch in which all are alike.
+/// A packet. Ports are ranges in which all ports behave alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Packet {
     Tcp(u16, u16),
@@ -20,12 +23,12 @@ pub(crate) enum Packet {
     Other(u8),
 }
 
-/// Where a packet comes from. Of addresses it is the first of a stretch in which all are alike.
+/// The origin of a packet. Addresses are the first of a range in which all addresses behave alike.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Origin {
     V4(u128),
     V6(u128),
-    /// A member of a group, or of a list that is not known.
+    /// A member of a security group or of an unresolved prefix list.
     Named(String),
 }
 
@@ -34,12 +37,12 @@ pub(crate) enum Origin {
 pub(crate) struct Bits([u64; 12]);
 
 impl Bits {
-    pub(crate) fn insert(&mut self, at: usize) {
-        self.0[at / 64] |= 1 << (at % 64);
+    pub(crate) fn insert(&mut self, number: usize) {
+        self.0[number / 64] |= 1 << (number % 64);
     }
 
-    pub(crate) fn has(self, at: usize) -> bool {
-        self.0[at / 64] & (1 << (at % 64)) != 0
+    pub(crate) fn contains(self, number: usize) -> bool {
+        self.0[number / 64] & (1 << (number % 64)) != 0
     }
 
     pub(crate) fn or(self, other: Self) -> Self {
@@ -58,15 +61,15 @@ impl Bits {
         self == Self::default()
     }
 
-    pub(crate) fn all_in(self, other: Self) -> bool {
+    pub(crate) fn is_subset_of(self, other: Self) -> bool {
         self.minus(other).is_empty()
     }
 }
 
 impl FromIterator<usize> for Bits {
-    fn from_iter<I: IntoIterator<Item = usize>>(places: I) -> Self {
+    fn from_iter<I: IntoIterator<Item = usize>>(numbers: I) -> Self {
         let mut bits = Self::default();
-        places.into_iter().for_each(|place| bits.insert(place));
+        numbers.into_iter().for_each(|number| bits.insert(number));
         bits
     }
 }
@@ -78,11 +81,11 @@ pub(crate) struct World {
     pub(crate) public: [Bits; 2],
     /// All origins of IPv4 and of IPv6.
     pub(crate) family: [Bits; 2],
-    from: BTreeMap<Source, Bits>,
+    known_sources: BTreeMap<Source, Bits>,
 }
 
-/// What design section 1 leaves out of public IPv4.
-const SPECIAL: [&str; 14] = [
+/// The special-purpose IPv4 blocks that are not public, as defined in `docs/semantics.md`.
+const SPECIAL_PURPOSE: [&str; 14] = [
     "0.0.0.0/8",
     "10.0.0.0/8",
     "100.64.0.0/10",
@@ -101,8 +104,8 @@ const SPECIAL: [&str; 14] = [
 
 pub(crate) static WORLD: LazyLock<World> = LazyLock::new(World::new);
 
-/// First and last address of a block, and whether it is IPv6.
-pub(crate) fn ends(net: &IpNet) -> (bool, u128, u128) {
+/// Whether a block is IPv6, and its first and last address.
+pub(crate) fn block_ends(net: &IpNet) -> (bool, u128, u128) {
     let number = |address: std::net::IpAddr| match address {
         std::net::IpAddr::V4(v4) => u128::from(u32::from(v4)),
         std::net::IpAddr::V6(v6) => u128::from(v6),
@@ -123,7 +126,7 @@ impl World {
         let lists = lists();
         let mut blocks: Vec<IpNet> = CIDRS
             .iter()
-            .chain(&SPECIAL)
+            .chain(&SPECIAL_PURPOSE)
             .map(|text| cidr(text))
             .collect();
         let known = [
@@ -136,7 +139,7 @@ impl World {
         ];
         blocks.extend(known.iter().flat_map(|id| lists.entries(id).unwrap()));
         let mut starts = BTreeSet::from([(false, 0), (true, 0)]);
-        for (v6, low, high) in blocks.iter().map(ends) {
+        for (v6, low, high) in blocks.iter().map(block_ends) {
             starts.insert((v6, low));
             starts.extend(
                 high.checked_add(1)
@@ -160,30 +163,30 @@ impl World {
             origins,
             public: Default::default(),
             family: Default::default(),
-            from: BTreeMap::new(),
+            known_sources: BTreeMap::new(),
         };
         world.family = [
-            world.places(|origin| matches!(origin, Origin::V4(_))),
-            world.places(|origin| matches!(origin, Origin::V6(_))),
+            world.origins_where(|origin| matches!(origin, Origin::V4(_))),
+            world.origins_where(|origin| matches!(origin, Origin::V6(_))),
         ];
-        let special = SPECIAL.iter().fold(Bits::default(), |all, text| {
-            all.or(world.inside(&cidr(text)))
+        let special = SPECIAL_PURPOSE.iter().fold(Bits::default(), |all, text| {
+            all.or(world.origins_in(&cidr(text)))
         });
         world.public = [
             world.family[0].minus(special),
-            world.inside(&cidr("2000::/3")),
+            world.origins_in(&cidr("2000::/3")),
         ];
-        world.from = world.known_sources(&lists);
+        world.known_sources = world.find_known_sources(&lists);
         world
     }
 
-    fn known_sources(&self, lists: &PrefixLists) -> BTreeMap<Source, Bits> {
+    fn find_known_sources(&self, lists: &PrefixLists) -> BTreeMap<Source, Bits> {
         let all = |id: &str| {
             lists
                 .entries(id)
                 .unwrap()
                 .iter()
-                .fold(Bits::default(), |all, net| all.or(self.inside(net)))
+                .fold(Bits::default(), |all, net| all.or(self.origins_in(net)))
         };
         let listed = [
             "pl-halves",
@@ -196,48 +199,48 @@ impl World {
         ];
         let cidrs = CIDRS
             .iter()
-            .map(|text| (Source::Cidr(cidr(text)), self.inside(&cidr(text))));
+            .map(|text| (Source::Cidr(cidr(text)), self.origins_in(&cidr(text))));
         cidrs
             .chain(listed.map(|id| (Source::PrefixList(id.to_owned()), all(id))))
             .collect()
     }
 
-    fn places(&self, wanted: impl Fn(&Origin) -> bool) -> Bits {
+    fn origins_where(&self, matches: impl Fn(&Origin) -> bool) -> Bits {
         (0..self.origins.len())
-            .filter(|&place| wanted(&self.origins[place]))
+            .filter(|&index| matches(&self.origins[index]))
             .collect()
     }
 
-    /// The origins in a block.
-    pub(crate) fn inside(&self, net: &IpNet) -> Bits {
-        let (v6, low, high) = ends(net);
-        self.places(|origin| match origin {
+    /// The origins inside a block.
+    pub(crate) fn origins_in(&self, net: &IpNet) -> Bits {
+        let (v6, low, high) = block_ends(net);
+        self.origins_where(|origin| match origin {
             Origin::V4(address) => !v6 && (low..=high).contains(address),
             Origin::V6(address) => v6 && (low..=high).contains(address),
             Origin::Named(_) => false,
         })
     }
 
-    /// The origins that a source is.
+    /// The origins of a source.
     pub(crate) fn origins_of(&self, source: &Source) -> Bits {
         let name = match source {
             Source::Group(group) => group.group_id.clone(),
             Source::Cidr(_) | Source::PrefixList(_) => source.to_string(),
         };
-        self.from
+        self.known_sources
             .get(source)
             .copied()
-            .unwrap_or_else(|| self.places(|origin| *origin == Origin::Named(name.clone())))
+            .unwrap_or_else(|| self.origins_where(|origin| *origin == Origin::Named(name.clone())))
     }
 
-    /// The packets that a rule lets in.
+    /// The packets that a rule allows.
     pub(crate) fn packets_of(&self, rule: &IngressRule) -> Bits {
         (0..self.packets.len())
-            .filter(|&place| lets_in(rule, self.packets[place]))
+            .filter(|&index| allows_packet(rule, self.packets[index]))
             .collect()
     }
 
-    /// Who gets in with each packet. ICMP is spoken over IPv4 only, ICMPv6 over IPv6 only.
+    /// The allowed origins for each packet. ICMP exists for IPv4 only, ICMPv6 for IPv6 only.
     pub(crate) fn reach(&self, rules: &[IngressRule]) -> Vec<Bits> {
         let parts: Vec<_> = rules
             .iter()
@@ -246,34 +249,36 @@ impl World {
         self.reach_of(&parts)
     }
 
-    /// The same for sets of packets from sets of origins.
+    /// The allowed origins for each packet, for pairs of packets and origins.
     pub(crate) fn reach_of(&self, parts: &[(Bits, Bits)]) -> Vec<Bits> {
         let mut reach = vec![Bits::default(); self.packets.len()];
         for (packets, origins) in parts {
-            for (place, packet) in self
+            for (index, packet) in self
                 .packets
                 .iter()
                 .enumerate()
-                .filter(|(place, _)| packets.has(*place))
+                .filter(|(index, _)| packets.contains(*index))
             {
-                let silent = match packet {
+                let impossible = match packet {
                     Packet::Icmp(..) => self.family[1],
                     Packet::Icmpv6(..) => self.family[0],
                     Packet::Tcp(..) | Packet::Udp(..) | Packet::Other(_) => Bits::default(),
                 };
-                reach[place] = reach[place].or(origins.minus(silent));
+                reach[index] = reach[index].or(origins.minus(impossible));
             }
         }
         reach
     }
 
-    /// What is in one reach and not in another, in words.
+    /// Descriptions of the pairs that are in one reach and not in another.
     pub(crate) fn beyond(&self, more: &[Bits], less: &[Bits]) -> Vec<String> {
         let mut found = Vec::new();
-        for (place, packet) in self.packets.iter().enumerate() {
-            let extra = more[place].minus(less[place]);
-            let named = (0..self.origins.len()).filter(|&origin| extra.has(origin));
-            found.extend(named.map(|origin| format!("{packet:?} from {:?}", self.origins[origin])));
+        for (index, packet) in self.packets.iter().enumerate() {
+            let extra = more[index].minus(less[index]);
+            let origins = (0..self.origins.len()).filter(|&origin| extra.contains(origin));
+            found.extend(
+                origins.map(|origin| format!("{packet:?} from {:?}", self.origins[origin])),
+            );
         }
         found
     }
@@ -284,43 +289,44 @@ fn packets() -> Vec<Packet> {
         .iter()
         .chain(&COMMON_SERVICE_PORTS)
         .chain(&RESTRICTED_COMMON_PORTS);
-    let starts: BTreeSet<u32> = ends
+    let port_starts: BTreeSet<u32> = ends
         .flat_map(|&port| [u32::from(port), u32::from(port) + 1])
         .chain([0])
         .collect();
-    let starts: Vec<u32> = starts.into_iter().collect();
+    let starts: Vec<u32> = port_starts.into_iter().collect();
     let port = |number: u32| u16::try_from(number).unwrap();
-    let stretches: Vec<_> = starts
+    let ranges: Vec<_> = starts
         .windows(2)
         .map(|pair| (port(pair[0]), port(pair[1] - 1)))
         .collect();
-    assert_eq!(stretches.last(), Some(&(65535, 65535)));
-    let tcp = stretches.iter().map(|&(from, to)| Packet::Tcp(from, to));
-    let udp = stretches.iter().map(|&(from, to)| Packet::Udp(from, to));
-    // 13/5 and 8/7 are let in by no rule that names them, only by those for any type or any code.
+    assert_eq!(ranges.last(), Some(&(65535, 65535)));
+    let tcp = ranges.iter().map(|&(from, to)| Packet::Tcp(from, to));
+    let udp = ranges.iter().map(|&(from, to)| Packet::Udp(from, to));
+    // No rule is for exactly 13/5 or 8/7. Only rules for any type or any code allow them.
     let icmp = [(3, 4), (8, 0), (8, 7), (13, 5)];
     tcp.chain(udp)
-        .chain(icmp.map(|(kind, code)| Packet::Icmp(kind, code)))
+        .chain(icmp.map(|(icmp_type, code)| Packet::Icmp(icmp_type, code)))
         .chain([Packet::Icmpv6(13, 5)])
         .chain(NUMBERS.map(Packet::Other))
         .collect()
 }
 
-/// Whether a rule lets a packet in, from the fields as EC2 has them.
-fn lets_in(rule: &IngressRule, packet: Packet) -> bool {
-    let written = rule.ec2_ports();
-    let (from, to) = (written.from.unwrap_or(-1), written.to.unwrap_or(-1));
-    let ports =
+/// Whether a rule allows a packet, according to the fields of EC2.
+fn allows_packet(rule: &IngressRule, packet: Packet) -> bool {
+    let fields = rule.ec2_ports();
+    let (from, to) = (fields.from.unwrap_or(-1), fields.to.unwrap_or(-1));
+    let allows_ports =
         |low: u16, high: u16| from == -1 || (from <= i32::from(low) && i32::from(high) <= to);
-    let message = |kind: i32, code: i32| from == -1 || (from == kind && (to == -1 || to == code));
+    let allows_message =
+        |icmp_type: i32, code: i32| from == -1 || (from == icmp_type && (to == -1 || to == code));
     match (rule.protocol(), packet) {
         (Protocol::All, _) => true,
         (Protocol::Tcp, Packet::Tcp(low, high)) | (Protocol::Udp, Packet::Udp(low, high)) => {
-            ports(low, high)
+            allows_ports(low, high)
         }
-        (Protocol::Icmp, Packet::Icmp(kind, code))
-        | (Protocol::Icmpv6, Packet::Icmpv6(kind, code)) => message(kind, code),
-        (Protocol::Other(mine), Packet::Other(number)) => mine == number,
+        (Protocol::Icmp, Packet::Icmp(icmp_type, code))
+        | (Protocol::Icmpv6, Packet::Icmpv6(icmp_type, code)) => allows_message(icmp_type, code),
+        (Protocol::Other(allowed), Packet::Other(number)) => allowed == number,
         _ => false,
     }
 }

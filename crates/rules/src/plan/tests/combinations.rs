@@ -1,9 +1,9 @@
-//! Several boxes of one group.
+//! Several rules in one group.
 
 use super::*;
 
 #[test]
-fn the_baseline_revokes_what_offends_and_nothing_beside_it() {
+fn the_baseline_revokes_offending_rules_only() {
     let lines = [
         "tcp 22 0.0.0.0/0",
         "tcp 22 10.0.0.0/8",
@@ -12,15 +12,15 @@ fn the_baseline_revokes_what_offends_and_nothing_beside_it() {
         "tcp 8000-8010 ::/0",
     ];
     assert_eq!(
-        planned(baseline_policy(), &lines),
+        planned_lines(baseline_policy(), &lines),
         ["- tcp 22 0.0.0.0/0", "- tcp 8000-8010 ::/0"]
     );
 }
 
 #[test]
-fn halves_go_together() {
+fn two_halves_are_removed_together() {
     assert_eq!(
-        planned(
+        planned_lines(
             baseline_policy(),
             &[
                 "tcp 22 0.0.0.0/1",
@@ -33,35 +33,34 @@ fn halves_go_together() {
 }
 
 #[test]
-fn a_closed_half_may_make_the_other_half_offend() {
-    // As long as 22 is open to the world, the halves are not told to be broad there; then they are.
-    let both = || {
-        policy([
-            rule("ssh", Action::Revoke, open(ports(&[22]))),
-            rule("broad", Action::Narrow, Check::BroadSource),
-        ])
-    };
-    let excepted = Exception {
+fn removing_one_half_can_make_the_other_half_forbidden() {
+    // While port 22 is open to the world, `broad` does not apply to it. Once one half is removed,
+    // it applies to the other.
+    let rules = [
+        rule("ssh", Action::Revoke, open_ports(ports(&[22]))),
+        rule("broad", Action::Narrow, Check::BroadSource),
+    ];
+    let exempted = Exception {
+        rules: vec!["ssh".to_owned()],
         sources: vec!["0.0.0.0/1".parse().unwrap()],
         ..exception(TrafficSet::all())
     };
-    let spared = Exception {
-        rules: vec!["ssh".to_owned()],
-        ..excepted
-    };
     let policy = Policy {
-        exceptions: vec![Arc::new(spared)],
-        ..both()
+        exceptions: vec![Arc::new(exempted)],
+        ..policy(rules)
     };
-    let plan = Scene::new(policy, &["tcp 22 0.0.0.0/1", "tcp 22 128.0.0.0/1"]).plan();
-    assert_eq!(shown(&plan), ["- tcp 22 0.0.0.0/1", "- tcp 22 128.0.0.0/1"]);
-    let because: Vec<_> = plan
+    let plan = Scenario::new(policy, &["tcp 22 0.0.0.0/1", "tcp 22 128.0.0.0/1"]).plan();
+    assert_eq!(
+        plan_lines(&plan),
+        ["- tcp 22 0.0.0.0/1", "- tcp 22 128.0.0.0/1"]
+    );
+    let reasons: Vec<_> = plan
         .removals
         .iter()
         .map(|it| (it.policy_rules.join(" "), it.action))
         .collect();
     assert_eq!(
-        because,
+        reasons,
         [
             ("broad".to_owned(), Action::Narrow),
             ("ssh".to_owned(), Action::Revoke)
@@ -70,7 +69,7 @@ fn a_closed_half_may_make_the_other_half_offend() {
 }
 
 #[test]
-fn narrow_sources_that_are_the_world_together_go_once_the_broad_one_is_gone() {
+fn narrow_sources_open_to_the_world_together_are_removed_after_the_broad_one() {
     let lines = [
         "tcp 22 0.0.0.0/0",
         "tcp 22 pl-low",
@@ -78,16 +77,16 @@ fn narrow_sources_that_are_the_world_together_go_once_the_broad_one_is_gone() {
         "tcp 23 pl-low",
     ];
     assert_eq!(
-        planned(baseline_policy(), &lines),
+        planned_lines(baseline_policy(), &lines),
         ["- tcp 22 0.0.0.0/0", "- tcp 22 pl-low", "- tcp 22 pl-high"]
     );
 }
 
 #[test]
-fn what_is_opened_does_not_take_a_rule_of_the_group_with_it() {
-    let trusting = policy([restrict("ssh", open(ports(&[22])), &["pl-low"])]);
+fn additions_do_not_cause_removals() {
+    let trusting = policy([restrict("ssh", open_ports(ports(&[22])), &["pl-low"])]);
     assert_eq!(
-        planned(trusting, &["tcp 22 0.0.0.0/0", "tcp 22 pl-high"]),
+        planned_lines(trusting, &["tcp 22 0.0.0.0/0", "tcp 22 pl-high"]),
         [
             "- tcp 22 0.0.0.0/0",
             "x tcp 22 pl-low trusted-source-forbidden"
@@ -96,11 +95,11 @@ fn what_is_opened_does_not_take_a_rule_of_the_group_with_it() {
 }
 
 #[test]
-fn twins_go_together_and_are_replaced_once() {
-    // EC2 holds no twins, an input file may.
-    let plan = Scene::new(web_only(), &["tcp 80-81 0.0.0.0/0", "tcp 80-81 0.0.0.0/0"]).plan();
+fn duplicates_are_removed_together_and_replaced_once() {
+    // EC2 does not allow duplicates, but an input file can contain them.
+    let plan = Scenario::new(web_only(), &["tcp 80-81 0.0.0.0/0", "tcp 80-81 0.0.0.0/0"]).plan();
     assert_eq!(
-        shown(&plan),
+        plan_lines(&plan),
         [
             "- tcp 80-81 0.0.0.0/0",
             "- tcp 80-81 0.0.0.0/0",
@@ -118,18 +117,18 @@ fn twins_go_together_and_are_replaced_once() {
 }
 
 #[test]
-fn of_two_rules_that_leave_the_same_the_order_does_not_choose() {
-    let described = |scene: &mut Scene| {
-        for rule in &mut scene.group.rules {
+fn the_order_of_rules_does_not_decide_which_replacement_is_used() {
+    let description_of_addition = |scenario: &mut Scenario| {
+        for rule in &mut scenario.group.rules {
             rule.description = Some(format!("was {rule}"));
         }
-        scene.plan().additions[0].ingress.description.clone()
+        scenario.plan().additions[0].ingress.description.clone()
     };
-    let one = described(&mut Scene::new(
+    let one = description_of_addition(&mut Scenario::new(
         web_only(),
         &["tcp 80-81 0.0.0.0/0", "tcp 79-80 0.0.0.0/0"],
     ));
-    let other = described(&mut Scene::new(
+    let other = description_of_addition(&mut Scenario::new(
         web_only(),
         &["tcp 79-80 0.0.0.0/0", "tcp 80-81 0.0.0.0/0"],
     ));

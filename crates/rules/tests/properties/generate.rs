@@ -1,5 +1,7 @@
-//! Groups and policies to hold the laws against. Every port and address comes from a small table, so that rules meet
-//! often and the oracle can look at all of them.
+//! Generates groups and policies.
+//!
+//! Every port and address comes from a small table, so that rules often overlap and the oracle can
+//! evaluate all of them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,14 +9,13 @@ use std::sync::Arc;
 
 use portcullis_rules::check::Check;
 use portcullis_rules::group::Ec2Ports;
-use portcullis_rules::plan::Attachments;
 use portcullis_rules::policy::{Override, RuleOverride};
 use portcullis_rules::source::{GroupSource, parse_cidr};
 use portcullis_rules::traffic::ProtocolSet;
 use portcullis_rules::{
-    Action, Context, Evaluation, Exception, Glob, Guardrails, IngressRule, Plan, PlanInput, Policy,
-    PolicyRule, PortRange, PortSet, PrefixLists, Quota, Scope, SecurityGroup, Severity, Source,
-    TrafficSet, build_plan, evaluate,
+    Action, Context, Decision, Evaluation, Exception, Glob, Guardrails, IngressRule, Plan,
+    PlanInput, Policy, PolicyRule, PortRange, PortSet, PrefixLists, Quota, Scope, SecurityGroup,
+    Severity, Source, TrafficSet, decide, evaluate,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -23,10 +24,10 @@ use proptest::sample::select;
 
 pub(crate) const GROUP: &str = "sg-0123456789abcdef0";
 
-/// Every port that a rule, a policy or an exception begins or ends with.
+/// The first and last ports of rules, policies and exceptions.
 pub(crate) const PORTS: [u16; 12] = [0, 20, 22, 25, 80, 443, 3306, 8040, 8080, 8085, 8090, 65535];
 
-/// Protocol numbers without a name that are looked at.
+/// The protocol numbers without a name that the world contains.
 pub(crate) const NUMBERS: [u8; 5] = [0, 4, 47, 50, 253];
 
 pub(crate) const CIDRS: [&str; 25] = [
@@ -57,7 +58,7 @@ pub(crate) const CIDRS: [&str; 25] = [
     "fd00::/8",
 ];
 
-/// The lists that are known; `pl-unknown` is not.
+/// The resolved prefix lists. `pl-unknown` is not resolved.
 pub(crate) fn lists() -> PrefixLists {
     let cidr = |text: &&str| parse_cidr(text).unwrap();
     let known = [
@@ -77,7 +78,7 @@ pub(crate) fn lists() -> PrefixLists {
             ["::/0", "10.0.0.0/8"].iter().map(cidr).collect(),
         ),
         ("pl-world", ["0.0.0.0/0", "::/0"].iter().map(cidr).collect()),
-        // The world without a broad block.
+        // Together all IPv4 addresses, without a broad block.
         ("pl-low", cidr(&"0.0.0.0/1").subnets(9).unwrap().collect()),
         (
             "pl-high",
@@ -99,7 +100,7 @@ const LISTS: [&str; 8] = [
     "pl-empty",
 ];
 
-/// Everything that planning looks at.
+/// The input of a decision with owned values.
 #[derive(Clone)]
 pub(crate) struct Case {
     pub(crate) group: SecurityGroup,
@@ -110,25 +111,23 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    pub(crate) fn judge(&self) -> Evaluation {
+    pub(crate) fn evaluate(&self) -> Evaluation {
         evaluate(&self.policy, &self.group, &self.lists, &self.context)
     }
 
-    pub(crate) fn plan(&self) -> Plan {
-        let situation = PlanInput {
-            policy: &self.policy,
-            group: &self.group,
-            lists: &self.lists,
-            context: &self.context,
-            foreign: false,
-            attachments: Attachments::default(),
+    pub(crate) fn decide(&self) -> Decision {
+        decide(&PlanInput {
             quota: self.quota,
-        };
-        build_plan(&situation, &self.judge())
+            ..PlanInput::new(&self.policy, &self.group, &self.lists, &self.context)
+        })
+    }
+
+    pub(crate) fn plan(&self) -> Plan {
+        self.decide().plan
     }
 
     /// The same case with another group.
-    pub(crate) fn with(&self, group: SecurityGroup) -> Self {
+    pub(crate) fn with_group(&self, group: SecurityGroup) -> Self {
         Self {
             group,
             ..self.clone()
@@ -142,7 +141,7 @@ impl fmt::Debug for Case {
         for rule in &self.group.rules {
             writeln!(
                 f,
-                "  box   {rule} {:?} {:?} {:?}",
+                "  security group rule {rule} {:?} {:?} {:?}",
                 rule.id, rule.description, rule.tags
             )?;
         }
@@ -150,27 +149,27 @@ impl fmt::Debug for Case {
             let trusted: Vec<_> = rule.trusted.iter().map(ToString::to_string).collect();
             writeln!(
                 f,
-                "  rule  {} {} {:?} trusts {trusted:?}",
+                "  policy rule {} {} {:?} trusts {trusted:?}",
                 rule.id, rule.action, rule.check
             )?;
         }
         for exception in &self.policy.exceptions {
-            writeln!(f, "  except {exception:?}")?;
+            writeln!(f, "  exception {exception:?}")?;
         }
-        for other in &self.policy.overrides {
-            writeln!(f, "  override {other:?}")?;
+        for policy_override in &self.policy.overrides {
+            writeln!(f, "  override {policy_override:?}")?;
         }
         write!(f, "  {:?}", self.policy.guardrails)
     }
 }
 
-fn span() -> impl Strategy<Value = PortRange> {
+fn port_range() -> impl Strategy<Value = PortRange> {
     (select(&PORTS), select(&PORTS)).prop_map(|(a, b)| PortRange::new(a.min(b), a.max(b)).unwrap())
 }
 
-fn ports() -> impl Strategy<Value = PortSet> {
+fn port_set() -> impl Strategy<Value = PortSet> {
     vec(
-        prop_oneof![span(), select(&PORTS).prop_map(PortRange::single)],
+        prop_oneof![port_range(), select(&PORTS).prop_map(PortRange::single)],
         0..4,
     )
     .prop_map(PortSet::from_iter)
@@ -183,11 +182,13 @@ fn traffic() -> impl Strategy<Value = TrafficSet> {
         vec(select(&NUMBERS), 1..3).prop_map(ProtocolSet::from_iter),
     ];
     prop_oneof![
-        3 => ports().prop_map(TrafficSet::tcp_and_udp),
+        3 => port_set().prop_map(TrafficSet::tcp_and_udp),
         1 => Just(TrafficSet::tcp_and_udp(PortSet::all())),
-        1 => ports().prop_map(TrafficSet::tcp),
-        2 => (ports(), ports(), any::<bool>(), any::<bool>(), others)
-            .prop_map(|(tcp, udp, icmp, icmpv6, others)| TrafficSet { tcp, udp, icmp, icmpv6, other_protocols: others }),
+        1 => port_set().prop_map(TrafficSet::tcp),
+        2 => (port_set(), port_set(), any::<bool>(), any::<bool>(), others)
+            .prop_map(|(tcp, udp, icmp, icmpv6, other_protocols)| {
+                TrafficSet { tcp, udp, icmp, icmpv6, other_protocols }
+            }),
         1 => Just(TrafficSet::all()),
     ]
 }
@@ -208,30 +209,33 @@ fn source() -> impl Strategy<Value = Source> {
     ]
 }
 
-/// Protocol and port fields as EC2 would show them.
-fn service() -> impl Strategy<Value = (&'static str, Ec2Ports)> {
-    let written = |from: i32, to: i32| Ec2Ports {
+fn ec2_ports(from: i32, to: i32) -> Ec2Ports {
+    Ec2Ports {
         from: Some(from),
         to: Some(to),
-    };
-    let ports = prop_oneof![
-        2 => span(),
+    }
+}
+
+/// Protocol and port fields as EC2 returns them.
+fn protocol_and_ports() -> impl Strategy<Value = (&'static str, Ec2Ports)> {
+    let ranges = prop_oneof![
+        2 => port_range(),
         2 => select(&PORTS).prop_map(PortRange::single),
         1 => Just(PortRange::new(8080, 8090).unwrap()),
     ];
     let ports =
-        ports.prop_map(move |span| written(span.first_port().into(), span.last_port().into()));
+        ranges.prop_map(|range| ec2_ports(range.first_port().into(), range.last_port().into()));
     let icmp = select(vec![
-        written(-1, -1),
-        written(8, -1),
-        written(8, 0),
-        written(3, 4),
+        ec2_ports(-1, -1),
+        ec2_ports(8, -1),
+        ec2_ports(8, 0),
+        ec2_ports(3, 4),
     ]);
     prop_oneof![
         8 => ports.clone().prop_map(|ports| ("tcp", ports)),
         3 => ports.prop_map(|ports| ("udp", ports)),
         1 => icmp.prop_map(|ports| ("icmp", ports)),
-        1 => Just(("icmpv6", written(-1, -1))),
+        1 => Just(("icmpv6", ec2_ports(-1, -1))),
         1 => select(vec!["47", "50"]).prop_map(|number| (number, Ec2Ports::default())),
         3 => Just(("-1", Ec2Ports::default())),
     ]
@@ -240,7 +244,7 @@ fn service() -> impl Strategy<Value = (&'static str, Ec2Ports)> {
 fn ingress() -> impl Strategy<Value = IngressRule> {
     let description = option::of(select(vec!["vendor", "web"]));
     let ticket = option::weighted(0.3, select(vec!["SEC-1", "SEC-2"]));
-    (service(), source(), description, ticket).prop_map(
+    (protocol_and_ports(), source(), description, ticket).prop_map(
         |((protocol, ports), source, description, ticket)| {
             let mut rule = IngressRule::new(protocol.parse().unwrap(), ports, source).unwrap();
             rule.description = description.map(str::to_owned);
@@ -251,8 +255,8 @@ fn ingress() -> impl Strategy<Value = IngressRule> {
     )
 }
 
-/// Sources that have something to do with each other.
-const TOGETHER: [&[&str]; 10] = [
+/// Sources that cover the public address space together, or overlap.
+const RELATED_SOURCES: [&[&str]; 10] = [
     &["0.0.0.0/0"],
     &["0.0.0.0/0", "::/0"],
     &["0.0.0.0/1", "128.0.0.0/1"],
@@ -265,27 +269,33 @@ const TOGETHER: [&[&str]; 10] = [
     &["pl-mixed", "pl-world", "pl-halves"],
 ];
 
-/// Rules from such sources, for two services.
-fn together() -> impl Strategy<Value = Vec<IngressRule>> {
-    (select(&TOGETHER), vec(ingress(), 2), vec(any::<bool>(), 4)).prop_map(
-        |(sources, services, second)| {
-            let rule = |(source, second): (&&str, bool)| {
-                let like = &services[usize::from(second)];
-                let mut rule =
-                    IngressRule::new(like.protocol(), like.ec2_ports(), source.parse().unwrap())
-                        .unwrap();
-                rule.description.clone_from(&like.description);
-                rule.tags.clone_from(&like.tags);
+/// Rules from related sources, for two combinations of protocol and ports.
+fn related_rules() -> impl Strategy<Value = Vec<IngressRule>> {
+    (
+        select(&RELATED_SOURCES),
+        vec(ingress(), 2),
+        vec(any::<bool>(), 4),
+    )
+        .prop_map(|(sources, templates, uses_second)| {
+            let rule = |(source, uses_second): (&&str, bool)| {
+                let template = &templates[usize::from(uses_second)];
+                let mut rule = IngressRule::new(
+                    template.protocol(),
+                    template.ec2_ports(),
+                    source.parse().unwrap(),
+                )
+                .unwrap();
+                rule.description.clone_from(&template.description);
+                rule.tags.clone_from(&template.tags);
                 rule
             };
-            sources.iter().zip(second).map(rule).collect()
-        },
-    )
+            sources.iter().zip(uses_second).map(rule).collect()
+        })
 }
 
 pub(crate) fn group() -> impl Strategy<Value = SecurityGroup> {
     let rules = prop_oneof![
-        2 => (together(), vec(ingress(), 0..4)).prop_map(|(one, other)| [one, other].concat()),
+        2 => (related_rules(), vec(ingress(), 0..4)).prop_map(|(one, other)| [one, other].concat()),
         1 => vec(ingress(), 0..7),
     ];
     rules.prop_map(|rules| {
@@ -294,11 +304,11 @@ pub(crate) fn group() -> impl Strategy<Value = SecurityGroup> {
             ..SecurityGroup::default()
         };
         for mut rule in rules {
-            // EC2 holds one rule of a content.
+            // EC2 does not allow duplicates.
             if !group
                 .rules
                 .iter()
-                .any(|there| crate::ec2::content(there) == crate::ec2::content(&rule))
+                .any(|known| crate::ec2::content(known) == crate::ec2::content(&rule))
             {
                 rule.id = Some(format!("sgr-{}", group.rules.len()));
                 group.rules.push(rule);
@@ -325,7 +335,11 @@ fn scope() -> impl Strategy<Value = Scope> {
         group_ids: ids.iter().map(|&id| id.to_owned()).collect(),
         ..Scope::default()
     };
-    prop_oneof![12 => Just(Scope::default()), 1 => Just(ids(&[GROUP])), 1 => Just(ids(&["sg-other"]))]
+    prop_oneof![
+        12 => Just(Scope::default()),
+        1 => Just(ids(&[GROUP])),
+        1 => Just(ids(&["sg-other"])),
+    ]
 }
 
 fn rule(actions: &'static [Action]) -> impl Strategy<Value = PolicyRule> {
@@ -344,12 +358,12 @@ fn rule(actions: &'static [Action]) -> impl Strategy<Value = PolicyRule> {
 }
 
 fn exception() -> impl Strategy<Value = Exception> {
-    let about = (
+    let conditions = (
         vec(select(vec!["r0".to_owned(), "r1".to_owned()]), 0..2),
         vec(source(), 0..3),
         scope(),
     );
-    let written = (
+    let patterns = (
         option::weighted(0.2, Just("vendor")),
         option::weighted(0.2, Just("SEC-*")),
     );
@@ -357,7 +371,7 @@ fn exception() -> impl Strategy<Value = Exception> {
         0.5,
         select(vec!["2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"]),
     );
-    (traffic(), about, written, expires).prop_map(
+    (traffic(), conditions, patterns, expires).prop_map(
         |(traffic, (rules, sources, scope), (description, ticket), expires)| Exception {
             id: String::new(),
             reason: "agreed".to_owned(),
@@ -377,7 +391,7 @@ fn exception() -> impl Strategy<Value = Exception> {
     )
 }
 
-fn other(actions: &'static [Action]) -> impl Strategy<Value = Override> {
+fn policy_override(actions: &'static [Action]) -> impl Strategy<Value = Override> {
     let change = select(actions).prop_map(|action| RuleOverride {
         severity: None,
         action: Some(action),
@@ -411,7 +425,7 @@ pub(crate) fn policy(actions: &'static [Action]) -> impl Strategy<Value = Policy
     (
         vec(rule(actions), 1..5),
         vec(exception(), 0..3),
-        vec(other(actions), 0..2),
+        vec(policy_override(actions), 0..2),
         guardrails,
     )
         .prop_map(|(mut rules, mut exceptions, overrides, guardrails)| {
@@ -436,12 +450,12 @@ fn quota() -> impl Strategy<Value = Quota> {
     let few = || prop_oneof![Just(3_usize), Just(8), Just(60), Just(300)];
     prop_oneof![
         1 => (few(), few()).prop_map(|(v4, v6)| Quota { v4, v6 }),
-        1 => Just(ROOM),
+        1 => Just(NO_LIMIT),
     ]
 }
 
-/// Room for everything.
-pub(crate) const ROOM: Quota = Quota {
+/// A quota that is never exceeded.
+pub(crate) const NO_LIMIT: Quota = Quota {
     v4: 10_000_000,
     v6: 10_000_000,
 };

@@ -1,13 +1,15 @@
-//! A model of what EC2 does with the rules of one group: refuses twins, what is not there, and what is beyond the
-//! quota. It numbers the rules it creates. It shares no code with the engine.
+//! A model of EC2 for the rules of one group.
+//!
+//! Like EC2, it rejects duplicates, missing rules and rules over the quota, and assigns ids to new
+//! rules. It shares no code with the engine.
 
 use portcullis_rules::plan::ApplyOrder;
 use portcullis_rules::{IngressRule, Plan, PrefixLists, Protocol, Quota, SecurityGroup, Source};
 
-/// What EC2 tells two rules apart by.
+/// The content of a rule, by which EC2 recognizes duplicates.
 pub(crate) fn content(rule: &IngressRule) -> String {
-    let ports = rule.ec2_ports();
-    let (from, to) = (ports.from.unwrap_or(-1), ports.to.unwrap_or(-1));
+    let fields = rule.ec2_ports();
+    let (from, to) = (fields.from.unwrap_or(-1), fields.to.unwrap_or(-1));
     let ports = match rule.protocol() {
         Protocol::All | Protocol::Other(_) => String::new(),
         Protocol::Tcp | Protocol::Udp if (from, to) == (-1, -1) => "0-65535".to_owned(),
@@ -21,9 +23,9 @@ pub(crate) fn content(rule: &IngressRule) -> String {
     format!("{} {ports} {source}", rule.protocol().as_ec2())
 }
 
-/// The error codes of EC2.
+/// The errors of EC2, with the content of the rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum Ec2Error {
     Duplicate(String),
     NotFound(String),
     LimitExceeded(String),
@@ -46,43 +48,39 @@ impl<'a> Ec2<'a> {
         }
     }
 
-    pub(crate) fn authorize(&mut self, rule: &IngressRule) -> Result<(), Refused> {
-        let new = content(rule);
-        if self.group.rules.iter().any(|there| content(there) == new) {
-            return Err(Refused::Duplicate(new));
+    pub(crate) fn authorize(&mut self, rule: &IngressRule) -> Result<(), Ec2Error> {
+        let new_content = content(rule);
+        let rules = &self.group.rules;
+        if rules.iter().any(|known| content(known) == new_content) {
+            return Err(Ec2Error::Duplicate(new_content));
         }
-        for (v6, most) in [(false, self.quota.v4), (true, self.quota.v6)] {
-            let used: usize = self
-                .group
-                .rules
-                .iter()
-                .map(|there| self.weight(there, v6))
-                .sum();
-            let more = self.weight(rule, v6);
-            if more > 0 && used + more > most {
-                return Err(Refused::LimitExceeded(new));
+        for (v6, limit) in [(false, self.quota.v4), (true, self.quota.v6)] {
+            let used: usize = rules.iter().map(|known| self.usage(known, v6)).sum();
+            let added = self.usage(rule, v6);
+            if added > 0 && used + added > limit {
+                return Err(Ec2Error::LimitExceeded(new_content));
             }
         }
         self.created += 1;
-        let mut rule = rule.clone();
-        rule.id = Some(format!("sgr-new-{}", self.created));
-        self.group.rules.push(rule);
+        let mut created = rule.clone();
+        created.id = Some(format!("sgr-new-{}", self.created));
+        self.group.rules.push(created);
         Ok(())
     }
 
-    pub(crate) fn revoke(&mut self, rule: &IngressRule) -> Result<(), Refused> {
-        let old = content(rule);
-        let place = self
+    pub(crate) fn revoke(&mut self, rule: &IngressRule) -> Result<(), Ec2Error> {
+        let old_content = content(rule);
+        let index = self
             .group
             .rules
             .iter()
-            .position(|there| content(there) == old)
-            .ok_or(Refused::NotFound(old))?;
-        self.group.rules.remove(place);
+            .position(|known| content(known) == old_content)
+            .ok_or(Ec2Error::NotFound(old_content))?;
+        self.group.rules.remove(index);
         Ok(())
     }
 
-    pub(crate) fn carry_out(&mut self, plan: &Plan) -> Result<(), Refused> {
+    pub(crate) fn apply_plan(&mut self, plan: &Plan) -> Result<(), Ec2Error> {
         if plan.order == ApplyOrder::AddFirst {
             plan.additions
                 .iter()
@@ -99,20 +97,21 @@ impl<'a> Ec2<'a> {
         Ok(())
     }
 
-    /// How many rules it counts for a family: a group one for each, a list its entries, one that is not known one.
-    fn weight(&self, rule: &IngressRule, v6: bool) -> usize {
+    /// How many rules EC2 counts for a family: one for a security group, the entries of a prefix
+    /// list, one IPv4 rule for an unresolved or empty list.
+    fn usage(&self, rule: &IngressRule, v6: bool) -> usize {
         match &rule.source {
             Source::Cidr(net) => usize::from(net.addr().is_ipv6() == v6),
             Source::Group(_) => 1,
             Source::PrefixList(id) => {
                 let entries = self.lists.entries(id).unwrap_or_default();
-                let of = |v6: bool| {
-                    entries
-                        .iter()
-                        .filter(|net| net.addr().is_ipv6() == v6)
-                        .count()
-                };
-                if entries.is_empty() && !v6 { 1 } else { of(v6) }
+                if entries.is_empty() {
+                    return usize::from(!v6);
+                }
+                entries
+                    .iter()
+                    .filter(|net| net.addr().is_ipv6() == v6)
+                    .count()
             }
         }
     }

@@ -1,0 +1,120 @@
+//! Reasons for refusals and skipped additions: stable codes and messages.
+
+/// Why a rule is not added to a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SkipReason {
+    /// The rule would exceed the rules quota of the group, even after the removals.
+    RulesQuota,
+    /// The trusted source is not inside the source of the removed rule, so adding it would widen
+    /// access.
+    TrustedSourceOutside,
+    /// An enforced policy rule forbids the access for the trusted source, too.
+    TrustedSourceForbidden,
+}
+
+impl SkipReason {
+    /// Every reason.
+    pub const ALL: [Self; 3] = [
+        Self::RulesQuota,
+        Self::TrustedSourceOutside,
+        Self::TrustedSourceForbidden,
+    ];
+
+    /// The stable kebab-case code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::RulesQuota => "rules-quota",
+            Self::TrustedSourceOutside => "trusted-source-outside",
+            Self::TrustedSourceForbidden => "trusted-source-forbidden",
+        }
+    }
+
+    /// One or two sentences for reports.
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::RulesQuota => {
+                "Adding it would exceed the rules quota of the group, even after the removals."
+            }
+            Self::TrustedSourceOutside => {
+                "The trusted source had no access before, so adding it would widen access."
+            }
+            Self::TrustedSourceForbidden => {
+                "The policy trusts this source, but one of its enforced rules forbids this access."
+            }
+        }
+    }
+}
+
+/// Why a change that the policy requires is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RefusalReason {
+    /// The group belongs to another account (a shared VPC), so it can be described but not changed.
+    ForeignGroup,
+    /// A guardrail protects the group.
+    ProtectedGroup,
+    /// A guardrail allows only notifications about changes by this principal.
+    NotifyOnlyPrincipal,
+    /// A guardrail allows only notifications about groups that AWS services manage.
+    ServiceManaged,
+    /// A guardrail allows only notifications about groups that are attached to load balancers.
+    LoadBalancer,
+    /// The plan would remove more rules than the guardrail allows for one event.
+    TooManyRemovals,
+    /// The plan failed verification. This is a bug in Portcullis.
+    FailedVerification,
+}
+
+impl RefusalReason {
+    /// Every reason.
+    pub const ALL: [Self; 7] = [
+        Self::ForeignGroup,
+        Self::ProtectedGroup,
+        Self::NotifyOnlyPrincipal,
+        Self::ServiceManaged,
+        Self::LoadBalancer,
+        Self::TooManyRemovals,
+        Self::FailedVerification,
+    ];
+
+    /// The stable kebab-case code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::ForeignGroup => "foreign-group",
+            Self::ProtectedGroup => "protected-group",
+            Self::NotifyOnlyPrincipal => "notify-only-principal",
+            Self::ServiceManaged => "service-managed",
+            Self::LoadBalancer => "load-balancer",
+            Self::TooManyRemovals => "too-many-removals",
+            Self::FailedVerification => "plan-not-verified",
+        }
+    }
+
+    /// One or two sentences for reports: the reason and what to do.
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::ForeignGroup => {
+                "The group belongs to another account. Install Portcullis there to close it."
+            }
+            Self::ProtectedGroup => {
+                "The policy protects this group. Close it manually, or change the guardrail."
+            }
+            Self::NotifyOnlyPrincipal => {
+                "The policy only notifies about changes by this principal. Fix them at the source."
+            }
+            Self::ServiceManaged => {
+                "An AWS service manages this group and might undo a change. Fix it in that service."
+            }
+            Self::LoadBalancer => {
+                "The policy only notifies about groups that are attached to a load balancer."
+            }
+            Self::TooManyRemovals => {
+                "The plan removes more rules than the policy allows, so nothing was changed. \
+                 Review all of them."
+            }
+            Self::FailedVerification => {
+                "The plan failed verification, so nothing was changed. \
+                 Report this as a bug in Portcullis."
+            }
+        }
+    }
+}
