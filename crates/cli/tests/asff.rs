@@ -106,8 +106,9 @@ fn folder_with_long_values() -> Folder {
     web["Tags"] = (0..60)
         .map(|number| json!({"Key": format!("key-{number}"), "Value": ""}))
         .collect();
-    let ranges: Vec<_> = (0..60)
-        .map(|number| json!({"CidrIp": format!("{}.0.0.0/7", number * 2)}))
+    let ranges: Vec<_> = (0..120)
+        .step_by(2)
+        .map(|number| json!({"CidrIp": format!("{number}.0.0.0/7")}))
         .collect();
     web["IpPermissions"][1]["IpRanges"] = json!(ranges);
     let references: Vec<_> = (0..40).map(|number| format!("REQ-{number}")).collect();
