@@ -1,11 +1,12 @@
-//! The loop under policies that narrow, restrict, except and spare, against an in-memory EC2 with faults.
+//! The remediator under policies that narrow and restrict, with exceptions and guardrails, against an
+//! in-memory EC2 with faults.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test may fail loudly, and so may what helps it"
+    reason = "tests and their helpers may panic"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,12 +14,12 @@ use portcullis_remediation::event::{GroupChange, Origin};
 use portcullis_remediation::remediator::{
     EventOutcome, Limits, RemediationError, Remediator, Services,
 };
-use portcullis_remediation::report::{GroupOutcome, GroupReport};
+use portcullis_remediation::report::{GroupOutcome, GroupReport, RuleOutcome, RuleStatus};
 use portcullis_remediation::services::{ErrorKind, IngressEditor, Mode};
 use portcullis_rules::check::Check;
 use portcullis_rules::plan::{ApplyOrder, Attachments, Purpose, RefusalReason, SkipReason};
 use portcullis_rules::{
-    Action, Exception, Glob, IngressRule, Policy, PolicyRule, Scope, Severity, Source, TrafficSet,
+    Action, Exception, Glob, Policy, PolicyRule, Scope, Severity, Source, TrafficSet,
 };
 use portcullis_testkit::{
     Call, FakeClock, FakeEc2, FakePublisher, Fault, group_change, group_from_lines, rule_from_line,
@@ -32,7 +33,7 @@ fn tcp(ports: &[u16]) -> TrafficSet {
     TrafficSet::tcp(ports.iter().copied().collect())
 }
 
-fn own_rule(id: &str, check: Check, action: Action, trusted: &[&str]) -> Arc<PolicyRule> {
+fn policy_rule(id: &str, check: Check, action: Action, trusted: &[&str]) -> Arc<PolicyRule> {
     Arc::new(PolicyRule {
         id: id.to_owned(),
         forbids: id.to_owned(),
@@ -51,13 +52,13 @@ fn own_rule(id: &str, check: Check, action: Action, trusted: &[&str]) -> Arc<Pol
 /// The world may reach TCP 80 and 443; SSH is opened to the office instead.
 fn web_only() -> Policy {
     let rules = vec![
-        own_rule(
+        policy_rule(
             "ssh",
             Check::OpenPorts(tcp(&[22])),
             Action::Restrict,
             &["203.0.113.0/24", "2001:db8::/48"],
         ),
-        own_rule(
+        policy_rule(
             "web-only",
             Check::OpenExcept(tcp(&[22, 80, 443])),
             Action::Narrow,
@@ -89,7 +90,7 @@ fn exception(port: u16, expires: Option<&str>) -> Arc<Exception> {
 
 struct World {
     ec2: Arc<FakeEc2>,
-    tell: Arc<FakePublisher>,
+    publisher: Arc<FakePublisher>,
     clock: Arc<FakeClock>,
     remediator: Remediator,
 }
@@ -105,67 +106,54 @@ fn world_in(lines: &[&str], policy: Policy, mode: Mode) -> World {
         rule.tags.insert("team".to_owned(), "shop".to_owned());
     }
     let ec2 = Arc::new(FakeEc2::with_groups([group]));
-    let tell = Arc::new(FakePublisher::default());
+    let publisher = Arc::new(FakePublisher::default());
     let clock = Arc::new(FakeClock::starting_at(
         "2026-11-21T12:05:00Z".parse().unwrap(),
     ));
-    let changer: Option<Arc<dyn IngressEditor>> = match mode {
+    let editor: Option<Arc<dyn IngressEditor>> = match mode {
         Mode::Enforce => Some(ec2.clone()),
         Mode::Monitor => None,
     };
-    let hands = Services {
+    let services = Services {
         reader: ec2.clone(),
-        editor: changer,
-        publisher: tell.clone(),
+        editor,
+        publisher: publisher.clone(),
         clock: clock.clone(),
     };
     World {
         ec2,
-        tell,
+        publisher,
         clock,
-        remediator: Remediator::new(hands, policy, Limits::default()),
+        remediator: Remediator::new(services, policy, Limits::default()),
     }
 }
 
 impl World {
     fn handle(&self, change: &GroupChange) -> EventOutcome {
-        let handled = tokio::runtime::Builder::new_current_thread()
+        let event = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap()
             .block_on(self.remediator.handle_change(change));
-        self.never_silent(&handled);
-        handled
+        self.assert_never_silent(&event);
+        event
     }
 
-    fn event(&self, id: &str) -> EventOutcome {
+    fn handle_event(&self, id: &str) -> EventOutcome {
         self.handle(&group_change(SG, id))
     }
 
-    /// Law 7: an event that is done with leaves nothing enforceable behind, but for what was refused and told.
-    fn never_silent(&self, handled: &EventOutcome) {
-        for report in &handled.reports {
-            let refused = |rule: &IngressRule| {
-                report
-                    .refusals
-                    .iter()
-                    .any(|refusal| refusal.ingress == *rule)
-            };
-            let open = report
-                .remaining
-                .iter()
-                .filter(|finding| !refused(&finding.ingress))
-                .count();
-            assert!(
-                open == 0 || report.mode == Mode::Monitor || !handled.errors.is_empty(),
-                "{report:?}"
-            );
-            let is_told = !self.tell.published_alerts().is_empty() || !handled.errors.is_empty();
-            assert!(
-                is_told
-                    || (report.removed.is_empty()
-                        && report.added.is_empty()
-                        && report.refusals.is_empty())
-            );
+    /// An event without errors leaves nothing open but what was refused, and every change is published.
+    fn assert_never_silent(&self, event: &EventOutcome) {
+        for report in &event.reports {
+            let is_refused = |outcome: &&RuleOutcome| outcome.status.refusal().is_some();
+            let open = report.open_rules().filter(|outcome| !is_refused(outcome));
+            let is_open = open.count() > 0 && report.mode == Mode::Enforce;
+            assert!(!is_open || !event.errors.is_empty(), "{report:?}");
+            let has_changes = report.removed_rules().count() > 0
+                || report.replacements().count() > 0
+                || report.refused_rules().count() > 0;
+            let is_published = !self.publisher.published_alerts().is_empty();
+            assert!(is_published || !event.errors.is_empty() || !has_changes);
         }
     }
 
@@ -191,8 +179,8 @@ impl World {
         rules
     }
 
-    fn last_mail(&self) -> String {
-        self.tell
+    fn last_email(&self) -> String {
+        self.publisher
             .published_alerts()
             .pop()
             .unwrap()
@@ -202,7 +190,7 @@ impl World {
             .join(" ")
     }
 
-    fn asked_for_attachments(&self) -> usize {
+    fn attachment_reads(&self) -> usize {
         self.ec2
             .calls()
             .iter()
@@ -211,21 +199,28 @@ impl World {
     }
 }
 
-fn report(handled: &EventOutcome) -> &GroupReport {
-    assert_eq!(handled.reports.len(), 1, "{handled:?}");
-    &handled.reports[0]
+fn report(event: &EventOutcome) -> &GroupReport {
+    assert_eq!(event.reports.len(), 1, "{event:?}");
+    &event.reports[0]
 }
 
-fn codes(handled: &EventOutcome) -> Vec<&'static str> {
-    handled.errors.iter().map(RemediationError::code).collect()
-}
-
-fn lines<'a>(rules: impl Iterator<Item = &'a IngressRule>) -> Vec<String> {
-    rules.map(ToString::to_string).collect()
+fn codes(event: &EventOutcome) -> Vec<&'static str> {
+    event.errors.iter().map(RemediationError::code).collect()
 }
 
 fn added(report: &GroupReport) -> Vec<String> {
-    lines(report.added.iter().map(|addition| &addition.ingress))
+    let additions = report.replacements();
+    additions
+        .map(|addition| addition.ingress.to_string())
+        .collect()
+}
+
+fn removed_count(report: &GroupReport) -> usize {
+    report.removed_rules().count()
+}
+
+fn failed_addition_count(report: &GroupReport) -> usize {
+    report.failed_additions().count()
 }
 
 const ADD: &str = "authorize tcp 80 0.0.0.0/0, tcp 443 0.0.0.0/0";
@@ -233,11 +228,11 @@ const REVOKE: &str = "revoke sgr-1 tcp 80-443 0.0.0.0/0";
 const WEB: [&str; 2] = ["tcp 443 0.0.0.0/0", "tcp 80 0.0.0.0/0"];
 
 #[test]
-fn narrow_keeps_what_is_allowed_and_adds_before_it_removes() {
+fn narrow_keeps_allowed_ports_and_adds_before_it_removes() {
     let world = world(&[WIDE, "sgr-3 tcp 22 10.0.0.0/8"], web_only());
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
-        (report(&handled).outcome, handled.errors.len()),
+        (report(&event).outcome, event.errors.len()),
         (GroupOutcome::Closed, 0)
     );
     assert_eq!(world.changes(), [ADD, REVOKE]);
@@ -255,47 +250,44 @@ fn narrow_keeps_what_is_allowed_and_adds_before_it_removes() {
         assert_eq!(kept.tags.get("team").map(String::as_str), Some("shop"));
     }
     assert!(
-        report(&handled)
-            .added
-            .iter()
+        report(&event)
+            .replacements()
             .all(|addition| addition.purpose == Purpose::Keep)
     );
     assert!(
         world
-            .last_mail()
+            .last_email()
             .contains("=> Narrowed: TCP ports 80 and 443 stay open to 0.0.0.0/0 as new rules.")
     );
 }
 
 #[test]
-fn restrict_opens_to_the_trusted_source_of_the_family() {
+fn restrict_opens_to_trusted_sources_of_the_same_family() {
     let world = world(&[SSH, "sgr-3 tcp 22 ::/0"], web_only());
-    let handled = world.event("e-1");
-    assert_eq!(report(&handled).outcome, GroupOutcome::Closed);
+    let event = world.handle_event("e-1");
+    assert_eq!(report(&event).outcome, GroupOutcome::Closed);
     assert_eq!(
         world.rules(),
         ["tcp 22 2001:db8::/48", "tcp 22 203.0.113.0/24"]
     );
     assert!(
-        report(&handled)
-            .added
-            .iter()
+        report(&event)
+            .replacements()
             .all(|addition| addition.purpose == Purpose::Trust)
     );
     assert!(
         world
-            .last_mail()
+            .last_email()
             .contains("=> Restricted: TCP port 22 (SSH) is now open to 203.0.113.0/24 only.")
     );
 }
 
 #[test]
-fn our_own_event_afterwards_is_clean() {
+fn the_event_of_our_own_change_is_clean() {
     let world = world(&[WIDE, SSH], web_only());
-    let first = world.event("e-1");
+    let first = world.handle_event("e-1");
     let claims = report(&first)
-        .added
-        .iter()
+        .replacements()
         .map(|addition| addition.ingress.clone())
         .collect();
     let second = world.handle(&GroupChange {
@@ -306,20 +298,20 @@ fn our_own_event_afterwards_is_clean() {
         (
             report(&second).outcome,
             world.changes().len(),
-            world.tell.published_alerts().len()
+            world.publisher.published_alerts().len()
         ),
         (GroupOutcome::Clean, 2, 1)
     );
 }
 
-/// A group so full that there is no room for old and new rules at once.
-fn full() -> Vec<String> {
+/// A group whose quota has no space for old and new rules at once.
+fn full_group_lines() -> Vec<String> {
     let others = (1..=58).map(|host| format!("sgr-x{host} tcp 5432 10.0.0.{host}/32"));
     others.chain([WIDE.to_owned()]).collect()
 }
 
 fn full_world() -> World {
-    let rules = full();
+    let rules = full_group_lines();
     let world = world(
         &rules.iter().map(String::as_str).collect::<Vec<_>>(),
         web_only(),
@@ -329,33 +321,32 @@ fn full_world() -> World {
 }
 
 #[test]
-fn where_the_quota_has_no_room_removal_comes_first_and_is_said() {
+fn a_full_quota_makes_removals_come_first_and_is_reported() {
     let world = full_world();
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
-        (report(&handled).outcome, report(&handled).order),
+        (report(&event).outcome, report(&event).order),
         (GroupOutcome::Closed, ApplyOrder::RemoveFirst)
     );
     assert_eq!(world.changes(), [REVOKE, ADD]);
     assert!(
-        report(&handled).failed_additions.is_empty()
-            && report(&handled).skipped_additions.is_empty()
+        failed_addition_count(report(&event)) == 0 && report(&event).skipped_additions.is_empty()
     );
     assert!(
         world
-            .last_mail()
+            .last_email()
             .contains("The old rules went before the new ones came")
     );
     assert!(
-        world.tell.published_alerts()[0]
+        world.publisher.published_alerts()[0]
             .report
-            .contains(r#""removed_first":true"#)
+            .contains(r#""order":"remove-first""#)
     );
 }
 
 #[test]
-fn what_has_no_room_even_then_is_lost_and_told() {
-    let rules: Vec<_> = full()
+fn an_addition_over_the_quota_is_skipped_and_reported() {
+    let rules: Vec<_> = full_group_lines()
         .into_iter()
         .chain(["sgr-y tcp 5432 10.0.1.1/32".to_owned()])
         .collect();
@@ -364,37 +355,37 @@ fn what_has_no_room_even_then_is_lost_and_told() {
         web_only(),
     );
     world.ec2.set_rule_limit(60);
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
-        (report(&handled).outcome, handled.errors.len()),
+        (report(&event).outcome, event.errors.len()),
         (GroupOutcome::Closed, 0)
     );
     assert_eq!(
-        report(&handled)
+        report(&event)
             .skipped_additions
             .iter()
-            .map(|loss| loss.reason)
+            .map(|skipped| skipped.reason)
             .collect::<Vec<_>>(),
         [SkipReason::RulesQuota]
     );
     assert!(
-        world.tell.published_alerts()[0]
+        world.publisher.published_alerts()[0]
             .subject
             .starts_with("CLOSED, NOT ALL KEPT: ")
     );
 }
 
 #[test]
-fn when_removal_comes_first_and_adding_is_throttled_it_is_tried_again() {
+fn a_throttled_addition_after_a_removal_is_retried() {
     let world = full_world();
     world
         .ec2
         .inject_faults([Fault::Authorize(ErrorKind::Throttled)]);
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
         (
-            report(&handled).outcome,
-            report(&handled).failed_additions.len()
+            report(&event).outcome,
+            failed_addition_count(report(&event))
         ),
         (GroupOutcome::Closed, 0)
     );
@@ -405,37 +396,37 @@ fn when_removal_comes_first_and_adding_is_throttled_it_is_tried_again() {
     world
         .ec2
         .inject_faults((0..9).map(|_| Fault::Authorize(ErrorKind::Throttled)));
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
         (
-            report(&handled).outcome,
-            report(&handled).failed_additions.len()
+            report(&event).outcome,
+            failed_addition_count(report(&event))
         ),
         (GroupOutcome::Closed, 2)
     );
     assert_eq!(world.changes().len(), 4);
     assert!(
         world
-            .last_mail()
+            .last_email()
             .contains("To open them again by hand, run these:"),
         "{}",
-        world.last_mail()
+        world.last_email()
     );
 }
 
 #[test]
-fn when_removal_comes_first_nothing_is_added_for_a_box_that_did_not_go() {
+fn nothing_is_added_for_a_rule_that_was_not_removed_first() {
     let world = full_world();
     world.ec2.inject_faults([Fault::Revoke(ErrorKind::Denied)]);
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
-        (report(&handled).outcome, codes(&handled)),
+        (report(&event).outcome, codes(&event)),
         (GroupOutcome::NotClosed, vec!["group-not-closed"])
     );
     assert_eq!(world.changes(), [REVOKE]);
     assert!(
-        report(&handled).failed_additions.is_empty(),
-        "nothing is cut"
+        failed_addition_count(report(&event)) == 0,
+        "no access is lost"
     );
 
     let world = full_world();
@@ -444,44 +435,38 @@ fn when_removal_comes_first_nothing_is_added_for_a_box_that_did_not_go() {
         .inject_faults([Fault::ClosedAfterRead(rule_from_line(
             "tcp 80-443 0.0.0.0/0",
         ))]);
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
         world.changes(),
         [REVOKE],
         "what somebody else closed is not opened again"
     );
     assert_eq!(
-        (
-            handled.errors.len(),
-            report(&handled).failed_additions.len()
-        ),
+        (event.errors.len(), failed_addition_count(report(&event))),
         (0, 2),
-        "but told"
+        "but reported"
     );
 
     let world = full_world();
     world.ec2.inject_faults([Fault::RevokeUnanswered]);
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
-        (report(&handled).outcome, report(&handled).removed.len()),
+        (report(&event).outcome, removed_count(report(&event))),
         (GroupOutcome::Closed, 1)
     );
-    assert_eq!(
-        (added(report(&handled)).len(), world.rules().len()),
-        (2, 60)
-    );
+    assert_eq!((added(report(&event)).len(), world.rules().len()), (2, 60));
 }
 
 #[test]
-fn a_box_waits_for_what_takes_its_place() {
+fn a_removal_waits_for_its_replacement() {
     let world = world(&[WIDE, SSH], web_only());
     world.ec2.inject_faults([Fault::AuthorizeFrom(
         Source::from_cidr("0.0.0.0/0").unwrap(),
         ErrorKind::Throttled,
     )]);
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
-        (report(&handled).outcome, report(&handled).rounds),
+        (report(&event).outcome, report(&event).rounds),
         (GroupOutcome::Closed, 2)
     );
     assert_eq!(
@@ -491,8 +476,8 @@ fn a_box_waits_for_what_takes_its_place() {
     assert_eq!(world.rules(), ["tcp 22 203.0.113.0/24", WEB[0], WEB[1]]);
     assert_eq!(
         (
-            report(&handled).added.len(),
-            report(&handled).failed_additions.len()
+            added(report(&event)).len(),
+            failed_addition_count(report(&event))
         ),
         (3, 0)
     );
@@ -503,98 +488,98 @@ fn a_box_waits_for_what_takes_its_place() {
 }
 
 #[test]
-fn in_the_last_round_closing_comes_before_keeping() {
+fn the_last_round_closes_even_without_replacements() {
     let world = world(&[WIDE], web_only());
     world
         .ec2
         .inject_faults((0..9).map(|_| Fault::Authorize(ErrorKind::Throttled)));
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
-        (report(&handled).outcome, handled.errors.len()),
+        (report(&event).outcome, event.errors.len()),
         (GroupOutcome::Closed, 0)
     );
     assert_eq!(world.changes(), [ADD, ADD, ADD, REVOKE, ADD, ADD]);
     assert_eq!(
-        (report(&handled).failed_additions.len(), world.rules().len()),
+        (failed_addition_count(report(&event)), world.rules().len()),
         (2, 0)
     );
     assert!(
-        world.tell.published_alerts()[0]
+        world.publisher.published_alerts()[0]
             .subject
             .starts_with("CLOSED, NOT ALL KEPT: ")
     );
-    assert!(world.last_mail().contains("AWS took no more calls."));
+    assert!(world.last_email().contains("AWS took no more calls."));
 }
 
 #[test]
-fn what_may_not_be_added_does_not_keep_the_hole_open() {
+fn a_denied_addition_does_not_prevent_the_removal() {
     let world = world(&[WIDE], web_only());
     world
         .ec2
         .inject_faults([Fault::Authorize(ErrorKind::Denied)]);
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
-        (report(&handled).outcome, handled.errors.len()),
+        (report(&event).outcome, event.errors.len()),
         (GroupOutcome::Closed, 0)
     );
     assert_eq!(
         (world.changes(), world.rules().len()),
         (vec![ADD.to_owned(), REVOKE.to_owned()], 0)
     );
-    let mail = world.last_mail();
+    let email = world.last_email();
     assert!(
-        mail.contains("ec2:AuthorizeSecurityGroupIngress") && mail.contains("could NOT be kept"),
-        "{mail}"
+        email.contains("ec2:AuthorizeSecurityGroupIngress") && email.contains("could NOT be kept"),
+        "{email}"
     );
     assert!(
-        world.tell.published_alerts()[0]
+        world.publisher.published_alerts()[0]
             .report
-            .contains(r#""unkept":[{"#)
+            .contains(r#""failed_additions":[{"#)
     );
 }
 
 #[test]
-fn what_could_not_be_kept_is_not_forgotten_in_a_later_round() {
+fn a_failed_addition_is_reported_after_later_rounds() {
     let world = world(&[WIDE], web_only());
     world.ec2.inject_faults([
         Fault::Authorize(ErrorKind::Denied),
         Fault::OpenedAfterRevoke(rule_from_line("tcp 23 0.0.0.0/0")),
     ]);
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
-        (report(&handled).rounds, report(&handled).outcome),
+        (report(&event).rounds, report(&event).outcome),
         (2, GroupOutcome::Closed)
     );
     assert_eq!(
         (
-            report(&handled).removed.len(),
-            report(&handled).failed_additions.len()
+            removed_count(report(&event)),
+            failed_addition_count(report(&event))
         ),
         (2, 2)
     );
 }
 
 #[test]
-fn an_addition_without_an_answer_is_looked_for() {
+fn an_addition_without_an_answer_is_found_by_the_next_read() {
     let world = world(&[WIDE], web_only());
     world.ec2.inject_faults([Fault::AuthorizeUnanswered]);
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
-        (report(&handled).outcome, report(&handled).rounds),
+        (report(&event).outcome, report(&event).rounds),
         (GroupOutcome::Closed, 2)
     );
     assert_eq!(
-        added(report(&handled)),
+        added(report(&event)),
         ["tcp 80 0.0.0.0/0", "tcp 443 0.0.0.0/0"]
     );
     assert_eq!(
-        (world.changes(), report(&handled).failed_additions.len()),
+        (world.changes(), failed_addition_count(report(&event))),
         (vec![ADD.to_owned(), REVOKE.to_owned()], 0)
     );
 }
 
 #[test]
-fn a_removal_that_fails_leaves_what_was_added_and_the_retry_goes_on() {
+fn a_retry_continues_after_a_failed_removal() {
     let world = world(&[WIDE], web_only());
     world.ec2.inject_faults([
         Fault::Revoke(ErrorKind::Denied),
@@ -602,48 +587,51 @@ fn a_removal_that_fails_leaves_what_was_added_and_the_retry_goes_on() {
         Fault::Revoke(ErrorKind::Denied),
     ]);
     for _ in 0..3 {
-        assert_eq!(codes(&world.event("e-1")), ["group-not-closed"]);
+        assert_eq!(codes(&world.handle_event("e-1")), ["group-not-closed"]);
     }
     assert_eq!(
-        world.tell.published_alerts().len(),
+        world.publisher.published_alerts().len(),
         1,
-        "a retry that finds nothing new is not told"
+        "a retry without news is not published"
     );
     assert!(
         world
-            .last_mail()
+            .last_email()
             .contains("new rules are there for TCP ports 80 and 443"),
         "{}",
-        world.last_mail()
+        world.last_email()
     );
     assert_eq!(world.changes()[..3], [ADD, REVOKE, REVOKE], "added once");
-    assert_eq!(report(&world.event("e-1")).outcome, GroupOutcome::Closed);
     assert_eq!(
-        (world.rules(), world.tell.published_alerts().len()),
+        report(&world.handle_event("e-1")).outcome,
+        GroupOutcome::Closed
+    );
+    assert_eq!(
+        (world.rules(), world.publisher.published_alerts().len()),
         (WEB.map(str::to_owned).to_vec(), 2)
     );
 }
 
 #[test]
-fn monitor_mode_says_what_it_would_add_and_does_nothing() {
+fn monitor_mode_reports_what_it_would_add() {
     let world = world_in(&[WIDE, SSH], web_only(), Mode::Monitor);
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
-        (report(&handled).outcome, handled.errors.len()),
+        (report(&event).outcome, event.errors.len()),
         (GroupOutcome::WouldClose, 0)
     );
     assert_eq!(world.ec2.calls(), [Call::Read(SG.into())]);
-    assert_eq!(added(report(&handled)).len(), 3);
-    let mail = world.last_mail();
+    assert_eq!(added(report(&event)).len(), 3);
+    let email = world.last_email();
     assert!(
-        mail.contains("TCP ports 80 and 443 would stay open to 0.0.0.0/0 as new rules."),
-        "{mail}"
+        email.contains("TCP ports 80 and 443 would stay open to 0.0.0.0/0 as new rules."),
+        "{email}"
     );
-    assert!(!mail.contains("How to undo it"), "{mail}");
+    assert!(!email.contains("How to undo it"), "{email}");
 }
 
 #[test]
-fn an_exception_frees_its_port_until_the_clock_says_that_it_ended() {
+fn an_exception_allows_its_port_until_it_expires() {
     let after = |expires: &str| {
         let mut policy = web_only();
         policy.exceptions = vec![exception(8443, Some(expires))];
@@ -651,65 +639,64 @@ fn an_exception_frees_its_port_until_the_clock_says_that_it_ended() {
             &["sgr-1 tcp 8443 0.0.0.0/0", "sgr-2 tcp 8443-8444 ::/0"],
             policy,
         );
-        let handled = world.event("e-1");
-        (world, handled)
+        let event = world.handle_event("e-1");
+        (world, event)
     };
-    let (world, handled) = after("2026-11-21T12:05:01Z");
+    let (world, event) = after("2026-11-21T12:05:01Z");
     assert_eq!(
-        (report(&handled).outcome, world.rules()),
+        (report(&event).outcome, world.rules()),
         (
             GroupOutcome::Closed,
             vec!["tcp 8443 0.0.0.0/0".into(), "tcp 8443 ::/0".into()]
         )
     );
     assert!(
-        world.last_mail().contains("allowed by exception `vendor`."),
+        world
+            .last_email()
+            .contains("allowed by exception `vendor`."),
         "{}",
-        world.last_mail()
+        world.last_email()
     );
     assert!(
-        world.tell.published_alerts()[0]
+        world.publisher.published_alerts()[0]
             .subject
             .starts_with("CLOSED (narrowed): tcp 8443-8444 from ::/0")
     );
-    let (world, handled) = after("2026-11-21T12:05:00Z");
+    let (world, event) = after("2026-11-21T12:05:00Z");
     assert_eq!(
-        (report(&handled).outcome, world.rules().len()),
+        (report(&event).outcome, world.rules().len()),
         (GroupOutcome::Closed, 0)
     );
     assert!(
         world
-            .last_mail()
+            .last_email()
             .contains("The exception `vendor` has ended"),
         "{}",
-        world.last_mail()
+        world.last_email()
     );
     assert_eq!(
-        report(&handled)
-            .expired_exceptions
-            .iter()
-            .collect::<Vec<_>>(),
+        report(&event).expired_exceptions.iter().collect::<Vec<_>>(),
         ["vendor"]
     );
 }
 
 #[test]
-fn what_an_exception_allows_wholly_is_no_news() {
+fn an_exempt_rule_is_not_published() {
     let mut policy = web_only();
     policy.exceptions = vec![exception(8443, None)];
     let world = world(&["tcp 8443 0.0.0.0/0"], policy);
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
         (
-            report(&handled).outcome,
-            world.tell.published_alerts().len()
+            report(&event).outcome,
+            world.publisher.published_alerts().len()
         ),
         (GroupOutcome::Clean, 0)
     );
     assert_eq!(
         (
-            report(&handled).max_severity(),
-            report(&handled).findings.len()
+            report(&event).max_severity(),
+            report(&event).findings().count()
         ),
         (None, 1)
     );
@@ -719,7 +706,7 @@ fn what_an_exception_allows_wholly_is_no_news() {
 type Guard = fn(&mut Policy);
 
 #[test]
-fn guardrails_refuse_and_tell_without_error() {
+fn guardrails_refuse_and_report_without_error() {
     let everywhere = |policy: &mut Policy| policy.guardrails.protected = vec![Scope::default()];
     let pipeline = |policy: &mut Policy| {
         policy.guardrails.notify_only_principals = vec![Glob::new("*role/deploy")]
@@ -744,30 +731,29 @@ fn guardrails_refuse_and_tell_without_error() {
         });
         let mut by_pipeline = group_change(SG, "e-1");
         by_pipeline.origin.actor.issuer = Some("arn:aws:iam::111122223333:role/deploy".to_owned());
-        let handled = world.handle(&by_pipeline);
+        let event = world.handle(&by_pipeline);
         assert_eq!(
-            (report(&handled).outcome, handled.errors.len()),
+            (report(&event).outcome, event.errors.len()),
             (GroupOutcome::Refused, 0),
             "{reason:?}"
         );
         assert!(
-            report(&handled)
-                .refusals
-                .iter()
-                .all(|refusal| refusal.reason == reason),
+            report(&event)
+                .refused_rules()
+                .all(|outcome| outcome.status.refusal() == Some(reason)),
             "{reason:?}"
         );
         assert!(
-            world.changes().is_empty() && report(&handled).refusals.len() == 2,
+            world.changes().is_empty() && report(&event).refused_rules().count() == 2,
             "{reason:?}"
         );
         assert!(
-            world.last_mail().contains(reason.message()),
+            world.last_email().contains(reason.message()),
             "{}",
-            world.last_mail()
+            world.last_email()
         );
         assert!(
-            world.tell.published_alerts()[0]
+            world.publisher.published_alerts()[0]
                 .subject
                 .starts_with("REFUSED, STILL OPEN: 2 rules")
         );
@@ -775,7 +761,7 @@ fn guardrails_refuse_and_tell_without_error() {
 }
 
 #[test]
-fn the_most_removals_are_those_of_the_event_over_all_rounds() {
+fn the_limit_of_removals_counts_all_rounds() {
     let mut policy = web_only();
     policy.guardrails.max_removals = Some(1);
     let world = world(&[WIDE], policy);
@@ -784,112 +770,111 @@ fn the_most_removals_are_those_of_the_event_over_all_rounds() {
         .inject_faults([Fault::OpenedAfterRevoke(rule_from_line(
             "sgr-9 tcp 23 0.0.0.0/0",
         ))]);
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
-        (report(&handled).outcome, report(&handled).removed.len()),
+        (report(&event).outcome, removed_count(report(&event))),
         (GroupOutcome::Refused, 1)
     );
     assert_eq!(
-        report(&handled).refusals[0].reason,
-        RefusalReason::TooManyRemovals
+        report(&event).rules[0].status,
+        RuleStatus::Refused(RefusalReason::TooManyRemovals)
     );
     assert_eq!(world.changes(), [ADD, REVOKE]);
 }
 
 #[test]
-fn an_early_look_does_not_count_a_removal_twice() {
+fn a_stale_read_does_not_count_a_removal_twice() {
     let mut policy = web_only();
     policy.guardrails.max_removals = Some(1);
     let world = world(&["sgr-1 tcp 23 0.0.0.0/0"], policy);
     world.ec2.inject_faults([Fault::RevokeIgnored]);
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
-        (report(&handled).outcome, report(&handled).removed.len()),
+        (report(&event).outcome, removed_count(report(&event))),
         (GroupOutcome::Closed, 1)
     );
 }
 
 #[test]
-fn attachments_are_asked_for_only_when_it_matters() {
-    let asked = |guarded: bool, line: &str| {
+fn attachments_are_read_only_if_a_guardrail_needs_them() {
+    let reads = |guarded: bool, line: &str| {
         let mut policy = web_only();
         policy.guardrails.notify_only_load_balancers = guarded;
         let world = world(&[line], policy);
-        world.event("e-1");
-        world.asked_for_attachments()
+        world.handle_event("e-1");
+        world.attachment_reads()
     };
     assert_eq!(
         (
-            asked(false, WIDE),
-            asked(true, WIDE),
-            asked(true, "tcp 443 0.0.0.0/0")
+            reads(false, WIDE),
+            reads(true, WIDE),
+            reads(true, "tcp 443 0.0.0.0/0")
         ),
         (0, 1, 0)
     );
 }
 
 #[test]
-fn attachments_that_cannot_be_found_out_are_an_error() {
+fn unreadable_attachments_are_an_error() {
     let mut policy = web_only();
     policy.guardrails.notify_only_load_balancers = true;
     let world = world(&[WIDE], policy);
     world
         .ec2
         .inject_faults([Fault::Attachments(ErrorKind::Denied)]);
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
-        (
-            codes(&handled),
-            handled.reports.len(),
-            world.changes().len()
-        ),
-        (vec!["group-unread"], 0, 0)
+        (codes(&event), event.reports.len(), world.changes().len()),
+        (vec!["group-unreadable"], 0, 0)
     );
-    assert_eq!(report(&world.event("e-1")).outcome, GroupOutcome::Closed);
+    assert_eq!(
+        report(&world.handle_event("e-1")).outcome,
+        GroupOutcome::Closed
+    );
 }
 
 #[test]
-fn what_is_there_already_is_not_added_twice_and_the_undo_is_of_all_rounds() {
+fn existing_rules_are_not_added_twice_and_the_undo_covers_all_rounds() {
     let world = world(&[WIDE], web_only());
     world
         .ec2
         .inject_faults([Fault::OpenedAfterRevoke(rule_from_line(
             "sgr-9 all - 0.0.0.0/0",
         ))]);
-    let handled = world.event("e-1");
-    assert_eq!(report(&handled).outcome, GroupOutcome::Closed);
+    let event = world.handle_event("e-1");
+    assert_eq!(report(&event).outcome, GroupOutcome::Closed);
     assert_eq!(world.rules(), ["tcp 22 203.0.113.0/24", WEB[0], WEB[1]]);
-    assert_eq!(report(&handled).additions_to_remove().count(), 3);
-    let back = lines(
-        report(&handled)
-            .removals_to_restore()
-            .map(|removal| &removal.ingress),
-    );
-    assert_eq!(back, ["tcp 80-443 0.0.0.0/0", "all - 0.0.0.0/0"]);
+    assert_eq!(report(&event).additions_to_remove().count(), 3);
+    let restored: BTreeSet<_> = report(&event)
+        .rules_to_restore()
+        .map(|outcome| outcome.rule.to_string())
+        .collect();
+    let expected = ["tcp 80-443 0.0.0.0/0", "all - 0.0.0.0/0"];
+    assert_eq!(restored, expected.map(str::to_owned).into());
 }
 
 #[test]
-fn a_loss_of_one_half_that_the_other_gives_is_none() {
+fn an_addition_that_another_rule_gives_is_not_skipped() {
     let world = world(
         &["sgr-1 tcp 22 0.0.0.0/1", "sgr-2 tcp 22 128.0.0.0/1"],
         web_only(),
     );
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
-        (report(&handled).outcome, world.rules()),
+        (report(&event).outcome, world.rules()),
         (
             GroupOutcome::Closed,
             vec!["tcp 22 203.0.113.0/24".to_owned()]
         )
     );
     assert!(
-        report(&handled).skipped_additions.is_empty(),
-        "one half lost it, the other gave it"
+        report(&event).skipped_additions.is_empty(),
+        "skipped for one half, added for the other"
     );
 }
 
 #[test]
-fn an_unverified_look_after_narrowing_is_an_error_and_tells_what_was_done() {
+fn an_unverified_narrowing_is_an_error_and_reports_what_was_done() {
     let world = world(&[WIDE], web_only());
     let origin = Origin {
         time: None,
@@ -899,23 +884,23 @@ fn an_unverified_look_after_narrowing_is_an_error_and_tells_what_was_done() {
         Fault::OpenedAfterRead(rule_from_line("tcp 443 ::/0")),
         Fault::Read(ErrorKind::Throttled),
     ]);
-    let handled = world.handle(&GroupChange {
+    let event = world.handle(&GroupChange {
         origin,
         ..group_change(SG, "e-1")
     });
     assert_eq!(
-        (report(&handled).outcome, codes(&handled)),
+        (report(&event).outcome, codes(&event)),
         (GroupOutcome::NotClosed, vec!["group-not-closed"])
     );
     assert_eq!(
-        (report(&handled).removed.len(), report(&handled).added.len()),
+        (removed_count(report(&event)), added(report(&event)).len()),
         (1, 2)
     );
     assert!(
         world
-            .last_mail()
+            .last_email()
             .contains("=> Narrowed: TCP ports 80 and 443 stay open"),
         "{}",
-        world.last_mail()
+        world.last_email()
     );
 }

@@ -1,8 +1,8 @@
-//! The loop against an in-memory EC2 with faults.
+//! The remediator against an in-memory EC2 with faults.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test may fail loudly, and so may what helps it"
+    reason = "tests and their helpers may panic"
 )]
 
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use portcullis_remediation::report::GroupOutcome;
 use portcullis_remediation::services::{ErrorKind, GroupRef, IngressEditor, Mode};
 
 const SG: &str = "sg-1";
-/// Two offending boxes and three innocent ones.
+/// Two offending rules and three compliant ones.
 const MIXED: [&str; 5] = [
     "sgr-1 tcp 22 0.0.0.0/0",
     "sgr-2 tcp 22 10.0.0.0/8",
@@ -30,7 +30,7 @@ const MIXED: [&str; 5] = [
     "sgr-4 tcp 443 0.0.0.0/0",
     "sgr-5 tcp 22 sg-9",
 ];
-const INNOCENT: [&str; 3] = [
+const COMPLIANT: [&str; 3] = [
     "sgr-2 tcp 22 10.0.0.0/8",
     "sgr-4 tcp 443 0.0.0.0/0",
     "sgr-5 tcp 22 sg-9",
@@ -38,33 +38,33 @@ const INNOCENT: [&str; 3] = [
 
 struct World {
     ec2: Arc<FakeEc2>,
-    tell: Arc<FakePublisher>,
+    publisher: Arc<FakePublisher>,
     clock: Arc<FakeClock>,
     remediator: Remediator,
 }
 
 fn world(lines: &[&str], mode: Mode) -> World {
     let ec2 = Arc::new(FakeEc2::with_groups([group_from_lines(SG, lines)]));
-    let tell = Arc::new(FakePublisher::default());
-    // Five minutes after the event: nothing is fresh.
+    let publisher = Arc::new(FakePublisher::default());
+    // Five minutes after the event, which is not recent any more.
     let clock = Arc::new(FakeClock::starting_at(
         "2026-11-21T12:05:00Z".parse().unwrap(),
     ));
-    let changer: Option<Arc<dyn IngressEditor>> = match mode {
+    let editor: Option<Arc<dyn IngressEditor>> = match mode {
         Mode::Enforce => Some(ec2.clone()),
         Mode::Monitor => None,
     };
-    let hands = Services {
+    let services = Services {
         reader: ec2.clone(),
-        editor: changer,
-        publisher: tell.clone(),
+        editor,
+        publisher: publisher.clone(),
         clock: clock.clone(),
     };
     World {
         ec2,
-        tell,
+        publisher,
         clock,
-        remediator: Remediator::new(hands, baseline_policy(), Limits::default()),
+        remediator: Remediator::new(services, baseline_policy(), Limits::default()),
     }
 }
 
@@ -76,7 +76,7 @@ impl World {
             .block_on(self.remediator.handle_change(change))
     }
 
-    fn event(&self, id: &str) -> EventOutcome {
+    fn handle_event(&self, id: &str) -> EventOutcome {
         self.handle(&group_change(SG, id))
     }
 
@@ -89,7 +89,7 @@ impl World {
     }
 
     fn subjects(&self) -> Vec<String> {
-        self.tell
+        self.publisher
             .published_alerts()
             .into_iter()
             .map(|alert| alert.subject)
@@ -97,22 +97,34 @@ impl World {
     }
 }
 
-fn outcome(handled: &EventOutcome) -> GroupOutcome {
-    assert_eq!(handled.reports.len(), 1, "{handled:?}");
-    handled.reports[0].outcome
+fn outcome(event: &EventOutcome) -> GroupOutcome {
+    assert_eq!(event.reports.len(), 1, "{event:?}");
+    event.reports[0].outcome
 }
 
-fn codes(handled: &EventOutcome) -> Vec<&'static str> {
-    handled.errors.iter().map(RemediationError::code).collect()
+fn removed_count(event: &EventOutcome) -> usize {
+    event.reports[0].removed_rules().count()
+}
+
+/// How many rules have this status.
+fn status_count(event: &EventOutcome, status: &str) -> usize {
+    let rules = event.reports[0].rules.iter();
+    rules
+        .filter(|outcome| outcome.status.as_str() == status)
+        .count()
+}
+
+fn codes(event: &EventOutcome) -> Vec<&'static str> {
+    event.errors.iter().map(RemediationError::code).collect()
 }
 
 #[test]
-fn what_is_forbidden_goes_and_nothing_else() {
+fn only_offending_rules_are_removed() {
     let world = world(&MIXED, Mode::Enforce);
-    let handled = world.event("e-1");
-    assert_eq!(outcome(&handled), GroupOutcome::Closed);
-    assert!(handled.errors.is_empty());
-    assert_eq!(world.ec2.rule_lines(SG), INNOCENT);
+    let event = world.handle_event("e-1");
+    assert_eq!(outcome(&event), GroupOutcome::Closed);
+    assert!(event.errors.is_empty());
+    assert_eq!(world.ec2.rule_lines(SG), COMPLIANT);
     assert_eq!(
         world.ec2.calls(),
         [
@@ -127,42 +139,45 @@ fn what_is_forbidden_goes_and_nothing_else() {
             Call::Read(SG.into()),
         ]
     );
-    let report = &handled.reports[0];
+    let report = &event.reports[0];
     assert_eq!((report.rounds, report.exposure_seconds()), (1, Some(300)));
-    assert_eq!(world.tell.published_alerts().len(), 1);
+    assert_eq!(world.publisher.published_alerts().len(), 1);
 }
 
 #[test]
-fn a_clean_group_costs_one_read_and_no_word() {
-    let world = world(&INNOCENT, Mode::Enforce);
-    let handled = world.event("e-1");
-    assert_eq!(outcome(&handled), GroupOutcome::Clean);
+fn a_clean_group_costs_one_read_and_no_alert() {
+    let world = world(&COMPLIANT, Mode::Enforce);
+    let event = world.handle_event("e-1");
+    assert_eq!(outcome(&event), GroupOutcome::Clean);
     assert_eq!(world.reads(), 1);
-    assert!(world.tell.published_alerts().is_empty() && handled.errors.is_empty());
+    assert!(world.publisher.published_alerts().is_empty() && event.errors.is_empty());
 }
 
 #[test]
-fn monitor_mode_changes_nothing_and_tells() {
+fn monitor_mode_changes_nothing_and_reports() {
     let world = world(&MIXED, Mode::Monitor);
-    let handled = world.event("e-1");
-    assert_eq!(outcome(&handled), GroupOutcome::WouldClose);
+    let event = world.handle_event("e-1");
+    assert_eq!(outcome(&event), GroupOutcome::WouldClose);
     assert_eq!(world.ec2.calls(), [Call::Read(SG.into())]);
-    assert_eq!(handled.reports[0].removed.len(), 2);
+    assert_eq!(removed_count(&event), 2);
     assert_eq!(
-        (world.tell.published_alerts().len(), handled.errors.len()),
+        (world.publisher.published_alerts().len(), event.errors.len()),
         (1, 0)
     );
 }
 
 #[test]
-fn what_the_policy_only_wants_told_is_told() {
+fn notify_only_findings_are_reported() {
     let world = world(&["tcp 8000-8010 10.0.0.0/8"], Mode::Enforce);
-    assert_eq!(outcome(&world.event("e-1")), GroupOutcome::Reported);
-    assert_eq!((world.reads(), world.tell.published_alerts().len()), (1, 1));
+    assert_eq!(outcome(&world.handle_event("e-1")), GroupOutcome::Reported);
+    assert_eq!(
+        (world.reads(), world.publisher.published_alerts().len()),
+        (1, 1)
+    );
 }
 
 #[test]
-fn a_group_that_cannot_be_read_is_an_error_and_never_nothing() {
+fn an_unreadable_group_is_an_error_and_never_clean() {
     for kind in [
         ErrorKind::Throttled,
         ErrorKind::Denied,
@@ -171,41 +186,41 @@ fn a_group_that_cannot_be_read_is_an_error_and_never_nothing() {
     ] {
         let world = world(&MIXED, Mode::Enforce);
         world.ec2.inject_faults([Fault::Read(kind)]);
-        let handled = world.event("e-1");
+        let event = world.handle_event("e-1");
         assert_eq!(
-            (codes(&handled), handled.reports.len()),
-            (vec!["group-unread"], 0)
+            (codes(&event), event.reports.len()),
+            (vec!["group-unreadable"], 0)
         );
     }
 }
 
 #[test]
-fn a_group_that_is_gone_needs_nothing() {
+fn a_deleted_group_needs_nothing() {
     let world = world(&MIXED, Mode::Enforce);
-    let handled = world.handle(&group_change("sg-2", "e-1"));
+    let event = world.handle(&group_change("sg-2", "e-1"));
     assert_eq!(
         (
-            outcome(&handled),
-            handled.errors.len(),
-            world.tell.published_alerts().len()
+            outcome(&event),
+            event.errors.len(),
+            world.publisher.published_alerts().len()
         ),
         (GroupOutcome::GroupDeleted, 0, 0)
     );
 }
 
 #[test]
-fn a_group_named_by_name_is_found() {
+fn a_group_can_be_referred_to_by_name() {
     let world = world(&MIXED, Mode::Enforce);
     let named = GroupChange {
         target: Target::Groups(vec![GroupRef::Name("web".into())]),
         ..group_change(SG, "e-1")
     };
     assert_eq!(outcome(&world.handle(&named)), GroupOutcome::Closed);
-    assert_eq!(world.ec2.rule_lines(SG), INNOCENT);
+    assert_eq!(world.ec2.rule_lines(SG), COMPLIANT);
 }
 
 #[test]
-fn a_changed_prefix_list_brings_every_group_that_uses_it() {
+fn a_changed_prefix_list_is_about_every_group_that_uses_it() {
     let world = world(&["sgr-1 tcp 22 pl-1", "sgr-2 tcp 22 pl-2"], Mode::Enforce);
     let all = |list: &str| (list.to_owned(), vec![parse_cidr("0.0.0.0/0").unwrap()]);
     world.ec2.set_prefix_lists(
@@ -213,122 +228,112 @@ fn a_changed_prefix_list_brings_every_group_that_uses_it() {
             .into_iter()
             .collect(),
     );
-    let handled = world.handle(&GroupChange {
+    let event = world.handle(&GroupChange {
         target: Target::PrefixList("pl-1".into()),
         ..group_change(SG, "e-1")
     });
-    assert_eq!(outcome(&handled), GroupOutcome::Closed);
+    assert_eq!(outcome(&event), GroupOutcome::Closed);
     assert_eq!(world.ec2.rule_lines(SG), ["sgr-2 tcp 22 pl-2"]);
 
     world.ec2.set_prefix_lists(PrefixLists::empty());
     world.ec2.inject_faults([Fault::Read(ErrorKind::Denied)]);
-    let handled = world.handle(&GroupChange {
+    let event = world.handle(&GroupChange {
         target: Target::PrefixList("pl-1".into()),
         ..group_change(SG, "e-2")
     });
-    assert_eq!(codes(&handled), ["group-unread"]);
+    assert_eq!(codes(&event), ["group-unreadable"]);
 }
 
 #[test]
-fn somebody_faster_is_no_failure() {
+fn a_rule_that_somebody_else_removed_first_is_not_a_failure() {
     let world = world(&MIXED, Mode::Enforce);
     world
         .ec2
         .inject_faults([Fault::ClosedAfterRead(rule_from_line("tcp 22 0.0.0.0/0"))]);
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
-        (outcome(&handled), handled.errors.len()),
+        (outcome(&event), event.errors.len()),
         (GroupOutcome::Closed, 0)
     );
-    let removed: Vec<_> = handled.reports[0]
-        .removed
-        .iter()
-        .map(|removal| removal.ingress.to_string())
-        .collect();
+    let removed = event.reports[0].removed_rules();
+    let removed: Vec<_> = removed.map(|outcome| outcome.rule.to_string()).collect();
     assert_eq!(
         removed,
         ["tcp 8040 ::/0"],
-        "what somebody else removed is not ours"
+        "what somebody else removed is not counted"
     );
 }
 
 #[test]
-fn a_rule_that_appears_meanwhile_goes_too() {
+fn a_rule_that_appears_meanwhile_is_removed_too() {
     let world = world(&MIXED, Mode::Enforce);
     world
         .ec2
         .inject_faults([Fault::OpenedAfterRead(rule_from_line(
             "sgr-9 tcp 3389 0.0.0.0/0",
         ))]);
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
-        (outcome(&handled), handled.reports[0].rounds),
+        (outcome(&event), event.reports[0].rounds),
         (GroupOutcome::Closed, 2)
     );
-    assert_eq!(world.ec2.rule_lines(SG), INNOCENT);
-    assert_eq!(handled.reports[0].removed.len(), 3);
+    assert_eq!(world.ec2.rule_lines(SG), COMPLIANT);
+    assert_eq!(removed_count(&event), 3);
 }
 
 #[test]
-fn a_group_that_is_opened_faster_than_closed_is_left_to_the_retry() {
+fn a_group_that_keeps_reopening_is_left_to_the_retry() {
     let world = world(&MIXED, Mode::Enforce);
     world.ec2.inject_faults(
         (0..3).map(|_| Fault::OpenedAfterRevoke(rule_from_line("tcp 3389 0.0.0.0/0"))),
     );
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
-        (outcome(&handled), codes(&handled)),
+        (outcome(&event), codes(&event)),
         (GroupOutcome::NotClosed, vec!["group-not-closed"])
     );
-    assert_eq!(handled.reports[0].rounds, 3);
-    assert_eq!(outcome(&world.event("e-1")), GroupOutcome::Closed);
-    assert_eq!(world.tell.published_alerts().len(), 2);
+    assert_eq!(event.reports[0].rounds, 3);
+    assert_eq!(outcome(&world.handle_event("e-1")), GroupOutcome::Closed);
+    assert_eq!(world.publisher.published_alerts().len(), 2);
 }
 
 #[test]
-fn a_lost_answer_is_not_a_failure_when_the_rule_is_gone() {
+fn a_lost_answer_is_not_a_failure_if_the_rule_is_gone() {
     let world = world(&MIXED, Mode::Enforce);
     world.ec2.inject_faults([Fault::RevokeUnanswered]);
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
-        (outcome(&handled), handled.errors.len()),
+        (outcome(&event), event.errors.len()),
         (GroupOutcome::Closed, 0)
     );
     assert_eq!(
-        (
-            handled.reports[0].removed.len(),
-            handled.reports[0].failed_removals.len()
-        ),
+        (removed_count(&event), status_count(&event, "failed")),
         (2, 0)
     );
 }
 
 #[test]
-fn an_early_look_after_the_act_is_repeated() {
+fn a_stale_read_after_a_removal_is_repeated() {
     let world = world(&MIXED, Mode::Enforce);
     world.ec2.inject_faults([Fault::RevokeIgnored]);
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
-        (outcome(&handled), handled.reports[0].rounds),
+        (outcome(&event), event.reports[0].rounds),
         (GroupOutcome::Closed, 2)
     );
-    assert_eq!(
-        handled.reports[0].removed.len(),
-        2,
-        "told once, not once a round"
-    );
+    assert_eq!(removed_count(&event), 2, "reported once, not once a round");
     assert_eq!(world.clock.recorded_sleeps(), [Duration::from_millis(300)]);
 }
 
 #[test]
-fn a_call_that_always_lies_is_found_out() {
+fn a_call_that_never_takes_effect_is_detected() {
     let world = world(&MIXED, Mode::Enforce);
     world
         .ec2
         .inject_faults((0..3).map(|_| Fault::RevokeIgnored));
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
-        (outcome(&handled), codes(&handled)),
+        (outcome(&event), codes(&event)),
         (GroupOutcome::NotClosed, vec!["group-not-closed"])
     );
     assert!(
@@ -339,49 +344,45 @@ fn a_call_that_always_lies_is_found_out() {
 }
 
 #[test]
-fn a_refused_revoke_is_told_once_and_fails_each_attempt() {
+fn a_denied_revoke_is_published_once_and_fails_each_attempt() {
     let world = world(&MIXED, Mode::Enforce);
     world
         .ec2
         .inject_faults((0..3).map(|_| Fault::Revoke(ErrorKind::Denied)));
     for _ in 0..3 {
-        let handled = world.event("e-1");
+        let event = world.handle_event("e-1");
         assert_eq!(
-            (outcome(&handled), codes(&handled)),
+            (outcome(&event), codes(&event)),
             (GroupOutcome::NotClosed, vec!["group-not-closed"])
         );
         assert_eq!(
-            (
-                handled.reports[0].failed_removals.len(),
-                handled.reports[0].rounds
-            ),
+            (status_count(&event, "failed"), event.reports[0].rounds),
             (2, 1),
-            "no use in trying on"
+            "another round cannot help"
         );
     }
-    assert_eq!(world.tell.published_alerts().len(), 1);
-    assert_eq!(outcome(&world.event("e-1")), GroupOutcome::Closed);
-    assert_eq!(world.tell.published_alerts().len(), 2);
+    assert_eq!(world.publisher.published_alerts().len(), 1);
+    assert_eq!(outcome(&world.handle_event("e-1")), GroupOutcome::Closed);
+    assert_eq!(world.publisher.published_alerts().len(), 2);
 }
 
 #[test]
-fn one_box_that_fails_does_not_keep_the_others_open() {
+fn one_rule_that_fails_does_not_keep_the_others_open() {
     let world = world(&MIXED, Mode::Enforce);
     let source = rule_from_line("tcp 22 0.0.0.0/0").source;
     world
         .ec2
         .inject_faults((0..3).map(|_| Fault::RevokeFrom(source.clone(), ErrorKind::Other)));
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
-        (outcome(&handled), codes(&handled)),
+        (outcome(&event), codes(&event)),
         (GroupOutcome::NotClosed, vec!["group-not-closed"])
     );
-    let report = &handled.reports[0];
     assert_eq!(
         (
-            report.removed.len(),
-            report.failed_removals.len(),
-            report.remaining.len()
+            removed_count(&event),
+            status_count(&event, "failed"),
+            event.reports[0].open_rules().count()
         ),
         (1, 1, 1)
     );
@@ -394,81 +395,82 @@ fn one_box_that_fails_does_not_keep_the_others_open() {
 }
 
 #[test]
-fn when_nobody_can_look_after_the_act_what_went_is_told_and_the_event_comes_again() {
+fn an_unverified_removal_is_reported_and_the_event_fails() {
     let world = world(&MIXED, Mode::Enforce);
-    let look = Fault::OpenedAfterRead(rule_from_line("tcp 443 ::/0"));
+    let opened = Fault::OpenedAfterRead(rule_from_line("tcp 443 ::/0"));
     world
         .ec2
-        .inject_faults([look, Fault::Read(ErrorKind::Throttled)]);
-    let handled = world.event("e-1");
+        .inject_faults([opened, Fault::Read(ErrorKind::Throttled)]);
+    let event = world.handle_event("e-1");
     assert_eq!(
-        (outcome(&handled), codes(&handled)),
+        (outcome(&event), codes(&event)),
         (GroupOutcome::NotClosed, vec!["group-not-closed"])
     );
-    let report = &handled.reports[0];
-    assert_eq!((report.removed.len(), report.remaining.len()), (2, 0));
+    let report = &event.reports[0];
+    assert_eq!(removed_count(&event), 2);
+    assert_eq!(report.open_rules().count(), 0);
     assert!(report.unverified.is_some());
-    assert_eq!(world.tell.published_alerts().len(), 1);
-    assert_eq!(outcome(&world.event("e-1")), GroupOutcome::Clean);
-    assert_eq!(world.tell.published_alerts().len(), 1);
+    assert_eq!(world.publisher.published_alerts().len(), 1);
+    assert_eq!(outcome(&world.handle_event("e-1")), GroupOutcome::Clean);
+    assert_eq!(world.publisher.published_alerts().len(), 1);
 }
 
 #[test]
-fn a_group_deleted_while_we_act_is_closed() {
+fn a_group_deleted_after_a_removal_is_closed() {
     let world = world(&MIXED, Mode::Enforce);
     world.ec2.inject_faults([Fault::DeletedAfterRevoke]);
-    let handled = world.event("e-1");
+    let event = world.handle_event("e-1");
     assert_eq!(
-        (outcome(&handled), handled.errors.len()),
+        (outcome(&event), event.errors.len()),
         (GroupOutcome::Closed, 0)
     );
 }
 
 #[test]
-fn an_alert_that_failed_is_told_by_the_retry_once() {
+fn a_failed_alert_is_published_once_by_the_retry() {
     let world = world(&MIXED, Mode::Enforce);
-    world.tell.fail_next(1);
-    let first = world.event("e-1");
+    world.publisher.fail_next(1);
+    let first = world.handle_event("e-1");
     assert_eq!(
         (outcome(&first), codes(&first)),
-        (GroupOutcome::Closed, vec!["alert-unsent"])
+        (GroupOutcome::Closed, vec!["alert-not-published"])
     );
-    let second = world.event("e-1");
+    let second = world.handle_event("e-1");
     assert_eq!(
         (outcome(&second), second.errors.len()),
         (GroupOutcome::Clean, 0)
     );
-    assert_eq!(world.tell.published_alerts().len(), 1);
+    assert_eq!(world.publisher.published_alerts().len(), 1);
     assert!(
         world.subjects()[0].starts_with("CLOSED"),
         "{:?}",
         world.subjects()
     );
-    world.event("e-1");
-    assert_eq!(world.tell.published_alerts().len(), 1);
+    world.handle_event("e-1");
+    assert_eq!(world.publisher.published_alerts().len(), 1);
 }
 
 #[test]
-fn an_unsent_alert_is_told_even_when_the_retry_cannot_read() {
+fn a_pending_alert_is_published_even_if_the_retry_cannot_read() {
     let world = world(&MIXED, Mode::Enforce);
-    world.tell.fail_next(1);
-    world.event("e-1");
+    world.publisher.fail_next(1);
+    world.handle_event("e-1");
     world.ec2.inject_faults([Fault::Read(ErrorKind::Throttled)]);
-    assert_eq!(codes(&world.event("e-1")), ["group-unread"]);
-    assert_eq!(world.tell.published_alerts().len(), 1);
+    assert_eq!(codes(&world.handle_event("e-1")), ["group-unreadable"]);
+    assert_eq!(world.publisher.published_alerts().len(), 1);
 }
 
 #[test]
-fn the_same_event_twice_is_told_once_and_another_is_another() {
+fn a_repeated_event_is_published_once_and_another_event_again() {
     let world = world(&["tcp 8000-8010 10.0.0.0/8"], Mode::Enforce);
-    for event in ["e-1", "e-1", "e-2"] {
-        world.event(event);
+    for id in ["e-1", "e-1", "e-2"] {
+        world.handle_event(id);
     }
-    assert_eq!(world.tell.published_alerts().len(), 2);
+    assert_eq!(world.publisher.published_alerts().len(), 2);
 }
 
 #[test]
-fn a_rule_that_a_fresh_event_names_is_waited_for() {
+fn a_rule_that_a_recent_event_claims_is_waited_for() {
     let world = world(&MIXED, Mode::Enforce);
     let late = |claims: &[&str]| GroupChange {
         claimed_rules: claims.iter().map(|line| rule_from_line(line)).collect(),
@@ -481,9 +483,9 @@ fn a_rule_that_a_fresh_event_names_is_waited_for() {
     world
         .ec2
         .inject_faults([Fault::OpenedAfterRead(rule_from_line("tcp 3306 0.0.0.0/0"))]);
-    let handled = world.handle(&late(&["tcp 3306 0.0.0.0/0"]));
+    let event = world.handle(&late(&["tcp 3306 0.0.0.0/0"]));
     assert_eq!(
-        (outcome(&handled), handled.reports[0].removed.len()),
+        (outcome(&event), removed_count(&event)),
         (GroupOutcome::Closed, 3)
     );
     assert_eq!(world.clock.recorded_sleeps(), [Duration::from_millis(300)]);
@@ -492,7 +494,7 @@ fn a_rule_that_a_fresh_event_names_is_waited_for() {
     assert_eq!(
         world.clock.recorded_sleeps().len(),
         3,
-        "and believed to be gone after a while"
+        "believed to be gone after a while"
     );
     let old = GroupChange {
         claimed_rules: vec![rule_from_line("tcp 3308 0.0.0.0/0")],
@@ -502,6 +504,6 @@ fn a_rule_that_a_fresh_event_names_is_waited_for() {
     assert_eq!(
         world.clock.recorded_sleeps().len(),
         3,
-        "an old event is believed at once"
+        "an old event does not wait"
     );
 }

@@ -1,9 +1,10 @@
-//! The sweep against the in-memory EC2: what it finds, what it closes, and that it never takes a part for the whole.
+//! The sweep against the in-memory EC2: what it finds, what it closes, and that an unfinished sweep is
+//! never reported as complete.
 
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::unwrap_used,
-    reason = "a test may fail loudly, and its helpers too"
+    reason = "tests and their helpers may panic"
 )]
 
 use std::sync::Arc;
@@ -11,10 +12,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use portcullis_remediation::remediator::Limits;
-use portcullis_remediation::report::GroupOutcome;
+use portcullis_remediation::report::{GroupOutcome, StopReason};
 use portcullis_remediation::services::{Clock as _, ErrorKind, IngressEditor};
-use portcullis_remediation::sweeper::{StopReason, SweepError};
-use portcullis_remediation::{Services, SweepReport, SweepRequest, Sweeper};
+use portcullis_remediation::{Services, SweepError, SweepReport, SweepRequest, Sweeper};
 use portcullis_rules::plan::Attachments;
 use portcullis_rules::{
     Exception, Guardrails, Policy, PrefixLists, Scope, SecurityGroup, TrafficSet, baseline,
@@ -30,7 +30,7 @@ fn noon() -> Timestamp {
     "2026-11-21T12:00:00Z".parse().unwrap()
 }
 
-/// As EC2 lists it: without ids and tags of rules.
+/// As `DescribeSecurityGroups` returns it: without ids and tags of rules.
 fn listed(group: &SecurityGroup) -> SecurityGroup {
     let mut listed = group.clone();
     for rule in &mut listed.rules {
@@ -42,9 +42,9 @@ fn listed(group: &SecurityGroup) -> SecurityGroup {
 
 struct Scene {
     ec2: Arc<FakeEc2>,
-    tell: Arc<FakePublisher>,
+    publisher: Arc<FakePublisher>,
     clock: Arc<FakeClock>,
-    list: FakeGroupLister,
+    lister: FakeGroupLister,
     sweeper: Sweeper,
 }
 
@@ -52,31 +52,28 @@ fn scene(remediates: bool, policy: Policy, pages: &[&[SecurityGroup]]) -> Scene 
     let ec2 = Arc::new(FakeEc2::with_groups(
         pages.iter().flat_map(|page| page.iter().cloned()),
     ));
-    let list =
+    let lister =
         FakeGroupLister::with_pages(pages.iter().map(|page| page.iter().map(listed).collect()))
             .with_rule_ids_from(&ec2);
-    let (tell, clock) = (
-        Arc::new(FakePublisher::default()),
-        Arc::new(FakeClock::starting_at(noon())),
-    );
-    let changer: Arc<dyn IngressEditor> = ec2.clone();
-    let changer = remediates.then_some(changer);
-    let hands = Services {
+    let publisher = Arc::new(FakePublisher::default());
+    let clock = Arc::new(FakeClock::starting_at(noon()));
+    let editor: Arc<dyn IngressEditor> = ec2.clone();
+    let services = Services {
         reader: ec2.clone(),
-        editor: changer,
-        publisher: tell.clone(),
+        editor: remediates.then_some(editor),
+        publisher: publisher.clone(),
         clock: clock.clone(),
     };
     Scene {
         ec2,
-        tell,
+        publisher,
         clock,
-        list,
-        sweeper: Sweeper::new(hands, policy, Limits::default()),
+        lister,
+        sweeper: Sweeper::new(services, policy, Limits::default()),
     }
 }
 
-fn errand(token: Option<&str>) -> SweepRequest {
+fn sweep_request(token: Option<&str>) -> SweepRequest {
     SweepRequest {
         id: "sweep-1".to_owned(),
         account: Some("111122223333".to_owned()),
@@ -88,11 +85,11 @@ fn errand(token: Option<&str>) -> SweepRequest {
 
 impl Scene {
     async fn sweep(&self) -> SweepReport {
-        self.sweeper.sweep(&self.list, &errand(None)).await
+        self.sweeper.sweep(&self.lister, &sweep_request(None)).await
     }
 
     fn subjects(&self) -> Vec<String> {
-        self.tell
+        self.publisher
             .published_alerts()
             .into_iter()
             .map(|alert| alert.subject)
@@ -117,49 +114,49 @@ fn pages(pages: &[Vec<SecurityGroup>; 3]) -> [&[SecurityGroup]; 3] {
 }
 
 #[tokio::test]
-async fn a_report_counts_everything_and_changes_nothing() {
+async fn a_reporting_sweep_counts_everything_and_changes_nothing() {
     let all = three_pages();
     let scene = scene(false, baseline::baseline_policy(), &pages(&all));
-    let swept = scene.sweep().await;
+    let report = scene.sweep().await;
     assert_eq!(
         (
-            swept.group_count,
-            swept.affected_groups(),
-            swept.groups_with_outcome(GroupOutcome::WouldClose)
+            report.group_count,
+            report.affected_groups(),
+            report.groups_with_outcome(GroupOutcome::WouldClose)
         ),
         (9, 6, 6)
     );
-    assert_eq!(swept.outcome(), GroupOutcome::WouldClose);
-    assert_eq!(swept.errors(), []);
+    assert_eq!(report.outcome(), GroupOutcome::WouldClose);
+    assert_eq!(report.errors(), []);
     assert_eq!(scene.ec2.calls(), []);
     assert_eq!(
         scene.subjects(),
         ["SWEEP FOUND: 6 groups against the policy, worst high, eu-west-1, 111122223333"]
     );
-    assert_eq!(scene.list.requested_pages(), [0, 1, 2]);
+    assert_eq!(scene.lister.requested_pages(), [0, 1, 2]);
 }
 
 #[tokio::test]
-async fn nothing_found_is_nothing_told() {
+async fn a_sweep_without_findings_publishes_nothing() {
     let clean = [group_from_lines("sg-1", CLEAN)];
     let scene = scene(true, baseline::baseline_policy(), &[&clean]);
-    let swept = scene.sweep().await;
+    let report = scene.sweep().await;
     assert_eq!(
-        (swept.group_count, swept.outcome()),
+        (report.group_count, report.outcome()),
         (1, GroupOutcome::Clean)
     );
     assert!(scene.subjects().is_empty() && scene.ec2.calls().is_empty());
 }
 
 #[tokio::test]
-async fn a_remediating_sweep_closes_group_by_group_and_sums_up() {
+async fn a_remediating_sweep_closes_each_group_and_publishes_a_digest() {
     let all = three_pages();
     let scene = scene(true, baseline::baseline_policy(), &pages(&all));
-    let swept = scene.sweep().await;
+    let report = scene.sweep().await;
     assert_eq!(
         (
-            swept.errors().len(),
-            swept.groups_with_outcome(GroupOutcome::Closed)
+            report.errors().len(),
+            report.groups_with_outcome(GroupOutcome::Closed)
         ),
         (0, 6)
     );
@@ -182,49 +179,49 @@ async fn a_remediating_sweep_closes_group_by_group_and_sums_up() {
         subjects[6].starts_with("SWEEP CLOSED: 6 of 6 groups"),
         "{subjects:?}"
     );
-    // The listing is of before; the groups by themselves are not.
+    // The listing is stale; the groups that are read one by one are not.
     let again = scene.sweep().await;
     assert_eq!(
         (
             again.outcome(),
             again.affected_groups(),
-            scene.tell.published_alerts().len()
+            scene.publisher.published_alerts().len()
         ),
         (GroupOutcome::Clean, 0, 7)
     );
 }
 
 #[tokio::test]
-async fn the_next_page_is_read_meanwhile_and_no_more_than_two_are_held() {
+async fn the_next_page_is_read_ahead_and_at_most_two_are_held() {
     let all = three_pages();
     let mut scene = scene(true, baseline::baseline_policy(), &pages(&all));
-    scene.list = scene.list.with_read_ahead_check(&scene.ec2);
-    let swept = scene.sweep().await;
+    scene.lister = scene.lister.with_read_ahead_check(&scene.ec2);
+    let report = scene.sweep().await;
     assert_eq!(
         (
-            swept.errors().len(),
-            swept.group_count,
-            scene.list.excess_pages()
+            report.errors().len(),
+            report.group_count,
+            scene.lister.excess_pages()
         ),
         (0, 9, 0)
     );
 }
 
 #[tokio::test]
-async fn a_page_that_fails_is_never_the_end() {
+async fn an_unreadable_page_is_never_the_last_page() {
     let all = three_pages();
     for place in 0..3 {
         let scene = scene(false, baseline::baseline_policy(), &pages(&all));
-        scene.list.fail_page(place, ErrorKind::Throttled);
-        let swept = scene.sweep().await;
+        scene.lister.fail_page(place, ErrorKind::Throttled);
+        let report = scene.sweep().await;
         let token = (place > 0).then(|| format!("page-{place}"));
-        let unfinished = swept.unfinished.clone().unwrap();
+        let unfinished = report.unfinished.clone().unwrap();
         assert_eq!(
-            (swept.group_count, &unfinished.token, swept.outcome()),
+            (report.group_count, &unfinished.token, report.outcome()),
             (3 * place, &token, GroupOutcome::NotClosed)
         );
         assert!(matches!(unfinished.reason, StopReason::PageUnreadable(_)));
-        assert_eq!(swept.errors()[0].code(), "sweep-unfinished");
+        assert_eq!(report.errors()[0].code(), "sweep-unfinished");
         assert!(
             scene.subjects()[0].starts_with("SWEEP UNFINISHED"),
             "{:?}",
@@ -232,83 +229,83 @@ async fn a_page_that_fails_is_never_the_end() {
         );
         let rest = scene
             .sweeper
-            .sweep(&scene.list, &errand(token.as_deref()))
+            .sweep(&scene.lister, &sweep_request(token.as_deref()))
             .await;
         assert_eq!((rest.group_count, rest.errors().len()), (9 - 3 * place, 0));
     }
 }
 
 #[tokio::test]
-async fn a_token_that_means_nothing_is_an_error() {
+async fn an_unknown_token_is_an_error() {
     let scene = scene(false, baseline::baseline_policy(), &[]);
-    let swept = scene
+    let report = scene
         .sweeper
-        .sweep(&scene.list, &errand(Some("stale")))
+        .sweep(&scene.lister, &sweep_request(Some("stale")))
         .await;
-    assert_eq!(swept.unfinished.unwrap().token.as_deref(), Some("stale"));
+    assert_eq!(report.unfinished.unwrap().token.as_deref(), Some("stale"));
 }
 
 #[tokio::test]
-async fn when_time_runs_short_it_says_where_to_go_on() {
+async fn at_the_deadline_the_report_says_where_to_continue() {
     let all = three_pages();
     let scene = scene(false, baseline::baseline_policy(), &pages(&all));
     scene.clock.sleep(Duration::from_mins(10)).await;
-    let swept = scene
+    let report = scene
         .sweeper
-        .sweep(&scene.list, &errand(Some("page-1")))
+        .sweep(&scene.lister, &sweep_request(Some("page-1")))
         .await;
-    let unfinished = swept.unfinished.clone().unwrap();
+    let unfinished = report.unfinished.clone().unwrap();
     assert_eq!(
         (
             unfinished.token.as_deref(),
             unfinished.reason,
-            swept.group_count
+            report.group_count
         ),
         (Some("page-1"), StopReason::DeadlineReached, 0)
     );
-    let error = swept.errors()[0].to_string();
+    let error = report.errors()[0].to_string();
     assert!(error.contains("{\"token\":\"page-1\"}"), "{error}");
     assert_eq!(scene.subjects().len(), 1);
 }
 
 #[tokio::test]
-async fn time_that_runs_out_inside_a_page_has_the_page_judged_again() {
+async fn a_deadline_inside_a_page_repeats_that_page() {
     let all = three_pages();
     let scene = scene(true, baseline::baseline_policy(), &pages(&all));
-    // The first group needs a pause between its rounds, and that is all the time there is.
+    // The first group needs a pause between its rounds, which lasts until the deadline.
     scene.ec2.inject_faults([Fault::RevokeIgnored]);
     let short = SweepRequest {
         deadline: noon() + Duration::from_millis(1),
-        ..errand(None)
+        ..sweep_request(None)
     };
-    let swept = scene.sweeper.sweep(&scene.list, &short).await;
+    let report = scene.sweeper.sweep(&scene.lister, &short).await;
     assert_eq!(
-        (swept.group_count, swept.unfinished.unwrap().token),
+        (report.group_count, report.unfinished.unwrap().token),
         (1, None)
     );
-    assert_eq!(swept.worst_groups[0].outcome, GroupOutcome::Closed);
+    assert_eq!(report.worst_groups[0].outcome, GroupOutcome::Closed);
 }
 
 #[tokio::test]
-async fn a_group_that_cannot_be_read_does_not_keep_the_others_open() {
+async fn an_unreadable_group_does_not_keep_the_others_open() {
     let open = [
         group_from_lines("sg-1", OPEN),
         group_from_lines("sg-2", OPEN),
     ];
     let scene = scene(true, baseline::baseline_policy(), &[&open]);
     scene.ec2.inject_faults([Fault::Read(ErrorKind::Denied)]);
-    let swept = scene.sweep().await;
+    let report = scene.sweep().await;
     assert_eq!(
         (
-            swept.groups_with_outcome(GroupOutcome::NotClosed),
-            swept.groups_with_outcome(GroupOutcome::Closed)
+            report.groups_with_outcome(GroupOutcome::NotClosed),
+            report.groups_with_outcome(GroupOutcome::Closed)
         ),
         (1, 1)
     );
     assert!(
-        matches!(&swept.errors()[..], [SweepError::GroupsNotClosed { count: 1, first_error }] if first_error.contains("sg-1"))
+        matches!(&report.errors()[..], [SweepError::GroupsNotClosed { count: 1, first_error }] if first_error.contains("sg-1"))
     );
-    assert_eq!(swept.worst_groups[0].id, "sg-1", "worst first");
+    assert_eq!(report.worst_groups[0].id, "sg-1", "worst first");
     assert!(
         scene
             .subjects()
@@ -319,19 +316,19 @@ async fn a_group_that_cannot_be_read_does_not_keep_the_others_open() {
 }
 
 #[tokio::test]
-async fn what_was_closed_and_not_told_is_told_by_the_retry() {
+async fn a_failed_alert_is_published_by_the_retry() {
     let open = [group_from_lines("sg-1", OPEN)];
     let mut scene = scene(true, baseline::baseline_policy(), &[&open]);
-    scene.tell.fail_next(2);
-    let swept = scene.sweep().await;
-    let codes: Vec<_> = swept.errors().iter().map(SweepError::code).collect();
-    assert_eq!(codes, ["group-not-closed", "alert-unsent"]);
+    scene.publisher.fail_next(2);
+    let report = scene.sweep().await;
+    let codes: Vec<_> = report.errors().iter().map(SweepError::code).collect();
+    assert_eq!(codes, ["group-not-closed", "alert-not-published"]);
     assert_eq!(
         scene.ec2.rule_lines("sg-1").len(),
         1,
-        "closing does not wait for telling"
+        "closing does not depend on the alert"
     );
-    scene.list = FakeGroupLister::with_pages([vec![group_from_lines("sg-1", CLEAN)]]);
+    scene.lister = FakeGroupLister::with_pages([vec![group_from_lines("sg-1", CLEAN)]]);
     assert_eq!(scene.sweep().await.errors(), []);
     assert!(
         scene.subjects()[0].starts_with("CLOSED: "),
@@ -339,11 +336,11 @@ async fn what_was_closed_and_not_told_is_told_by_the_retry() {
         scene.subjects()
     );
     scene.sweep().await;
-    assert_eq!(scene.subjects().len(), 1, "told once");
+    assert_eq!(scene.subjects().len(), 1, "published once");
 }
 
 #[tokio::test]
-async fn what_a_guardrail_refuses_stands_in_the_digest_alone() {
+async fn refused_groups_are_in_the_digest_only() {
     let open = [
         group_from_lines("sg-1", OPEN),
         group_from_lines("sg-2", OPEN),
@@ -364,11 +361,11 @@ async fn what_a_guardrail_refuses_stands_in_the_digest_alone() {
         load_balancer: true,
         ..Attachments::default()
     });
-    let swept = scene.sweep().await;
+    let report = scene.sweep().await;
     assert_eq!(
         (
-            swept.groups_with_outcome(GroupOutcome::Refused),
-            swept.errors().len()
+            report.groups_with_outcome(GroupOutcome::Refused),
+            report.errors().len()
         ),
         (2, 0)
     );
@@ -376,7 +373,7 @@ async fn what_a_guardrail_refuses_stands_in_the_digest_alone() {
 }
 
 #[tokio::test]
-async fn an_exception_by_tags_of_a_rule_holds_although_a_list_of_groups_has_none() {
+async fn an_exception_by_rule_tags_applies_to_listed_groups() {
     let mut tagged = group_from_lines("sg-1", OPEN);
     tagged.rules[0]
         .tags
@@ -400,32 +397,32 @@ async fn an_exception_by_tags_of_a_rule_holds_although_a_list_of_groups_has_none
     };
     for remediates in [false, true] {
         let scene = scene(remediates, policy.clone(), &[std::slice::from_ref(&tagged)]);
-        let swept = scene.sweep().await;
+        let report = scene.sweep().await;
         assert_eq!(
             (
-                swept.affected_groups(),
-                swept.exempt,
+                report.affected_groups(),
+                report.exempt,
                 scene.subjects().len()
             ),
             (0, 1, 0)
         );
         assert!(
             scene.ec2.calls().is_empty(),
-            "no group is read by itself for its tags"
+            "no group is read one by one for its tags"
         );
-        scene.list.fail_rules(ErrorKind::Denied);
-        let swept = scene.sweep().await;
+        scene.lister.fail_rules(ErrorKind::Denied);
+        let report = scene.sweep().await;
         assert_eq!(
             (
-                swept.groups_with_outcome(GroupOutcome::NotClosed),
-                swept.errors().len()
+                report.groups_with_outcome(GroupOutcome::NotClosed),
+                report.errors().len()
             ),
             (1, 1),
-            "unknown is not exempt, nor closed"
+            "unknown tags are neither exempt nor closed"
         );
         assert!(scene.ec2.calls().is_empty());
         assert!(
-            swept.worst_groups[0]
+            report.worst_groups[0]
                 .error
                 .as_ref()
                 .unwrap()
@@ -435,7 +432,7 @@ async fn an_exception_by_tags_of_a_rule_holds_although_a_list_of_groups_has_none
 }
 
 #[tokio::test]
-async fn a_group_that_nobody_understands_is_told_and_hides_no_other() {
+async fn an_unparsable_group_is_reported_and_hides_no_other() {
     for remediates in [false, true] {
         let pages = three_pages();
         let mut scene = scene(
@@ -443,32 +440,32 @@ async fn a_group_that_nobody_understands_is_told_and_hides_no_other() {
             baseline::baseline_policy(),
             &[&pages[0], &pages[1]],
         );
-        scene.list = scene
-            .list
+        scene.lister = scene
+            .lister
             .with_unreadable_group(0, group_from_lines("sg-odd", &[]));
-        let swept = scene.sweep().await;
+        let report = scene.sweep().await;
         assert_eq!(
             (
-                swept.group_count,
-                swept.groups_with_outcome(GroupOutcome::NotClosed),
-                swept.unfinished.is_none()
+                report.group_count,
+                report.groups_with_outcome(GroupOutcome::NotClosed),
+                report.unfinished.is_none()
             ),
             (7, 1, true)
         );
-        let found = swept.groups_with_outcome(GroupOutcome::WouldClose)
-            + swept.groups_with_outcome(GroupOutcome::Closed);
+        let found = report.groups_with_outcome(GroupOutcome::WouldClose)
+            + report.groups_with_outcome(GroupOutcome::Closed);
         assert_eq!(found, 4, "the groups beside it and on the next page");
-        let errors: Vec<_> = swept.errors().iter().map(ToString::to_string).collect();
+        let errors: Vec<_> = report.errors().iter().map(ToString::to_string).collect();
         assert!(
             errors.len() == 1 && errors[0].contains("cannot be understood"),
             "{errors:?}"
         );
-        assert!(swept.worst_groups.iter().any(|note| note.id == "sg-odd"));
+        assert!(report.worst_groups.iter().any(|group| group.id == "sg-odd"));
     }
 }
 
 #[tokio::test]
-async fn a_prefix_list_is_judged_by_its_entries_and_a_missing_one_is_named() {
+async fn prefix_lists_are_evaluated_by_entries_and_missing_ones_are_named() {
     let open = [
         group_from_lines("sg-1", &["tcp 22 pl-wide"]),
         group_from_lines("sg-2", &["tcp 22 pl-gone"]),
@@ -476,14 +473,14 @@ async fn a_prefix_list_is_judged_by_its_entries_and_a_missing_one_is_named() {
     let mut scene = scene(false, baseline::baseline_policy(), &[&open]);
     let mut lists = PrefixLists::empty();
     lists.insert("pl-wide", ["0.0.0.0/0".parse().unwrap()]);
-    scene.list = FakeGroupLister::with_pages([open.to_vec()]).with_prefix_lists(lists);
-    let swept = scene.sweep().await;
+    scene.lister = FakeGroupLister::with_pages([open.to_vec()]).with_prefix_lists(lists);
+    let report = scene.sweep().await;
     assert_eq!(
-        (swept.affected_groups(), swept.worst_groups[0].id.as_str()),
+        (report.affected_groups(), report.worst_groups[0].id.as_str()),
         (1, "sg-1")
     );
     assert_eq!(
-        swept
+        report
             .unresolved_prefix_lists
             .into_iter()
             .collect::<Vec<_>>(),
@@ -492,7 +489,7 @@ async fn a_prefix_list_is_judged_by_its_entries_and_a_missing_one_is_named() {
 }
 
 #[tokio::test]
-async fn of_thousands_of_groups_the_worst_are_named_and_all_are_counted() {
+async fn all_groups_are_counted_and_the_worst_are_listed() {
     let many: Vec<_> = (0..5000)
         .map(|number| group_from_lines(&format!("sg-{number:04}"), OPEN))
         .collect();
@@ -502,14 +499,14 @@ async fn of_thousands_of_groups_the_worst_are_named_and_all_are_counted() {
         baseline::baseline_policy(),
         &[&many, std::slice::from_ref(&worst)],
     );
-    let swept = scene.sweep().await;
+    let report = scene.sweep().await;
     assert_eq!(
         (
-            swept.affected_groups(),
-            swept.worst_groups.len(),
-            swept.worst_groups[0].id.as_str()
+            report.affected_groups(),
+            report.worst_groups.len(),
+            report.worst_groups[0].id.as_str()
         ),
         (5001, 50, "sg-zzzz")
     );
-    assert!(scene.tell.published_alerts()[0].sns_message().len() < 256 * 1024);
+    assert!(scene.publisher.published_alerts()[0].sns_message().len() < 256 * 1024);
 }

@@ -1,46 +1,41 @@
-//! Message attributes: what a subscription's filter policy can choose by.
+//! Message attributes, by which filter policies of subscriptions can choose.
 
-use super::sanitize;
+use super::sanitize::sanitize_line;
 use crate::report::GroupReport;
 
-/// Name and value, ascending, never empty: SNS refuses an empty value.
+/// Name and value, sorted by name. No value is empty, because SNS refuses empty values.
 pub(super) fn compose_attributes(report: &GroupReport) -> Vec<(String, String)> {
-    let (group, origin) = (&report.group, &report.origin);
-    let worst = report
-        .findings
-        .iter()
-        .filter(|finding| finding.exempted_by.is_none());
-    // `max_by_key` takes the last of equals; the first is wanted, as in every other list.
-    let worst = worst
-        .rev()
-        .max_by_key(|finding| finding.policy_rule.severity);
-    let severity = report
-        .max_severity()
-        .map_or("none".to_owned(), |severity| severity.to_string());
+    let origin = &report.origin;
+    let severity = report.max_severity();
+    let worst_rule = report
+        .active_findings()
+        .find(|finding| Some(finding.policy_rule.severity) == severity)
+        .map(|finding| finding.policy_rule.id.as_str());
+    let none = || "none".to_owned();
     [
         ("account", attribute_value(origin.account.as_deref())),
-        ("group", attribute_value(Some(group.id.as_str()))),
-        ("mode", report.mode.as_str().to_owned()),
-        ("outcome", report.outcome.as_str().to_owned()),
+        ("group", attribute_value(Some(&report.group.id))),
+        ("mode", report.mode.to_string()),
+        ("outcome", report.outcome.to_string()),
         ("region", attribute_value(origin.region.as_deref())),
         (
             "rule",
-            worst.map_or("none".to_owned(), |finding| {
-                attribute_value(Some(&finding.policy_rule.id))
-            }),
+            worst_rule.map_or_else(none, |id| attribute_value(Some(id))),
         ),
-        ("severity", severity),
-        ("vpc", attribute_value(group.vpc_id.as_deref())),
+        (
+            "severity",
+            severity.map_or_else(none, |severity| severity.to_string()),
+        ),
+        ("vpc", attribute_value(report.group.vpc_id.as_deref())),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .to_vec()
 }
 
-fn attribute_value(text: Option<&str>) -> String {
-    let text = sanitize::sanitize_line(text.unwrap_or_default(), 128);
-    if text.is_empty() {
-        "unknown".to_owned()
-    } else {
-        text
+/// A value from outside, or `unknown`.
+pub(super) fn attribute_value(text: Option<&str>) -> String {
+    match sanitize_line(text.unwrap_or_default(), 128) {
+        empty if empty.is_empty() => "unknown".to_owned(),
+        value => value,
     }
 }

@@ -1,110 +1,93 @@
 //! The subject: at most 99 printable ASCII characters, the outcome first.
 
-use super::summary::{AlertSummary, Headline, Remedy, RuleStatus, problem_phrase};
+use super::summary::{AlertSummary, Headline, Remedy, problem_phrase};
 use super::{phrases, replacements, sanitize};
+use crate::report::RuleStatus;
 
-/// The longest subject that SNS takes.
-const MAX_SUBJECT: usize = 99;
+/// The longest subject that SNS takes (Amazon SNS API Reference, `Publish`: fewer than 100).
+pub(super) const MAX_SUBJECT: usize = 99;
 
 /// `CLOSED: 3 rules open to the world in sg-... (web), eu-west-1, 111122223333`.
-pub(super) fn compose_subject(story: &AlertSummary<'_>) -> String {
-    let group = sanitize::sanitize_ascii(&phrases::display_group_id(story.report), 40);
-    let head = format!(
-        "{}: {} in {group}",
-        headline_label(story),
-        sanitize::sanitize_ascii(&subject_phrase(story), 60)
-    );
-    let region = story
-        .report
-        .origin
-        .region
-        .as_deref()
-        .map(|region| format!(", {}", sanitize::sanitize_ascii(region, 20)));
-    let account = story
-        .report
-        .origin
-        .account
-        .as_deref()
-        .map(|account| format!(", {}", sanitize::sanitize_ascii(account, 12)));
-    let (region, account) = (region.unwrap_or_default(), account.unwrap_or_default());
-    let tail = if head.len().saturating_add(region.len()) <= MAX_SUBJECT {
-        region
-    } else {
-        String::new()
-    };
-    let room = MAX_SUBJECT
-        .saturating_sub(head.len())
-        .saturating_sub(tail.len());
-    let name = phrases::group_name(story.report)
-        .map(|name| group_name_suffix(name, room))
+pub(super) fn compose_subject(summary: &AlertSummary<'_>) -> String {
+    let report = summary.report;
+    let group = sanitize::sanitize_ascii(&phrases::display_group_id(report), 40);
+    let phrase = sanitize::sanitize_ascii(&subject_phrase(summary), 60);
+    let head = format!("{}: {phrase} in {group}", headline_label(summary));
+    let mut space = MAX_SUBJECT.saturating_sub(head.len());
+    let region = suffix_if_fits(report.origin.region.as_deref(), 20, &mut space);
+    let name = phrases::group_name(report)
+        .map(|name| group_name_suffix(name, space))
         .unwrap_or_default();
-    let account = if account.len().saturating_add(name.len()) <= room {
-        account
-    } else {
-        String::new()
-    };
-    sanitize::sanitize_ascii(&format!("{head}{name}{tail}{account}"), MAX_SUBJECT)
+    space = space.saturating_sub(name.len());
+    let account = suffix_if_fits(report.origin.account.as_deref(), 12, &mut space);
+    sanitize::sanitize_ascii(&format!("{head}{name}{region}{account}"), MAX_SUBJECT)
 }
 
-/// ` (name)`, shortened, or nothing where too little of it would be seen.
-fn group_name_suffix(name: &str, room: usize) -> String {
-    let name = sanitize::sanitize_ascii(name, room.saturating_sub(3).min(32));
-    let spoiled = name.is_empty() || (name.len() < 6 && name.ends_with(".."));
-    if spoiled {
+/// `, eu-west-1`, if there is space for it.
+fn suffix_if_fits(text: Option<&str>, max_chars: usize, space: &mut usize) -> String {
+    let suffix = text.map(|text| format!(", {}", sanitize::sanitize_ascii(text, max_chars)));
+    let suffix = suffix.unwrap_or_default();
+    match space.checked_sub(suffix.len()) {
+        Some(left) => {
+            *space = left;
+            suffix
+        }
+        None => String::new(),
+    }
+}
+
+/// ` (name)`, shortened, or nothing if too little of it would be seen.
+fn group_name_suffix(name: &str, space: usize) -> String {
+    let name = sanitize::sanitize_ascii(name, space.saturating_sub(3).min(32));
+    let is_unreadable = name.is_empty() || (name.len() < 6 && name.ends_with(".."));
+    if is_unreadable {
         String::new()
     } else {
         format!(" ({name})")
     }
 }
 
-/// The first word, which says it all.
-pub(super) fn headline_label(story: &AlertSummary<'_>) -> &'static str {
-    let all = |deed: Remedy| {
-        story
-            .headline_entries()
-            .iter()
-            .all(|case| case.remedy() == deed)
-    };
-    match story.headline {
+/// The first words, which say how it ended.
+pub(super) fn headline_label(summary: &AlertSummary<'_>) -> &'static str {
+    match summary.headline {
         Headline::NotVerified => "NOT VERIFIED",
         Headline::NotClosed => "NOT CLOSED",
         Headline::Refused => "REFUSED, STILL OPEN",
         Headline::WouldClose => "WOULD CLOSE (monitor mode)",
-        Headline::Closed if replacements::lost_allowed_access(story.report) => {
+        Headline::Closed if replacements::lost_allowed_access(summary.report) => {
             "CLOSED, NOT ALL KEPT"
         }
-        Headline::Closed if all(Remedy::Narrowed) => "CLOSED (narrowed)",
-        Headline::Closed if all(Remedy::Restricted) => "CLOSED (restricted)",
+        Headline::Closed if has_only_remedy(summary, Remedy::Narrowed) => "CLOSED (narrowed)",
+        Headline::Closed if has_only_remedy(summary, Remedy::Restricted) => "CLOSED (restricted)",
         Headline::Closed => "CLOSED",
         Headline::AlreadyGone => "ALREADY GONE",
-        Headline::Reported => "NOTICED",
+        Headline::Reported => "REPORTED",
         Headline::GroupDeleted => "GROUP DELETED",
         Headline::Clean => "CLEAN",
     }
 }
 
-/// What it is about: the rule, if there is one only.
-pub(super) fn subject_phrase(story: &AlertSummary<'_>) -> String {
-    let cases = story.headline_entries();
-    let wrong = problem_phrase(&cases);
-    let all = story
-        .entries
-        .iter()
-        .filter(|case| case.status != RuleStatus::Reported)
-        .count();
-    match (story.headline, cases.as_slice()) {
+fn has_only_remedy(summary: &AlertSummary<'_>, remedy: Remedy) -> bool {
+    let entries = summary.headline_entries();
+    entries.iter().all(|entry| Remedy::of_rule(entry) == remedy)
+}
+
+/// What it is about: the rule, if there is only one.
+pub(super) fn subject_phrase(summary: &AlertSummary<'_>) -> String {
+    let entries = summary.headline_entries();
+    let wrong = problem_phrase(&entries);
+    let enforced = summary.entries_with_status(|status| *status != RuleStatus::Reported);
+    match (summary.headline, entries.as_slice()) {
         (Headline::GroupDeleted | Headline::Clean, _) => "nothing is open".to_owned(),
         (Headline::NotVerified, removed) => {
-            let unsure = story.entries_with_status(|fate| fate.is_open()).len();
-            format!(
-                "{} removed, {unsure} perhaps still open",
-                phrases::count_phrase(removed.len(), "rule", "rules")
-            )
+            let removed = phrases::count_phrase(removed.len(), "rule", "rules");
+            let open = summary.entries_with_status(RuleStatus::is_open).len();
+            format!("{removed} removed, {open} perhaps still open")
         }
-        (Headline::NotClosed, cases) if all > 1 => {
-            format!("{} of {all} rules still {wrong}", cases.len())
+        (Headline::NotClosed, open) if enforced.len() > 1 => {
+            format!("{} of {} rules still {wrong}", open.len(), enforced.len())
         }
-        (_, [case]) => phrases::short_rule(case.ingress),
-        (_, cases) => format!("{} rules {wrong}", cases.len()),
+        (_, [entry]) => phrases::short_rule(&entry.rule),
+        (_, entries) => format!("{} rules {wrong}", entries.len()),
     }
 }

@@ -1,12 +1,12 @@
-//! The ingress rules that an event says were added or changed: a best-effort reading, never judged.
+//! The ingress rules that an event says were added or changed, read on a best-effort basis.
 
 use portcullis_rules::group::Ec2Ports;
 use portcullis_rules::{IngressRule, Source};
 use serde_json::Value;
 
-use super::{list_items, non_empty_text, one_or_many};
+use super::record::{list_items, non_empty_text, one_or_many};
 
-/// Every rule that request and response name, each content once.
+/// Every rule in the request, each content once.
 pub(super) fn decode_claimed_rules(record: &Value) -> Vec<IngressRule> {
     let mut claims: Vec<IngressRule> = Vec::new();
     for claim in rules_from_permissions(record)
@@ -77,20 +77,15 @@ fn decode_rule(
     [protocol, from, to]: [&str; 3],
     source: Source,
 ) -> Option<IngressRule> {
-    let port = |pointer| {
-        value
-            .pointer(pointer)
-            .and_then(Value::as_i64)
-            .and_then(|port| i32::try_from(port).ok())
+    let ports = Ec2Ports {
+        from: port_number(value, from),
+        to: port_number(value, to),
     };
-    let written = Ec2Ports {
-        from: port(from),
-        to: port(to),
-    };
-    IngressRule::new(
-        non_empty_text(value, protocol)?.parse().ok()?,
-        written,
-        source,
-    )
-    .ok()
+    let protocol = non_empty_text(value, protocol)?.parse().ok()?;
+    IngressRule::new(protocol, ports, source).ok()
+}
+
+fn port_number(value: &Value, pointer: &str) -> Option<i32> {
+    let number = value.pointer(pointer).and_then(Value::as_i64)?;
+    i32::try_from(number).ok()
 }

@@ -1,201 +1,178 @@
-//! The digest for mail.
+//! The e-mail of a digest.
 
-use super::super::plain_text::PlainText;
-use super::super::{link, phrases, sanitize};
-use super::{group_status, sweep_advice, sweep_headline};
-use crate::sweeper::{GroupSummary, SweepReport};
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
-/// How many rules of the policy are counted one by one.
+use super::wording::{group_status, sweep_advice, sweep_headline};
+use crate::alert::plain_text::PlainText;
+use crate::alert::{link, phrases, sanitize};
+use crate::report::{GroupSummary, SweepReport};
+
+/// How many policy rules are listed.
 const MAX_RULES: usize = 20;
 
-/// The text. At most `most` groups are shown one by one.
-pub(super) fn compose_sweep_email(swept: &SweepReport, most: usize) -> String {
+/// The text. At most `max_entries` groups are listed.
+pub(super) fn compose_sweep_email(sweep: &SweepReport, max_entries: usize) -> String {
+    let groups = phrases::count_phrase(sweep.group_count, "group", "groups");
+    let rules = phrases::count_phrase(sweep.security_group_rule_count, "rule", "rules");
+    let advice = sweep_advice(sweep);
     let mut page = PlainText::default();
-    page.push_paragraph(&sweep_headline(swept));
+    page.push_paragraph(&sweep_headline(sweep));
     page.push_blank_line();
-    let (groups, rules) = (
-        phrases::count_phrase(swept.group_count, "group", "groups"),
-        phrases::count_phrase(swept.security_group_rule_count, "rule", "rules"),
-    );
     page.push_paragraph(&format!(
-        "Portcullis judged {groups} with {rules}. {}",
-        sweep_advice(swept)
+        "Portcullis evaluated {groups} with {rules}. {advice}"
     ));
-    write_unfinished(&mut page, swept);
-    write_counts(&mut page, swept);
-    write_worst_groups(&mut page, swept, most);
-    write_stale_references(&mut page, swept, most);
-    write_sweep_location(&mut page, swept);
+    write_unfinished(&mut page, sweep);
+    write_counts(&mut page, sweep);
+    write_worst_groups(&mut page, sweep, max_entries);
+    write_ids(
+        &mut page,
+        "Prefix lists that do not exist",
+        &sweep.unresolved_prefix_lists,
+        max_entries,
+    );
+    write_ids(
+        &mut page,
+        "Exceptions that have ended",
+        &sweep.expired_exceptions,
+        max_entries,
+    );
+    write_sweep_location(&mut page, sweep);
     page.finish()
 }
 
-fn write_unfinished(page: &mut PlainText, swept: &SweepReport) {
-    let Some(unfinished) = &swept.unfinished else {
+fn write_unfinished(page: &mut PlainText, sweep: &SweepReport) {
+    let Some(unfinished) = &sweep.unfinished else {
         return;
     };
+    let reason = sanitize::sanitize_line(&unfinished.reason.to_string(), 400);
     page.push_heading("Unfinished");
-    page.push_row(
-        "Why",
-        Some(&sanitize::sanitize_line(
-            &unfinished.reason.to_string(),
-            400,
-        )),
-    );
-    if let Some(payload) = swept.resume_payload() {
+    page.push_row("Why", Some(&reason));
+    if let Some(payload) = sweep.resume_payload() {
         page.push_paragraph(
-            "The next sweep begins anew. To go on where this one ended, invoke the function with:",
+            "The next scheduled sweep starts over. To go on where this one ended, invoke the \
+             function with:",
         );
         page.push_line(&format!("  {}", sanitize::sanitize_line(&payload, 2048)));
     }
 }
 
-fn write_counts(page: &mut PlainText, swept: &SweepReport) {
-    if swept.by_severity.is_empty() {
+fn write_counts(page: &mut PlainText, sweep: &SweepReport) {
+    if sweep.by_severity.is_empty() {
         return;
     }
     page.push_heading("What it found");
-    for (severity, count) in swept.by_severity.iter().rev() {
-        page.push_row(
-            &severity.to_string(),
-            Some(&phrases::count_phrase(*count, "finding", "findings")),
-        );
+    for (severity, count) in sweep.by_severity.iter().rev() {
+        let findings = phrases::count_phrase(*count, "finding", "findings");
+        page.push_row(&severity.to_string(), Some(&findings));
     }
     page.push_blank_line();
-    let mut rules: Vec<_> = swept.by_policy_rule.iter().collect();
-    rules.sort_by_key(|(_, tally)| std::cmp::Reverse((tally.severity, tally.findings)));
-    for (rule, tally) in rules.iter().take(MAX_RULES) {
-        page.push_item(
-            "  - ",
-            &format!(
-                "{} ({}): {}",
-                sanitize::sanitize_line(rule, 64),
-                tally.severity,
-                tally.findings
-            ),
-        );
+    let mut rules: Vec<_> = sweep.by_policy_rule.iter().collect();
+    rules.sort_by_key(|(_, count)| Reverse((count.severity, count.findings)));
+    for (id, count) in rules.iter().take(MAX_RULES) {
+        let id = sanitize::sanitize_line(id, 64);
+        let text = format!("{id} ({}): {}", count.severity, count.findings);
+        page.push_item("  - ", &text);
     }
-    write_omitted_count(page, rules.len(), MAX_RULES, "rule", "rules");
-    if swept.exempt > 0 {
-        page.push_line(&format!("  - allowed by exceptions: {}", swept.exempt));
+    write_omitted_count(page, rules.len(), MAX_RULES, ("rule", "rules"));
+    if sweep.exempt > 0 {
+        page.push_line(&format!("  - allowed by exceptions: {}", sweep.exempt));
     }
 }
 
-fn write_worst_groups(page: &mut PlainText, swept: &SweepReport, most: usize) {
-    if swept.affected_groups() == 0 {
+fn write_worst_groups(page: &mut PlainText, sweep: &SweepReport, max_entries: usize) {
+    if sweep.affected_groups() == 0 {
         return;
     }
     page.push_heading("Groups, worst first");
-    for note in swept.worst_groups.iter().take(most) {
-        write_group(page, swept, note);
+    for group in sweep.worst_groups.iter().take(max_entries) {
+        write_group(page, sweep, group);
     }
-    write_omitted_count(
-        page,
-        swept.affected_groups(),
-        swept.worst_groups.len().min(most),
-        "group",
-        "groups",
-    );
+    let shown = sweep.worst_groups.len().min(max_entries);
+    write_omitted_count(page, sweep.affected_groups(), shown, ("group", "groups"));
 }
 
-fn write_group(page: &mut PlainText, swept: &SweepReport, note: &GroupSummary) {
-    let name = note
-        .name
-        .as_deref()
-        .map(|name| sanitize::sanitize_line(name, 64))
-        .filter(|name| !name.is_empty());
-    let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
-    let vpc = note
-        .vpc_id
-        .as_deref()
-        .map(|vpc| format!(", {}", sanitize::sanitize_line(vpc, 64)))
-        .unwrap_or_default();
-    let severity = note
-        .severity
-        .map(|severity| format!(" [{severity}]"))
-        .unwrap_or_default();
-    page.push_item(
-        "  - ",
-        &format!(
-            "{}{name}{vpc}{severity}: {}",
-            sanitize::sanitize_line(&note.id, 64),
-            group_status(note)
-        ),
-    );
-    for ingress in &note.security_group_rules {
-        page.push_item("      ", &phrases::describe_rule(ingress));
+fn write_group(page: &mut PlainText, sweep: &SweepReport, group: &GroupSummary) {
+    page.push_item("  - ", &describe_group_line(group));
+    for rule in &group.security_group_rules {
+        page.push_item("      ", &phrases::describe_rule(rule));
     }
-    if note.more_security_group_rules > 0 {
-        page.push_line(&format!(
-            "      and {}",
-            phrases::count_phrase(note.more_security_group_rules, "more rule", "more rules")
-        ));
+    if group.more_security_group_rules > 0 {
+        let count = group.more_security_group_rules;
+        let more = phrases::count_phrase(count, "more rule", "more rules");
+        page.push_line(&format!("      and {more}"));
     }
-    if let Some(error) = &note.error {
+    if let Some(error) = &group.error {
         page.push_item("      ", &sanitize::sanitize_line(error, 300));
     }
-    if let Some(link) = swept
-        .region
-        .as_deref()
-        .and_then(|region| link::group_console_url(region, &note.id))
-    {
+    let region = sweep.region.as_deref();
+    if let Some(link) = region.and_then(|region| link::group_console_url(region, &group.id)) {
         page.push_line(&format!("      {link}"));
     }
 }
 
-fn write_stale_references(page: &mut PlainText, swept: &SweepReport, most: usize) {
-    for (heading, ids) in [
-        (
-            "Prefix lists that do not exist",
-            &swept.unresolved_prefix_lists,
-        ),
-        ("Exceptions that have ended", &swept.expired_exceptions),
-    ] {
-        if ids.is_empty() {
-            continue;
-        }
-        page.push_heading(heading);
-        for id in ids.iter().take(most) {
-            page.push_item("  - ", &sanitize::sanitize_line(id, 64));
-        }
-        write_omitted_count(page, ids.len(), most, "other", "others");
-    }
+/// `sg-... (web), vpc-... [high]: CLOSED`.
+fn describe_group_line(group: &GroupSummary) -> String {
+    let name = match sanitize::sanitize_line(group.name.as_deref().unwrap_or_default(), 64) {
+        empty if empty.is_empty() => empty,
+        name => format!(" ({name})"),
+    };
+    let vpc_id = group.vpc_id.as_deref();
+    let vpc_id = vpc_id.map(|vpc_id| format!(", {}", sanitize::sanitize_line(vpc_id, 64)));
+    let severity = group.severity.map(|severity| format!(" [{severity}]"));
+    format!(
+        "{}{name}{}{}: {}",
+        sanitize::sanitize_line(&group.id, 64),
+        vpc_id.unwrap_or_default(),
+        severity.unwrap_or_default(),
+        group_status(group)
+    )
 }
 
-fn write_omitted_count(page: &mut PlainText, all: usize, shown: usize, one: &str, many: &str) {
-    let left_out = all.saturating_sub(shown);
+fn write_ids(page: &mut PlainText, heading: &str, ids: &BTreeSet<String>, max_entries: usize) {
+    if ids.is_empty() {
+        return;
+    }
+    page.push_heading(heading);
+    for id in ids.iter().take(max_entries) {
+        page.push_item("  - ", &sanitize::sanitize_line(id, 64));
+    }
+    write_omitted_count(page, ids.len(), max_entries, ("other", "others"));
+}
+
+fn write_omitted_count(
+    page: &mut PlainText,
+    count: usize,
+    shown: usize,
+    (one, many): (&str, &str),
+) {
+    let left_out = count.saturating_sub(shown);
     if left_out > 0 {
-        page.push_line(&format!(
-            "  - and {}",
-            phrases::count_phrase(left_out, &format!("more {one}"), &format!("more {many}"))
-        ));
+        let (one, many) = (format!("more {one}"), format!("more {many}"));
+        let more = phrases::count_phrase(left_out, &one, &many);
+        page.push_line(&format!("  - and {more}"));
     }
 }
 
-fn write_sweep_location(page: &mut PlainText, swept: &SweepReport) {
+fn write_sweep_location(page: &mut PlainText, sweep: &SweepReport) {
+    let account = sweep.account.as_deref();
+    let account = account.map(|account| sanitize::sanitize_line(account, 64));
+    let region = sweep.region.as_deref();
+    let region_name = region.map(|region| sanitize::sanitize_line(region, 64));
+    let started = phrases::format_time(sweep.started);
+    let ended = phrases::format_time(sweep.ended);
     page.push_heading("Where");
-    let text = |text: Option<&String>| text.map(|text| sanitize::sanitize_line(text, 64));
-    page.push_row("Account", text(swept.account.as_ref()).as_deref());
-    page.push_row("Region", text(swept.region.as_ref()).as_deref());
-    page.push_row(
-        "When",
-        Some(&format!(
-            "{} to {}",
-            phrases::format_time(swept.started),
-            phrases::format_time(swept.ended)
-        )),
-    );
-    if let Some(link) = swept.region.as_deref().and_then(link::groups_console_url) {
+    page.push_row("Account", account.as_deref());
+    page.push_row("Region", region_name.as_deref());
+    page.push_row("When", Some(&format!("{started} to {ended}")));
+    if let Some(link) = region.and_then(link::groups_console_url) {
         page.push_line(&format!("  {link}"));
     }
     page.push_blank_line();
-    let action = if swept.remediates {
-        "remediate"
-    } else {
-        "report"
-    };
+    let policy = sanitize::sanitize_line(&sweep.policy, 64);
+    let action = sweep.action_name();
     page.push_line(&format!(
-        "Portcullis sweep, policy {}, action {action}",
-        sanitize::sanitize_line(&swept.policy, 64)
+        "Portcullis sweep, policy {policy}, action {action}"
     ));
-    page.push_line(&format!("Sweep {}", sanitize::sanitize_line(&swept.id, 64)));
+    page.push_line(&format!("Sweep {}", sanitize::sanitize_line(&sweep.id, 64)));
 }

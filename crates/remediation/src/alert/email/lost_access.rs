@@ -1,106 +1,102 @@
-//! What could not be kept or opened again, why, and what to do.
+//! Allowed access that was lost: why, and how to restore it.
+
+use std::collections::BTreeMap;
 
 use portcullis_rules::IngressRule;
 use portcullis_rules::plan::SkipReason;
 
-use super::super::plain_text::PlainText;
-use super::super::summary::AlertSummary;
-use super::super::{phrases, replacements, sanitize};
-use super::advice::{reopen_command, write_commands};
+use super::commands::{Command, write_commands};
+use crate::alert::plain_text::PlainText;
+use crate::alert::summary::AlertSummary;
+use crate::alert::{phrases, replacements, sanitize};
+use crate::report::{FailedAddition, GroupReport};
 use crate::services::{ErrorKind, Mode};
 
-/// Each reason once with all it is the reason for, and the commands that open again what may be open.
-pub(super) fn write_lost_access(page: &mut PlainText, story: &AlertSummary<'_>, most: usize) {
-    let report = story.report;
-    if report.failed_additions.is_empty() && report.skipped_additions.is_empty() {
+/// Each reason once with the rules that it concerns, and the commands that add these rules.
+pub(super) fn write_lost_access(
+    page: &mut PlainText,
+    summary: &AlertSummary<'_>,
+    max_entries: usize,
+) {
+    let report = summary.report;
+    let has_failed = report.failed_additions().next().is_some();
+    if !has_failed && report.skipped_additions.is_empty() {
         return;
     }
-    let is_plan = report.mode == Mode::Monitor;
-    page.push_heading(if is_plan {
-        "What enforce mode could not keep"
-    } else {
-        "What could not be kept"
+    page.push_heading(match report.mode {
+        Mode::Monitor => "What enforce mode could not keep",
+        Mode::Enforce => "What could not be kept",
     });
-    let mut kinds: Vec<ErrorKind> = Vec::new();
-    for unkept in &report.failed_additions {
-        if !kinds.contains(&unkept.error.kind) {
-            kinds.push(unkept.error.kind);
+    write_failed_additions(page, report);
+    write_skipped_additions(page, report);
+    if report.mode == Mode::Enforce && !report.group.id.is_empty() {
+        write_reopen_commands(page, summary, max_entries);
+    }
+}
+
+fn write_failed_additions(page: &mut PlainText, report: &GroupReport) {
+    let mut by_kind: BTreeMap<ErrorKind, Vec<&FailedAddition>> = BTreeMap::new();
+    for failed in report.failed_additions() {
+        by_kind.entry(failed.error.kind).or_default().push(failed);
+    }
+    for (kind, failed) in by_kind {
+        let rules = failed.iter().map(|failed| &failed.addition.ingress);
+        let rules = replacements::describe_combined_rules(rules);
+        let cause = phrases::addition_error_cause(kind);
+        page.push_item("  - ", &format!("{rules}: allowed, and cut now. {cause}"));
+        if let Some(FailedAddition { error, .. }) = failed.first() {
+            let message = sanitize::sanitize_line(&error.message, 300);
+            let code = kind.code();
+            page.push_item("    ", &format!("({}, {code}: {message})", error.operation));
         }
     }
-    for kind in kinds {
-        let same = report
-            .failed_additions
-            .iter()
-            .filter(|unkept| unkept.error.kind == kind);
-        let rules =
-            replacements::describe_combined_rules(same.map(|unkept| &unkept.addition.ingress));
-        page.push_item(
-            "  - ",
-            &format!(
-                "{rules}: allowed, and cut now. {}",
-                phrases::addition_error_cause(kind)
-            ),
-        );
-        if let Some(unkept) = report
-            .failed_additions
-            .iter()
-            .find(|unkept| unkept.error.kind == kind)
-        {
-            let (operation, code) = (unkept.error.operation, unkept.error.kind.code());
-            let message = sanitize::sanitize_line(&unkept.error.message, 300);
-            page.push_item("    ", &format!("({operation}, {code}: {message})"));
-        }
-    }
+}
+
+fn write_skipped_additions(page: &mut PlainText, report: &GroupReport) {
     for reason in SkipReason::ALL {
-        let same: Vec<&IngressRule> = report
-            .skipped_additions
-            .iter()
-            .filter(|loss| loss.reason == reason)
-            .map(|loss| &loss.ingress)
-            .collect();
-        if !same.is_empty() {
-            let rules = replacements::describe_combined_rules(same.into_iter());
-            page.push_item(
-                "  - ",
-                &format!(
-                    "{rules}: {}{}",
-                    reason.message(),
-                    skip_reason_advice(reason)
-                ),
+        let skipped = skipped_rules(report, reason);
+        if !skipped.is_empty() {
+            let rules = replacements::describe_combined_rules(skipped.into_iter());
+            let text = format!(
+                "{rules}: {}{}",
+                reason.message(),
+                skip_reason_advice(reason)
             );
+            page.push_item("  - ", &text);
         }
     }
-    let unkept = report
-        .failed_additions
-        .iter()
-        .map(|unkept| &unkept.addition.ingress);
-    let no_room = report
-        .skipped_additions
-        .iter()
-        .filter(|loss| loss.reason == SkipReason::RulesQuota)
-        .map(|loss| &loss.ingress);
-    let missing: Vec<&IngressRule> = unkept.chain(no_room).collect();
-    if missing.is_empty() || is_plan || report.group.id.is_empty() {
-        return;
-    }
-    let (it, these) = if missing.len() == 1 {
-        ("it", "this")
-    } else {
-        ("them", "these")
-    };
-    let room = report
-        .skipped_additions
-        .iter()
-        .any(|loss| loss.reason == SkipReason::RulesQuota);
-    let room = if room {
-        " (make room in the group first)"
-    } else {
+}
+
+fn skipped_rules(report: &GroupReport, reason: SkipReason) -> Vec<&IngressRule> {
+    let skipped = report.skipped_additions.iter();
+    skipped
+        .filter(|skipped| skipped.reason == reason)
+        .map(|skipped| &skipped.ingress)
+        .collect()
+}
+
+fn write_reopen_commands(page: &mut PlainText, summary: &AlertSummary<'_>, max_entries: usize) {
+    let over_quota = skipped_rules(summary.report, SkipReason::RulesQuota);
+    let quota_advice = if over_quota.is_empty() {
         ""
+    } else {
+        " (make room in the group first)"
     };
-    page.push_paragraph(&format!("To open {it} again by hand{room}, run {these}:"));
-    let command =
-        |ingress: &&IngressRule| (phrases::short_rule(ingress), reopen_command(story, ingress));
-    write_commands(page, most, missing.len(), missing.iter().map(command));
+    let failed = summary.report.failed_additions();
+    let commands: Vec<_> = failed
+        .map(|failed| &failed.addition.ingress)
+        .chain(over_quota)
+        .map(|rule| Command::authorize(summary, phrases::short_rule(rule), rule))
+        .collect();
+    let (it, these) = match commands.len() {
+        0 => return,
+        1 => ("it", "this"),
+        _ => ("them", "these"),
+    };
+    page.push_paragraph(&format!(
+        "To open {it} again by hand{quota_advice}, run {these}:"
+    ));
+    write_commands(page, max_entries, &commands);
 }
 
 const fn skip_reason_advice(reason: SkipReason) -> &'static str {
@@ -109,8 +105,6 @@ const fn skip_reason_advice(reason: SkipReason) -> &'static str {
             " Merge rules of the group, or ask AWS for a higher quota of rules per security group."
         }
         SkipReason::TrustedSourceOutside => " If the source needs access, open it by hand.",
-        SkipReason::TrustedSourceForbidden => {
-            " One of the two is a mistake: have the policy mended."
-        }
+        SkipReason::TrustedSourceForbidden => " These settings conflict: fix the policy.",
     }
 }

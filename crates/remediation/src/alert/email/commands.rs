@@ -1,0 +1,58 @@
+//! Commands to paste into a shell.
+
+use portcullis_rules::IngressRule;
+
+use crate::alert::phrases;
+use crate::alert::plain_text::PlainText;
+use crate::alert::summary::AlertSummary;
+use crate::report::{RuleOutcome, authorize_command, revoke_command};
+
+/// How many commands are spelled out in a list.
+const MAX_COMMANDS: usize = 10;
+
+/// A command with the comment above it.
+pub(super) struct Command {
+    comment: String,
+    words: Vec<String>,
+}
+
+impl Command {
+    /// Adds a rule.
+    pub(super) fn authorize(
+        summary: &AlertSummary<'_>,
+        comment: String,
+        rule: &IngressRule,
+    ) -> Self {
+        let origin = &summary.report.origin;
+        let words = authorize_command(&summary.report.group.id, origin.region.as_deref(), rule);
+        Self { comment, words }
+    }
+
+    /// Removes a rule.
+    pub(super) fn revoke(summary: &AlertSummary<'_>, comment: String, rule: &IngressRule) -> Self {
+        let origin = &summary.report.origin;
+        let words = revoke_command(&summary.report.group.id, origin.region.as_deref(), rule);
+        Self { comment, words }
+    }
+}
+
+/// `rule 3: tcp 22 from 0.0.0.0/0`.
+pub(super) fn numbered_comment(number: usize, outcome: &RuleOutcome) -> String {
+    format!("rule {number}: {}", phrases::short_rule(&outcome.rule))
+}
+
+/// The first commands, each with its comment, and how many there are more.
+pub(super) fn write_commands(page: &mut PlainText, max_entries: usize, commands: &[Command]) {
+    let shown = max_entries.min(MAX_COMMANDS);
+    for command in commands.iter().take(shown) {
+        page.push_line(&format!("  # {}", command.comment));
+        page.push_command(&command.words);
+    }
+    let left_out = commands.len().saturating_sub(shown);
+    if left_out > 0 {
+        let more = phrases::count_phrase(left_out, "more rule", "more rules");
+        page.push_paragraph(&format!(
+            "And {more}: see the report that queues and functions get from this topic."
+        ));
+    }
+}
