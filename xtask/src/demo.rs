@@ -5,6 +5,7 @@ mod check;
 mod outcome;
 mod progress;
 mod scenario;
+mod screenshot;
 mod show;
 mod slack;
 mod style;
@@ -45,6 +46,9 @@ pub(crate) struct Args {
     /// Deploy this executable instead of the project's function
     #[arg(long, value_name = "FILE")]
     bootstrap: Option<PathBuf>,
+    /// Also draw a part of the output into this file: the picture of the README
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
 }
 
 /// Runs the demo and prints what happened.
@@ -74,6 +78,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     show::print_outcome(&outcome, &stack, &files);
     let problems = check::find_problems(&outcome);
     show::print_verdict(&outcome, &problems);
+    if let Some(path) = &args.svg {
+        let svg = screenshot::draw_svg("The output of cargo demo", &show::screenshot(&outcome));
+        fs::write(path, svg).with_context(|| format!("cannot write {}", path.display()))?;
+    }
     if !problems.is_empty() {
         show::print_logs(&aws, stack.output("RemediatorFunctionName")?);
     }

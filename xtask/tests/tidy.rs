@@ -137,7 +137,8 @@ fn source_violations(name: &str, text: &str) -> Vec<String> {
     }
     for (number, line) in (1..).zip(text.lines()) {
         let width = line.chars().count();
-        if width > LONGEST_LINE {
+        // Tests quote what people read, and rustfmt does not break a string.
+        if width > LONGEST_LINE && number <= lines && name.contains("src/") {
             found.push(format!(
                 "{name}:{number}: {width} characters, more than {LONGEST_LINE}: wrap it"
             ));
@@ -349,8 +350,8 @@ fn unit_tests_do_not_count_as_lines() {
 fn long_lines_are_found() {
     let text = format!("//! a\n{}\n{}", "é".repeat(100), "e".repeat(101));
     assert_eq!(
-        source_violations("a.rs", &text),
-        ["a.rs:3: 101 characters, more than 100: wrap it"]
+        source_violations("src/a.rs", &text),
+        ["src/a.rs:3: 101 characters, more than 100: wrap it"]
     );
 }
 

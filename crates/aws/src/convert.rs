@@ -1,8 +1,8 @@
 //! Converts between EC2's types and ours. One of our rules is one protocol, one port range and one
 //! source.
 //!
-//! A rule that cannot be parsed is an error with the id of the rule, because skipping the rule could
-//! hide an opening.
+//! A rule that cannot be parsed is an error with the id of the rule, because skipping the rule
+//! could hide an opening.
 
 use aws_sdk_ec2::types::{
     IpPermission, IpRange, Ipv6Range, PrefixListId, SecurityGroupRule, Tag, UserIdGroupPair,

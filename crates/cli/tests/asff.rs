@@ -98,62 +98,73 @@ fn findings_for_security_hub() {
     insta::assert_snapshot!(run.text());
 }
 
-/// The limits in the API reference and in the API model of the AWS SDKs.
-#[test]
-fn values_stay_within_the_limits_of_the_format() {
-    let long = "é".repeat(255);
+/// A document and a policy with values that exceed the limits of the format.
+fn folder_with_long_values() -> Folder {
     let mut groups = groups_with_arns("eu-central-1");
     let web = &mut groups["SecurityGroups"][0];
-    web["GroupName"] = json!(long);
+    web["GroupName"] = json!("é".repeat(255));
     web["Tags"] = (0..60)
         .map(|number| json!({"Key": format!("key-{number}"), "Value": ""}))
         .collect();
-    let ranges: Vec<_> = (0..60)
-        .map(|number| json!({"CidrIp": format!("{}.0.0.0/7", number * 2)}))
+    let ranges: Vec<_> = (0..120)
+        .step_by(2)
+        .map(|number| json!({"CidrIp": format!("{number}.0.0.0/7")}))
         .collect();
     web["IpPermissions"][1]["IpRanges"] = json!(ranges);
     let references: Vec<_> = (0..40).map(|number| format!("REQ-{number}")).collect();
+    let (id, forbids) = ("x".repeat(60), "much ".repeat(400));
     let policy = format!(
-        "version: 1\nrules:\n  - id: {}\n    check: open-ports\n    ports: [22]\n    severity: high\n    action: revoke\n    forbids: {}\n    references: {references:?}\n",
-        "x".repeat(60),
-        "much ".repeat(400),
+        "
+version: 1
+rules:
+  - id: {id}
+    check: open-ports
+    ports: [22]
+    severity: high
+    action: revoke
+    forbids: {forbids}
+    references: {references:?}
+"
     );
-    let folder = folder()
+    folder()
         .with("long.json", groups.to_string())
-        .with("long.yaml", policy);
+        .with("long.yaml", policy)
+}
+
+/// Checks that a text is not blank and has at most this many bytes.
+#[track_caller]
+fn check_text(value: &Value, max_bytes: usize) {
+    let text = value.as_str().unwrap();
+    assert!(!text.trim().is_empty() && text.len() <= max_bytes, "{text}");
+}
+
+/// The limits in the API reference and in the API model of the AWS SDKs.
+fn check_limits(finding: &Value) {
+    check_text(&finding["Id"], 512);
+    check_text(&finding["Title"], 256);
+    check_text(&finding["Description"], 1024);
+    check_text(&finding["GeneratorId"], 512);
+    check_text(&finding["Remediation"]["Recommendation"]["Text"], 512);
+    for value in finding["ProductFields"].as_object().unwrap().values() {
+        check_text(value, 2048);
+    }
+    let requirements = finding["Compliance"]["RelatedRequirements"].as_array();
+    assert!(requirements.is_none_or(|list| list.len() <= 32));
+    let tags = finding["Resources"][0]["Tags"].as_object();
+    assert!(tags.is_none_or(|tags| tags.len() <= 50));
+    assert!(finding.to_string().len() < 240_000);
+    assert_eq!(finding["AwsAccountId"].as_str().unwrap().len(), 12);
+}
+
+#[test]
+fn values_stay_within_the_limits_of_the_format() {
+    let folder = folder_with_long_values();
     let mut all = export_asff(&folder, "--input long.json");
     let long = export_asff(&folder, "--input long.json --policy long.yaml");
     assert!(!long.is_empty());
     all.extend(long);
     assert!(all.len() > 60, "{}", all.len());
-    let text = |value: &Value, most: usize| {
-        let text = value.as_str().unwrap();
-        assert!(!text.trim().is_empty() && text.len() <= most, "{text}");
-    };
-    for one in &all {
-        text(&one["Id"], 512);
-        text(&one["Title"], 256);
-        text(&one["Description"], 1024);
-        text(&one["GeneratorId"], 512);
-        text(&one["Remediation"]["Recommendation"]["Text"], 512);
-        one["ProductFields"]
-            .as_object()
-            .unwrap()
-            .values()
-            .for_each(|value| text(value, 2048));
-        assert!(
-            one["Compliance"]["RelatedRequirements"]
-                .as_array()
-                .is_none_or(|list| list.len() <= 32)
-        );
-        assert!(
-            one["Resources"][0]["Tags"]
-                .as_object()
-                .is_none_or(|tags| tags.len() <= 50)
-        );
-        assert!(one.to_string().len() < 240_000);
-        assert_eq!(one["AwsAccountId"].as_str().unwrap().len(), 12);
-    }
+    all.iter().for_each(check_limits);
     assert!(
         all.iter()
             .any(|one| one["Title"].as_str().unwrap().ends_with("..."))
@@ -172,9 +183,9 @@ fn ids_depend_on_the_content_of_the_rule() {
             .collect()
     };
     let plain = ids("--input groups.json --region eu-central-1");
-    assert!(plain.contains(
-        "arn:aws:ec2:eu-central-1:111122223333:security-group/sg-0aaaaaaaaaaaaaaaa/tcp/22-22/0.0.0.0/0/restricted-common-ports"
-    ));
+    let arn = "arn:aws:ec2:eu-central-1:111122223333:security-group/sg-0aaaaaaaaaaaaaaaa";
+    let id = format!("{arn}/tcp/22-22/0.0.0.0/0/restricted-common-ports");
+    assert!(plain.contains(&id), "{plain:?}");
     assert_eq!(plain, ids("--input arns.json"));
     assert_eq!(plain, ids("--input arns.json --policy exempt.yaml"));
     // Rule ids and another group in the input do not change them.
@@ -239,8 +250,8 @@ fn policies_scoped_by_region_use_the_arn() {
     );
 }
 
-/// It is archived, so that it becomes active again when the exception expires. The compliance status
-/// does not claim that the requirement is met.
+/// It is archived, so that it becomes active again when the exception expires. The compliance
+/// status does not claim that the requirement is met.
 #[test]
 fn exempt_findings_are_archived() {
     let folder = folder();

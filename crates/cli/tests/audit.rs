@@ -19,22 +19,30 @@ fn merged_listings() -> String {
     document.to_string()
 }
 
+fn tcp_permission((from, to): (u16, u16), cidrs: &[&str]) -> Value {
+    let ranges: Vec<_> = cidrs.iter().map(|cidr| json!({"CidrIp": cidr})).collect();
+    json!({"IpProtocol": "tcp", "FromPort": from, "ToPort": to, "IpRanges": ranges})
+}
+
+/// A document with one group and one permission.
+fn single_group(id: &str, permission: &Value) -> Value {
+    json!({"SecurityGroups": [{"GroupId": id, "IpPermissions": [permission]}]})
+}
+
 fn folder() -> Folder {
-    let open = json!({"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]});
-    let range = json!({"IpProtocol": "tcp", "FromPort": 1, "ToPort": 2, "IpRanges": [{"CidrIp": "192.0.2.0/24"}]});
-    let group = |permission: &Value| json!({"SecurityGroups": [{"GroupId": "sg-1", "IpPermissions": [permission]}]});
-    let two = json!([{"CidrIp": "0.0.0.0/0"}, {"CidrIp": "0.0.0.0/33"}]);
-    let half = json!({"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": two});
+    let open = tcp_permission((22, 22), &["0.0.0.0/0"]);
+    let range = tcp_permission((1, 2), &["192.0.2.0/24"]);
+    let partly_valid = tcp_permission((22, 22), &["0.0.0.0/0", "0.0.0.0/33"]);
     let bad = json!({"SecurityGroups": [
-        {"GroupId": "sg-1", "IpPermissions": [half]},
+        {"GroupId": "sg-1", "IpPermissions": [partly_valid]},
         {"GroupId": "sg-2", "IpPermissions": [{"IpProtocol": "tpc"}]},
     ]});
     Folder::new()
         .with("groups.json", GROUPS)
         .with("rules.json", RULES)
         .with("both.json", merged_listings())
-        .with("open.json", group(&open).to_string())
-        .with("range.json", group(&range).to_string())
+        .with("open.json", single_group("sg-1", &open).to_string())
+        .with("range.json", single_group("sg-1", &range).to_string())
         .with("bad.json", bad.to_string())
         .with("none.json", r#"{"SecurityGroups": []}"#)
 }
@@ -75,7 +83,7 @@ fn invalid_values_are_reported_and_the_rest_is_evaluated() {
 #[test]
 fn only_the_first_invalid_values_are_printed() {
     let ranges = vec![json!({"CidrIp": "x"}); 500];
-    let input = json!({"SecurityGroups": [{"GroupId": "sg-1", "IpPermissions": [{"IpProtocol": "-1", "IpRanges": ranges}]}]});
+    let input = single_group("sg-1", &json!({"IpProtocol": "-1", "IpRanges": ranges}));
     let run = portcullis_with(
         input.to_string().as_bytes(),
         &["audit", "--input", "-", "--format", "json"],
@@ -165,8 +173,8 @@ fn invalid_inputs_are_errors_with_help() {
         .with("list.json", "[]")
         .with("cut.json.gz", cut)
         .with("utf16.json", utf16);
-    let names = "not-there.json . empty.json cut.json comma.json two.json text.json event.json list.json cut.json.gz \
-                 utf16.json";
+    let names = "not-there.json . empty.json cut.json comma.json two.json text.json event.json \
+                 list.json cut.json.gz utf16.json";
     let mut transcripts = String::new();
     for name in names.split_whitespace() {
         let run = folder.run(&format!("audit --input {name} --format json"));
@@ -215,7 +223,8 @@ fn names_and_ids_cannot_control_the_terminal() {
     let name = "\u{1b}]0;owned\u{7}\r\nsg-2  fine\u{202e}";
     let group = json!({"GroupId": "sg-\u{1b}[2J", "GroupName": name, "IpPermissions": [
         {"IpProtocol": "tcp\u{1b}[2J"},
-        {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}], "PrefixListIds": [{"PrefixListId": "\u{1b}[2J"}]},
+        {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}],
+         "PrefixListIds": [{"PrefixListId": "\u{1b}[2J"}]},
     ]});
     let input = json!({"SecurityGroups": [group]}).to_string();
     let run = portcullis_with(
@@ -249,8 +258,9 @@ fn names_and_ids_cannot_control_the_terminal() {
 
 #[test]
 fn a_closed_pipe_is_not_an_error() {
+    let open = json!({"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]});
     let groups: Vec<_> = (0..20_000)
-        .map(|n| json!({"GroupId": format!("sg-{n}"), "IpPermissions": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]}))
+        .map(|n| json!({"GroupId": format!("sg-{n}"), "IpPermissions": [open]}))
         .collect();
     let folder = Folder::new().with("many.json", json!({"SecurityGroups": groups}).to_string());
     let mut child = folder.command("audit --input many.json").spawn().unwrap();
@@ -289,8 +299,8 @@ fn unknown_flags_are_usage_errors() {
 fn the_live_account_needs_aws_support() {
     let run = portcullis(&["audit", "--region", "eu-west-1"]);
     assert_eq!(run.code, 2);
-    let expected = "error: this portcullis was built without AWS support and cannot audit a live account\n \
-                    help: specify a file of groups with `--input`, or build with the feature `aws`, which \
-                    is enabled by default\n";
-    assert_eq!(run.stderr, expected);
+    let error = "this portcullis was built without AWS support and cannot audit a live account";
+    let help = "specify a file of groups with `--input`, or build with the feature `aws`, which is \
+                enabled by default";
+    assert_eq!(run.stderr, format!("error: {error}\n help: {help}\n"));
 }

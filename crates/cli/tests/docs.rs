@@ -132,8 +132,8 @@ fn pages_list_the_ports_of_their_rules() {
     }
 }
 
-/// Each check in the schema is used by a preset rule, which other tests require to have a page and an
-/// example.
+/// Each check in the schema is used by a preset rule. Other tests require the rule to have a page
+/// and an example.
 #[test]
 fn checks_in_the_schema_match_the_presets() {
     let schema: Value = serde_json::from_str(&portcullis(&["policy", "schema"]).stdout).unwrap();

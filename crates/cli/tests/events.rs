@@ -42,18 +42,18 @@ fn groups_of_events(expectations: &[Expectation]) -> Value {
             .extend(source.as_object().unwrap().clone());
         permission
     };
-    let everyone = json!({"IpRanges": [{"CidrIp": "0.0.0.0/0"}]});
+    let open = ssh(json!({"IpRanges": [{"CidrIp": "0.0.0.0/0"}]}));
     let ids: BTreeSet<_> = expectations
         .iter()
         .flat_map(|expectation| &expectation.group_ids)
         .collect();
     let mut groups: Vec<_> = ids
         .into_iter()
-        .map(|id| json!({"GroupId": id, "OwnerId": "111122223333", "IpPermissions": [ssh(everyone.clone())]}))
+        .map(|id| json!({"GroupId": id, "OwnerId": "111122223333", "IpPermissions": [open]}))
         .collect();
     for (index, expectation) in expectations.iter().enumerate() {
         if let (Some(name), []) = (&expectation.group_name, expectation.group_ids.as_slice()) {
-            groups.push(json!({"GroupId": OPEN, "GroupName": name, "IpPermissions": [ssh(everyone.clone())]}));
+            groups.push(json!({"GroupId": OPEN, "GroupName": name, "IpPermissions": [open]}));
         }
         for list in &expectation.prefix_list_ids {
             let source = json!({"PrefixListIds": [{"PrefixListId": list}]});

@@ -121,7 +121,9 @@ fn permissions_have_the_documented_findings() {
     let groups: Vec<_> = cases
         .iter()
         .enumerate()
-        .map(|(index, case)| json!({"GroupId": format!("sg-{index}"), "IpPermissions": case.permissions}))
+        .map(|(index, case)| {
+            json!({"GroupId": format!("sg-{index}"), "IpPermissions": case.permissions})
+        })
         .collect();
     let findings = audit(&groups);
     for (index, case) in cases.iter().enumerate() {
@@ -156,11 +158,12 @@ fn sources_have_the_documented_findings() {
         .iter()
         .enumerate()
         .map(|(index, case)| {
-            let permission = if case.cidr.contains(':') {
-                json!({"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "Ipv6Ranges": [{"CidrIpv6": case.cidr}]})
+            let mut permission = json!({"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22});
+            if case.cidr.contains(':') {
+                permission["Ipv6Ranges"] = json!([{"CidrIpv6": case.cidr}]);
             } else {
-                json!({"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": case.cidr}]})
-            };
+                permission["IpRanges"] = json!([{"CidrIp": case.cidr}]);
+            }
             json!({"GroupId": format!("sg-{index}"), "IpPermissions": [permission]})
         })
         .collect();

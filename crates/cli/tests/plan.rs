@@ -8,10 +8,23 @@ const WEB: &str = "sg-0aaaaaaaaaaaaaaaa";
 
 /// A CloudTrail record of a call by the user maria.
 pub(crate) fn cloudtrail_record(event_id: &str, event_name: &str, request: &Value) -> Value {
-    json!({"eventVersion": "1.10", "eventID": event_id, "eventName": event_name, "eventSource": "ec2.amazonaws.com",
-        "eventTime": "2026-04-17T09:01:31Z", "awsRegion": "eu-central-1", "recipientAccountId": "111122223333",
-        "sourceIPAddress": "198.51.100.23", "requestParameters": request, "userIdentity": {"type": "IAMUser",
-        "userName": "maria", "arn": "arn:aws:iam::111122223333:user/maria", "accountId": "111122223333"}})
+    json!({
+        "eventVersion": "1.10",
+        "eventID": event_id,
+        "eventName": event_name,
+        "eventSource": "ec2.amazonaws.com",
+        "eventTime": "2026-04-17T09:01:31Z",
+        "awsRegion": "eu-central-1",
+        "recipientAccountId": "111122223333",
+        "sourceIPAddress": "198.51.100.23",
+        "requestParameters": request,
+        "userIdentity": {
+            "type": "IAMUser",
+            "userName": "maria",
+            "arn": "arn:aws:iam::111122223333:user/maria",
+            "accountId": "111122223333",
+        },
+    })
 }
 
 pub(crate) fn authorize_event(event_id: &str, request: &Value) -> Value {
@@ -20,7 +33,11 @@ pub(crate) fn authorize_event(event_id: &str, request: &Value) -> Value {
 
 fn folder() -> Folder {
     let opened = authorize_event("e-1", &json!({"groupId": WEB}));
-    let envelope = json!({"detail-type": "AWS API Call via CloudTrail", "source": "aws.ec2", "detail": opened});
+    let envelope = json!({
+        "detail-type": "AWS API Call via CloudTrail",
+        "source": "aws.ec2",
+        "detail": opened,
+    });
     let mut failed = authorize_event("e-3", &json!({"groupId": WEB}));
     failed["errorCode"] = json!("Client.UnauthorizedOperation");
     let list = |id: &str| json!({"ModifyManagedPrefixListRequest": {"PrefixListId": id}});

@@ -1,5 +1,5 @@
-//! `portcullis plan` with policies: every action, every refusal that an input can cause, every skipped
-//! addition.
+//! `portcullis plan` with policies: every action, every refusal that an input can cause, every
+//! skipped addition.
 
 use crate::common::{Folder, Run};
 use portcullis_rules::plan::RefusalReason;
@@ -8,11 +8,22 @@ use serde_json::{Value, json};
 const GROUP: &str = "sg-0aaaaaaaaaaaaaaaa";
 
 fn authorize_event(time: Option<&str>) -> String {
-    let mut record = json!({"eventVersion": "1.10", "eventID": "e-1", "eventName": "AuthorizeSecurityGroupIngress",
-        "eventSource": "ec2.amazonaws.com", "awsRegion": "eu-central-1", "recipientAccountId": "111122223333",
-        "requestParameters": {"groupId": GROUP}, "userIdentity": {"type": "AssumedRole",
-        "arn": "arn:aws:sts::111122223333:assumed-role/deploy/run-17", "accountId": "111122223333",
-        "sessionContext": {"sessionIssuer": {"arn": "arn:aws:iam::111122223333:role/deploy", "userName": "deploy"}}}});
+    let issuer = json!({"arn": "arn:aws:iam::111122223333:role/deploy", "userName": "deploy"});
+    let mut record = json!({
+        "eventVersion": "1.10",
+        "eventID": "e-1",
+        "eventName": "AuthorizeSecurityGroupIngress",
+        "eventSource": "ec2.amazonaws.com",
+        "awsRegion": "eu-central-1",
+        "recipientAccountId": "111122223333",
+        "requestParameters": {"groupId": GROUP},
+        "userIdentity": {
+            "type": "AssumedRole",
+            "arn": "arn:aws:sts::111122223333:assumed-role/deploy/run-17",
+            "accountId": "111122223333",
+            "sessionContext": {"sessionIssuer": issuer},
+        },
+    });
     if let Some(time) = time {
         record["eventTime"] = json!(time);
     }
@@ -41,8 +52,17 @@ fn policy_with_action(action: &str, more: &str) -> String {
         ""
     };
     format!(
-        "version: 1\nname: databases\nrules:\n  - id: database\n    forbids: PostgreSQL open to the world\n    \
-         check: open-ports\n    protocol: tcp\n    ports: [5432]\n    severity: high\n    action: {action}\n{trusted}{more}"
+        "version: 1
+name: databases
+rules:
+  - id: database
+    forbids: PostgreSQL open to the world
+    check: open-ports
+    protocol: tcp
+    ports: [5432]
+    severity: high
+    action: {action}
+{trusted}{more}"
     )
 }
 
@@ -205,7 +225,12 @@ fn skipped_additions() {
         ),
         [""; 0]
     );
-    let ranges = "  - id: ranges\n    forbids: ranges\n    check: port-range-internal\n    severity: low\n    action: revoke\n";
+    let ranges = "  - id: ranges
+    forbids: ranges
+    check: port-range-internal
+    severity: low
+    action: revoke
+";
     let forbidding =
         policy_with_action("restrict", ranges).replace("ports: [5432]", "ports: [5430-5439]");
     let forbidden = first_plan(
@@ -240,7 +265,13 @@ fn skipped_additions() {
 fn exceptions_are_evaluated_at_the_time_of_the_event() {
     let excepting = policy_with_action(
         "revoke",
-        "exceptions:\n  - id: migration\n    reason: the migration\n    owner: dba@example.com\n    expires: 2026-04-17\n    ports: [5432]\n",
+        "exceptions:
+  - id: migration
+    reason: the migration
+    owner: dba@example.com
+    expires: 2026-04-17
+    ports: [5432]
+",
     );
     let open = group_with_rules(&[("tcp", 5432, 5432, "0.0.0.0/0")]);
     let valid = first_plan(&excepting, &open, "");
@@ -282,7 +313,13 @@ fn exceptions_are_evaluated_at_the_time_of_the_event() {
 fn exceptions_match_the_principal_of_the_event() {
     let by = |pattern: &str| {
         let more = format!(
-            "exceptions:\n  - id: pipeline\n    reason: it tests openings\n    owner: ops@example.com\n    ports: [5432]\n    match: {{ principals: [\"{pattern}\"] }}\n"
+            "exceptions:
+  - id: pipeline
+    reason: it tests openings
+    owner: ops@example.com
+    ports: [5432]
+    match: {{ principals: [\"{pattern}\"] }}
+"
         );
         first_plan(
             &policy_with_action("revoke", &more),

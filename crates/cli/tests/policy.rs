@@ -140,9 +140,15 @@ fn exempt_rows_are_dimmed() {
 
 #[test]
 fn exempt_findings_do_not_fail_an_audit_unless_strict() {
-    let group = json!({"SecurityGroups": [{"GroupId": "sg-0aaaaaaaaaaaaaaaa", "IpPermissions": [
-        {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]}]});
-    let folder = folder().with("one.json", group.to_string());
+    let permission = json!({
+        "IpProtocol": "tcp",
+        "FromPort": 22,
+        "ToPort": 22,
+        "IpRanges": [{"CidrIp": "0.0.0.0/0"}],
+    });
+    let group = json!({"GroupId": "sg-0aaaaaaaaaaaaaaaa", "IpPermissions": [permission]});
+    let groups = json!({"SecurityGroups": [group]});
+    let folder = folder().with("one.json", groups.to_string());
     let run = folder.run("audit --input one.json --policy excepting.yaml");
     assert_eq!(run.code, 0);
     assert!(

@@ -40,7 +40,10 @@ now: tomorrow
 case: []
 cases:
   - name: a
-    group: { rules: [tcp 22, tcp 22 0.0.0.0/0, { description: x }], vpcs: x, attached: loadbalancer }
+    group:
+      rules: [tcp 22, tcp 22 0.0.0.0/0, { description: x }]
+      vpcs: x
+      attached: loadbalancer
     prefix_lists: { pl-1: [10.0.0.0/99] }
     event: { principals: x, time: never }
     expect:
@@ -133,8 +136,15 @@ fn invalid_test_files() {
 
 #[test]
 fn another_policy_can_be_tested() {
+    let test_file = "
+policy: policies/edge.yaml
+cases:
+  - name: port 80 is removed
+    group: {rules: [tcp 80 0.0.0.0/0]}
+    expect: {after: []}
+";
     let folder = folder()
-        .with("one.test.yaml", "policy: policies/edge.yaml\ncases:\n  - name: port 80 is removed\n    group: {rules: [tcp 80 0.0.0.0/0]}\n    expect: {after: []}\n")
+        .with("one.test.yaml", test_file)
         .with("proposed.yaml", "version: 1\nextends: web-only\n");
     assert_eq!(folder.run("policy test one.test.yaml").code, 0);
     let run = folder.run("policy test one.test.yaml --policy proposed.yaml");
@@ -152,7 +162,14 @@ fn another_policy_can_be_tested() {
 fn event_time_precedes_file_time_and_file_time_precedes_arguments() {
     let file = |now: &str, event: &str| {
         format!(
-            "policy: policies/edge.yaml\n{now}cases:\n  - name: exempt\n    group: {{rules: [tcp 8443 0.0.0.0/0]}}\n    {event}\n    expect: {{exempt: {{tcp 8443 0.0.0.0/0: vendor-appliance}}}}\n"
+            "
+policy: policies/edge.yaml
+{now}cases:
+  - name: exempt
+    group: {{rules: [tcp 8443 0.0.0.0/0]}}
+    {event}
+    expect: {{exempt: {{tcp 8443 0.0.0.0/0: vendor-appliance}}}}
+"
         )
     };
     let folder = folder()
@@ -193,10 +210,11 @@ fn event_time_precedes_file_time_and_file_time_precedes_arguments() {
 
 #[test]
 fn several_test_files_are_one_run() {
-    let folder = folder().with(
-        "good.test.yaml",
-        "policy: preset:baseline\ncases: [{ name: nothing, group: { rules: [] }, expect: { findings: {} } }]\n",
-    );
+    let test_file = "
+policy: preset:baseline
+cases: [{ name: nothing, group: { rules: [] }, expect: { findings: {} } }]
+";
+    let folder = folder().with("good.test.yaml", test_file);
     let run = folder.run("policy test good.test.yaml differing.test.yaml --format json");
     let tests = run.json();
     assert_eq!((&tests["passed"], &tests["failed"]), (&json!(2), &json!(2)));

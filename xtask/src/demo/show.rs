@@ -14,6 +14,8 @@ use super::scenario::RuleRow;
 use super::slack;
 use super::style::{BOLD, DIM, GREEN, RED};
 
+/// How much of the e-mail the picture shows.
+const EMAIL_LINES: usize = 10;
 const INTRODUCTION: &str =
     "The real template.yaml and the real function, without an AWS account or network access.";
 
@@ -161,6 +163,31 @@ fn print_frame(lines: &[String]) {
         println!("{DIM}│{DIM:#} {line}");
     }
     println!("{DIM}└────{DIM:#}");
+}
+
+/// The lines of the picture in the README: the command, the group after the remediation, and the
+/// beginning of the e-mail.
+pub(super) fn screenshot(outcome: &DemoOutcome) -> Vec<String> {
+    let group = &outcome.scenario.group;
+    let mut lines = vec![
+        format!("{DIM}${DIM:#} {BOLD}cargo demo{BOLD:#}"),
+        String::new(),
+        format!(
+            "{BOLD}{} ({}) after the remediation{BOLD:#}",
+            group.name, group.id
+        ),
+    ];
+    let table = colorize(&table_after(outcome).to_string());
+    lines.extend(table.lines().map(str::to_owned));
+    if let Some(email) = outcome.alert("email") {
+        lines.push(String::new());
+        lines.push(format!("{BOLD}Subject: {}{BOLD:#}", email.subject));
+        lines.push(String::new());
+        let body = email.text.lines().take(EMAIL_LINES);
+        lines.extend(body.map(str::to_owned));
+        lines.push(format!("{DIM}...{DIM:#}"));
+    }
+    lines
 }
 
 /// Prints whether the demo ended as expected, and the problems if not.

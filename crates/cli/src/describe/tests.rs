@@ -63,8 +63,10 @@ fn permission(protocol: &str, ports: Option<(i64, i64)>, cidrs: &[&str]) -> Valu
 }
 
 fn rule(id: &str, group: &str, source: &Value) -> Value {
-    let mut rule = json!({"SecurityGroupRuleId": id, "GroupId": group, "GroupOwnerId": "111122223333",
-        "IsEgress": false, "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "Tags": []});
+    let mut rule = json!({
+        "SecurityGroupRuleId": id, "GroupId": group, "GroupOwnerId": "111122223333",
+        "IsEgress": false, "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "Tags": [],
+    });
     rule.as_object_mut()
         .unwrap()
         .extend(source.as_object().unwrap().clone());
@@ -74,7 +76,8 @@ fn rule(id: &str, group: &str, source: &Value) -> Value {
 #[test]
 fn a_permission_has_a_rule_for_each_source() {
     let described = decode(&json!({"SecurityGroups": [{
-        "GroupId": "sg-1", "GroupName": "web", "VpcId": "vpc-1", "OwnerId": "111122223333", "Description": "ignored",
+        "GroupId": "sg-1", "GroupName": "web", "VpcId": "vpc-1", "OwnerId": "111122223333",
+        "Description": "ignored",
         "Tags": [{"Key": "team", "Value": "core"}, {"Key": 7}, 8],
         "IpPermissions": [
             {"IpProtocol": "TCP", "FromPort": 443, "ToPort": 443,
@@ -83,7 +86,8 @@ fn a_permission_has_a_rule_for_each_source() {
              "PrefixListIds": [{"PrefixListId": "pl-1", "Description": "list"}],
              "UserIdGroupPairs": [{"GroupId": "sg-2", "UserId": "444455556666"}]},
             {"IpProtocol": "-1"},
-            {"IpProtocol": "-1", "IpRanges": [], "Ipv6Ranges": null, "UserIdGroupPairs": [{"GroupId": "sg-1"}]},
+            {"IpProtocol": "-1", "IpRanges": [], "Ipv6Ranges": null,
+             "UserIdGroupPairs": [{"GroupId": "sg-1"}]},
         ],
         "IpPermissionsEgress": [permission("-1", None, &["0.0.0.0/0"])],
     }]}));
@@ -150,8 +154,10 @@ fn listed_rules_have_ids_and_tags() {
         rule("sgr-2", "sg-1", &json!({"CidrIpv6": "::/0", "CidrIpv4": null})),
         rule("sgr-3", "sg-1", &json!({"PrefixListId": "pl-1"})),
         rule("sgr-4", "sg-1", &json!({"ReferencedGroupInfo": {"GroupId": "sg-2", "UserId": "1"}})),
-        rule("sgr-5", "sg-1", &json!({"CidrIpv4": "0.0.0.0/0", "IsEgress": true, "IpProtocol": "nonsense"})),
-        rule("sgr-6", "sg-0", &json!({"CidrIpv4": "0.0.0.0/0", "IpProtocol": "-1", "FromPort": -1, "ToPort": -1})),
+        rule("sgr-5", "sg-1", &json!({"CidrIpv4": "0.0.0.0/0", "IsEgress": true,
+            "IpProtocol": "nonsense"})),
+        rule("sgr-6", "sg-0", &json!({"CidrIpv4": "0.0.0.0/0", "IpProtocol": "-1",
+            "FromPort": -1, "ToPort": -1})),
         rule("sgr-7", "sg-2", &json!({"CidrIpv4": "0.0.0.0/0", "IsEgress": true})),
     ]}));
     let expected = [
@@ -185,14 +191,16 @@ fn listed_rules_have_ids_and_tags() {
 fn both_listings_are_merged_without_duplicates() {
     let described = decode(&json!({
         "SecurityGroupRules": [
-            rule("sgr-1", "sg-1", &json!({"CidrIpv4": "0.0.0.0/0", "Description": "from the rule"})),
+            rule("sgr-1", "sg-1", &json!({"CidrIpv4": "0.0.0.0/0",
+                "Description": "from the rule"})),
             rule("sgr-2", "sg-1", &json!({"ReferencedGroupInfo": {"GroupId": "sg-2"}})),
             rule("sgr-3", "sg-1", &json!({"CidrIpv4": "192.0.2.0/24"})),
             rule("sgr-4", "sg-9", &json!({"CidrIpv4": "192.0.2.0/24"})),
         ],
         "SecurityGroups": [{"GroupId": "sg-1", "GroupName": "web", "IpPermissions": [
             {"IpProtocol": "6", "FromPort": 22, "ToPort": 22,
-             "IpRanges": [{"CidrIp": "0.0.0.0/0", "Description": "from the permission"}, {"CidrIp": "10.0.0.0/8"}],
+             "IpRanges": [{"CidrIp": "0.0.0.0/0", "Description": "from the permission"},
+                          {"CidrIp": "10.0.0.0/8"}],
              "UserIdGroupPairs": [{"GroupId": "sg-2", "UserId": "111122223333"}]},
         ]}],
     }));
@@ -227,7 +235,10 @@ fn duplicate_rules_of_one_listing_are_kept() {
 
 #[test]
 fn a_group_that_is_listed_twice_is_merged() {
-    let part = |cidr: &str| json!({"GroupId": "sg-1", "IpPermissions": [permission("tcp", Some((22, 22)), &[cidr])]});
+    let part = |cidr: &str| {
+        let permission = permission("tcp", Some((22, 22)), &[cidr]);
+        json!({"GroupId": "sg-1", "IpPermissions": [permission]})
+    };
     let described = decode(&json!({"SecurityGroups": [part("0.0.0.0/1"), part("128.0.0.0/1")]}));
     assert_eq!(
         rule_lines(&described),
@@ -245,14 +256,16 @@ fn invalid_values_of_groups_do_not_hide_the_rest() {
     let described = decode(&json!({"SecurityGroups": [
         {"GroupId": "sg-1", "GroupName": 7, "IpPermissions": [
             {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22,
-             "IpRanges": [{"CidrIp": "10.0.0.0/8"}, {"CidrIp": "10.0.0.0/33"}, {"CidrIp": ["x"]}, {}, 5],
+             "IpRanges": [{"CidrIp": "10.0.0.0/8"}, {"CidrIp": "10.0.0.0/33"},
+                          {"CidrIp": ["x"]}, {}, 5],
              "Ipv6Ranges": {"CidrIpv6": "::/0"}, "UserIdGroupPairs": [{"GroupName": "x"}]},
             permission("tpc", None, &["192.0.2.0/24"]),
             permission("tcp", Some((65530, 65536)), &["192.0.2.0/24"]),
             permission("tcp", Some((9_999_999_999, 1)), &["192.0.2.0/24"]),
             permission("tcp", Some((23, 22)), &["192.0.2.0/24"]),
             {"IpProtocol": "tcp", "FromPort": 22, "IpRanges": [{"CidrIp": "192.0.2.0/24"}]},
-            {"IpProtocol": "tcp", "FromPort": "22", "ToPort": 22.5, "IpRanges": [{"CidrIp": "192.0.2.0/24"}]},
+            {"IpProtocol": "tcp", "FromPort": "22", "ToPort": 22.5,
+             "IpRanges": [{"CidrIp": "192.0.2.0/24"}]},
             "nonsense",
             good,
         ]},
@@ -306,7 +319,8 @@ fn invalid_listed_rules_do_not_hide_the_rest() {
 #[test]
 fn prefix_lists_are_resolved_by_their_entries() {
     let described = decode(&json!({"SecurityGroups": [], "PrefixLists": [
-        {"PrefixListId": "pl-1", "Entries": [{"Cidr": "0.0.0.0/1"}, {"Cidr": "::/1", "Description": "x"}]},
+        {"PrefixListId": "pl-1",
+         "Entries": [{"Cidr": "0.0.0.0/1"}, {"Cidr": "::/1", "Description": "x"}]},
         {"PrefixListId": "pl-1", "Entries": [{"Cidr": "128.0.0.0/1"}]},
         {"PrefixListId": "pl-2", "Entries": []},
         {"PrefixListId": "pl-3", "PrefixListName": "as describe-managed-prefix-lists has it"},
@@ -407,13 +421,21 @@ fn rule_in_both_forms() -> impl Strategy<Value = (Value, Value)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     /// Both listings have the same rules, and so does their combination.
     #[test]
-    fn both_listings_have_the_same_rules(rules in prop::collection::vec(rule_in_both_forms(), 1..8)) {
+    fn both_listings_have_the_same_rules(
+        rules in prop::collection::vec(rule_in_both_forms(), 1..8),
+    ) {
         let (permissions, listed): (Vec<_>, Vec<_>) = rules.into_iter().unzip();
-        let groups = json!([{"GroupId": "sg-1", "OwnerId": "111122223333", "IpPermissions": permissions}]);
+        let groups = json!([{
+            "GroupId": "sg-1", "OwnerId": "111122223333", "IpPermissions": permissions,
+        }]);
         let from_groups = decode(&json!({"SecurityGroups": groups}));
         let from_rules = decode(&json!({"SecurityGroupRules": listed}));
         let from_both = decode(&json!({"SecurityGroupRules": listed, "SecurityGroups": groups}));
@@ -427,7 +449,9 @@ proptest! {
 
     /// Arbitrary bytes do not panic.
     #[test]
-    fn arbitrary_bytes_are_decoded_or_rejected(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_are_decoded_or_rejected(
+        bytes in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
         let _ = decode_described_groups(&bytes);
     }
 }

@@ -112,8 +112,8 @@ pub(super) fn is_public(address: u128, v6: bool) -> bool {
     }
 }
 
-/// The first address of every range in which all addresses are equivalent: all public or none, and in
-/// the same blocks.
+/// The first address of every range in which all addresses are equivalent: all public or none, and
+/// in the same blocks.
 fn samples(blocks: &[Range], v6: bool) -> BTreeSet<u128> {
     let (special, global) = &*LANDMARKS;
     let landmarks = if v6 {

@@ -112,8 +112,8 @@ pub(super) static EXCEPTION: Section = Section {
         optional_key(
             "self_service",
             Kind::Flag,
-            "Accepts that anyone who opens the port can set what is matched, and so grant themselves \
-             the exception: there is no warning.",
+            "Accepts that anyone who opens the port can set what is matched, and so grant \
+             themselves the exception: there is no warning.",
         ),
     ],
 };
