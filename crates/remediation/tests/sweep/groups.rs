@@ -1,117 +1,15 @@
-//! The sweep against the in-memory EC2: what it finds, what it closes, and that an unfinished sweep
-//! is never reported as complete.
-
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::unwrap_used,
-    reason = "tests and their helpers may panic"
-)]
+//! What a sweep finds, closes and publishes.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use jiff::Timestamp;
-use portcullis_remediation::remediator::Limits;
-use portcullis_remediation::report::{GroupOutcome, StopReason};
-use portcullis_remediation::services::{Clock as _, ErrorKind, IngressEditor};
-use portcullis_remediation::{Services, SweepError, SweepReport, SweepRequest, Sweeper};
+use portcullis_remediation::SweepError;
+use portcullis_remediation::report::GroupOutcome;
+use portcullis_remediation::services::ErrorKind;
 use portcullis_rules::plan::Attachments;
-use portcullis_rules::{
-    Exception, Guardrails, Policy, PrefixLists, Scope, SecurityGroup, TrafficSet, baseline,
-};
-use portcullis_testkit::{
-    FakeClock, FakeEc2, FakeGroupLister, FakePublisher, Fault, group_from_lines,
-};
+use portcullis_rules::{Exception, Guardrails, Policy, PrefixLists, Scope, TrafficSet, baseline};
+use portcullis_testkit::{FakeGroupLister, Fault, group_from_lines};
 
-const OPEN: &[&str] = &["sgr-1 tcp 22 0.0.0.0/0", "sgr-2 tcp 443 0.0.0.0/0"];
-const CLEAN: &[&str] = &["sgr-1 tcp 443 0.0.0.0/0"];
-
-fn noon() -> Timestamp {
-    "2026-11-21T12:00:00Z".parse().unwrap()
-}
-
-/// As `DescribeSecurityGroups` returns it: without ids and tags of rules.
-fn listed(group: &SecurityGroup) -> SecurityGroup {
-    let mut listed = group.clone();
-    for rule in &mut listed.rules {
-        rule.id = None;
-        rule.tags.clear();
-    }
-    listed
-}
-
-struct Scene {
-    ec2: Arc<FakeEc2>,
-    publisher: Arc<FakePublisher>,
-    clock: Arc<FakeClock>,
-    lister: FakeGroupLister,
-    sweeper: Sweeper,
-}
-
-fn scene(remediates: bool, policy: Policy, pages: &[&[SecurityGroup]]) -> Scene {
-    let ec2 = Arc::new(FakeEc2::with_groups(
-        pages.iter().flat_map(|page| page.iter().cloned()),
-    ));
-    let lister =
-        FakeGroupLister::with_pages(pages.iter().map(|page| page.iter().map(listed).collect()))
-            .with_rule_ids_from(&ec2);
-    let publisher = Arc::new(FakePublisher::default());
-    let clock = Arc::new(FakeClock::starting_at(noon()));
-    let editor: Arc<dyn IngressEditor> = ec2.clone();
-    let services = Services {
-        reader: ec2.clone(),
-        editor: remediates.then_some(editor),
-        publisher: publisher.clone(),
-        clock: clock.clone(),
-    };
-    Scene {
-        ec2,
-        publisher,
-        clock,
-        lister,
-        sweeper: Sweeper::new(services, policy, Limits::default()),
-    }
-}
-
-fn sweep_request(token: Option<&str>) -> SweepRequest {
-    SweepRequest {
-        id: "sweep-1".to_owned(),
-        account: Some("111122223333".to_owned()),
-        region: Some("eu-west-1".to_owned()),
-        token: token.map(str::to_owned),
-        deadline: noon() + Duration::from_mins(10),
-    }
-}
-
-impl Scene {
-    async fn sweep(&self) -> SweepReport {
-        self.sweeper.sweep(&self.lister, &sweep_request(None)).await
-    }
-
-    fn subjects(&self) -> Vec<String> {
-        self.publisher
-            .published_alerts()
-            .into_iter()
-            .map(|alert| alert.subject)
-            .collect()
-    }
-}
-
-fn three_pages() -> [Vec<SecurityGroup>; 3] {
-    let page = |number: usize| {
-        let id = |place: usize| format!("sg-{number}{place}");
-        vec![
-            group_from_lines(&id(0), OPEN),
-            group_from_lines(&id(1), CLEAN),
-            group_from_lines(&id(2), OPEN),
-        ]
-    };
-    [page(0), page(1), page(2)]
-}
-
-fn pages(pages: &[Vec<SecurityGroup>; 3]) -> [&[SecurityGroup]; 3] {
-    [&pages[0], &pages[1], &pages[2]]
-}
+use super::scene::{CLEAN, OPEN, pages, scene, three_pages};
 
 #[tokio::test]
 async fn a_reporting_sweep_counts_everything_and_changes_nothing() {
@@ -189,101 +87,6 @@ async fn a_remediating_sweep_closes_each_group_and_publishes_a_digest() {
         ),
         (GroupOutcome::Clean, 0, 7)
     );
-}
-
-#[tokio::test]
-async fn the_next_page_is_read_ahead_and_at_most_two_are_held() {
-    let all = three_pages();
-    let mut scene = scene(true, baseline::baseline_policy(), &pages(&all));
-    scene.lister = scene.lister.with_read_ahead_check(&scene.ec2);
-    let report = scene.sweep().await;
-    assert_eq!(
-        (
-            report.errors().len(),
-            report.group_count,
-            scene.lister.excess_pages()
-        ),
-        (0, 9, 0)
-    );
-}
-
-#[tokio::test]
-async fn an_unreadable_page_is_never_the_last_page() {
-    let all = three_pages();
-    for place in 0..3 {
-        let scene = scene(false, baseline::baseline_policy(), &pages(&all));
-        scene.lister.fail_page(place, ErrorKind::Throttled);
-        let report = scene.sweep().await;
-        let token = (place > 0).then(|| format!("page-{place}"));
-        let unfinished = report.unfinished.clone().unwrap();
-        assert_eq!(
-            (report.group_count, &unfinished.token, report.outcome()),
-            (3 * place, &token, GroupOutcome::NotClosed)
-        );
-        assert!(matches!(unfinished.reason, StopReason::PageUnreadable(_)));
-        assert_eq!(report.errors()[0].code(), "sweep-unfinished");
-        assert!(
-            scene.subjects()[0].starts_with("SWEEP UNFINISHED"),
-            "{:?}",
-            scene.subjects()
-        );
-        let rest = scene
-            .sweeper
-            .sweep(&scene.lister, &sweep_request(token.as_deref()))
-            .await;
-        assert_eq!((rest.group_count, rest.errors().len()), (9 - 3 * place, 0));
-    }
-}
-
-#[tokio::test]
-async fn an_unknown_token_is_an_error() {
-    let scene = scene(false, baseline::baseline_policy(), &[]);
-    let report = scene
-        .sweeper
-        .sweep(&scene.lister, &sweep_request(Some("stale")))
-        .await;
-    assert_eq!(report.unfinished.unwrap().token.as_deref(), Some("stale"));
-}
-
-#[tokio::test]
-async fn at_the_deadline_the_report_says_where_to_continue() {
-    let all = three_pages();
-    let scene = scene(false, baseline::baseline_policy(), &pages(&all));
-    scene.clock.sleep(Duration::from_mins(10)).await;
-    let report = scene
-        .sweeper
-        .sweep(&scene.lister, &sweep_request(Some("page-1")))
-        .await;
-    let unfinished = report.unfinished.clone().unwrap();
-    assert_eq!(
-        (
-            unfinished.token.as_deref(),
-            unfinished.reason,
-            report.group_count
-        ),
-        (Some("page-1"), StopReason::DeadlineReached, 0)
-    );
-    let error = report.errors()[0].to_string();
-    assert!(error.contains("{\"token\":\"page-1\"}"), "{error}");
-    assert_eq!(scene.subjects().len(), 1);
-}
-
-#[tokio::test]
-async fn a_deadline_inside_a_page_repeats_that_page() {
-    let all = three_pages();
-    let scene = scene(true, baseline::baseline_policy(), &pages(&all));
-    // The first group needs a pause between its rounds, which lasts until the deadline.
-    scene.ec2.inject_faults([Fault::RevokeIgnored]);
-    let short = SweepRequest {
-        deadline: noon() + Duration::from_millis(1),
-        ..sweep_request(None)
-    };
-    let report = scene.sweeper.sweep(&scene.lister, &short).await;
-    assert_eq!(
-        (report.group_count, report.unfinished.unwrap().token),
-        (1, None)
-    );
-    assert_eq!(report.worst_groups[0].outcome, GroupOutcome::Closed);
 }
 
 #[tokio::test]
@@ -512,4 +315,20 @@ async fn all_groups_are_counted_and_the_worst_are_listed() {
         (5001, 50, "sg-zzzz")
     );
     assert!(scene.publisher.published_alerts()[0].sns_message().len() < 256 * 1024);
+}
+
+#[tokio::test]
+async fn a_reporting_sweep_reports_what_enforce_mode_would_refuse() {
+    let open = [group_from_lines("sg-1", OPEN)];
+    let guardrails = Guardrails {
+        protected: vec![Scope::default()],
+        ..Guardrails::default()
+    };
+    let policy = Policy {
+        guardrails,
+        ..baseline::baseline_policy()
+    };
+    let report = scene(false, policy, &[&open]).sweep().await;
+    assert_eq!(report.outcome(), GroupOutcome::Refused);
+    assert_eq!(report.errors(), []);
 }
