@@ -16,8 +16,8 @@ pub enum RemediationError {
     },
     /// Something that the policy forbids is, or may be, still there.
     #[error(
-        "{group} is not closed: {remaining_rules} rules that the policy forbids are still there, \
-         or the group could not be read again"
+        "{group} is not closed: {remaining_rules} of the rules that have to be removed are still \
+         there, or the group could not be read again"
     )]
     GroupNotClosed {
         /// The group.
@@ -53,7 +53,7 @@ impl RemediationError {
     }
 
     /// The error of a report about a group that is not closed.
-    pub(super) fn from_report(report: &GroupReport) -> Option<Self> {
+    pub(crate) fn from_report(report: &GroupReport) -> Option<Self> {
         let is_closed = report.outcome != GroupOutcome::NotClosed;
         (!is_closed).then(|| Self::GroupNotClosed {
             group: report.group_ref.to_string(),

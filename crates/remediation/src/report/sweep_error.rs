@@ -21,7 +21,7 @@ pub enum SweepError {
         payload: String,
     },
     /// Groups are still open, could not be read, or have an alert that was not published.
-    #[error("{count} groups failed, the first: {first_error}")]
+    #[error("{count} of the groups failed, the first: {first_error}")]
     GroupsNotClosed {
         /// How many.
         count: usize,

@@ -144,7 +144,10 @@ impl Sweeper {
                 report.record_report(remediated, error);
                 self.update_pending_alert((request.id.clone(), group.id), change, &event);
             }
-            Some(_) | None => report.record_report(&planned, None),
+            Some(_) | None => {
+                let error = RemediationError::from_report(&planned);
+                report.record_report(&planned, error.map(|error| error.to_string()));
+            }
         }
     }
 
