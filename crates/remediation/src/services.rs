@@ -104,14 +104,12 @@ impl ErrorKind {
         match self {
             Self::Throttled => "AWS throttled the request.",
             Self::Denied => {
-                "AWS did not let Portcullis make this call: its role lacks the permission, or \
-                 something above it denies it."
+                "AWS denied the request: the function's role lacks the permission, or a service \
+                 control policy or permissions boundary denies it."
             }
-            Self::GroupNotFound => "AWS says the security group does not exist any more.",
-            Self::RuleNotFound => {
-                "AWS did not find the rule as it was read: somebody changed it at the same moment."
-            }
-            Self::NoAnswer => "AWS did not answer in time.",
+            Self::GroupNotFound => "AWS reports that the security group no longer exists.",
+            Self::RuleNotFound => "AWS did not find the rule: someone changed it at the same time.",
+            Self::NoAnswer => "AWS did not respond in time.",
             Self::Other => "The call failed.",
         }
     }
@@ -225,7 +223,7 @@ pub async fn next_page_checked(
         return Err(ServiceError::new(
             "DescribeSecurityGroups",
             ErrorKind::Other,
-            "the page token came twice",
+            "the same page token was returned twice",
         ));
     }
     Ok(page)

@@ -335,7 +335,7 @@ fn a_full_quota_makes_removals_come_first_and_is_reported() {
     assert!(
         world
             .last_email()
-            .contains("The old rules went before the new ones came")
+            .contains("The old rules were removed before the new ones were added")
     );
     assert!(
         world.publisher.published_alerts()[0]
@@ -371,7 +371,7 @@ fn an_addition_over_the_quota_is_skipped_and_reported() {
     assert!(
         world.publisher.published_alerts()[0]
             .subject
-            .starts_with("CLOSED, NOT ALL KEPT: ")
+            .starts_with("CLOSED, SOME ALLOWED ACCESS LOST: ")
     );
 }
 
@@ -408,7 +408,7 @@ fn a_throttled_addition_after_a_removal_is_retried() {
     assert!(
         world
             .last_email()
-            .contains("To open them again by hand, run these:"),
+            .contains("To add them manually, run these commands:"),
         "{}",
         world.last_email()
     );
@@ -506,9 +506,9 @@ fn the_last_round_closes_even_without_replacements() {
     assert!(
         world.publisher.published_alerts()[0]
             .subject
-            .starts_with("CLOSED, NOT ALL KEPT: ")
+            .starts_with("CLOSED, SOME ALLOWED ACCESS LOST: ")
     );
-    assert!(world.last_email().contains("AWS took no more calls."));
+    assert!(world.last_email().contains("AWS throttled the request."));
 }
 
 #[test]
@@ -528,7 +528,7 @@ fn a_denied_addition_does_not_prevent_the_removal() {
     );
     let email = world.last_email();
     assert!(
-        email.contains("ec2:AuthorizeSecurityGroupIngress") && email.contains("could NOT be kept"),
+        email.contains("ec2:AuthorizeSecurityGroupIngress") && email.contains("could NOT be added"),
         "{email}"
     );
     assert!(
@@ -592,12 +592,12 @@ fn a_retry_continues_after_a_failed_removal() {
     assert_eq!(
         world.publisher.published_alerts().len(),
         1,
-        "a retry without news is not published"
+        "a retry with the same result is not published"
     );
     assert!(
         world
             .last_email()
-            .contains("new rules are there for TCP ports 80 and 443"),
+            .contains("new rules exist for TCP ports 80 and 443"),
         "{}",
         world.last_email()
     );
@@ -670,7 +670,7 @@ fn an_exception_allows_its_port_until_it_expires() {
     assert!(
         world
             .last_email()
-            .contains("The exception `vendor` has ended"),
+            .contains("The exception `vendor` has expired"),
         "{}",
         world.last_email()
     );

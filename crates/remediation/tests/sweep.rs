@@ -131,7 +131,7 @@ async fn a_reporting_sweep_counts_everything_and_changes_nothing() {
     assert_eq!(scene.ec2.calls(), []);
     assert_eq!(
         scene.subjects(),
-        ["SWEEP FOUND: 6 groups against the policy, worst high, eu-west-1, 111122223333"]
+        ["SWEEP FOUND: 6 groups with findings, highest severity high, eu-west-1, 111122223333"]
     );
     assert_eq!(scene.lister.requested_pages(), [0, 1, 2]);
 }
@@ -311,7 +311,7 @@ async fn an_unreadable_group_does_not_keep_the_others_open() {
             .subjects()
             .last()
             .unwrap()
-            .starts_with("SWEEP NOT DONE: 1 of 2 groups failed")
+            .starts_with("SWEEP FAILED: 1 of 2 groups could not be checked or closed")
     );
 }
 

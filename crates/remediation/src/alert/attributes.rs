@@ -1,4 +1,4 @@
-//! Message attributes, by which filter policies of subscriptions can choose.
+//! Message attributes, for the filter policies of subscriptions.
 
 use super::sanitize::sanitize_line;
 use crate::report::GroupReport;
@@ -32,7 +32,7 @@ pub(super) fn compose_attributes(report: &GroupReport) -> Vec<(String, String)> 
     .to_vec()
 }
 
-/// A value from outside, or `unknown`.
+/// An untrusted value, sanitized, or `unknown`.
 pub(super) fn attribute_value(text: Option<&str>) -> String {
     match sanitize_line(text.unwrap_or_default(), 128) {
         empty if empty.is_empty() => "unknown".to_owned(),

@@ -1,8 +1,8 @@
-//! Plain text for mail: headings, paragraphs, tables and lists, wrapped.
+//! Plain text for e-mail: headings, paragraphs, tables and lists, wrapped.
 
-/// How wide a line is. Commands and links are never broken, so they may be wider.
+/// The width of a line. Commands and links are never broken, so they may be wider.
 const LINE_WIDTH: usize = 76;
-/// How wide the labels of a table are.
+/// The width of the labels of a table.
 const LABEL: usize = 10;
 
 /// A text that grows line by line.
@@ -35,7 +35,7 @@ impl PlainText {
         }
     }
 
-    /// A shell command, one word of it on each line, and so ready to be pasted.
+    /// A shell command, one option on each line, ready to be pasted.
     pub(super) fn push_command(&mut self, words: &[String]) {
         self.push_line(&format!("  {}", words.join(" \\\n      ")));
     }

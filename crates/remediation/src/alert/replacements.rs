@@ -1,4 +1,5 @@
-//! What was added in place of a rule, and what could not be: ports and sources combined, so that it reads well.
+//! Phrases for the rules that were added in place of a removed one, and for those that could not be
+//! added. Ports and sources are combined.
 
 use std::collections::BTreeMap;
 
@@ -73,13 +74,13 @@ pub(super) fn lost_allowed_access(report: &GroupReport) -> bool {
 struct AccessPhrase {
     traffic: String,
     sources: String,
-    /// Whether a verb about the traffic is in the plural.
+    /// Whether the traffic takes a plural verb.
     is_plural: bool,
     /// Whether it is one rule.
     is_single_rule: bool,
 }
 
-/// The same traffic of several sources.
+/// Several sources with the same traffic.
 struct TrafficGroup {
     traffic: String,
     sources: Vec<String>,

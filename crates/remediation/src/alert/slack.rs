@@ -1,9 +1,9 @@
 //! The custom notification of Amazon Q Developer in chat applications: what a channel in Slack or
 //! Microsoft Teams shows.
 //!
-//! A notification that does not match the schema is dropped silently. The only link is the one to
-//! the console. Text from outside is in code spans, where nothing is a link, without anything that
-//! would end the span.
+//! Amazon Q drops a notification that does not match the schema without an error. The only link is
+//! the one to the console. Untrusted text is in code spans, where nothing becomes a link, and has no
+//! characters that would end the span.
 
 use std::collections::BTreeSet;
 
@@ -74,7 +74,8 @@ fn chat_description(summary: &AlertSummary<'_>, max_entries: usize) -> String {
         lines.push(describe_exempt_rule(outcome));
     }
     for id in report.expired_exceptions.iter().take(max_entries) {
-        lines.push(format!("- The exception {} has ended", code_span(id, 64)));
+        let id = code_span(id, 64);
+        lines.push(format!("- The exception {id} has expired"));
     }
     if !lines.is_empty() {
         lines.push(String::new());
@@ -85,7 +86,7 @@ fn chat_description(summary: &AlertSummary<'_>, max_entries: usize) -> String {
     lines.join("\n").trim_end().to_owned()
 }
 
-/// Each rule with what became of it.
+/// Each rule with its outcome.
 fn describe_entries(summary: &AlertSummary<'_>, max_entries: usize) -> Vec<String> {
     let shown = summary.entries.iter().take(max_entries);
     let mut lines: Vec<_> = shown
@@ -107,15 +108,15 @@ fn describe_skipped_additions(report: &GroupReport) -> Option<String> {
     let rules = skipped.map(|skipped| &skipped.ingress);
     let rules = replacements::describe_combined_rules(rules);
     let rules = sanitize::sanitize_chat(&rules, 300);
-    (!rules.is_empty())
-        .then(|| format!("- Could NOT be kept or opened again: {rules}. The e-mail says why."))
+    (!rules.is_empty()).then(|| format!("- NOT added: {rules}. The e-mail has the reasons."))
 }
 
 fn describe_exempt_rule(outcome: &RuleOutcome) -> String {
     let exceptions = outcome.exceptions().into_iter().take(MAX_EXCEPTIONS);
     let exceptions: Vec<_> = exceptions.map(|id| code_span(id, 64)).collect();
     let rule = sanitize::sanitize_chat(&phrases::describe_rule(&outcome.rule), 200);
-    format!("- {rule}: allowed by exception {}", exceptions.join(", "))
+    let exceptions = phrases::exceptions_phrase(&exceptions);
+    format!("- {rule}: allowed by {exceptions}")
 }
 
 /// `removed`, `narrowed, TCP ports 80 and 443 stay open to 0.0.0.0/0 as new rules`.
@@ -128,7 +129,7 @@ fn describe_result(outcome: &RuleOutcome, report: &GroupReport) -> String {
     }
 }
 
-/// `TCP port 22 (SSH) from 0.0.0.0/0 (every IPv4 address), against restricted-common-ports (HIPAA)`.
+/// `TCP port 22 (SSH) from 0.0.0.0/0 (every IPv4 address) violates ssh-from-office (EC2-001)`.
 fn describe_entry(outcome: &RuleOutcome) -> String {
     let mut text = sanitize::sanitize_chat(&phrases::describe_rule(&outcome.rule), 200);
     let description = outcome.rule.description.as_deref().unwrap_or_default();
@@ -143,7 +144,7 @@ fn describe_entry(outcome: &RuleOutcome) -> String {
     } else {
         ""
     };
-    format!("{text}, against {}{more}", shown.join(", "))
+    format!("{text} violates {}{more}", shown.join(", "))
 }
 
 /// The policy rules of the findings. A rule that was removed because of other removals has none.
@@ -205,8 +206,8 @@ fn chat_next_steps(summary: &AlertSummary<'_>) -> Vec<String> {
     let mut steps = Vec::new();
     if lost_access && summary.headline != Headline::WouldClose {
         steps.push(
-            "Some of what may stay open could not be kept and is cut now. The e-mail has the \
-             commands that open it again.",
+            "Some access that the policy allows was lost and is currently blocked. The e-mail has the \
+             commands that restore it.",
         );
     }
     let statuses = summary.entries.iter().map(|outcome| &outcome.status);
@@ -221,32 +222,32 @@ fn headline_steps(summary: &AlertSummary<'_>) -> &'static [&'static str] {
     let has_errors = statuses.any(|status| status.error().is_some());
     match summary.headline {
         Headline::NotVerified => &[
-            "Look at the group in the console: nobody could make sure that it is closed.",
-            "Portcullis tries again by itself within minutes.",
+            "Check the group in the console: Portcullis could not verify that it is closed.",
+            "Portcullis retries automatically within minutes.",
         ],
         Headline::NotClosed if !has_errors => {
-            &["Remove the rules by hand now. The e-mail has the commands."]
+            &["Remove the rules manually now. The e-mail has the commands."]
         }
         Headline::NotClosed => &[
-            "Remove the rules by hand now. The e-mail has the commands and the errors.",
-            "If it is a permission: look at the function's role and at service control policies.",
+            "Remove the rules manually now. The e-mail has the commands and the errors.",
+            "If a permission is missing, check the function's role and the service control policies.",
         ],
         Headline::Refused => &[],
         Headline::WouldClose => &[
-            "Close the rules by hand (the e-mail has the commands), or switch Portcullis to \
+            "Remove the rules manually (the e-mail has the commands), or switch Portcullis to \
              enforce mode.",
         ],
         Headline::Closed => &[
-            "Ask whoever made the change whether it was meant.",
-            "If the access is needed: propose an exception in the policy, with reason, owner and \
-             expiry date, and then undo with the commands in the e-mail. Without an exception it \
-             is closed again.",
+            "Ask whoever made the change whether it was intended.",
+            "If the access is needed, propose an exception in the policy, with a reason, an owner \
+             and an expiry date. Then undo the change with the commands in the e-mail. Without an \
+             exception, Portcullis closes it again.",
         ],
-        Headline::AlreadyGone => &["Ask whoever made the change whether it was meant."],
+        Headline::AlreadyGone => &["Ask whoever made the change whether it was intended."],
         Headline::Reported => {
-            &["Nothing was changed. See whether a narrower source or fewer ports will do."]
+            &["Nothing was changed. Check whether a narrower source or fewer ports are enough."]
         }
-        Headline::GroupDeleted | Headline::Clean => &["Nothing has to be done."],
+        Headline::GroupDeleted | Headline::Clean => &["No action is required."],
     }
 }
 
@@ -256,8 +257,8 @@ fn chat_keywords(report: &GroupReport) -> Vec<String> {
     keywords
 }
 
-/// The same for all alerts about one event and one group, so that a retry is shown below what it
-/// follows up.
+/// The same for all alerts about one event and one group, so that chat programs show them in one
+/// thread.
 fn thread_id(report: &GroupReport) -> String {
     let event = thread_id_part(report.origin.event_id.as_deref().unwrap_or("unknown"));
     let group = match thread_id_part(&report.group.id) {

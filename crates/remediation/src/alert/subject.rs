@@ -36,7 +36,7 @@ fn suffix_if_fits(text: Option<&str>, max_chars: usize, space: &mut usize) -> St
     }
 }
 
-/// ` (name)`, shortened, or nothing if too little of it would be seen.
+/// ` (name)`, shortened, or nothing if there is too little space for it.
 fn group_name_suffix(name: &str, space: usize) -> String {
     let name = sanitize::sanitize_ascii(name, space.saturating_sub(3).min(32));
     let is_unreadable = name.is_empty() || (name.len() < 6 && name.ends_with(".."));
@@ -47,7 +47,7 @@ fn group_name_suffix(name: &str, space: usize) -> String {
     }
 }
 
-/// The first words, which say how it ended.
+/// The first words: the outcome.
 pub(super) fn headline_label(summary: &AlertSummary<'_>) -> &'static str {
     match summary.headline {
         Headline::NotVerified => "NOT VERIFIED",
@@ -55,7 +55,7 @@ pub(super) fn headline_label(summary: &AlertSummary<'_>) -> &'static str {
         Headline::Refused => "REFUSED, STILL OPEN",
         Headline::WouldClose => "WOULD CLOSE (monitor mode)",
         Headline::Closed if replacements::lost_allowed_access(summary.report) => {
-            "CLOSED, NOT ALL KEPT"
+            "CLOSED, SOME ALLOWED ACCESS LOST"
         }
         Headline::Closed if has_only_remedy(summary, Remedy::Narrowed) => "CLOSED (narrowed)",
         Headline::Closed if has_only_remedy(summary, Remedy::Restricted) => "CLOSED (restricted)",
@@ -72,7 +72,7 @@ fn has_only_remedy(summary: &AlertSummary<'_>, remedy: Remedy) -> bool {
     entries.iter().all(|entry| Remedy::of_rule(entry) == remedy)
 }
 
-/// What it is about: the rule, if there is only one.
+/// The rules that the headline is about: the rule itself if there is only one.
 pub(super) fn subject_phrase(summary: &AlertSummary<'_>) -> String {
     let entries = summary.headline_entries();
     let wrong = problem_phrase(&entries);
@@ -82,7 +82,7 @@ pub(super) fn subject_phrase(summary: &AlertSummary<'_>) -> String {
         (Headline::NotVerified, removed) => {
             let removed = phrases::count_phrase(removed.len(), "rule", "rules");
             let open = summary.entries_with_status(RuleStatus::is_open).len();
-            format!("{removed} removed, {open} perhaps still open")
+            format!("{removed} removed, {open} may still be open")
         }
         (Headline::NotClosed, open) if enforced.len() > 1 => {
             format!("{} of {} rules still {wrong}", open.len(), enforced.len())

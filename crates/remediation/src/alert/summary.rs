@@ -1,4 +1,4 @@
-//! A report as an alert tells it: the headline, and the rules in the order of attention.
+//! A report as alerts present it: the headline, and the rules that need attention first.
 
 use portcullis_rules::plan::{Purpose, RefusalReason};
 use portcullis_rules::{Action, TrafficSet};
@@ -7,22 +7,22 @@ use super::{phrases, replacements};
 use crate::report::{GroupOutcome, GroupReport, RuleOutcome, RuleStatus};
 use crate::services::Mode;
 
-/// How it ended, as people are informed.
+/// The outcome, as alerts present it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Headline {
     /// The group could not be read again.
     NotVerified,
-    /// Some of it is still there.
+    /// Some forbidden rules are still there.
     NotClosed,
-    /// It is still there, on purpose.
+    /// The removal was refused.
     Refused,
-    /// Monitor mode.
+    /// Nothing was changed in monitor mode.
     WouldClose,
-    /// All of it is gone.
+    /// Every forbidden rule was removed.
     Closed,
-    /// It was gone before anything was done.
+    /// The rules were gone before Portcullis could remove them.
     AlreadyGone,
-    /// It is only reported.
+    /// The policy only reports the findings.
     Reported,
     /// The group does not exist.
     GroupDeleted,
@@ -55,7 +55,7 @@ impl<'a> AlertSummary<'a> {
         }
     }
 
-    /// The entries with such a status, with their numbers, counted from one.
+    /// The entries whose status matches, with their numbers, counted from one.
     pub(super) fn numbered_entries(
         &self,
         is_wanted: impl Fn(&RuleStatus) -> bool,
@@ -65,7 +65,7 @@ impl<'a> AlertSummary<'a> {
             .filter(move |(_, entry)| is_wanted(&entry.status))
     }
 
-    /// The entries with such a status.
+    /// The entries whose status matches.
     pub(super) fn entries_with_status(
         &self,
         is_wanted: impl Fn(&RuleStatus) -> bool,
@@ -101,14 +101,14 @@ fn select_headline(report: &GroupReport) -> Headline {
     }
 }
 
-/// What was done about a rule, or would be.
+/// What was done about a forbidden rule, or would be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Remedy {
-    /// Nothing of it was kept.
+    /// It was removed without a replacement.
     Removed,
-    /// What is not forbidden was kept.
+    /// The part that the policy allows was kept.
     Narrowed,
-    /// What is forbidden was opened to trusted sources.
+    /// The forbidden part was opened to trusted sources.
     Restricted,
 }
 
@@ -146,7 +146,7 @@ pub(super) fn is_partly_allowed(outcome: &RuleOutcome) -> bool {
     }
 }
 
-/// What became of a rule, in few words, and in more if something was added in its place.
+/// The outcome of a rule as a short phrase, and details if something was added in its place.
 pub(super) fn describe_outcome(outcome: &RuleOutcome, mode: Mode) -> (String, Option<String>) {
     let additions: Vec<_> = outcome.replacements.iter().collect();
     let mut head = describe_status(outcome);
@@ -164,7 +164,7 @@ pub(super) fn describe_outcome(outcome: &RuleOutcome, mode: Mode) -> (String, Op
         _ => {
             let rules = additions.iter().map(|addition| &addition.ingress);
             let rules = replacements::describe_combined_rules(rules);
-            details = (!additions.is_empty()).then(|| format!("new rules are there for {rules}"));
+            details = (!additions.is_empty()).then(|| format!("new rules exist for {rules}"));
         }
     }
     (
@@ -177,7 +177,7 @@ fn describe_failed_additions(outcome: &RuleOutcome) -> Option<String> {
     let failed = outcome.failed_additions.iter();
     let rules = failed.map(|failed| &failed.addition.ingress);
     let rules = replacements::describe_combined_rules(rules);
-    (!rules.is_empty()).then(|| format!("could NOT be kept: {rules}"))
+    (!rules.is_empty()).then(|| format!("could NOT be added: {rules}"))
 }
 
 fn join_details(details: Option<String>, more: Option<String>) -> Option<String> {
@@ -193,29 +193,31 @@ fn describe_status(outcome: &RuleOutcome) -> String {
         RuleStatus::Unverified(Some(error)) => {
             return format!("MAY STILL BE OPEN, {}", phrases::error_cause(error.kind));
         }
-        RuleStatus::Reopened if outcome.removed => "STILL OPEN, removed and added again at once",
-        RuleStatus::Reopened => "STILL OPEN",
-        RuleStatus::Unverified(None) => "MAY STILL BE OPEN, nobody could look",
-        RuleStatus::Refused(RefusalReason::FailedVerification) => {
-            "STILL OPEN, because of a defect of Portcullis"
+        RuleStatus::Reopened if outcome.removed => {
+            "STILL OPEN, removed and immediately added again"
         }
-        RuleStatus::Refused(_) => "STILL OPEN, left on purpose",
+        RuleStatus::Reopened => "STILL OPEN",
+        RuleStatus::Unverified(None) => "MAY STILL BE OPEN, not verified",
+        RuleStatus::Refused(RefusalReason::FailedVerification) => {
+            "STILL OPEN, because of a bug in Portcullis"
+        }
+        RuleStatus::Refused(_) => "STILL OPEN, removal refused",
         RuleStatus::WouldApply => "still open, monitor mode changes nothing",
         RuleStatus::Applied => "removed",
         RuleStatus::Gone => "gone before Portcullis could remove it",
-        RuleStatus::Reported => "left as it is, for your information",
+        RuleStatus::Reported => "not changed, reported only",
         RuleStatus::Exempt => "allowed by an exception",
     };
     fixed.to_owned()
 }
 
-/// `open to the world`, if that is what is wrong with each of them.
+/// `open to the world` if every rule is, else `violating the policy`.
 pub(super) fn problem_phrase(entries: &[&RuleOutcome]) -> &'static str {
     let is_about_the_world =
         |entry: &&RuleOutcome| entry.active_findings().any(phrases::is_open_to_world);
     if entries.iter().all(is_about_the_world) {
         "open to the world"
     } else {
-        "against the policy"
+        "violating the policy"
     }
 }

@@ -21,7 +21,7 @@ const MAX_RULES_PER_GROUP: usize = 10;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StopReason {
     /// The deadline.
-    #[error("the time was up")]
+    #[error("the deadline was reached")]
     DeadlineReached,
     /// A page could not be read.
     #[error("{0}")]

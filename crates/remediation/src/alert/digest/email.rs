@@ -25,18 +25,8 @@ pub(super) fn compose_sweep_email(sweep: &SweepReport, max_entries: usize) -> St
     write_unfinished(&mut page, sweep);
     write_counts(&mut page, sweep);
     write_worst_groups(&mut page, sweep, max_entries);
-    write_ids(
-        &mut page,
-        "Prefix lists that do not exist",
-        &sweep.unresolved_prefix_lists,
-        max_entries,
-    );
-    write_ids(
-        &mut page,
-        "Exceptions that have ended",
-        &sweep.expired_exceptions,
-        max_entries,
-    );
+    write_prefix_lists(&mut page, sweep, max_entries);
+    write_exceptions(&mut page, sweep, max_entries);
     write_sweep_location(&mut page, sweep);
     page.finish()
 }
@@ -47,10 +37,10 @@ fn write_unfinished(page: &mut PlainText, sweep: &SweepReport) {
     };
     let reason = sanitize::sanitize_line(&unfinished.reason.to_string(), 400);
     page.push_heading("Unfinished");
-    page.push_row("Why", Some(&reason));
+    page.push_row("Reason", Some(&reason));
     if let Some(payload) = sweep.resume_payload() {
         page.push_paragraph(
-            "The next scheduled sweep starts over. To go on where this one ended, invoke the \
+            "The next scheduled sweep starts over. To continue where this one stopped, invoke the \
              function with:",
         );
         page.push_line(&format!("  {}", sanitize::sanitize_line(&payload, 2048)));
@@ -61,7 +51,7 @@ fn write_counts(page: &mut PlainText, sweep: &SweepReport) {
     if sweep.by_severity.is_empty() {
         return;
     }
-    page.push_heading("What it found");
+    page.push_heading("Findings");
     for (severity, count) in sweep.by_severity.iter().rev() {
         let findings = phrases::count_phrase(*count, "finding", "findings");
         page.push_row(&severity.to_string(), Some(&findings));
@@ -74,7 +64,12 @@ fn write_counts(page: &mut PlainText, sweep: &SweepReport) {
         let text = format!("{id} ({}): {}", count.severity, count.findings);
         page.push_item("  - ", &text);
     }
-    write_omitted_count(page, rules.len(), MAX_RULES, ("rule", "rules"));
+    write_omitted_count(
+        page,
+        rules.len(),
+        MAX_RULES,
+        ("policy rule", "policy rules"),
+    );
     if sweep.exempt > 0 {
         page.push_line(&format!("  - allowed by exceptions: {}", sweep.exempt));
     }
@@ -129,15 +124,31 @@ fn describe_group_line(group: &GroupSummary) -> String {
     )
 }
 
-fn write_ids(page: &mut PlainText, heading: &str, ids: &BTreeSet<String>, max_entries: usize) {
+fn write_prefix_lists(page: &mut PlainText, sweep: &SweepReport, max_entries: usize) {
+    let ids = &sweep.unresolved_prefix_lists;
     if ids.is_empty() {
         return;
     }
-    page.push_heading(heading);
+    page.push_heading("Prefix lists that do not exist");
+    write_ids(page, ids, max_entries);
+    write_omitted_count(page, ids.len(), max_entries, ("list", "lists"));
+}
+
+fn write_exceptions(page: &mut PlainText, sweep: &SweepReport, max_entries: usize) {
+    let ids = &sweep.expired_exceptions;
+    if ids.is_empty() {
+        return;
+    }
+    page.push_heading("Expired exceptions");
+    write_ids(page, ids, max_entries);
+    let nouns = ("exception", "exceptions");
+    write_omitted_count(page, ids.len(), max_entries, nouns);
+}
+
+fn write_ids(page: &mut PlainText, ids: &BTreeSet<String>, max_entries: usize) {
     for id in ids.iter().take(max_entries) {
         page.push_item("  - ", &sanitize::sanitize_line(id, 64));
     }
-    write_omitted_count(page, ids.len(), max_entries, ("other", "others"));
 }
 
 fn write_omitted_count(

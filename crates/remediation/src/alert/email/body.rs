@@ -2,6 +2,7 @@
 
 use portcullis_rules::Finding;
 
+use super::commands::FULL_REPORT;
 use super::connections::write_connections;
 use super::headline::write_headline;
 use super::lost_access::write_lost_access;
@@ -35,7 +36,7 @@ pub(in crate::alert) fn compose_email(summary: &AlertSummary<'_>, max_entries: u
     page.finish()
 }
 
-/// Each security group rule with what is wrong with it and what was done.
+/// Each security group rule with its findings and its outcome.
 fn write_rules(page: &mut PlainText, summary: &AlertSummary<'_>, max_entries: usize) {
     if summary.entries.is_empty() {
         return;
@@ -51,10 +52,7 @@ fn write_rules(page: &mut PlainText, summary: &AlertSummary<'_>, max_entries: us
     if left_out > 0 {
         page.push_blank_line();
         let more = phrases::count_phrase(left_out, "more rule", "more rules");
-        page.push_paragraph(&format!(
-            "And {more}: all of them are in the report that queues and functions get from this \
-             topic."
-        ));
+        page.push_paragraph(&format!("And {more}. {FULL_REPORT} lists all of them."));
     }
 }
 
@@ -64,7 +62,7 @@ fn write_rule(page: &mut PlainText, number: usize, outcome: &RuleOutcome, mode: 
     let description = outcome.rule.description.as_deref().unwrap_or_default();
     match sanitize::sanitize_line(description, 255) {
         empty if empty.is_empty() => page.push_line("    No description"),
-        text => page.push_item("    ", &format!("Described as \"{text}\"")),
+        text => page.push_item("    ", &format!("Description: \"{text}\"")),
     }
     for finding in outcome.findings.iter().take(MAX_FINDINGS) {
         page.push_item("    - ", &describe_finding(outcome, finding));
@@ -74,13 +72,13 @@ fn write_rule(page: &mut PlainText, number: usize, outcome: &RuleOutcome, mode: 
         let ids = sanitize::sanitize_line(&ids, 200);
         page.push_item(
             "    - ",
-            &format!("{ids}, once the other rules are removed"),
+            &format!("{ids}, after the removal of the other rules"),
         );
     }
     let left_out = outcome.findings.len().saturating_sub(MAX_FINDINGS);
     if left_out > 0 {
-        let more = phrases::count_phrase(left_out, "more rule", "more rules");
-        page.push_line(&format!("    - and {more} of the policy"));
+        let more = phrases::count_phrase(left_out, "more policy rule", "more policy rules");
+        page.push_line(&format!("    - and {more}"));
     }
     let result = match describe_outcome(outcome, mode) {
         (head, Some(details)) => format!("{head}: {details}"),
@@ -113,7 +111,7 @@ fn describe_finding(outcome: &RuleOutcome, finding: &Finding) -> String {
     format!("{id} ({severity}{references}): {forbids}.{ports}{shared}{exempt}")
 }
 
-/// ` Here: 20-22.`, unless the whole rule offends.
+/// ` Here: 20-22.`, unless the policy rule forbids all ports of the rule.
 fn describe_offending_ports(outcome: &RuleOutcome, finding: &Finding) -> String {
     let ports = finding.offending.to_string();
     let range = outcome.rule.port_range();
@@ -130,7 +128,7 @@ fn is_shared_opening(outcome: &RuleOutcome, finding: &Finding) -> bool {
 }
 
 const SHARED: &str =
-    " (Alone, or together with others of the group, this source is the whole internet.)";
+    " (Alone or combined with other sources in the group, this source covers the whole internet.)";
 
 /// The rules that exceptions allow.
 fn write_exempt_rules(page: &mut PlainText, summary: &AlertSummary<'_>, max_entries: usize) {
@@ -146,11 +144,8 @@ fn write_exempt_rules(page: &mut PlainText, summary: &AlertSummary<'_>, max_entr
             .map(quote_id)
             .collect();
         let rule = phrases::describe_rule(&outcome.rule);
-        let exceptions = exceptions.join(", ");
-        page.push_item(
-            "  - ",
-            &format!("{rule}: allowed by exception {exceptions}."),
-        );
+        let exceptions = phrases::exceptions_phrase(&exceptions);
+        page.push_item("  - ", &format!("{rule}: allowed by {exceptions}."));
     }
     let left_out = summary.exempt_rules.len().saturating_sub(max_entries);
     if left_out > 0 {
@@ -166,10 +161,10 @@ fn write_expired_exceptions(page: &mut PlainText, summary: &AlertSummary<'_>, ma
         return;
     }
     let shown = max_entries.max(1);
-    page.push_heading("Exceptions that have ended");
+    page.push_heading("Expired exceptions");
     for id in expired.iter().take(shown) {
         let id = quote_id(id);
-        let text = format!("The exception {id} has ended: it allows nothing any more.");
+        let text = format!("The exception {id} has expired.");
         page.push_item("  - ", &text);
     }
     let left_out = expired.len().saturating_sub(shown);
@@ -177,7 +172,7 @@ fn write_expired_exceptions(page: &mut PlainText, summary: &AlertSummary<'_>, ma
         page.push_line(&format!("  - and {left_out} more"));
     }
     page.push_paragraph(
-        "If one is still needed, have its date in the policy moved; if not, have it deleted there.",
+        "If an exception is still needed, extend its expiry date in the policy; otherwise, delete it.",
     );
 }
 
@@ -193,7 +188,7 @@ fn write_principal(page: &mut PlainText, summary: &AlertSummary<'_>) {
     let through = origin.actor.invoked_by.as_ref().filter(is_other);
     let source_ip = sanitize_optional(origin.source_ip.as_ref(), 100);
     let time = origin.time.map(phrases::format_time);
-    let unknown = "not known";
+    let unknown = "unknown";
     page.push_heading("Who made the change");
     page.push_row("Who", Some(&sanitize::sanitize_line(who, 200)));
     page.push_row("ARN", sanitize_optional(arn, 300).as_deref());
@@ -206,8 +201,8 @@ fn write_principal(page: &mut PlainText, summary: &AlertSummary<'_>) {
     page.push_row("Call", Some(&call));
     if summary.entries.len() > 1 {
         page.push_paragraph(
-            "This change triggered Portcullis, which evaluated the whole group: some of the rules \
-             above may be older, and somebody else's.",
+            "This change triggered Portcullis, which checked the whole group; some of the rules \
+             above may be older and someone else's.",
         );
     }
 }
@@ -253,8 +248,5 @@ fn write_footer(page: &mut PlainText, summary: &AlertSummary<'_>) {
         "Portcullis, policy {policy}, mode {}{rounds}",
         report.mode
     ));
-    page.push_line(&format!(
-        "Event {}",
-        event.as_deref().unwrap_or("not known")
-    ));
+    page.push_line(&format!("Event {}", event.as_deref().unwrap_or("unknown")));
 }

@@ -7,8 +7,12 @@ use crate::alert::plain_text::PlainText;
 use crate::alert::summary::AlertSummary;
 use crate::report::{RuleOutcome, authorize_command, revoke_command};
 
-/// How many commands are spelled out in a list.
+/// How many commands a list has.
 const MAX_COMMANDS: usize = 10;
+
+/// Where the lists of the e-mail are complete.
+pub(super) const FULL_REPORT: &str =
+    "The JSON report that SQS and Lambda subscribers of this topic receive";
 
 /// A command with the comment above it.
 pub(super) struct Command {
@@ -41,7 +45,7 @@ pub(super) fn numbered_comment(number: usize, outcome: &RuleOutcome) -> String {
     format!("rule {number}: {}", phrases::short_rule(&outcome.rule))
 }
 
-/// The first commands, each with its comment, and how many there are more.
+/// The first commands, each with its comment, and how many more there are.
 pub(super) fn write_commands(page: &mut PlainText, max_entries: usize, commands: &[Command]) {
     let shown = max_entries.min(MAX_COMMANDS);
     for command in commands.iter().take(shown) {
@@ -51,8 +55,6 @@ pub(super) fn write_commands(page: &mut PlainText, max_entries: usize, commands:
     let left_out = commands.len().saturating_sub(shown);
     if left_out > 0 {
         let more = phrases::count_phrase(left_out, "more rule", "more rules");
-        page.push_paragraph(&format!(
-            "And {more}: see the report that queues and functions get from this topic."
-        ));
+        page.push_paragraph(&format!("And {more}. {FULL_REPORT} has all commands."));
     }
 }

@@ -9,15 +9,16 @@ use crate::alert::summary::AlertSummary;
 use crate::report::{GroupReport, RuleOutcome, RuleStatus};
 use crate::services::Mode;
 
-const UNTRACKED: &str = "All outgoing traffic is allowed, so AWS did not track these connections, \
-    and they end with the rule. Connections through a Network Load Balancer, a NAT gateway or a \
-    transit gateway are always tracked: those live on until they are closed.";
-const TRACKED: &str = "AWS tracks these connections and lets them live until one side closes them \
-    or they are idle for too long (TCP: up to 5 days). Whoever came in may still be in. To cut \
-    them, block the address with a network ACL, or stop the instance.";
-const EITHER: &str = "If all outgoing traffic is allowed, open connections were cut at once. If \
-    not, AWS tracks them and they live until one side closes them or they are idle for too long \
-    (TCP: up to 5 days); to cut them, block the address with a network ACL, or stop the instance.";
+const UNTRACKED: &str = "The group allows all outbound traffic, so AWS did not track these \
+    connections. Connections through a Network Load Balancer, a NAT gateway or a transit gateway \
+    are always tracked and persist until they are closed.";
+const TRACKED: &str = "AWS tracks these connections, so they persist until one side closes them or \
+    they time out (idle TCP connections: up to 5 days). Whoever connected may still have access. \
+    To interrupt them, block the address with a network ACL, or stop the instance.";
+const EITHER: &str = "If the group allows all outbound traffic, open connections were interrupted \
+    immediately. If not, AWS tracks them, so they persist until one side closes them or they time \
+    out (idle TCP connections: up to 5 days); to interrupt them, block the address with a network \
+    ACL, or stop the instance.";
 
 /// What happens to connections that a removed rule allowed.
 pub(super) fn write_connections(page: &mut PlainText, summary: &AlertSummary<'_>) {
@@ -39,15 +40,17 @@ pub(super) fn write_connections(page: &mut PlainText, summary: &AlertSummary<'_>
     }
     if let Some(rules) = rule_number_phrase(&untracked, is_all) {
         match report.group.open_egress {
-            Some(_) => page.push_paragraph(&format!("{rules}: cut at once. {UNTRACKED}")),
+            Some(_) => {
+                page.push_paragraph(&format!("{rules}: interrupted immediately. {UNTRACKED}"))
+            }
             None => page.push_paragraph(&format!(
-                "{rules}: it depends on the group's outgoing rules, which Portcullis did not see. \
-                 {EITHER}"
+                "{rules}: this depends on the outbound rules of the group, which Portcullis could \
+                 not read. {EITHER}"
             )),
         }
     }
     if let Some(rules) = rule_number_phrase(&tracked, is_all) {
-        page.push_paragraph(&format!("{rules}: NOT cut. {TRACKED}"));
+        page.push_paragraph(&format!("{rules}: NOT interrupted. {TRACKED}"));
     }
 }
 
@@ -58,20 +61,21 @@ fn may_be_untracked(report: &GroupReport, outcome: &RuleOutcome) -> bool {
 /// What happens to connections that the new rules allow.
 fn describe_interruption(report: &GroupReport) -> String {
     if report.order == ApplyOrder::AddFirst {
-        return "What the new rules allow goes on, for they came before the old ones went. The rest:"
+        return "Connections that the new rules allow were not interrupted, because the new rules \
+                were added before the old ones were removed. Other connections:"
             .to_owned();
     }
     let reason = if report
         .replacements()
         .any(|addition| is_twin(report, addition))
     {
-        "AWS takes no second rule for the same traffic"
+        "EC2 does not accept a second rule for the same traffic"
     } else {
-        "the rules quota of the group had no room for both"
+        "the rules quota of the group did not allow both at once"
     };
     format!(
-        "The old rules went before the new ones came, because {reason}: what the new rules allow \
-         may have paused for a moment. The rest:"
+        "The old rules were removed before the new ones were added, because {reason}. Connections \
+         that the new rules allow may have been interrupted briefly. Other connections:"
     )
 }
 

@@ -12,7 +12,7 @@ use crate::alert::{phrases, replacements, sanitize};
 use crate::report::{FailedAddition, GroupReport};
 use crate::services::{ErrorKind, Mode};
 
-/// Each reason once with the rules that it concerns, and the commands that add these rules.
+/// Each reason once with its rules, and the commands that add these rules.
 pub(super) fn write_lost_access(
     page: &mut PlainText,
     summary: &AlertSummary<'_>,
@@ -24,8 +24,8 @@ pub(super) fn write_lost_access(
         return;
     }
     page.push_heading(match report.mode {
-        Mode::Monitor => "What enforce mode could not keep",
-        Mode::Enforce => "What could not be kept",
+        Mode::Monitor => "Allowed access that enforce mode would lose",
+        Mode::Enforce => "Allowed access that was lost",
     });
     write_failed_additions(page, report);
     write_skipped_additions(page, report);
@@ -43,7 +43,8 @@ fn write_failed_additions(page: &mut PlainText, report: &GroupReport) {
         let rules = failed.iter().map(|failed| &failed.addition.ingress);
         let rules = replacements::describe_combined_rules(rules);
         let cause = phrases::addition_error_cause(kind);
-        page.push_item("  - ", &format!("{rules}: allowed, and cut now. {cause}"));
+        let text = format!("{rules}: allowed by policy but currently blocked. {cause}");
+        page.push_item("  - ", &text);
         if let Some(FailedAddition { error, .. }) = failed.first() {
             let message = sanitize::sanitize_line(&error.message, 300);
             let code = kind.code();
@@ -80,7 +81,7 @@ fn write_reopen_commands(page: &mut PlainText, summary: &AlertSummary<'_>, max_e
     let quota_advice = if over_quota.is_empty() {
         ""
     } else {
-        " (make room in the group first)"
+        " (after removing other rules from the group)"
     };
     let failed = summary.report.failed_additions();
     let commands: Vec<_> = failed
@@ -90,21 +91,19 @@ fn write_reopen_commands(page: &mut PlainText, summary: &AlertSummary<'_>, max_e
         .collect();
     let (it, these) = match commands.len() {
         0 => return,
-        1 => ("it", "this"),
-        _ => ("them", "these"),
+        1 => ("it", "this command"),
+        _ => ("them", "these commands"),
     };
-    page.push_paragraph(&format!(
-        "To open {it} again by hand{quota_advice}, run {these}:"
-    ));
+    page.push_paragraph(&format!("To add {it} manually{quota_advice}, run {these}:"));
     write_commands(page, max_entries, &commands);
 }
 
 const fn skip_reason_advice(reason: SkipReason) -> &'static str {
     match reason {
         SkipReason::RulesQuota => {
-            " Merge rules of the group, or ask AWS for a higher quota of rules per security group."
+            " Merge rules of the group, or request a higher quota of rules per security group."
         }
-        SkipReason::TrustedSourceOutside => " If the source needs access, open it by hand.",
+        SkipReason::TrustedSourceOutside => " If the source needs access, add a rule manually.",
         SkipReason::TrustedSourceForbidden => " These settings conflict: fix the policy.",
     }
 }

@@ -1,4 +1,4 @@
-//! What the reader has to do, and how to be allowed.
+//! What the reader has to do, and how to get an exception.
 
 use std::collections::BTreeSet;
 
@@ -16,15 +16,17 @@ const MAX_ERRORS: usize = 5;
 /// How many rule numbers are listed.
 const MAX_NUMBERS: usize = 30;
 
-/// What the reader has to do, if there is something.
+const AUTOMATIC_RETRY: &str = "Portcullis retries automatically within minutes.";
+
+/// What the reader has to do, if anything.
 pub(super) fn write_next_steps(
     page: &mut PlainText,
     summary: &AlertSummary<'_>,
     max_entries: usize,
 ) {
     match summary.headline {
-        Headline::NotVerified | Headline::NotClosed => page.push_heading("What you have to do"),
-        Headline::Refused => page.push_heading("Why it was left, and what to do"),
+        Headline::NotVerified | Headline::NotClosed => page.push_heading("What to do"),
+        Headline::Refused => page.push_heading("Why it was refused, and what to do"),
         Headline::WouldClose => page.push_heading("What you can do"),
         Headline::Closed
         | Headline::AlreadyGone
@@ -34,8 +36,7 @@ pub(super) fn write_next_steps(
     }
     if let Some(error) = &summary.report.unverified {
         page.push_paragraph(&format!(
-            "Look at the group in the console (the link is below). {} Portcullis tries again by \
-             itself within minutes.",
+            "{} Check the group in the console (link below). {AUTOMATIC_RETRY}",
             error.kind.message()
         ));
         write_error_details(page, error);
@@ -44,11 +45,12 @@ pub(super) fn write_next_steps(
     let reopened: Vec<_> = summary
         .numbered_entries(|status| *status == RuleStatus::Reopened)
         .collect();
+    let them = if reopened.len() == 1 { "it" } else { "them" };
     if let Some(rules) = rule_number_phrase(&reopened, false) {
         page.push_paragraph(&format!(
-            "{rules}: added again, or added anew, faster than Portcullis removed it. Look for an \
-             automation (CloudFormation, Terraform, a controller) that keeps adding it, and stop \
-             that. Portcullis tries again by itself within minutes."
+            "{rules}: added faster than Portcullis could remove {them}. Look for automation \
+             (CloudFormation, Terraform, a controller) that keeps adding {them}, and stop it. \
+             {AUTOMATIC_RETRY}"
         ));
     }
     let statuses = summary.entries.iter().map(|outcome| &outcome.status);
@@ -101,7 +103,8 @@ fn write_error_details(page: &mut PlainText, error: &ServiceError) {
     page.push_item("  ", &details);
 }
 
-/// The commands that remove what is left; in monitor mode with those that keep what is allowed.
+/// The commands that remove what is still open; in monitor mode also those that add what the policy
+/// allows.
 fn write_manual_removal(page: &mut PlainText, summary: &AlertSummary<'_>, max_entries: usize) {
     let open: Vec<_> = summary.numbered_entries(RuleStatus::is_open).collect();
     if open.is_empty() || summary.report.group.id.is_empty() {
@@ -112,7 +115,7 @@ fn write_manual_removal(page: &mut PlainText, summary: &AlertSummary<'_>, max_en
     let additions = replacement_commands(summary);
     let adds_first = summary.report.order == ApplyOrder::AddFirst;
     if !additions.is_empty() && adds_first {
-        page.push_paragraph("First add what the policy allows:");
+        page.push_paragraph("First add the access that the policy allows:");
         write_commands(page, max_entries, &additions);
     }
     let begin = if !additions.is_empty() && adds_first {
@@ -121,9 +124,9 @@ fn write_manual_removal(page: &mut PlainText, summary: &AlertSummary<'_>, max_en
         "To"
     };
     let (them, these) = if open.len() == 1 {
-        ("it", "this")
+        ("it", "this command")
     } else {
-        ("them", "these")
+        ("them", "these commands")
     };
     let account = if open.iter().any(|(_, outcome)| is_foreign_group(outcome)) {
         " with credentials of the account that owns the group"
@@ -131,7 +134,7 @@ fn write_manual_removal(page: &mut PlainText, summary: &AlertSummary<'_>, max_en
         ""
     };
     page.push_paragraph(&format!(
-        "{begin} remove {them} by hand, run {these}{account}:"
+        "{begin} remove {them} manually, run {these}{account}:"
     ));
     let removals: Vec<_> = open
         .iter()
@@ -143,13 +146,14 @@ fn write_manual_removal(page: &mut PlainText, summary: &AlertSummary<'_>, max_en
     write_commands(page, max_entries, &removals);
     if !additions.is_empty() && !adds_first {
         page.push_paragraph(
-            "Then add what the policy allows (the group has no room for both at once):",
+            "Then add the access that the policy allows (the group cannot hold the old and the new \
+             rules at the same time):",
         );
         write_commands(page, max_entries, &additions);
     }
 }
 
-/// Which of the open rules the policy would keep a part of.
+/// Which of the open rules the policy allows in part.
 fn write_partly_allowed(
     page: &mut PlainText,
     summary: &AlertSummary<'_>,
@@ -168,8 +172,8 @@ fn write_partly_allowed(
     }
     let rules = if numbers.len() == 1 { "rule" } else { "rules" };
     page.push_paragraph(&format!(
-        "Of {rules} {} the policy would keep a part, or open it to trusted sources: add that as \
-         rules of their own first.",
+        "The policy allows part of {rules} {}, or allows the access from trusted sources. Add that \
+         access as separate rules first.",
         phrases::join_numbers(&numbers)
     ));
 }
@@ -210,7 +214,7 @@ pub(super) fn rule_number_phrase(
     }
 }
 
-/// How to be allowed.
+/// How to get an exception.
 pub(super) fn write_exception_advice(page: &mut PlainText, summary: &AlertSummary<'_>) {
     if matches!(
         summary.headline,
@@ -220,9 +224,9 @@ pub(super) fn write_exception_advice(page: &mut PlainText, summary: &AlertSummar
     }
     page.push_heading("If this access is needed");
     page.push_paragraph(
-        "First see whether less will do: one port, your own addresses, a VPN, or Session Manager \
-         instead of an open port. If not, propose an exception in the policy file, with a reason, \
-         an owner and a date on which it expires. The security team reviews it.",
+        "First check whether narrower access is enough: a single port, your own addresses, a VPN, \
+         or Session Manager instead of an open port. If not, propose an exception in the policy \
+         file, with a reason, an owner and an expiry date. The security team reviews it.",
     );
 }
 
@@ -249,8 +253,8 @@ pub(super) fn write_unresolved_prefix_lists(
     };
     page.push_heading("What could not be evaluated");
     page.push_paragraph(&format!(
-        "Portcullis could not see what is in {}{more}, and took it for not open to the world. Make \
-         sure yourself.",
+        "The entries of {}{more} could not be read, so Portcullis assumed that they are not open to \
+         the world. Check them manually.",
         names.join(", ")
     ));
 }

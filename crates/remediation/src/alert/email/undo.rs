@@ -7,11 +7,11 @@ use crate::alert::summary::{AlertSummary, Headline};
 use crate::report::RuleStatus;
 use portcullis_rules::plan::ApplyOrder;
 
-const EXCEPTION_FIRST: &str =
-    "Get an exception first (see below), or Portcullis will close it again within seconds.";
-const RESTORES_ONE: &str = "puts one rule back exactly as it was";
+const EXCEPTION_FIRST: &str = "Add an exception to the policy first (see below); otherwise, Portcullis closes it again within \
+     seconds.";
+const RESTORES_ONE: &str = "each of these commands restores one rule exactly as it was";
 
-/// The commands that add what was removed, and remove what was added in its place.
+/// The commands that restore removed rules and remove their replacements, in a safe order.
 pub(super) fn write_undo(page: &mut PlainText, summary: &AlertSummary<'_>, max_entries: usize) {
     let restore = restore_commands(summary);
     let remove = removal_commands(summary);
@@ -23,41 +23,36 @@ pub(super) fn write_undo(page: &mut PlainText, summary: &AlertSummary<'_>, max_e
         summary.headline,
         Headline::NotClosed | Headline::NotVerified
     ) {
-        // Commands that open a group, beside those that close it, are a trap for a hurried reader.
+        // A reader in a hurry could run the commands that open the group instead of those that close
+        // it.
         page.push_paragraph(
-            "Close it first. The commands that put removed rules back, and take away added ones, \
-             are in the report (`undo.restore`, `undo.remove`).",
+            "Close the group first. The commands that restore removed rules and remove added ones \
+             are in the JSON report (`undo.restore`, `undo.remove`).",
         );
         return;
     }
-    let removes = if remove.len() == 1 {
-        "this takes away the new rule"
+    let new_rules = if remove.len() == 1 {
+        "the new rule"
     } else {
-        "these take away the new rules"
+        "the new rules"
     };
     if restore.is_empty() {
-        page.push_paragraph(&format!(
-            "What Portcullis added is in the group: {removes}:"
-        ));
+        page.push_paragraph(&format!("To remove {new_rules} that Portcullis added:"));
         write_commands(page, max_entries, &remove);
     } else if remove.is_empty() {
-        page.push_paragraph(&format!(
-            "{EXCEPTION_FIRST} Then each of these {RESTORES_ONE}:"
-        ));
+        page.push_paragraph(&format!("{EXCEPTION_FIRST} Then {RESTORES_ONE}:"));
         write_commands(page, max_entries, &restore);
     } else if summary.report.order == ApplyOrder::AddFirst {
-        page.push_paragraph(&format!(
-            "{EXCEPTION_FIRST} Then each of these {RESTORES_ONE}:"
-        ));
+        page.push_paragraph(&format!("{EXCEPTION_FIRST} Then {RESTORES_ONE}:"));
         write_commands(page, max_entries, &restore);
         page.push_paragraph(&format!(
-            "After that, {removes} that Portcullis put in their place:"
+            "After that, remove {new_rules} that Portcullis added in their place:"
         ));
         write_commands(page, max_entries, &remove);
     } else {
-        page.push_paragraph(&format!("{EXCEPTION_FIRST} Then {removes}:"));
+        page.push_paragraph(&format!("{EXCEPTION_FIRST} Then remove {new_rules}:"));
         write_commands(page, max_entries, &remove);
-        page.push_paragraph(&format!("After that, each of these {RESTORES_ONE}:"));
+        page.push_paragraph(&format!("After that, {RESTORES_ONE}:"));
         write_commands(page, max_entries, &restore);
     }
 }
