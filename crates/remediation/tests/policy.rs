@@ -304,7 +304,7 @@ fn the_event_of_our_own_change_is_clean() {
     );
 }
 
-/// A group whose quota has no space for old and new rules at once.
+/// A group whose rules quota does not allow the old and the new rules at once.
 fn full_group_lines() -> Vec<String> {
     let others = (1..=58).map(|host| format!("sgr-x{host} tcp 5432 10.0.0.{host}/32"));
     others.chain([WIDE.to_owned()]).collect()
@@ -854,7 +854,7 @@ fn existing_rules_are_not_added_twice_and_the_undo_covers_all_rounds() {
 }
 
 #[test]
-fn an_addition_that_another_rule_gives_is_not_skipped() {
+fn an_addition_that_another_rule_covers_is_not_skipped() {
     let world = world(
         &["sgr-1 tcp 22 0.0.0.0/1", "sgr-2 tcp 22 128.0.0.0/1"],
         web_only(),

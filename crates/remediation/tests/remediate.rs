@@ -46,7 +46,7 @@ struct World {
 fn world(lines: &[&str], mode: Mode) -> World {
     let ec2 = Arc::new(FakeEc2::with_groups([group_from_lines(SG, lines)]));
     let publisher = Arc::new(FakePublisher::default());
-    // Five minutes after the event, which is not recent any more.
+    // Five minutes after the event, which is no longer recent.
     let clock = Arc::new(FakeClock::starting_at(
         "2026-11-21T12:05:00Z".parse().unwrap(),
     ));
@@ -220,7 +220,7 @@ fn a_group_can_be_referred_to_by_name() {
 }
 
 #[test]
-fn a_changed_prefix_list_is_about_every_group_that_uses_it() {
+fn a_changed_prefix_list_affects_every_group_that_uses_it() {
     let world = world(&["sgr-1 tcp 22 pl-1", "sgr-2 tcp 22 pl-2"], Mode::Enforce);
     let all = |list: &str| (list.to_owned(), vec![parse_cidr("0.0.0.0/0").unwrap()]);
     world.ec2.set_prefix_lists(
@@ -245,7 +245,7 @@ fn a_changed_prefix_list_is_about_every_group_that_uses_it() {
 }
 
 #[test]
-fn a_rule_that_somebody_else_removed_first_is_not_a_failure() {
+fn a_rule_that_was_already_removed_is_not_a_failure() {
     let world = world(&MIXED, Mode::Enforce);
     world
         .ec2
@@ -265,7 +265,7 @@ fn a_rule_that_somebody_else_removed_first_is_not_a_failure() {
 }
 
 #[test]
-fn a_rule_that_appears_meanwhile_is_removed_too() {
+fn a_rule_added_during_remediation_is_removed_too() {
     let world = world(&MIXED, Mode::Enforce);
     world
         .ec2
@@ -367,7 +367,7 @@ fn a_denied_revoke_is_published_once_and_fails_each_attempt() {
 }
 
 #[test]
-fn one_rule_that_fails_does_not_keep_the_others_open() {
+fn a_failed_rule_does_not_affect_the_others() {
     let world = world(&MIXED, Mode::Enforce);
     let source = rule_from_line("tcp 22 0.0.0.0/0").source;
     world

@@ -432,7 +432,7 @@ async fn an_exception_by_rule_tags_applies_to_listed_groups() {
 }
 
 #[tokio::test]
-async fn an_unparsable_group_is_reported_and_hides_no_other() {
+async fn an_unparsable_group_is_reported_and_does_not_affect_the_others() {
     for remediates in [false, true] {
         let pages = three_pages();
         let mut scene = scene(
@@ -465,7 +465,7 @@ async fn an_unparsable_group_is_reported_and_hides_no_other() {
 }
 
 #[tokio::test]
-async fn prefix_lists_are_evaluated_by_entries_and_missing_ones_are_named() {
+async fn prefix_lists_are_evaluated_by_entries_and_missing_ones_are_reported() {
     let open = [
         group_from_lines("sg-1", &["tcp 22 pl-wide"]),
         group_from_lines("sg-2", &["tcp 22 pl-gone"]),

@@ -12,8 +12,8 @@ pub(super) const CHAT_BUDGET: usize = 8 * 1024;
 /// Maximum size of the report in bytes, as a string inside JSON.
 pub(super) const REPORT_BUDGET: usize = 72 * 1024;
 
-/// The first text that fits the budget, composed with shorter and shorter lists. The last length must
-/// give a small text whatever the report contains.
+/// The first text that fits the budget, composed with shorter and shorter lists. The last length
+/// must give a small text whatever the report contains.
 pub(super) fn fit_to_budget(
     budget: usize,
     list_lengths: &[usize],

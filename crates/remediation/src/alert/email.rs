@@ -1,5 +1,5 @@
-//! The e-mail about one security group. Its reader may be on call and on a phone, so the outcome and
-//! the next steps come first.
+//! The e-mail about one security group. Its reader may be on call and on a phone, so the outcome
+//! and the next steps come first.
 
 mod body;
 mod commands;

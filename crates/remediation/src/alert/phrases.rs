@@ -281,13 +281,13 @@ pub(super) const fn addition_error_cause(kind: ErrorKind) -> &'static str {
 pub(super) const fn error_remedy(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Denied => {
-            "Retrying will not help. Run the commands below now. Then check the function's role, its \
-             permissions boundary and the organization's service control policies."
+            "Retrying will not help. Run the commands below now. Then check the function's role, \
+             its permissions boundary and the organization's service control policies."
         }
         ErrorKind::GroupNotFound => "Confirm that the group was deleted; if so, nothing is open.",
         ErrorKind::Throttled | ErrorKind::RuleNotFound | ErrorKind::NoAnswer | ErrorKind::Other => {
-            "Portcullis retries automatically within minutes and sends another alert when the group \
-             is closed. If no such alert arrives, run the commands below."
+            "Portcullis retries automatically within minutes and sends another alert when the \
+             group is closed. If no such alert arrives, run the commands below."
         }
     }
 }

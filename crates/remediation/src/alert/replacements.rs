@@ -13,8 +13,8 @@ use crate::services::Mode;
 /// How many parts of a list are written out.
 const MAX_LISTED: usize = 8;
 
-/// `TCP ports 80 and 443 stay open to 0.0.0.0/0 as new rules`; of trusted sources `TCP port 22 (SSH)
-/// is now open to 203.0.113.0/24 only`. `None` if nothing was added.
+/// `TCP ports 80 and 443 stay open to 0.0.0.0/0 as new rules`; of trusted sources `TCP port 22
+/// (SSH) is now open to 203.0.113.0/24 only`. `None` if nothing was added.
 pub(super) fn describe_replacements(additions: &[&Addition], mode: Mode) -> Option<String> {
     let would = mode == Mode::Monitor;
     let mut parts = Vec::new();

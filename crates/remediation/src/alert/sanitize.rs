@@ -4,8 +4,8 @@
 //! Whoever can open a group can also choose these texts, and the security team reads them.
 
 /// One line of visible text of at most `max` characters, for e-mail: no control or invisible
-/// characters, no bidirectional controls, no terminal escapes, nothing that mail programs turn into a
-/// link.
+/// characters, no bidirectional controls, no terminal escapes, nothing that mail programs turn into
+/// a link.
 pub fn sanitize_line(text: &str, max: usize) -> String {
     // The rest cannot be shown, so it is not processed either.
     let bounded: String = text
@@ -16,8 +16,8 @@ pub fn sanitize_line(text: &str, max: usize) -> String {
     truncate_with_ellipsis(&break_links(&visible), max)
 }
 
-/// As [`sanitize_line`], and without anything that chat programs interpret as markup, a mention or an
-/// entity.
+/// As [`sanitize_line`], and without anything that chat programs interpret as markup, a mention or
+/// an entity.
 pub fn sanitize_chat(text: &str, max: usize) -> String {
     let plain: String = sanitize_line(text, max)
         .chars()
@@ -94,13 +94,33 @@ fn strip_invisible(text: &str) -> String {
 /// `Default_Ignorable_Code_Point`, bidirectional controls, annotation marks, private use and
 /// noncharacters.
 pub(super) const fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{2800}' | '\u{3164}' | '\u{fdd0}'..='\u{fdef}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-        | '\u{fff0}'..='\u{fffb}' | '\u{fffe}'..='\u{ffff}' | '\u{e000}'..='\u{f8ff}'
-        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
-        | '\u{f0000}'..='\u{10ffff}')
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{17b4}'
+            | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{fdd0}'..='\u{fdef}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{fffe}'..='\u{ffff}'
+            | '\u{e000}'..='\u{f8ff}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+            | '\u{f0000}'..='\u{10ffff}'
+    )
 }
 
 /// Breaks what mail and chat programs turn into links.
@@ -143,7 +163,8 @@ const fn replace_markup(c: char) -> char {
     }
 }
 
-/// Replaces an at-sign that could mention someone with `(at)`. One inside an e-mail address is kept.
+/// Replaces an at-sign that could mention someone with `(at)`. One inside an e-mail address is
+/// kept.
 fn break_mentions(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text.chars();
@@ -206,7 +227,8 @@ mod tests {
     fn links_and_mentions_are_broken() {
         assert_eq!(
             sanitize_chat("<!channel> <@U123> <https://evil.example|click>", 99),
-            "\u{2039}!channel\u{203a} \u{2039}(at)U123\u{203a} \u{2039}https:/ /evil.example\u{2223}click\u{203a}"
+            "\u{2039}!channel\u{203a} \u{2039}(at)U123\u{203a} \u{2039}https:/ \
+             /evil.example\u{2223}click\u{203a}"
         );
         assert_eq!(
             sanitize_chat("@here x@here @Everyone *b* `c` &lt;", 99),

@@ -2,8 +2,8 @@
 //! Microsoft Teams shows.
 //!
 //! Amazon Q drops a notification that does not match the schema without an error. The only link is
-//! the one to the console. Untrusted text is in code spans, where nothing becomes a link, and has no
-//! characters that would end the span.
+//! the one to the console. Untrusted text is in code spans, where nothing becomes a link, and has
+//! no characters that would end the span.
 
 use std::collections::BTreeSet;
 
@@ -206,8 +206,8 @@ fn chat_next_steps(summary: &AlertSummary<'_>) -> Vec<String> {
     let mut steps = Vec::new();
     if lost_access && summary.headline != Headline::WouldClose {
         steps.push(
-            "Some access that the policy allows was lost and is currently blocked. The e-mail has the \
-             commands that restore it.",
+            "Some access that the policy allows was lost and is currently blocked. The e-mail has \
+             the commands that restore it.",
         );
     }
     let statuses = summary.entries.iter().map(|outcome| &outcome.status);
@@ -230,7 +230,8 @@ fn headline_steps(summary: &AlertSummary<'_>) -> &'static [&'static str] {
         }
         Headline::NotClosed => &[
             "Remove the rules manually now. The e-mail has the commands and the errors.",
-            "If a permission is missing, check the function's role and the service control policies.",
+            "If a permission is missing, check the function's role and the service control \
+             policies.",
         ],
         Headline::Refused => &[],
         Headline::WouldClose => &[

@@ -1,4 +1,4 @@
-//! The ingress rules that an event says were added or changed, read on a best-effort basis.
+//! The ingress rules that were added or changed according to an event, on a best-effort basis.
 
 use portcullis_rules::group::Ec2Ports;
 use portcullis_rules::{IngressRule, Source};
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::record::{list_items, non_empty_text, one_or_many};
 
-/// Every rule in the request, each content once.
+/// Every rule in the request, without duplicates.
 pub(super) fn decode_claimed_rules(record: &Value) -> Vec<IngressRule> {
     let mut claims: Vec<IngressRule> = Vec::new();
     for claim in rules_from_permissions(record)
@@ -56,7 +56,8 @@ fn rules_from_flat_request(record: &Value) -> impl Iterator<Item = IngressRule> 
     })
 }
 
-/// `ModifySecurityGroupRulesRequest.SecurityGroupRule`, an object for one rule and an array for several.
+/// `ModifySecurityGroupRulesRequest.SecurityGroupRule`: an object for one rule, an array for
+/// several.
 fn rules_from_modifications(record: &Value) -> impl Iterator<Item = IngressRule> {
     one_or_many(
         record.pointer("/requestParameters/ModifySecurityGroupRulesRequest/SecurityGroupRule"),

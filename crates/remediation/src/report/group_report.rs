@@ -15,7 +15,7 @@ use crate::services::{GroupRef, Mode, ServiceError};
 /// What happened to one security group because of one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupReport {
-    /// How it ended.
+    /// The outcome.
     pub outcome: GroupOutcome,
     /// Whether the group could be changed.
     pub mode: Mode,
@@ -25,12 +25,12 @@ pub struct GroupReport {
     pub origin: Origin,
     /// How the event refers to the group.
     pub group_ref: GroupRef,
-    /// The group as it was read first. If it does not exist, only its id or name is known.
+    /// The group at the first read. If it does not exist, only its id or name is known.
     pub group: SecurityGroup,
-    /// The outcome of each rule with findings or changes, over all rounds. What needs attention
-    /// comes first, what exceptions allow comes last.
+    /// The outcome of each rule with findings or changes, over all rounds. Rules that need
+    /// attention come first, exempt rules last.
     pub rules: Vec<RuleOutcome>,
-    /// Rules that could not be added in place of removed ones, as the plan foresaw.
+    /// Rules that the plan could not add in place of removed ones.
     pub skipped_additions: Vec<SkippedAddition>,
     /// Whether removals or additions came first.
     pub order: ApplyOrder,
@@ -40,10 +40,11 @@ pub struct GroupReport {
     pub expired_exceptions: BTreeSet<String>,
     /// How many times a plan was applied to the group.
     pub rounds: u32,
-    /// When the last read showed that nothing is left; `None` while something is, and in monitor
-    /// mode.
+    /// When the last read showed that nothing forbidden is left; `None` if something is, and in
+    /// monitor mode.
     pub closed_at: Option<Timestamp>,
-    /// Why the group could not be read again: the removals are known, what is left is not.
+    /// Why the group could not be read again. The removals are known; whether forbidden rules are
+    /// left is not.
     pub unverified: Option<ServiceError>,
 }
 
@@ -105,7 +106,8 @@ impl GroupReport {
         self.rules.iter().flat_map(RuleOutcome::active_findings)
     }
 
-    /// The rules that were removed; in a report of a plan that was not applied, those that would be.
+    /// The rules that were removed; in a report of a plan that was not applied, those that would
+    /// be.
     pub fn removed_rules(&self) -> impl Iterator<Item = &RuleOutcome> {
         self.rules.iter().filter(|outcome| outcome.removed)
     }
@@ -121,8 +123,8 @@ impl GroupReport {
         self.rules.iter().filter(|outcome| outcome.status.is_open())
     }
 
-    /// The rules that were added in place of removed ones and are still there; in a report of a plan
-    /// that was not applied, those that would be.
+    /// The rules that were added in place of removed ones and are still there; in a report of a
+    /// plan that was not applied, those that would be.
     pub fn replacements(&self) -> impl Iterator<Item = &Addition> {
         self.rules.iter().flat_map(|outcome| &outcome.replacements)
     }
@@ -154,7 +156,7 @@ impl GroupReport {
             .max()
     }
 
-    /// Whether an alert is due: whenever anything was found or changed.
+    /// Whether an alert has to be published: if anything was found or changed.
     pub fn needs_alert(&self) -> bool {
         !matches!(
             self.outcome,

@@ -13,7 +13,7 @@ use crate::services::ServiceError;
 pub struct RuleOutcome {
     /// The rule as it was read, with everything that restores it.
     pub rule: IngressRule,
-    /// How it ended.
+    /// The status.
     pub status: RuleStatus,
     /// Whether Portcullis removed the rule at least once. In a report of a plan that was not
     /// applied: whether it would be removed.
@@ -29,22 +29,23 @@ pub struct RuleOutcome {
     /// The rules that were added in place of it and are still there. In a report of a plan that was
     /// not applied: the rules that would be added.
     pub replacements: Vec<Addition>,
-    /// The rules that were to be added in place of it and are not there, because the call failed.
+    /// The rules that should have been added in place of it, but the call failed.
     pub failed_additions: Vec<FailedAddition>,
 }
 
-/// How it ended for one security group rule.
+/// The status of one security group rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RuleStatus {
     /// The call to remove it failed, and it is still there.
     Failed(ServiceError),
-    /// It is there at the last read although Portcullis removed it, or it appeared too late to be
+    /// It is there at the last read although Portcullis removed it, or it was added too late to be
     /// removed.
     Reopened,
     /// The group could not be read again, so it may still be there. If the call to remove it failed
     /// as well, this is that error.
     Unverified(Option<ServiceError>),
-    /// The policy demands its removal, and a guardrail or the verification of the plan prevented it.
+    /// The policy demands its removal, and a guardrail or the verification of the plan prevented
+    /// it.
     Refused(RefusalReason),
     /// Nothing was changed. Enforce mode would remove it.
     WouldApply,
@@ -58,7 +59,7 @@ pub enum RuleStatus {
     Exempt,
 }
 
-/// A rule that was to be added in place of a removed one, and why that failed.
+/// A rule that should have been added in place of a removed one, and why the call failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedAddition {
     /// The addition.
@@ -231,7 +232,7 @@ pub(crate) fn sort_by_attention(rules: &mut [RuleOutcome]) {
     rules.sort_by_cached_key(|outcome| {
         (
             outcome.status.attention_rank(),
-            // A rule that came back needs attention before one that appeared late.
+            // A rule that was added again needs attention before one that appeared late.
             Reverse(outcome.removed),
             Reverse(outcome.max_severity()),
             outcome.rule.sort_key(),

@@ -1,8 +1,8 @@
 //! AWS CLI commands that undo a remediation: they add removed rules again and remove replacements.
 //!
-//! The commands are printable ASCII whatever the descriptions and tags contain, quoted for a POSIX
-//! shell, and still exact: their JSON escapes everything else, and what mail and chat programs would
-//! turn into a link.
+//! The commands are quoted for a POSIX shell. They are printable ASCII and still exact, because
+//! their JSON escapes all other characters of descriptions and tags, and everything that mail and
+//! chat programs would turn into a link.
 
 use std::fmt::Write as _;
 
@@ -59,7 +59,7 @@ pub struct IpPermission<'a> {
     source: SourceList<'a>,
 }
 
-/// The list that has the source; each kind of source has its own.
+/// The list with the source; each kind of source has a separate list.
 #[derive(Debug, Clone, Serialize)]
 enum SourceList<'a> {
     IpRanges([DescribedSource<'a>; 1]),

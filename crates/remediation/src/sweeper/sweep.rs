@@ -1,8 +1,9 @@
 //! The sweeper.
 //!
 //! The next page is read while the current one is evaluated, so at most two are in memory. If the
-//! sweep may change groups, each group with enforced findings goes through the [`Remediator`], which
-//! reads it again, remediates it and publishes an alert. Everything else goes into one digest.
+//! sweep may change groups, each group with enforced findings goes through the [`Remediator`],
+//! which reads it again, remediates it and publishes an alert. Everything else goes into one
+//! digest.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
@@ -52,7 +53,7 @@ impl Sweeper {
     /// Sweeps until the last page, the deadline, or a page that cannot be read, and publishes the
     /// digest.
     ///
-    /// [`SweepReport::errors`] is empty if everything was done and published.
+    /// [`SweepReport::errors`] is empty if every group was handled and every alert was published.
     pub async fn sweep(&self, lister: &dyn GroupLister, request: &SweepRequest) -> SweepReport {
         let remediates = self.remediator.is_some();
         let now = self.services.clock.now();
@@ -100,8 +101,8 @@ impl Sweeper {
         }
     }
 
-    /// Evaluates one page. Returns false if the deadline passed before its end, so that the page has
-    /// to be evaluated again.
+    /// Evaluates one page. Returns false if the deadline passed before its end, so that the page
+    /// has to be evaluated again.
     async fn sweep_page(
         &self,
         lister: &dyn GroupLister,
@@ -147,7 +148,8 @@ impl Sweeper {
         }
     }
 
-    /// The report about a listed group that is not changed. What the group is attached to is unknown.
+    /// The report about a listed group that is not changed. What the group is attached to is
+    /// unknown.
     fn plan_group(
         &self,
         change: &GroupChange,
@@ -165,9 +167,10 @@ impl Sweeper {
         GroupReport::planned(&self.policy, change, &named, group, &decision)
     }
 
-    /// Reads the tags of rules for the groups with findings, if an exception of the policy matches on
-    /// them: `DescribeSecurityGroups` does not return them, and without them there are too many
-    /// findings, never too few. If the tags of a group cannot be read, the group counts as unreadable.
+    /// Reads the tags of rules for the groups with findings, if an exception of the policy matches
+    /// on them: `DescribeSecurityGroups` does not return them, and without them there are too many
+    /// findings, never too few. If the tags of a group cannot be read, the group counts as
+    /// unreadable.
     async fn load_rule_tags(
         &self,
         lister: &dyn GroupLister,
@@ -195,8 +198,8 @@ impl Sweeper {
         }
     }
 
-    /// Publishes alerts about groups that an earlier sweep closed. Such a group has no findings any
-    /// more.
+    /// Publishes pending alerts about groups that an earlier sweep closed. Such a group no longer
+    /// has findings.
     async fn retry_pending_alerts(&self, report: &mut SweepReport) {
         let Some(remediator) = &self.remediator else {
             return;
@@ -241,7 +244,8 @@ impl Sweeper {
     }
 }
 
-/// Runs both side by side. Returns `None`, at once, if the work says that the deadline has passed.
+/// Runs both futures concurrently. Returns `None` immediately if `work` reports that the deadline
+/// has passed.
 async fn join_until_deadline<T>(
     ahead: impl Future<Output = T>,
     work: impl Future<Output = bool>,
@@ -253,7 +257,7 @@ async fn join_until_deadline<T>(
     }
 }
 
-/// The change that a sweep is in place of an event: nobody knows who opened the group, and when.
+/// The change that a sweep handles instead of an event. Who opened the group, and when, is unknown.
 fn sweep_change(request: &SweepRequest, group_id: &str) -> GroupChange {
     let origin = Origin {
         event_id: Some(request.id.clone()),

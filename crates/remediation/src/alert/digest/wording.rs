@@ -55,10 +55,10 @@ pub(super) fn sweep_advice(sweep: &SweepReport) -> &'static str {
         "Nothing was changed, because this sweep only reports. Close the groups, add exceptions to \
          the policy, or let the sweep remediate (stack parameter SweepAction)."
     } else if sweep.groups_with_outcome(GroupOutcome::Refused) > 0 {
-        "Groups that Portcullis refused to close stay open until someone closes them manually or changes \
-         the policy."
+        "Groups that Portcullis refused to close stay open until someone closes them manually or \
+         changes the policy."
     } else {
-        "No immediate action is required. Each closed group has its own alert, with the commands that \
-         undo the change."
+        "No immediate action is required. Each closed group has its own alert, with the commands \
+         that undo the change."
     }
 }

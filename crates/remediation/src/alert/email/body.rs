@@ -88,7 +88,8 @@ fn write_rule(page: &mut PlainText, number: usize, outcome: &RuleOutcome, mode: 
     page.push_item("    => ", &format!("{result}."));
 }
 
-/// `restricted-common-ports (high, HIPAA): TCP or UDP ports 20, ... open to the world. Here: 20-22.`
+/// `restricted-common-ports (high, HIPAA): TCP or UDP ports 20, ... open to the world. Here:
+/// 20-22.`
 fn describe_finding(outcome: &RuleOutcome, finding: &Finding) -> String {
     let policy_rule = &finding.policy_rule;
     let id = sanitize::sanitize_line(&policy_rule.id, 64);
@@ -172,7 +173,8 @@ fn write_expired_exceptions(page: &mut PlainText, summary: &AlertSummary<'_>, ma
         page.push_line(&format!("  - and {left_out} more"));
     }
     page.push_paragraph(
-        "If an exception is still needed, extend its expiry date in the policy; otherwise, delete it.",
+        "If an exception is still needed, extend its expiry date in the policy; otherwise, delete \
+         it.",
     );
 }
 

@@ -16,18 +16,18 @@ pub(super) fn write_headline(page: &mut PlainText, summary: &AlertSummary<'_>) {
         Headline::NotVerified => describe_not_verified(summary, &group),
         Headline::NotClosed => describe_not_closed(summary, &group),
         Headline::Refused => format!(
-            "REFUSED, STILL OPEN. {group_first} has {rules} {wrong}. The policy forbids {them}, but \
-             Portcullis refused to remove {them}."
+            "REFUSED, STILL OPEN. {group_first} has {rules} {wrong}. The policy forbids {them}, \
+             but Portcullis refused to remove {them}."
         ),
         Headline::WouldClose => describe_would_close(&entries, &group_first),
         Headline::Closed => describe_closed(summary, &group),
         Headline::AlreadyGone => format!(
-            "ALREADY GONE. {group_first} had {rules} {wrong}. Someone else removed {them}, or deleted \
-             the group, before Portcullis could."
+            "ALREADY GONE. {group_first} had {rules} {wrong}. Someone else removed {them}, or \
+             deleted the group, before Portcullis could."
         ),
         Headline::Reported => format!(
-            "REPORTED. {group_first} has {rules} with notify-only findings. Portcullis does not change \
-             {them}."
+            "REPORTED. {group_first} has {rules} with notify-only findings. Portcullis does not \
+             change {them}."
         ),
         Headline::GroupDeleted => {
             format!("GROUP DELETED. {group_first} no longer exists, so nothing is open.")

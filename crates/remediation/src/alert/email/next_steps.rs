@@ -253,8 +253,8 @@ pub(super) fn write_unresolved_prefix_lists(
     };
     page.push_heading("What could not be evaluated");
     page.push_paragraph(&format!(
-        "The entries of {}{more} could not be read, so Portcullis assumed that they are not open to \
-         the world. Check them manually.",
+        "The entries of {}{more} could not be read, so Portcullis assumed that they are not open \
+         to the world. Check them manually.",
         names.join(", ")
     ));
 }

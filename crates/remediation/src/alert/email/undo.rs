@@ -7,8 +7,8 @@ use crate::alert::summary::{AlertSummary, Headline};
 use crate::report::RuleStatus;
 use portcullis_rules::plan::ApplyOrder;
 
-const EXCEPTION_FIRST: &str = "Add an exception to the policy first (see below); otherwise, Portcullis closes it again within \
-     seconds.";
+const EXCEPTION_FIRST: &str = "Add an exception to the policy first (see below); otherwise, \
+    Portcullis closes it again within seconds.";
 const RESTORES_ONE: &str = "each of these commands restores one rule exactly as it was";
 
 /// The commands that restore removed rules and remove their replacements, in a safe order.
@@ -23,8 +23,8 @@ pub(super) fn write_undo(page: &mut PlainText, summary: &AlertSummary<'_>, max_e
         summary.headline,
         Headline::NotClosed | Headline::NotVerified
     ) {
-        // A reader in a hurry could run the commands that open the group instead of those that close
-        // it.
+        // A reader in a hurry could run the commands that open the group instead of those that
+        // close it.
         page.push_paragraph(
             "Close the group first. The commands that restore removed rules and remove added ones \
              are in the JSON report (`undo.restore`, `undo.remove`).",

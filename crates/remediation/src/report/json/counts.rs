@@ -1,11 +1,11 @@
-//! How much a report is about.
+//! The counts of a report.
 
 use serde::Serialize;
 
 use crate::report::GroupReport;
 
-/// How long the lists of a report are before any of them is shortened, and how many of the rules have
-/// an outcome.
+/// The lengths of the lists of a report before they are shortened, and the number of rules by
+/// outcome.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct CountsV1 {
     rules: usize,

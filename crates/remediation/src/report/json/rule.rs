@@ -12,8 +12,8 @@ use super::text::{DisplayString, truncate_text};
 use crate::report::{FailedAddition, RuleOutcome};
 use crate::services::ServiceError;
 
-/// The full content of one security group rule, with its ports as EC2 returned them: everything that
-/// restores it.
+/// The full content of one security group rule, with its ports as EC2 returned them: everything
+/// that restores it.
 #[derive(Debug, Clone, Serialize)]
 pub struct SecurityGroupRuleV1<'a> {
     security_group_rule_id: Option<&'a str>,
@@ -64,7 +64,7 @@ pub struct RuleOutcomeV1<'a> {
 }
 
 impl<'a> RuleOutcomeV1<'a> {
-    /// An outcome with at most so many findings, replacements and failed additions.
+    /// An outcome with at most `max_entries` findings, replacements and failed additions each.
     pub fn with_max_entries(outcome: &'a RuleOutcome, max_entries: usize) -> Self {
         let policy_rules = outcome.policy_rules.iter();
         let findings = outcome.findings.iter().take(max_entries);
@@ -103,7 +103,7 @@ impl<'a> ReplacementV1<'a> {
     }
 }
 
-/// A rule that was to be added in place of a removed one, and the call that failed.
+/// A rule that should have been added in place of a removed one, and the call that failed.
 #[derive(Debug, Clone, Serialize)]
 pub struct FailedAdditionV1<'a> {
     #[serde(flatten)]
@@ -121,7 +121,7 @@ impl<'a> FailedAdditionV1<'a> {
     }
 }
 
-/// A rule that could not be added in place of a removed one, as the plan foresaw.
+/// A rule that the plan could not add in place of a removed one.
 #[derive(Debug, Clone, Serialize)]
 pub struct SkippedAdditionV1<'a> {
     #[serde(flatten)]
