@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use portcullis_rules::check::Check;
 use portcullis_rules::{Finding, IngressRule, PortRange, Protocol, Source};
 
-use super::sanitize;
+use super::sanitize::sanitize_line;
 use crate::report::GroupReport;
 use crate::services::ErrorKind;
 
@@ -132,11 +132,8 @@ pub(super) fn describe_source(source: &Source) -> String {
 pub(super) fn source_label(source: &Source) -> String {
     match source {
         Source::Cidr(net) => net.to_string(),
-        Source::PrefixList(id) => format!("prefix list {}", sanitize::sanitize_line(id, 64)),
-        Source::Group(group) => format!(
-            "security group {}",
-            sanitize::sanitize_line(&group.group_id, 64)
-        ),
+        Source::PrefixList(id) => format!("prefix list {}", sanitize_line(id, 64)),
+        Source::Group(group) => format!("security group {}", sanitize_line(&group.group_id, 64)),
     }
 }
 
@@ -222,8 +219,8 @@ pub(super) fn format_duration(seconds: i64) -> String {
 
 /// The group's id, or how the event refers to it.
 pub(super) fn display_group_id(report: &GroupReport) -> String {
-    match sanitize::sanitize_line(&report.group.id, 64) {
-        id if id.is_empty() => sanitize::sanitize_line(&report.group_ref.to_string(), 120),
+    match sanitize_line(&report.group.id, 64) {
+        id if id.is_empty() => sanitize_line(&report.group_ref.to_string(), 120),
         id => id,
     }
 }
@@ -234,7 +231,7 @@ pub(super) fn group_name(report: &GroupReport) -> Option<&str> {
         .group
         .name
         .as_deref()
-        .filter(|name| !report.group.id.is_empty() && !sanitize::sanitize_line(name, 9).is_empty())
+        .filter(|name| !report.group.id.is_empty() && !sanitize_line(name, 9).is_empty())
 }
 
 /// Who made the change, not sanitized: the most readable name in the event.

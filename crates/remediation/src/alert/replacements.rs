@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use portcullis_rules::plan::{Addition, Purpose, SkipReason};
 use portcullis_rules::{IngressRule, PortRange, Protocol};
 
-use super::phrases;
+use super::phrases::{describe_ports, describe_traffic, source_label};
 use crate::report::GroupReport;
 use crate::services::Mode;
 
@@ -120,7 +120,7 @@ fn group_by_source<'a>(
 ) -> Vec<(String, Vec<&'a IngressRule>)> {
     let mut by_source: Vec<(String, Vec<&IngressRule>)> = Vec::new();
     for rule in rules {
-        let source = phrases::source_label(&rule.source);
+        let source = source_label(&rule.source);
         match by_source.iter_mut().find(|(known, _)| *known == source) {
             Some((_, rules)) => rules.push(rule),
             None => by_source.push((source, vec![rule])),
@@ -137,7 +137,7 @@ fn combined_traffic(rules: &[&IngressRule]) -> String {
         match (rule.protocol(), rule.port_range()) {
             (Protocol::Tcp, Some(range)) => ranges.entry("TCP").or_default().push(range),
             (Protocol::Udp, Some(range)) => ranges.entry("UDP").or_default().push(range),
-            _ => others.push(phrases::describe_traffic(rule)),
+            _ => others.push(describe_traffic(rule)),
         }
     }
     let mut parts: Vec<_> = ranges
@@ -152,7 +152,7 @@ fn combined_traffic(rules: &[&IngressRule]) -> String {
 fn describe_port_ranges(protocol: &str, mut ranges: Vec<PortRange>) -> String {
     ranges.sort_unstable_by_key(|range| (range.first_port(), range.last_port()));
     if let [range] = ranges.as_slice() {
-        return phrases::describe_ports(protocol, *range);
+        return describe_ports(protocol, *range);
     }
     let ranges: Vec<_> = ranges.iter().map(ToString::to_string).collect();
     format!("{protocol} ports {}", join_bounded(ranges, ", ", " and "))
@@ -161,10 +161,12 @@ fn describe_port_ranges(protocol: &str, mut ranges: Vec<PortRange>) -> String {
 /// Whether rules are about more than one port or protocol.
 fn is_plural_traffic(rules: &[&IngressRule]) -> bool {
     let mut ranges = rules.iter().filter_map(|rule| rule.port_range());
-    let mut protocols = rules.iter().map(|rule| rule.protocol());
     rules.len() > 1
         || ranges.any(|range| range.port_count() > 1)
-        || protocols.any(|protocol| protocol == Protocol::All)
+        || rules
+            .iter()
+            .map(|rule| rule.protocol())
+            .any(|protocol| protocol == Protocol::All)
 }
 
 /// `a, b and c`, or `a, b and 5 more`.

@@ -11,8 +11,14 @@ use portcullis_rules::Finding;
 use portcullis_rules::plan::RefusalReason;
 use serde_json::{Map, Value, json};
 
+use super::phrases::{
+    count_phrase, describe_rule, display_group_id, exceptions_phrase, format_time, group_name,
+    principal_name,
+};
+use super::replacements::{describe_combined_rules, lost_allowed_access};
+use super::sanitize::sanitize_chat;
 use super::summary::{AlertSummary, Headline, describe_outcome};
-use super::{link, phrases, replacements, sanitize, subject};
+use super::{link, subject};
 use crate::report::{GroupReport, RuleOutcome, RuleStatus};
 
 /// The most characters of a title.
@@ -54,11 +60,10 @@ pub(super) fn compose_chat(summary: &AlertSummary<'_>, max_entries: usize) -> St
 fn chat_title(summary: &AlertSummary<'_>) -> String {
     let label = subject::headline_label(summary);
     let phrase = subject::subject_phrase(summary);
-    let group = sanitize::sanitize_chat(&phrases::display_group_id(summary.report), 120);
-    let name = phrases::group_name(summary.report)
-        .map(|name| format!(" ({})", sanitize::sanitize_chat(name, 64)));
+    let group = sanitize_chat(&display_group_id(summary.report), 120);
+    let name = group_name(summary.report).map(|name| format!(" ({})", sanitize_chat(name, 64)));
     let name = name.unwrap_or_default();
-    sanitize::sanitize_chat(&format!("{label}: {phrase} in {group}{name}"), MAX_TITLE)
+    sanitize_chat(&format!("{label}: {phrase} in {group}{name}"), MAX_TITLE)
 }
 
 fn chat_description(summary: &AlertSummary<'_>, max_entries: usize) -> String {
@@ -88,8 +93,10 @@ fn chat_description(summary: &AlertSummary<'_>, max_entries: usize) -> String {
 
 /// Each rule with its outcome.
 fn describe_entries(summary: &AlertSummary<'_>, max_entries: usize) -> Vec<String> {
-    let shown = summary.entries.iter().take(max_entries);
-    let mut lines: Vec<_> = shown
+    let mut lines: Vec<_> = summary
+        .entries
+        .iter()
+        .take(max_entries)
         .map(|entry| {
             let result = describe_result(entry, summary.report);
             format!("- {}: {result}", describe_entry(entry))
@@ -97,7 +104,7 @@ fn describe_entries(summary: &AlertSummary<'_>, max_entries: usize) -> Vec<Strin
         .collect();
     let left_out = summary.entries.len().saturating_sub(max_entries);
     if left_out > 0 {
-        let more = phrases::count_phrase(left_out, "more rule", "more rules");
+        let more = count_phrase(left_out, "more rule", "more rules");
         lines.push(format!("- and {more}"));
     }
     lines
@@ -106,16 +113,20 @@ fn describe_entries(summary: &AlertSummary<'_>, max_entries: usize) -> Vec<Strin
 fn describe_skipped_additions(report: &GroupReport) -> Option<String> {
     let skipped = report.skipped_additions.iter();
     let rules = skipped.map(|skipped| &skipped.ingress);
-    let rules = replacements::describe_combined_rules(rules);
-    let rules = sanitize::sanitize_chat(&rules, 300);
+    let rules = describe_combined_rules(rules);
+    let rules = sanitize_chat(&rules, 300);
     (!rules.is_empty()).then(|| format!("- NOT added: {rules}. The e-mail has the reasons."))
 }
 
 fn describe_exempt_rule(outcome: &RuleOutcome) -> String {
-    let exceptions = outcome.exceptions().into_iter().take(MAX_EXCEPTIONS);
-    let exceptions: Vec<_> = exceptions.map(|id| code_span(id, 64)).collect();
-    let rule = sanitize::sanitize_chat(&phrases::describe_rule(&outcome.rule), 200);
-    let exceptions = phrases::exceptions_phrase(&exceptions);
+    let exceptions: Vec<_> = outcome
+        .exceptions()
+        .into_iter()
+        .take(MAX_EXCEPTIONS)
+        .map(|id| code_span(id, 64))
+        .collect();
+    let rule = sanitize_chat(&describe_rule(&outcome.rule), 200);
+    let exceptions = exceptions_phrase(&exceptions);
     format!("- {rule}: allowed by {exceptions}")
 }
 
@@ -123,7 +134,7 @@ fn describe_exempt_rule(outcome: &RuleOutcome) -> String {
 fn describe_result(outcome: &RuleOutcome, report: &GroupReport) -> String {
     match describe_outcome(outcome, report.mode) {
         (head, Some(details)) => {
-            format!("{head}, {}", sanitize::sanitize_chat(&details, 300))
+            format!("{head}, {}", sanitize_chat(&details, 300))
         }
         (head, None) => head,
     }
@@ -131,7 +142,7 @@ fn describe_result(outcome: &RuleOutcome, report: &GroupReport) -> String {
 
 /// `TCP port 22 (SSH) from 0.0.0.0/0 (every IPv4 address) violates ssh-from-office (EC2-001)`.
 fn describe_entry(outcome: &RuleOutcome) -> String {
-    let mut text = sanitize::sanitize_chat(&phrases::describe_rule(&outcome.rule), 200);
+    let mut text = sanitize_chat(&describe_rule(&outcome.rule), 200);
     let description = outcome.rule.description.as_deref().unwrap_or_default();
     let description = code_span(description, 80);
     if !description.is_empty() {
@@ -150,8 +161,11 @@ fn describe_entry(outcome: &RuleOutcome) -> String {
 /// The policy rules of the findings. A rule that was removed because of other removals has none.
 fn policy_rule_labels(outcome: &RuleOutcome) -> Vec<String> {
     if outcome.findings.is_empty() {
-        let ids = outcome.policy_rules.iter();
-        return ids.map(|id| sanitize::sanitize_chat(id, 64)).collect();
+        return outcome
+            .policy_rules
+            .iter()
+            .map(|id| sanitize_chat(id, 64))
+            .collect();
     }
     outcome.findings.iter().map(policy_rule_label).collect()
 }
@@ -159,8 +173,8 @@ fn policy_rule_labels(outcome: &RuleOutcome) -> Vec<String> {
 /// `restricted-common-ports (HIPAA)`.
 fn policy_rule_label(finding: &Finding) -> String {
     let policy_rule = &finding.policy_rule;
-    let id = sanitize::sanitize_chat(&policy_rule.id, 64);
-    match sanitize::sanitize_chat(&policy_rule.references.join(", "), 64) {
+    let id = sanitize_chat(&policy_rule.id, 64);
+    match sanitize_chat(&policy_rule.references.join(", "), 64) {
         none if none.is_empty() => id,
         references => format!("{id} ({references})"),
     }
@@ -168,11 +182,14 @@ fn policy_rule_label(finding: &Finding) -> String {
 
 /// `Changed by alice from 203.0.113.7 at 2026-11-21 10:00:00 UTC`.
 fn describe_origin(report: &GroupReport) -> String {
-    let who = code_span(phrases::principal_name(report), 128);
-    let source_ip = report.origin.source_ip.as_deref();
-    let from = source_ip.map(|from| format!(" from {}", code_span(from, 64)));
+    let who = code_span(principal_name(report), 128);
+    let from = report
+        .origin
+        .source_ip
+        .as_deref()
+        .map(|from| format!(" from {}", code_span(from, 64)));
     let time = report.origin.time;
-    let at = time.map(|time| format!(" at {}", phrases::format_time(time)));
+    let at = time.map(|time| format!(" at {}", format_time(time)));
     let (from, at) = (from.unwrap_or_default(), at.unwrap_or_default());
     format!("Changed by {who}{from}{at}")
 }
@@ -181,7 +198,7 @@ fn describe_location(report: &GroupReport) -> String {
     let origin = &report.origin;
     let account = origin.account.as_deref();
     let parts = [
-        account.map(|account| format!("account {}", sanitize::sanitize_chat(account, 64))),
+        account.map(|account| format!("account {}", sanitize_chat(account, 64))),
         sanitize_optional(origin.region.as_deref(), 64),
         sanitize_optional(report.group.vpc_id.as_deref(), 64),
     ];
@@ -190,19 +207,19 @@ fn describe_location(report: &GroupReport) -> String {
 }
 
 fn sanitize_optional(text: Option<&str>, max_chars: usize) -> Option<String> {
-    text.map(|text| sanitize::sanitize_chat(text, max_chars))
+    text.map(|text| sanitize_chat(text, max_chars))
 }
 
 /// A code span, in which nothing is a link, a mention or markup.
 fn code_span(text: &str, max_chars: usize) -> String {
-    match sanitize::sanitize_chat(text, max_chars) {
+    match sanitize_chat(text, max_chars) {
         empty if empty.is_empty() => String::new(),
         text => format!("`{text}`"),
     }
 }
 
 fn chat_next_steps(summary: &AlertSummary<'_>) -> Vec<String> {
-    let lost_access = replacements::lost_allowed_access(summary.report);
+    let lost_access = lost_allowed_access(summary.report);
     let mut steps = Vec::new();
     if lost_access && summary.headline != Headline::WouldClose {
         steps.push(
@@ -210,16 +227,23 @@ fn chat_next_steps(summary: &AlertSummary<'_>) -> Vec<String> {
              the commands that restore it.",
         );
     }
-    let statuses = summary.entries.iter().map(|outcome| &outcome.status);
-    let refusals: BTreeSet<_> = statuses.filter_map(RuleStatus::refusal).collect();
+    let refusals: BTreeSet<_> = summary
+        .entries
+        .iter()
+        .map(|outcome| &outcome.status)
+        .filter_map(RuleStatus::refusal)
+        .collect();
     steps.extend(refusals.into_iter().map(RefusalReason::message));
     steps.extend(headline_steps(summary));
     steps.into_iter().map(str::to_owned).collect()
 }
 
 fn headline_steps(summary: &AlertSummary<'_>) -> &'static [&'static str] {
-    let mut statuses = summary.entries.iter().map(|outcome| &outcome.status);
-    let has_errors = statuses.any(|status| status.error().is_some());
+    let has_errors = summary
+        .entries
+        .iter()
+        .map(|outcome| &outcome.status)
+        .any(|status| status.error().is_some());
     match summary.headline {
         Headline::NotVerified => &[
             "Check the group in the console: Portcullis could not verify that it is closed.",
@@ -283,7 +307,7 @@ fn additional_context(report: &GroupReport) -> Map<String, Value> {
     context_map([
         ("account", origin.account.clone()),
         ("event", origin.event_id.clone()),
-        ("group", Some(phrases::display_group_id(report))),
+        ("group", Some(display_group_id(report))),
         ("mode", Some(report.mode.to_string())),
         ("policy", Some(report.policy.clone())),
         ("region", origin.region.clone()),
@@ -298,7 +322,7 @@ pub(super) fn context_map<const N: usize>(
 ) -> Map<String, Value> {
     let mut context = Map::new();
     for (key, value) in pairs {
-        let value = sanitize::sanitize_chat(value.as_deref().unwrap_or_default(), 128);
+        let value = sanitize_chat(value.as_deref().unwrap_or_default(), 128);
         if !value.is_empty() {
             context.insert(key.to_owned(), Value::from(value));
         }

@@ -1,7 +1,9 @@
 //! The subject: at most 99 printable ASCII characters, the outcome first.
 
+use super::phrases::{count_phrase, display_group_id, group_name, short_rule};
+use super::replacements::lost_allowed_access;
+use super::sanitize::sanitize_ascii;
 use super::summary::{AlertSummary, Headline, Remedy, problem_phrase};
-use super::{phrases, replacements, sanitize};
 use crate::report::RuleStatus;
 
 /// The longest subject that SNS takes (Amazon SNS API Reference, `Publish`: fewer than 100).
@@ -10,22 +12,22 @@ pub(super) const MAX_SUBJECT: usize = 99;
 /// `CLOSED: 3 rules open to the world in sg-... (web), eu-west-1, 111122223333`.
 pub(super) fn compose_subject(summary: &AlertSummary<'_>) -> String {
     let report = summary.report;
-    let group = sanitize::sanitize_ascii(&phrases::display_group_id(report), 40);
-    let phrase = sanitize::sanitize_ascii(&subject_phrase(summary), 60);
+    let group = sanitize_ascii(&display_group_id(report), 40);
+    let phrase = sanitize_ascii(&subject_phrase(summary), 60);
     let head = format!("{}: {phrase} in {group}", headline_label(summary));
     let mut space = MAX_SUBJECT.saturating_sub(head.len());
     let region = suffix_if_fits(report.origin.region.as_deref(), 20, &mut space);
-    let name = phrases::group_name(report)
+    let name = group_name(report)
         .map(|name| group_name_suffix(name, space))
         .unwrap_or_default();
     space = space.saturating_sub(name.len());
     let account = suffix_if_fits(report.origin.account.as_deref(), 12, &mut space);
-    sanitize::sanitize_ascii(&format!("{head}{name}{region}{account}"), MAX_SUBJECT)
+    sanitize_ascii(&format!("{head}{name}{region}{account}"), MAX_SUBJECT)
 }
 
 /// `, eu-west-1`, if there is space for it.
 fn suffix_if_fits(text: Option<&str>, max_chars: usize, space: &mut usize) -> String {
-    let suffix = text.map(|text| format!(", {}", sanitize::sanitize_ascii(text, max_chars)));
+    let suffix = text.map(|text| format!(", {}", sanitize_ascii(text, max_chars)));
     let suffix = suffix.unwrap_or_default();
     match space.checked_sub(suffix.len()) {
         Some(left) => {
@@ -38,7 +40,7 @@ fn suffix_if_fits(text: Option<&str>, max_chars: usize, space: &mut usize) -> St
 
 /// ` (name)`, shortened, or nothing if there is too little space for it.
 fn group_name_suffix(name: &str, space: usize) -> String {
-    let name = sanitize::sanitize_ascii(name, space.saturating_sub(3).min(32));
+    let name = sanitize_ascii(name, space.saturating_sub(3).min(32));
     let is_unreadable = name.is_empty() || (name.len() < 6 && name.ends_with(".."));
     if is_unreadable {
         String::new()
@@ -54,7 +56,7 @@ pub(super) fn headline_label(summary: &AlertSummary<'_>) -> &'static str {
         Headline::NotClosed => "NOT CLOSED",
         Headline::Refused => "REFUSED, STILL OPEN",
         Headline::WouldClose => "WOULD CLOSE (monitor mode)",
-        Headline::Closed if replacements::lost_allowed_access(summary.report) => {
+        Headline::Closed if lost_allowed_access(summary.report) => {
             "CLOSED, SOME ALLOWED ACCESS LOST"
         }
         Headline::Closed if has_only_remedy(summary, Remedy::Narrowed) => "CLOSED (narrowed)",
@@ -68,8 +70,10 @@ pub(super) fn headline_label(summary: &AlertSummary<'_>) -> &'static str {
 }
 
 fn has_only_remedy(summary: &AlertSummary<'_>, remedy: Remedy) -> bool {
-    let entries = summary.headline_entries();
-    entries.iter().all(|entry| Remedy::of_rule(entry) == remedy)
+    summary
+        .headline_entries()
+        .iter()
+        .all(|entry| Remedy::of_rule(entry) == remedy)
 }
 
 /// The rules that the headline is about: the rule itself if there is only one.
@@ -80,14 +84,14 @@ pub(super) fn subject_phrase(summary: &AlertSummary<'_>) -> String {
     match (summary.headline, entries.as_slice()) {
         (Headline::GroupDeleted | Headline::Clean, _) => "nothing is open".to_owned(),
         (Headline::NotVerified, removed) => {
-            let removed = phrases::count_phrase(removed.len(), "rule", "rules");
+            let removed = count_phrase(removed.len(), "rule", "rules");
             let open = summary.entries_with_status(RuleStatus::is_open).len();
             format!("{removed} removed, {open} may still be open")
         }
         (Headline::NotClosed, open) if enforced.len() > 1 => {
             format!("{} of {} rules still {wrong}", open.len(), enforced.len())
         }
-        (_, [entry]) => phrases::short_rule(&entry.rule),
+        (_, [entry]) => short_rule(&entry.rule),
         (_, entries) => format!("{} rules {wrong}", entries.len()),
     }
 }

@@ -3,7 +3,8 @@
 use portcullis_rules::plan::{Purpose, RefusalReason};
 use portcullis_rules::{Action, TrafficSet};
 
-use super::{phrases, replacements};
+use super::phrases::{error_cause, is_open_to_world};
+use super::replacements::{describe_combined_rules, describe_replacements};
 use crate::report::{GroupOutcome, GroupReport, RuleOutcome, RuleStatus};
 use crate::services::Mode;
 
@@ -70,8 +71,10 @@ impl<'a> AlertSummary<'a> {
         &self,
         is_wanted: impl Fn(&RuleStatus) -> bool,
     ) -> Vec<&'a RuleOutcome> {
-        let entries = self.entries.iter();
-        entries.filter(|entry| is_wanted(&entry.status)).collect()
+        self.entries
+            .iter()
+            .filter(|entry| is_wanted(&entry.status))
+            .collect()
     }
 
     /// The entries that the headline is about.
@@ -150,7 +153,7 @@ pub(super) fn is_partly_allowed(outcome: &RuleOutcome) -> bool {
 pub(super) fn describe_outcome(outcome: &RuleOutcome, mode: Mode) -> (String, Option<String>) {
     let additions: Vec<_> = outcome.replacements.iter().collect();
     let mut head = describe_status(outcome);
-    let mut details = replacements::describe_replacements(&additions, mode);
+    let mut details = describe_replacements(&additions, mode);
     match (&outcome.status, Remedy::of_rule(outcome)) {
         (_, Remedy::Removed) => {}
         (RuleStatus::Applied, Remedy::Narrowed) => "narrowed".clone_into(&mut head),
@@ -163,7 +166,7 @@ pub(super) fn describe_outcome(outcome: &RuleOutcome, mode: Mode) -> (String, Op
         }
         _ => {
             let rules = additions.iter().map(|addition| &addition.ingress);
-            let rules = replacements::describe_combined_rules(rules);
+            let rules = describe_combined_rules(rules);
             details = (!additions.is_empty()).then(|| format!("new rules exist for {rules}"));
         }
     }
@@ -176,7 +179,7 @@ pub(super) fn describe_outcome(outcome: &RuleOutcome, mode: Mode) -> (String, Op
 fn describe_failed_additions(outcome: &RuleOutcome) -> Option<String> {
     let failed = outcome.failed_additions.iter();
     let rules = failed.map(|failed| &failed.addition.ingress);
-    let rules = replacements::describe_combined_rules(rules);
+    let rules = describe_combined_rules(rules);
     (!rules.is_empty()).then(|| format!("could NOT be added: {rules}"))
 }
 
@@ -188,10 +191,10 @@ fn join_details(details: Option<String>, more: Option<String>) -> Option<String>
 fn describe_status(outcome: &RuleOutcome) -> String {
     let fixed = match &outcome.status {
         RuleStatus::Failed(error) => {
-            return format!("STILL OPEN, {}", phrases::error_cause(error.kind));
+            return format!("STILL OPEN, {}", error_cause(error.kind));
         }
         RuleStatus::Unverified(Some(error)) => {
-            return format!("MAY STILL BE OPEN, {}", phrases::error_cause(error.kind));
+            return format!("MAY STILL BE OPEN, {}", error_cause(error.kind));
         }
         RuleStatus::Reopened if outcome.removed => {
             "STILL OPEN, removed and immediately added again"
@@ -213,8 +216,7 @@ fn describe_status(outcome: &RuleOutcome) -> String {
 
 /// `open to the world` if every rule is, else `violating the policy`.
 pub(super) fn problem_phrase(entries: &[&RuleOutcome]) -> &'static str {
-    let is_about_the_world =
-        |entry: &&RuleOutcome| entry.active_findings().any(phrases::is_open_to_world);
+    let is_about_the_world = |entry: &&RuleOutcome| entry.active_findings().any(is_open_to_world);
     if entries.iter().all(is_about_the_world) {
         "open to the world"
     } else {

@@ -169,6 +169,8 @@ fn decode_prefix_list_target(record: &Value, origin: &Origin) -> Result<Target, 
 }
 
 fn event_id_for_error(origin: &Origin) -> String {
-    let id = origin.event_id.clone();
-    id.unwrap_or_else(|| "without an id".to_owned())
+    origin
+        .event_id
+        .clone()
+        .unwrap_or_else(|| "without an id".to_owned())
 }

@@ -152,8 +152,9 @@ fn removal_result<'a>(
     removals: &'a Attempts<Removal>,
     rule: &IngressRule,
 ) -> Option<&'a CallResult> {
-    let mut attempts = removals.iter();
-    let attempt = attempts.find(|(removal, _)| removal.ingress == *rule)?;
+    let attempt = removals
+        .iter()
+        .find(|(removal, _)| removal.ingress == *rule)?;
     Some(&attempt.1)
 }
 

@@ -57,8 +57,12 @@ impl AlertOutbox {
         let mut entries = self.lock_entries();
         if let Some(entry) = entries.iter_mut().find(|entry| entry.key == *key) {
             let fingerprint = AlertFingerprint::from_report(report);
-            let mut pending = entry.pending.iter().map(AlertFingerprint::from_report);
-            if !pending.any(|known| known == fingerprint) {
+            if !entry
+                .pending
+                .iter()
+                .map(AlertFingerprint::from_report)
+                .any(|known| known == fingerprint)
+            {
                 entry.pending.push_back(report.clone());
             }
         } else {
@@ -137,10 +141,13 @@ impl AlertFingerprint {
     }
 
     fn is_covered_by(&self, sent: &[Self]) -> bool {
-        let mut states = sent.iter().map(|known| &known.state);
-        let mut changes = self.changes.iter();
-        states.any(|state| *state == self.state)
-            && changes.all(|change| sent.iter().any(|known| known.changes.contains(change)))
+        sent.iter()
+            .map(|known| &known.state)
+            .any(|state| *state == self.state)
+            && self
+                .changes
+                .iter()
+                .all(|change| sent.iter().any(|known| known.changes.contains(change)))
     }
 }
 

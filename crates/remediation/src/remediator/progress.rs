@@ -203,8 +203,12 @@ impl RemediationProgress {
 
     fn record_addition(&mut self, addition: Addition) {
         self.forget_failed_addition(&addition.ingress);
-        let mut added = self.added.iter().map(|known| &known.ingress);
-        if !added.any(|rule| rule.same_content(&addition.ingress)) {
+        if !self
+            .added
+            .iter()
+            .map(|known| &known.ingress)
+            .any(|rule| rule.same_content(&addition.ingress))
+        {
             self.added.push(addition);
         }
     }

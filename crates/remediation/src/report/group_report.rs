@@ -114,8 +114,9 @@ impl GroupReport {
 
     /// The rules whose removal was refused.
     pub fn refused_rules(&self) -> impl Iterator<Item = &RuleOutcome> {
-        let rules = self.rules.iter();
-        rules.filter(|outcome| outcome.status.refusal().is_some())
+        self.rules
+            .iter()
+            .filter(|outcome| outcome.status.refusal().is_some())
     }
 
     /// The rules that are, or may be, still there although the policy demands their removal.
@@ -131,15 +132,16 @@ impl GroupReport {
 
     /// The rules that were to be added and are not there, because the call failed.
     pub fn failed_additions(&self) -> impl Iterator<Item = &FailedAddition> {
-        let rules = self.rules.iter();
-        rules.flat_map(|outcome| &outcome.failed_additions)
+        self.rules
+            .iter()
+            .flat_map(|outcome| &outcome.failed_additions)
     }
 
     /// The rules that an undo adds again. Nothing in monitor mode.
     pub fn rules_to_restore(&self) -> impl Iterator<Item = &RuleOutcome> {
         let is_enforced = self.mode == Mode::Enforce;
-        let removed = self.removed_rules();
-        removed.filter(move |outcome| is_enforced && !outcome.is_replacement)
+        self.removed_rules()
+            .filter(move |outcome| is_enforced && !outcome.is_replacement)
     }
 
     /// The replacements that an undo removes. Nothing in monitor mode.

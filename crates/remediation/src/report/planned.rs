@@ -22,8 +22,8 @@ pub(super) fn planned_rule_outcomes(decision: &Decision) -> Vec<RuleOutcome> {
         outcome.status = RuleStatus::WouldApply;
         outcome.removed = true;
         outcome.add_removal_reasons(removal);
-        let replacements = additions.iter();
-        outcome.replacements = replacements
+        outcome.replacements = additions
+            .iter()
             .filter(|addition| addition.replaces == removal.ingress)
             .cloned()
             .collect();

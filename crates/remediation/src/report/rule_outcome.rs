@@ -169,8 +169,12 @@ impl RuleOutcome {
     /// Adds a finding about this rule, unless there is one of the same policy rule already.
     pub(crate) fn add_finding(&mut self, finding: Finding) {
         let policy_rule = &finding.policy_rule;
-        let mut known = self.findings.iter().map(|known| &known.policy_rule.id);
-        if known.any(|id| *id == policy_rule.id) {
+        if self
+            .findings
+            .iter()
+            .map(|known| &known.policy_rule.id)
+            .any(|id| *id == policy_rule.id)
+        {
             return;
         }
         if finding.enforces() {
@@ -197,20 +201,24 @@ impl RuleOutcome {
 
     /// The findings that no exception covers.
     pub fn active_findings(&self) -> impl Iterator<Item = &Finding> {
-        let findings = self.findings.iter();
-        findings.filter(|finding| finding.exempted_by.is_none())
+        self.findings
+            .iter()
+            .filter(|finding| finding.exempted_by.is_none())
     }
 
     /// The worst severity of the findings that no exception covers.
     pub fn max_severity(&self) -> Option<Severity> {
-        let severities = self.active_findings();
-        severities.map(|finding| finding.policy_rule.severity).max()
+        self.active_findings()
+            .map(|finding| finding.policy_rule.severity)
+            .max()
     }
 
     /// The ids of the exceptions that cover findings.
     pub fn exceptions(&self) -> BTreeSet<&str> {
-        let findings = self.findings.iter();
-        let exceptions = findings.filter_map(|finding| finding.exempted_by.as_deref());
+        let exceptions = self
+            .findings
+            .iter()
+            .filter_map(|finding| finding.exempted_by.as_deref());
         exceptions.collect()
     }
 
@@ -270,9 +278,12 @@ mod tests {
     #[test]
     fn rules_that_need_attention_come_first() {
         let report = incomplete_report();
-        let statuses = report.rules.iter().map(|outcome| outcome.status.as_str());
         assert_eq!(
-            statuses.collect::<Vec<_>>(),
+            report
+                .rules
+                .iter()
+                .map(|outcome| outcome.status.as_str())
+                .collect::<Vec<_>>(),
             ["failed", "failed", "reopened", "applied"]
         );
     }

@@ -18,10 +18,13 @@ pub fn authorize_command(group_id: &str, region: Option<&str>, rule: &IngressRul
     let permissions = shell_quote_json(&[IpPermission::with_description(rule)]);
     words.push(format!("--ip-permissions {permissions}"));
     if !rule.tags.is_empty() {
-        let tags = rule.tags.iter();
         let specification = TagSpecification {
             resource_type: "security-group-rule",
-            tags: tags.map(|(key, value)| Tag { key, value }).collect(),
+            tags: rule
+                .tags
+                .iter()
+                .map(|(key, value)| Tag { key, value })
+                .collect(),
         };
         let specifications = shell_quote_json(&[specification]);
         words.push(format!("--tag-specifications {specifications}"));

@@ -177,8 +177,12 @@ impl Sweeper {
         request: &SweepRequest,
         page: &mut GroupPage,
     ) {
-        let mut exceptions = self.policy.exceptions.iter();
-        if exceptions.all(|exception| exception.rule_tags.is_empty()) {
+        if self
+            .policy
+            .exceptions
+            .iter()
+            .all(|exception| exception.rule_tags.is_empty())
+        {
             return;
         }
         let groups = std::mem::take(&mut page.groups);
@@ -191,8 +195,9 @@ impl Sweeper {
         match lister.with_rule_ids(with_findings.clone()).await {
             Ok(groups) => page.groups.extend(groups),
             Err(error) => {
-                let unreadable = with_findings.into_iter();
-                let unreadable = unreadable.map(|group| (group, error.clone()));
+                let unreadable = with_findings
+                    .into_iter()
+                    .map(|group| (group, error.clone()));
                 page.unreadable_groups.extend(unreadable);
             }
         }
@@ -228,8 +233,10 @@ impl Sweeper {
         change: GroupChange,
         event: &EventOutcome,
     ) {
-        let mut errors = event.errors.iter();
-        let is_pending = errors.any(|error| matches!(error, RemediationError::AlertNotSent { .. }));
+        let is_pending = event
+            .errors
+            .iter()
+            .any(|error| matches!(error, RemediationError::AlertNotSent { .. }));
         let mut pending = self.lock_pending_alerts();
         if is_pending {
             pending.insert(key, change);

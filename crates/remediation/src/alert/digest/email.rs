@@ -4,8 +4,10 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::wording::{group_status, sweep_advice, sweep_headline};
+use crate::alert::link;
+use crate::alert::phrases::{count_phrase, describe_rule, format_time};
 use crate::alert::plain_text::PlainText;
-use crate::alert::{link, phrases, sanitize};
+use crate::alert::sanitize::sanitize_line;
 use crate::report::{GroupSummary, SweepReport};
 
 /// How many policy rules are listed.
@@ -13,8 +15,8 @@ const MAX_RULES: usize = 20;
 
 /// The text. At most `max_entries` groups are listed.
 pub(super) fn compose_sweep_email(sweep: &SweepReport, max_entries: usize) -> String {
-    let groups = phrases::count_phrase(sweep.group_count, "group", "groups");
-    let rules = phrases::count_phrase(sweep.security_group_rule_count, "rule", "rules");
+    let groups = count_phrase(sweep.group_count, "group", "groups");
+    let rules = count_phrase(sweep.security_group_rule_count, "rule", "rules");
     let advice = sweep_advice(sweep);
     let mut page = PlainText::default();
     page.push_paragraph(&sweep_headline(sweep));
@@ -35,7 +37,7 @@ fn write_unfinished(page: &mut PlainText, sweep: &SweepReport) {
     let Some(unfinished) = &sweep.unfinished else {
         return;
     };
-    let reason = sanitize::sanitize_line(&unfinished.reason.to_string(), 400);
+    let reason = sanitize_line(&unfinished.reason.to_string(), 400);
     page.push_heading("Unfinished");
     page.push_row("Reason", Some(&reason));
     if let Some(payload) = sweep.resume_payload() {
@@ -43,7 +45,7 @@ fn write_unfinished(page: &mut PlainText, sweep: &SweepReport) {
             "The next scheduled sweep starts over. To continue where this one stopped, invoke the \
              function with:",
         );
-        page.push_line(&format!("  {}", sanitize::sanitize_line(&payload, 2048)));
+        page.push_line(&format!("  {}", sanitize_line(&payload, 2048)));
     }
 }
 
@@ -53,14 +55,14 @@ fn write_counts(page: &mut PlainText, sweep: &SweepReport) {
     }
     page.push_heading("Findings");
     for (severity, count) in sweep.by_severity.iter().rev() {
-        let findings = phrases::count_phrase(*count, "finding", "findings");
+        let findings = count_phrase(*count, "finding", "findings");
         page.push_row(&severity.to_string(), Some(&findings));
     }
     page.push_blank_line();
     let mut rules: Vec<_> = sweep.by_policy_rule.iter().collect();
     rules.sort_by_key(|(_, count)| Reverse((count.severity, count.findings)));
     for (id, count) in rules.iter().take(MAX_RULES) {
-        let id = sanitize::sanitize_line(id, 64);
+        let id = sanitize_line(id, 64);
         let text = format!("{id} ({}): {}", count.severity, count.findings);
         page.push_item("  - ", &text);
     }
@@ -90,15 +92,15 @@ fn write_worst_groups(page: &mut PlainText, sweep: &SweepReport, max_entries: us
 fn write_group(page: &mut PlainText, sweep: &SweepReport, group: &GroupSummary) {
     page.push_item("  - ", &describe_group_line(group));
     for rule in &group.security_group_rules {
-        page.push_item("      ", &phrases::describe_rule(rule));
+        page.push_item("      ", &describe_rule(rule));
     }
     if group.more_security_group_rules > 0 {
         let count = group.more_security_group_rules;
-        let more = phrases::count_phrase(count, "more rule", "more rules");
+        let more = count_phrase(count, "more rule", "more rules");
         page.push_line(&format!("      and {more}"));
     }
     if let Some(error) = &group.error {
-        page.push_item("      ", &sanitize::sanitize_line(error, 300));
+        page.push_item("      ", &sanitize_line(error, 300));
     }
     let region = sweep.region.as_deref();
     if let Some(link) = region.and_then(|region| link::group_console_url(region, &group.id)) {
@@ -108,16 +110,16 @@ fn write_group(page: &mut PlainText, sweep: &SweepReport, group: &GroupSummary) 
 
 /// `sg-... (web), vpc-... [high]: CLOSED`.
 fn describe_group_line(group: &GroupSummary) -> String {
-    let name = match sanitize::sanitize_line(group.name.as_deref().unwrap_or_default(), 64) {
+    let name = match sanitize_line(group.name.as_deref().unwrap_or_default(), 64) {
         empty if empty.is_empty() => empty,
         name => format!(" ({name})"),
     };
     let vpc_id = group.vpc_id.as_deref();
-    let vpc_id = vpc_id.map(|vpc_id| format!(", {}", sanitize::sanitize_line(vpc_id, 64)));
+    let vpc_id = vpc_id.map(|vpc_id| format!(", {}", sanitize_line(vpc_id, 64)));
     let severity = group.severity.map(|severity| format!(" [{severity}]"));
     format!(
         "{}{name}{}{}: {}",
-        sanitize::sanitize_line(&group.id, 64),
+        sanitize_line(&group.id, 64),
         vpc_id.unwrap_or_default(),
         severity.unwrap_or_default(),
         group_status(group)
@@ -147,7 +149,7 @@ fn write_exceptions(page: &mut PlainText, sweep: &SweepReport, max_entries: usiz
 
 fn write_ids(page: &mut PlainText, ids: &BTreeSet<String>, max_entries: usize) {
     for id in ids.iter().take(max_entries) {
-        page.push_item("  - ", &sanitize::sanitize_line(id, 64));
+        page.push_item("  - ", &sanitize_line(id, 64));
     }
 }
 
@@ -160,18 +162,18 @@ fn write_omitted_count(
     let left_out = count.saturating_sub(shown);
     if left_out > 0 {
         let (one, many) = (format!("more {one}"), format!("more {many}"));
-        let more = phrases::count_phrase(left_out, &one, &many);
+        let more = count_phrase(left_out, &one, &many);
         page.push_line(&format!("  - and {more}"));
     }
 }
 
 fn write_sweep_location(page: &mut PlainText, sweep: &SweepReport) {
     let account = sweep.account.as_deref();
-    let account = account.map(|account| sanitize::sanitize_line(account, 64));
+    let account = account.map(|account| sanitize_line(account, 64));
     let region = sweep.region.as_deref();
-    let region_name = region.map(|region| sanitize::sanitize_line(region, 64));
-    let started = phrases::format_time(sweep.started);
-    let ended = phrases::format_time(sweep.ended);
+    let region_name = region.map(|region| sanitize_line(region, 64));
+    let started = format_time(sweep.started);
+    let ended = format_time(sweep.ended);
     page.push_heading("Where");
     page.push_row("Account", account.as_deref());
     page.push_row("Region", region_name.as_deref());
@@ -180,10 +182,10 @@ fn write_sweep_location(page: &mut PlainText, sweep: &SweepReport) {
         page.push_line(&format!("  {link}"));
     }
     page.push_blank_line();
-    let policy = sanitize::sanitize_line(&sweep.policy, 64);
+    let policy = sanitize_line(&sweep.policy, 64);
     let action = sweep.action_name();
     page.push_line(&format!(
         "Portcullis sweep, policy {policy}, action {action}"
     ));
-    page.push_line(&format!("Sweep {}", sanitize::sanitize_line(&sweep.id, 64)));
+    page.push_line(&format!("Sweep {}", sanitize_line(&sweep.id, 64)));
 }

@@ -3,8 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::wording::{group_status, sweep_advice, sweep_headline};
+use crate::alert::link;
+use crate::alert::phrases::{count_phrase, short_rule};
+use crate::alert::sanitize::sanitize_chat;
 use crate::alert::slack::{context_map, thread_id_part};
-use crate::alert::{link, phrases, sanitize};
 use crate::report::{GroupSummary, SweepReport};
 
 /// How many security group rules of a group are shown.
@@ -38,16 +40,21 @@ pub(super) fn compose_sweep_chat(sweep: &SweepReport, max_entries: usize) -> Str
 fn sweep_description(sweep: &SweepReport, max_entries: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
     if let Some(unfinished) = &sweep.unfinished {
-        let reason = sanitize::sanitize_chat(&unfinished.reason.to_string(), 300);
+        let reason = sanitize_chat(&unfinished.reason.to_string(), 300);
         lines.push(format!("Unfinished: {reason}"));
     }
     lines.push(describe_counts(sweep));
-    let shown = sweep.worst_groups.iter().take(max_entries);
-    lines.extend(shown.map(describe_sweep_group));
+    lines.extend(
+        sweep
+            .worst_groups
+            .iter()
+            .take(max_entries)
+            .map(describe_sweep_group),
+    );
     let listed = sweep.worst_groups.len().min(max_entries);
     let left_out = sweep.affected_groups().saturating_sub(listed);
     if left_out > 0 {
-        let more = phrases::count_phrase(left_out, "more group", "more groups");
+        let more = count_phrase(left_out, "more group", "more groups");
         lines.push(format!("- and {more}"));
     }
     lines.extend(sweep.region.as_deref().and_then(link::groups_console_url));
@@ -56,9 +63,11 @@ fn sweep_description(sweep: &SweepReport, max_entries: usize) -> String {
 
 /// `12 groups evaluated. Findings: 2 high, 1 low`.
 fn describe_counts(sweep: &SweepReport) -> String {
-    let groups = phrases::count_phrase(sweep.group_count, "group", "groups");
-    let by_severity = sweep.by_severity.iter().rev();
-    let counts: Vec<_> = by_severity
+    let groups = count_phrase(sweep.group_count, "group", "groups");
+    let counts: Vec<_> = sweep
+        .by_severity
+        .iter()
+        .rev()
         .map(|(severity, count)| format!("{count} {severity}"))
         .collect();
     let counts = if counts.is_empty() {
@@ -71,16 +80,18 @@ fn describe_counts(sweep: &SweepReport) -> String {
 
 /// ``- sg-... (`web`) high, CLOSED: tcp 22 from 0.0.0.0/0 and 2 more``.
 fn describe_sweep_group(group: &GroupSummary) -> String {
-    let id = sanitize::sanitize_chat(&group.id, 64);
-    let name = match sanitize::sanitize_chat(group.name.as_deref().unwrap_or_default(), 64) {
+    let id = sanitize_chat(&group.id, 64);
+    let name = match sanitize_chat(group.name.as_deref().unwrap_or_default(), 64) {
         empty if empty.is_empty() => empty,
         name => format!(" (`{name}`)"),
     };
     let severity = group.severity.map(|severity| format!(" {severity}"));
     let severity = severity.unwrap_or_default();
-    let rules = group.security_group_rules.iter().take(MAX_GROUP_RULES);
-    let rules: Vec<_> = rules
-        .map(|rule| sanitize::sanitize_chat(&phrases::short_rule(rule), 100))
+    let rules: Vec<_> = group
+        .security_group_rules
+        .iter()
+        .take(MAX_GROUP_RULES)
+        .map(|rule| sanitize_chat(&short_rule(rule), 100))
         .collect();
     let hidden = group
         .security_group_rules

@@ -1,12 +1,12 @@
 //! Phrases that the e-mail and the chat notification of a digest share.
 
-use crate::alert::phrases;
+use crate::alert::phrases::count_phrase;
 use crate::report::{GroupOutcome, GroupSummary, SweepReport};
 use crate::services::Mode;
 
 /// The outcome in one line, without untrusted text.
 pub(super) fn sweep_headline(sweep: &SweepReport) -> String {
-    let groups = phrases::count_phrase(sweep.affected_groups(), "group", "groups");
+    let groups = count_phrase(sweep.affected_groups(), "group", "groups");
     let severity = sweep
         .max_severity()
         .map(|severity| format!(", highest severity {severity}"))

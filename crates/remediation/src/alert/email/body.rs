@@ -8,9 +8,14 @@ use super::headline::write_headline;
 use super::lost_access::write_lost_access;
 use super::next_steps::{write_exception_advice, write_next_steps, write_unresolved_prefix_lists};
 use super::undo::write_undo;
+use crate::alert::link;
+use crate::alert::phrases::{
+    capitalize_first, count_phrase, describe_rule, display_group_id, exceptions_phrase,
+    format_time, group_name, is_every_address, is_open_to_world, principal_name,
+};
 use crate::alert::plain_text::PlainText;
+use crate::alert::sanitize::{sanitize_line, truncate_with_ellipsis};
 use crate::alert::summary::{AlertSummary, Headline, describe_outcome};
-use crate::alert::{link, phrases, sanitize};
 use crate::report::RuleOutcome;
 use crate::services::Mode;
 
@@ -51,16 +56,16 @@ fn write_rules(page: &mut PlainText, summary: &AlertSummary<'_>, max_entries: us
     let left_out = summary.entries.len().saturating_sub(max_entries);
     if left_out > 0 {
         page.push_blank_line();
-        let more = phrases::count_phrase(left_out, "more rule", "more rules");
+        let more = count_phrase(left_out, "more rule", "more rules");
         page.push_paragraph(&format!("And {more}. {FULL_REPORT} lists all of them."));
     }
 }
 
 fn write_rule(page: &mut PlainText, number: usize, outcome: &RuleOutcome, mode: Mode) {
-    let rule = phrases::describe_rule(&outcome.rule);
+    let rule = describe_rule(&outcome.rule);
     page.push_item(&format!("{number:>2}. "), &rule);
     let description = outcome.rule.description.as_deref().unwrap_or_default();
-    match sanitize::sanitize_line(description, 255) {
+    match sanitize_line(description, 255) {
         empty if empty.is_empty() => page.push_line("    No description"),
         text => page.push_item("    ", &format!("Description: \"{text}\"")),
     }
@@ -69,7 +74,7 @@ fn write_rule(page: &mut PlainText, number: usize, outcome: &RuleOutcome, mode: 
     }
     if outcome.findings.is_empty() {
         let ids = outcome.policy_rules.join(", ");
-        let ids = sanitize::sanitize_line(&ids, 200);
+        let ids = sanitize_line(&ids, 200);
         page.push_item(
             "    - ",
             &format!("{ids}, after the removal of the other rules"),
@@ -77,14 +82,14 @@ fn write_rule(page: &mut PlainText, number: usize, outcome: &RuleOutcome, mode: 
     }
     let left_out = outcome.findings.len().saturating_sub(MAX_FINDINGS);
     if left_out > 0 {
-        let more = phrases::count_phrase(left_out, "more policy rule", "more policy rules");
+        let more = count_phrase(left_out, "more policy rule", "more policy rules");
         page.push_line(&format!("    - and {more}"));
     }
     let result = match describe_outcome(outcome, mode) {
         (head, Some(details)) => format!("{head}: {details}"),
         (head, None) => head,
     };
-    let result = phrases::capitalize_first(&result);
+    let result = capitalize_first(&result);
     page.push_item("    => ", &format!("{result}."));
 }
 
@@ -92,13 +97,13 @@ fn write_rule(page: &mut PlainText, number: usize, outcome: &RuleOutcome, mode: 
 /// 20-22.`
 fn describe_finding(outcome: &RuleOutcome, finding: &Finding) -> String {
     let policy_rule = &finding.policy_rule;
-    let id = sanitize::sanitize_line(&policy_rule.id, 64);
+    let id = sanitize_line(&policy_rule.id, 64);
     let severity = policy_rule.severity;
-    let references = match sanitize::sanitize_line(&policy_rule.references.join(", "), 100) {
+    let references = match sanitize_line(&policy_rule.references.join(", "), 100) {
         none if none.is_empty() => none,
         references => format!(", {references}"),
     };
-    let forbids = sanitize::sanitize_line(&policy_rule.forbids, 200);
+    let forbids = sanitize_line(&policy_rule.forbids, 200);
     let ports = describe_offending_ports(outcome, finding);
     let shared = if is_shared_opening(outcome, finding) {
         SHARED
@@ -106,7 +111,7 @@ fn describe_finding(outcome: &RuleOutcome, finding: &Finding) -> String {
         ""
     };
     let exempt = match &finding.exempted_by {
-        Some(id) => format!(" Allowed by exception {}.", sanitize::sanitize_line(id, 64)),
+        Some(id) => format!(" Allowed by exception {}.", sanitize_line(id, 64)),
         None => String::new(),
     };
     format!("{id} ({severity}{references}): {forbids}.{ports}{shared}{exempt}")
@@ -119,13 +124,13 @@ fn describe_offending_ports(outcome: &RuleOutcome, finding: &Finding) -> String 
     if range.is_none_or(|range| range.to_string() == ports) {
         String::new()
     } else {
-        format!(" Here: {}.", sanitize::truncate_with_ellipsis(&ports, 80))
+        format!(" Here: {}.", truncate_with_ellipsis(&ports, 80))
     }
 }
 
 /// Whether the rule is open to the world although its source is not every address.
 fn is_shared_opening(outcome: &RuleOutcome, finding: &Finding) -> bool {
-    phrases::is_open_to_world(finding) && !phrases::is_every_address(&outcome.rule.source)
+    is_open_to_world(finding) && !is_every_address(&outcome.rule.source)
 }
 
 const SHARED: &str =
@@ -144,13 +149,13 @@ fn write_exempt_rules(page: &mut PlainText, summary: &AlertSummary<'_>, max_entr
             .take(MAX_FINDINGS)
             .map(quote_id)
             .collect();
-        let rule = phrases::describe_rule(&outcome.rule);
-        let exceptions = phrases::exceptions_phrase(&exceptions);
+        let rule = describe_rule(&outcome.rule);
+        let exceptions = exceptions_phrase(&exceptions);
         page.push_item("  - ", &format!("{rule}: allowed by {exceptions}."));
     }
     let left_out = summary.exempt_rules.len().saturating_sub(max_entries);
     if left_out > 0 {
-        let more = phrases::count_phrase(left_out, "more rule", "more rules");
+        let more = count_phrase(left_out, "more rule", "more rules");
         page.push_line(&format!("  - and {more}"));
     }
 }
@@ -179,27 +184,27 @@ fn write_expired_exceptions(page: &mut PlainText, summary: &AlertSummary<'_>, ma
 }
 
 fn quote_id(id: &str) -> String {
-    format!("`{}`", sanitize::sanitize_line(id, 64))
+    format!("`{}`", sanitize_line(id, 64))
 }
 
 fn write_principal(page: &mut PlainText, summary: &AlertSummary<'_>) {
     let origin = &summary.report.origin;
-    let who = phrases::principal_name(summary.report);
+    let who = principal_name(summary.report);
     let is_other = |name: &&String| name.as_str() != who;
     let arn = origin.actor.arn.as_ref().filter(is_other);
     let through = origin.actor.invoked_by.as_ref().filter(is_other);
     let source_ip = sanitize_optional(origin.source_ip.as_ref(), 100);
-    let time = origin.time.map(phrases::format_time);
+    let time = origin.time.map(format_time);
     let unknown = "unknown";
     page.push_heading("Who made the change");
-    page.push_row("Who", Some(&sanitize::sanitize_line(who, 200)));
+    page.push_row("Who", Some(&sanitize_line(who, 200)));
     page.push_row("ARN", sanitize_optional(arn, 300).as_deref());
     page.push_row("Through", sanitize_optional(through, 100).as_deref());
     page.push_row("From", source_ip.as_deref().or(Some(unknown)));
     let user_agent = sanitize_optional(origin.user_agent.as_ref(), 160);
     page.push_row("Using", user_agent.as_deref());
     page.push_row("When", time.as_deref().or(Some(unknown)));
-    let call = sanitize::sanitize_line(&origin.event_name, 80);
+    let call = sanitize_line(&origin.event_name, 80);
     page.push_row("Call", Some(&call));
     if summary.entries.len() > 1 {
         page.push_paragraph(
@@ -212,12 +217,12 @@ fn write_principal(page: &mut PlainText, summary: &AlertSummary<'_>) {
 fn write_location(page: &mut PlainText, summary: &AlertSummary<'_>) {
     let group = &summary.report.group;
     let origin = &summary.report.origin;
-    let name = phrases::group_name(summary.report).map(|name| sanitize::sanitize_line(name, 255));
+    let name = group_name(summary.report).map(|name| sanitize_line(name, 255));
     let is_other = |owner: &&String| origin.account.as_ref() != Some(*owner);
     let owner = sanitize_optional(group.owner_id.as_ref().filter(is_other), 64);
     let owner = owner.map(|owner| format!("account {owner}"));
     page.push_heading("Where");
-    page.push_row("Group", Some(&phrases::display_group_id(summary.report)));
+    page.push_row("Group", Some(&display_group_id(summary.report)));
     page.push_row("Name", name.as_deref());
     page.push_row(
         "VPC",
@@ -234,12 +239,12 @@ fn write_location(page: &mut PlainText, summary: &AlertSummary<'_>) {
 }
 
 fn sanitize_optional(text: Option<&String>, max_chars: usize) -> Option<String> {
-    text.map(|text| sanitize::sanitize_line(text, max_chars))
+    text.map(|text| sanitize_line(text, max_chars))
 }
 
 fn write_footer(page: &mut PlainText, summary: &AlertSummary<'_>) {
     let report = summary.report;
-    let policy = sanitize::sanitize_line(&report.policy, 64);
+    let policy = sanitize_line(&report.policy, 64);
     let rounds = match (report.rounds, summary.headline) {
         (0 | 1, _) | (_, Headline::WouldClose) => String::new(),
         (rounds, _) => format!(", {rounds} rounds"),

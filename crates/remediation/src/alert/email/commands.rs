@@ -2,7 +2,7 @@
 
 use portcullis_rules::IngressRule;
 
-use crate::alert::phrases;
+use crate::alert::phrases::{count_phrase, short_rule};
 use crate::alert::plain_text::PlainText;
 use crate::alert::summary::AlertSummary;
 use crate::report::{RuleOutcome, authorize_command, revoke_command};
@@ -42,7 +42,7 @@ impl Command {
 
 /// `rule 3: tcp 22 from 0.0.0.0/0`.
 pub(super) fn numbered_comment(number: usize, outcome: &RuleOutcome) -> String {
-    format!("rule {number}: {}", phrases::short_rule(&outcome.rule))
+    format!("rule {number}: {}", short_rule(&outcome.rule))
 }
 
 /// The first commands, each with its comment, and how many more there are.
@@ -54,7 +54,7 @@ pub(super) fn write_commands(page: &mut PlainText, max_entries: usize, commands:
     }
     let left_out = commands.len().saturating_sub(shown);
     if left_out > 0 {
-        let more = phrases::count_phrase(left_out, "more rule", "more rules");
+        let more = count_phrase(left_out, "more rule", "more rules");
         page.push_paragraph(&format!("And {more}. {FULL_REPORT} has all commands."));
     }
 }

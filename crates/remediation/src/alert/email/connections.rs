@@ -81,6 +81,7 @@ fn describe_interruption(report: &GroupReport) -> String {
 
 /// Whether a removed rule has the same content as this addition.
 fn is_twin(report: &GroupReport, addition: &Addition) -> bool {
-    let mut removed = report.removed_rules();
-    removed.any(|outcome| outcome.rule.same_content(&addition.ingress))
+    report
+        .removed_rules()
+        .any(|outcome| outcome.rule.same_content(&addition.ingress))
 }

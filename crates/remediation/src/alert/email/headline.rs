@@ -1,13 +1,17 @@
 //! The first paragraph: what happened, and whether any action is required.
 
+use crate::alert::phrases::{
+    capitalize_first, count_phrase, display_group_id, format_duration, group_name, may_be_untracked,
+};
 use crate::alert::plain_text::PlainText;
+use crate::alert::replacements::lost_allowed_access;
+use crate::alert::sanitize::sanitize_line;
 use crate::alert::summary::{AlertSummary, Headline, Remedy, problem_phrase};
-use crate::alert::{phrases, replacements, sanitize};
 use crate::report::{RuleOutcome, RuleStatus};
 
 pub(super) fn write_headline(page: &mut PlainText, summary: &AlertSummary<'_>) {
     let group = describe_group(summary);
-    let group_first = phrases::capitalize_first(&group);
+    let group_first = capitalize_first(&group);
     let entries = summary.headline_entries();
     let rules = count_rules(&entries);
     let wrong = problem_phrase(&entries);
@@ -53,10 +57,10 @@ fn describe_would_close(entries: &[&RuleOutcome], group_first: &str) -> String {
 }
 
 fn describe_closed(summary: &AlertSummary<'_>, group: &str) -> String {
-    let lost_access = replacements::lost_allowed_access(summary.report);
+    let lost_access = lost_allowed_access(summary.report);
     let verified = match summary.report.exposure_seconds() {
         Some(seconds) => {
-            let duration = phrases::format_duration(seconds);
+            let duration = format_duration(seconds);
             format!("Verified {duration} after the change")
         }
         None => "Verified".to_owned(),
@@ -123,8 +127,8 @@ fn summarize_remedies(entries: &[&RuleOutcome]) -> (&'static str, Option<String>
 }
 
 fn count_remedy(entries: &[&RuleOutcome], remedy: Remedy) -> usize {
-    let entries = entries.iter();
     entries
+        .iter()
         .filter(|entry| Remedy::of_rule(entry) == remedy)
         .count()
 }
@@ -132,9 +136,12 @@ fn count_remedy(entries: &[&RuleOutcome], remedy: Remedy) -> usize {
 /// Whether connections that a removed rule allowed may still be open.
 fn connections_may_persist(summary: &AlertSummary<'_>) -> bool {
     let is_egress_open = summary.report.group.open_egress == Some(true);
-    let entries = summary.headline_entries();
-    let mut rules = entries.iter().map(|entry| &entry.rule);
-    !is_egress_open || !rules.all(phrases::may_be_untracked)
+    !is_egress_open
+        || !summary
+            .headline_entries()
+            .iter()
+            .map(|entry| &entry.rule)
+            .all(may_be_untracked)
 }
 
 fn describe_not_closed(summary: &AlertSummary<'_>, group: &str) -> String {
@@ -143,13 +150,13 @@ fn describe_not_closed(summary: &AlertSummary<'_>, group: &str) -> String {
     let removed = match removed.len() {
         0 => "No rule was removed.".to_owned(),
         count => {
-            let others = phrases::count_phrase(count, "other rule was", "other rules were");
+            let others = count_phrase(count, "other rule was", "other rules were");
             format!("{others} removed.")
         }
     };
     format!(
         "NOT CLOSED, ACT NOW. {} of {group} {} still {}. {removed}",
-        phrases::capitalize_first(&count_rules(&open)),
+        capitalize_first(&count_rules(&open)),
         is_or_are(&open),
         problem_phrase(&open)
     )
@@ -161,7 +168,7 @@ fn describe_not_verified(summary: &AlertSummary<'_>, group: &str) -> String {
     let may_be_open = if open.is_empty() {
         String::new()
     } else {
-        let rules = phrases::capitalize_first(&count_rules(&open));
+        let rules = capitalize_first(&count_rules(&open));
         format!(" {rules} may still be open.")
     };
     format!(
@@ -172,9 +179,8 @@ fn describe_not_verified(summary: &AlertSummary<'_>, group: &str) -> String {
 
 /// `security group sg-... (web)`.
 fn describe_group(summary: &AlertSummary<'_>) -> String {
-    let name = phrases::group_name(summary.report)
-        .map(|name| format!(" ({})", sanitize::sanitize_line(name, 255)));
-    let id = phrases::display_group_id(summary.report);
+    let name = group_name(summary.report).map(|name| format!(" ({})", sanitize_line(name, 255)));
+    let id = display_group_id(summary.report);
     let kind = if summary.report.group.id.is_empty() {
         ""
     } else {
@@ -188,7 +194,7 @@ fn count_rules(entries: &[&RuleOutcome]) -> String {
     if entries.is_empty() {
         "no rule".to_owned()
     } else {
-        phrases::count_phrase(entries.len(), "rule", "rules")
+        count_phrase(entries.len(), "rule", "rules")
     }
 }
 

@@ -6,9 +6,11 @@ use portcullis_rules::IngressRule;
 use portcullis_rules::plan::SkipReason;
 
 use super::commands::{Command, write_commands};
+use crate::alert::phrases::{addition_error_cause, short_rule};
 use crate::alert::plain_text::PlainText;
+use crate::alert::replacements::describe_combined_rules;
+use crate::alert::sanitize::sanitize_line;
 use crate::alert::summary::AlertSummary;
-use crate::alert::{phrases, replacements, sanitize};
 use crate::report::{FailedAddition, GroupReport};
 use crate::services::{ErrorKind, Mode};
 
@@ -41,12 +43,12 @@ fn write_failed_additions(page: &mut PlainText, report: &GroupReport) {
     }
     for (kind, failed) in by_kind {
         let rules = failed.iter().map(|failed| &failed.addition.ingress);
-        let rules = replacements::describe_combined_rules(rules);
-        let cause = phrases::addition_error_cause(kind);
+        let rules = describe_combined_rules(rules);
+        let cause = addition_error_cause(kind);
         let text = format!("{rules}: allowed by policy but currently blocked. {cause}");
         page.push_item("  - ", &text);
         if let Some(FailedAddition { error, .. }) = failed.first() {
-            let message = sanitize::sanitize_line(&error.message, 300);
+            let message = sanitize_line(&error.message, 300);
             let code = kind.code();
             page.push_item("    ", &format!("({}, {code}: {message})", error.operation));
         }
@@ -57,7 +59,7 @@ fn write_skipped_additions(page: &mut PlainText, report: &GroupReport) {
     for reason in SkipReason::ALL {
         let skipped = skipped_rules(report, reason);
         if !skipped.is_empty() {
-            let rules = replacements::describe_combined_rules(skipped.into_iter());
+            let rules = describe_combined_rules(skipped.into_iter());
             let text = format!(
                 "{rules}: {}{}",
                 reason.message(),
@@ -87,7 +89,7 @@ fn write_reopen_commands(page: &mut PlainText, summary: &AlertSummary<'_>, max_e
     let commands: Vec<_> = failed
         .map(|failed| &failed.addition.ingress)
         .chain(over_quota)
-        .map(|rule| Command::authorize(summary, phrases::short_rule(rule), rule))
+        .map(|rule| Command::authorize(summary, short_rule(rule), rule))
         .collect();
     let (it, these) = match commands.len() {
         0 => return,

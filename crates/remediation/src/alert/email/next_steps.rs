@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use portcullis_rules::plan::{ApplyOrder, RefusalReason};
 
 use super::commands::{Command, numbered_comment, write_commands};
+use crate::alert::phrases::{error_remedy, join_numbers, short_rule};
 use crate::alert::plain_text::PlainText;
+use crate::alert::sanitize::sanitize_line;
 use crate::alert::summary::{AlertSummary, Headline, is_partly_allowed};
-use crate::alert::{phrases, sanitize};
 use crate::report::{RuleOutcome, RuleStatus};
 use crate::services::{Mode, ServiceError};
 
@@ -53,8 +54,12 @@ pub(super) fn write_next_steps(
              {AUTOMATIC_RETRY}"
         ));
     }
-    let statuses = summary.entries.iter().map(|outcome| &outcome.status);
-    let refusals: BTreeSet<_> = statuses.filter_map(RuleStatus::refusal).collect();
+    let refusals: BTreeSet<_> = summary
+        .entries
+        .iter()
+        .map(|outcome| &outcome.status)
+        .filter_map(RuleStatus::refusal)
+        .collect();
     for reason in refusals {
         page.push_paragraph(reason.message());
     }
@@ -85,9 +90,9 @@ fn write_errors(page: &mut PlainText, summary: &AlertSummary<'_>) {
         let rules = if numbers.len() == 1 { "Rule" } else { "Rules" };
         page.push_paragraph(&format!(
             "{rules} {}: {} {}",
-            phrases::join_numbers(&numbers),
+            join_numbers(&numbers),
             error.kind.message(),
-            phrases::error_remedy(error.kind)
+            error_remedy(error.kind)
         ));
         write_error_details(page, error);
     }
@@ -98,7 +103,7 @@ fn is_same_failure(error: &ServiceError, other: &ServiceError) -> bool {
 }
 
 fn write_error_details(page: &mut PlainText, error: &ServiceError) {
-    let message = sanitize::sanitize_line(&error.message, 300);
+    let message = sanitize_line(&error.message, 300);
     let details = format!("({}, {}: {message})", error.operation, error.kind.code());
     page.push_item("  ", &details);
 }
@@ -174,7 +179,7 @@ fn write_partly_allowed(
     page.push_paragraph(&format!(
         "The policy allows part of {rules} {}, or allows the access from trusted sources. Add that \
          access as separate rules first.",
-        phrases::join_numbers(&numbers)
+        join_numbers(&numbers)
     ));
 }
 
@@ -183,10 +188,11 @@ fn replacement_commands(summary: &AlertSummary<'_>) -> Vec<Command> {
     if summary.report.mode == Mode::Enforce {
         return Vec::new();
     }
-    let additions = summary.report.replacements();
-    additions
+    summary
+        .report
+        .replacements()
         .map(|addition| {
-            let comment = format!("allowed: {}", phrases::short_rule(&addition.ingress));
+            let comment = format!("allowed: {}", short_rule(&addition.ingress));
             Command::authorize(summary, comment, &addition.ingress)
         })
         .collect()
@@ -210,7 +216,7 @@ pub(super) fn rule_number_phrase(
         [] => None,
         [number] => Some(format!("Rule {number}")),
         _ if is_all => Some("All removed rules".to_owned()),
-        numbers => Some(format!("Rules {}", phrases::join_numbers(numbers))),
+        numbers => Some(format!("Rules {}", join_numbers(numbers))),
     }
 }
 
@@ -243,7 +249,7 @@ pub(super) fn write_unresolved_prefix_lists(
     let names: Vec<_> = lists
         .iter()
         .take(max_entries.max(1))
-        .map(|id| sanitize::sanitize_line(id, 64))
+        .map(|id| sanitize_line(id, 64))
         .collect();
     let left_out = lists.len().saturating_sub(names.len());
     let more = if left_out > 0 {

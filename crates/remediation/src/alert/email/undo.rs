@@ -1,7 +1,7 @@
 //! How to undo the remediation.
 
 use super::commands::{Command, numbered_comment, write_commands};
-use crate::alert::phrases;
+use crate::alert::phrases::short_rule;
 use crate::alert::plain_text::PlainText;
 use crate::alert::summary::{AlertSummary, Headline};
 use crate::report::RuleStatus;
@@ -70,10 +70,11 @@ fn restore_commands(summary: &AlertSummary<'_>) -> Vec<Command> {
 }
 
 fn removal_commands(summary: &AlertSummary<'_>) -> Vec<Command> {
-    let additions = summary.report.additions_to_remove();
-    additions
+    summary
+        .report
+        .additions_to_remove()
         .map(|addition| {
-            let comment = format!("new: {}", phrases::short_rule(&addition.ingress));
+            let comment = format!("new: {}", short_rule(&addition.ingress));
             Command::revoke(summary, comment, &addition.ingress)
         })
         .collect()
