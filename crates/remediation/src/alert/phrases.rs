@@ -111,8 +111,9 @@ fn describe_protocol(number: u8) -> String {
 }
 
 fn service_suffix(port: u16) -> String {
-    let known = SERVICE_NAMES.iter().find(|(number, _)| *number == port);
-    known
+    SERVICE_NAMES
+        .iter()
+        .find(|(number, _)| *number == port)
         .map(|(_, name)| format!(" ({name})"))
         .unwrap_or_default()
 }

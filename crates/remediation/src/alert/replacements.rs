@@ -160,9 +160,11 @@ fn describe_port_ranges(protocol: &str, mut ranges: Vec<PortRange>) -> String {
 
 /// Whether rules are about more than one port or protocol.
 fn is_plural_traffic(rules: &[&IngressRule]) -> bool {
-    let mut ranges = rules.iter().filter_map(|rule| rule.port_range());
     rules.len() > 1
-        || ranges.any(|range| range.port_count() > 1)
+        || rules
+            .iter()
+            .filter_map(|rule| rule.port_range())
+            .any(|range| range.port_count() > 1)
         || rules
             .iter()
             .map(|rule| rule.protocol())

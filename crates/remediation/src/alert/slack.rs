@@ -61,8 +61,9 @@ fn chat_title(summary: &AlertSummary<'_>) -> String {
     let label = subject::headline_label(summary);
     let phrase = subject::subject_phrase(summary);
     let group = sanitize_chat(&display_group_id(summary.report), 120);
-    let name = group_name(summary.report).map(|name| format!(" ({})", sanitize_chat(name, 64)));
-    let name = name.unwrap_or_default();
+    let name = group_name(summary.report)
+        .map(|name| format!(" ({})", sanitize_chat(name, 64)))
+        .unwrap_or_default();
     sanitize_chat(&format!("{label}: {phrase} in {group}{name}"), MAX_TITLE)
 }
 

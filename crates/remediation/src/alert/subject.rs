@@ -27,8 +27,9 @@ pub(super) fn compose_subject(summary: &AlertSummary<'_>) -> String {
 
 /// `, eu-west-1`, if there is space for it.
 fn suffix_if_fits(text: Option<&str>, max_chars: usize, space: &mut usize) -> String {
-    let suffix = text.map(|text| format!(", {}", sanitize_ascii(text, max_chars)));
-    let suffix = suffix.unwrap_or_default();
+    let suffix = text
+        .map(|text| format!(", {}", sanitize_ascii(text, max_chars)))
+        .unwrap_or_default();
     match space.checked_sub(suffix.len()) {
         Some(left) => {
             *space = left;

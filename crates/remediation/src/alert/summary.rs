@@ -138,10 +138,13 @@ impl Remedy {
 /// Whether the policy would keep a part of the rule, or open it to trusted sources.
 pub(super) fn is_partly_allowed(outcome: &RuleOutcome) -> bool {
     let all = TrafficSet::from(outcome.rule.traffic());
-    let enforced = outcome.findings.iter().filter(|finding| finding.enforces());
-    let allowed = enforced.fold(all, |allowed, finding| {
-        allowed.difference(&finding.offending)
-    });
+    let allowed = outcome
+        .findings
+        .iter()
+        .filter(|finding| finding.enforces())
+        .fold(all, |allowed, finding| {
+            allowed.difference(&finding.offending)
+        });
     match outcome.action {
         Some(Action::Restrict) => true,
         Some(Action::Narrow) => !allowed.is_empty(),

@@ -48,8 +48,11 @@ impl AlertOutbox {
     pub(super) fn was_sent(&self, key: &AlertKey, report: &GroupReport) -> bool {
         let fingerprint = AlertFingerprint::from_report(report);
         let entries = self.lock_entries();
-        let mut same_key = entries.iter().filter(|entry| entry.key == *key);
-        key.event_id.is_some() && same_key.any(|entry| fingerprint.is_covered_by(&entry.sent))
+        key.event_id.is_some()
+            && entries
+                .iter()
+                .filter(|entry| entry.key == *key)
+                .any(|entry| fingerprint.is_covered_by(&entry.sent))
     }
 
     /// Adds a report to the pending ones, unless it is equivalent to one of them.

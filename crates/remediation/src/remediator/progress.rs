@@ -301,9 +301,11 @@ impl RemediationProgress {
     }
 
     fn removed_rules(&self) -> impl Iterator<Item = &IngressRule> {
-        let outcomes = self.rules.values().map(|tracked| &tracked.outcome);
-        let removed = outcomes.filter(|outcome| outcome.removed);
-        removed.map(|outcome| &outcome.rule)
+        self.rules
+            .values()
+            .map(|tracked| &tracked.outcome)
+            .filter(|outcome| outcome.removed)
+            .map(|outcome| &outcome.rule)
     }
 }
 

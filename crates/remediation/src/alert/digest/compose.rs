@@ -35,8 +35,12 @@ pub fn compose_digest(sweep: &SweepReport) -> Alert {
 fn sweep_subject(sweep: &SweepReport) -> String {
     let mut parts = vec![sweep_headline(sweep)];
     let location = [sweep.region.as_deref(), sweep.account.as_deref()];
-    let known = location.into_iter().flatten();
-    parts.extend(known.map(|part| sanitize_ascii(part, 20)));
+    parts.extend(
+        location
+            .into_iter()
+            .flatten()
+            .map(|part| sanitize_ascii(part, 20)),
+    );
     sanitize_ascii(&parts.join(", "), MAX_SUBJECT)
 }
 

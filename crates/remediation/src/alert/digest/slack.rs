@@ -85,8 +85,10 @@ fn describe_sweep_group(group: &GroupSummary) -> String {
         empty if empty.is_empty() => empty,
         name => format!(" (`{name}`)"),
     };
-    let severity = group.severity.map(|severity| format!(" {severity}"));
-    let severity = severity.unwrap_or_default();
+    let severity = group
+        .severity
+        .map(|severity| format!(" {severity}"))
+        .unwrap_or_default();
     let rules: Vec<_> = group
         .security_group_rules
         .iter()

@@ -179,14 +179,18 @@ fn describe_not_verified(summary: &AlertSummary<'_>, group: &str) -> String {
 
 /// `security group sg-... (web)`.
 fn describe_group(summary: &AlertSummary<'_>) -> String {
-    let name = group_name(summary.report).map(|name| format!(" ({})", sanitize_line(name, 255)));
     let id = display_group_id(summary.report);
     let kind = if summary.report.group.id.is_empty() {
         ""
     } else {
         "security group "
     };
-    format!("{kind}{id}{}", name.unwrap_or_default())
+    format!(
+        "{kind}{id}{}",
+        group_name(summary.report)
+            .map(|name| format!(" ({})", sanitize_line(name, 255)))
+            .unwrap_or_default()
+    )
 }
 
 /// `1 rule`, `3 rules`, `no rule`.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::counts::CountsV1;
 use super::event::{EventV1, GroupV1};
 use super::rule::{ErrorV1, RuleOutcomeV1, SkippedAdditionV1, order_name};
-use super::text::{escaped_len, serialize_json};
+use super::text::{escaped_len, first_texts, serialize_json};
 use crate::report::undo::{authorize_command, revoke_command};
 use crate::report::{GroupReport, RuleOutcome};
 
@@ -43,10 +43,6 @@ impl<'a> ReportV1<'a> {
     /// whole report.
     fn with_max_entries(report: &'a GroupReport, max_entries: usize) -> Self {
         let counts = CountsV1::new(report);
-        let rules = report.rules.iter().take(max_entries);
-        let skipped_additions = report.skipped_additions.iter().take(max_entries);
-        let unresolved_prefix_lists = report.unresolved_prefix_lists.iter().take(max_entries);
-        let expired_exceptions = report.expired_exceptions.iter().take(max_entries);
         Self {
             version: 1,
             outcome: report.outcome.as_str(),
@@ -61,25 +57,43 @@ impl<'a> ReportV1<'a> {
             unverified: report.unverified.as_ref().map(ErrorV1::new),
             truncated: counts.longest_list() > max_entries,
             counts,
-            rules: rules
-                .map(|outcome| RuleOutcomeV1::with_max_entries(outcome, max_entries))
-                .collect(),
+            rules: first_rules(report, max_entries),
             order: applied_order(report),
-            skipped_additions: skipped_additions.map(SkippedAdditionV1::new).collect(),
-            unresolved_prefix_lists: unresolved_prefix_lists.map(String::as_str).collect(),
-            expired_exceptions: expired_exceptions.map(String::as_str).collect(),
+            skipped_additions: first_skipped_additions(report, max_entries),
+            unresolved_prefix_lists: first_texts(&report.unresolved_prefix_lists, max_entries),
+            expired_exceptions: first_texts(&report.expired_exceptions, max_entries),
             undo: UndoV1::with_max_entries(report, max_entries),
         }
     }
 }
 
+fn first_rules(report: &GroupReport, max_entries: usize) -> Vec<RuleOutcomeV1<'_>> {
+    report
+        .rules
+        .iter()
+        .take(max_entries)
+        .map(|outcome| RuleOutcomeV1::with_max_entries(outcome, max_entries))
+        .collect()
+}
+
+fn first_skipped_additions(report: &GroupReport, max_entries: usize) -> Vec<SkippedAdditionV1<'_>> {
+    report
+        .skipped_additions
+        .iter()
+        .take(max_entries)
+        .map(SkippedAdditionV1::new)
+        .collect()
+}
+
 /// Whether additions or removals came first; `None` if there was nothing to add.
 fn applied_order(report: &GroupReport) -> Option<&'static str> {
-    let has_additions = |outcome: &RuleOutcome| {
-        !outcome.replacements.is_empty() || !outcome.failed_additions.is_empty()
-    };
-    let is_ordered = report.rules.iter().any(has_additions);
-    is_ordered.then_some(order_name(report.order))
+    let has_additions = report.rules.iter().any(has_additions);
+    has_additions.then_some(order_name(report.order))
+}
+
+fn has_additions(outcome: &RuleOutcome) -> bool {
+    let is_empty = outcome.replacements.is_empty() && outcome.failed_additions.is_empty();
+    !is_empty
 }
 
 /// AWS CLI commands that undo a remediation.
@@ -93,16 +107,19 @@ impl UndoV1 {
     fn with_max_entries(report: &GroupReport, max_entries: usize) -> Self {
         let group_id = &report.group.id;
         let region = report.origin.region.as_deref();
-        let restore = report.rules_to_restore().take(max_entries);
-        let remove = report.additions_to_remove().take(max_entries);
-        Self {
-            restore: restore
-                .map(|outcome| authorize_command(group_id, region, &outcome.rule).join(" "))
-                .collect(),
-            remove: remove
-                .map(|addition| revoke_command(group_id, region, &addition.ingress).join(" "))
-                .collect(),
-        }
+        let restore = report
+            .rules_to_restore()
+            .take(max_entries)
+            .map(|outcome| authorize_command(group_id, region, &outcome.rule))
+            .map(|words| words.join(" "))
+            .collect();
+        let remove = report
+            .additions_to_remove()
+            .take(max_entries)
+            .map(|addition| revoke_command(group_id, region, &addition.ingress))
+            .map(|words| words.join(" "))
+            .collect();
+        Self { restore, remove }
     }
 }
 

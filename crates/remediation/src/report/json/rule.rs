@@ -8,7 +8,7 @@ use portcullis_rules::{Action, IngressRule, Protocol, Source};
 use serde::Serialize;
 
 use super::finding::RuleFindingV1;
-use super::text::{DisplayString, truncate_text};
+use super::text::{DisplayString, first_texts, truncate_text};
 use crate::report::{FailedAddition, RuleOutcome};
 use crate::services::ServiceError;
 
@@ -66,10 +66,24 @@ pub struct RuleOutcomeV1<'a> {
 impl<'a> RuleOutcomeV1<'a> {
     /// An outcome with at most `max_entries` findings, replacements and failed additions each.
     pub fn with_max_entries(outcome: &'a RuleOutcome, max_entries: usize) -> Self {
-        let policy_rules = outcome.policy_rules.iter();
-        let findings = outcome.findings.iter().take(max_entries);
-        let replacements = outcome.replacements.iter().take(max_entries);
-        let failed_additions = outcome.failed_additions.iter().take(max_entries);
+        let findings = outcome
+            .findings
+            .iter()
+            .take(max_entries)
+            .map(RuleFindingV1::new)
+            .collect();
+        let replacements = outcome
+            .replacements
+            .iter()
+            .take(max_entries)
+            .map(ReplacementV1::new)
+            .collect();
+        let failed_additions = outcome
+            .failed_additions
+            .iter()
+            .take(max_entries)
+            .map(FailedAdditionV1::new)
+            .collect();
         Self {
             rule: SecurityGroupRuleV1::new(&outcome.rule),
             status: outcome.status.as_str(),
@@ -77,10 +91,10 @@ impl<'a> RuleOutcomeV1<'a> {
             message: outcome.status.message(),
             error: outcome.status.error().map(ErrorV1::new),
             action: outcome.action.map(DisplayString),
-            policy_rules: policy_rules.map(String::as_str).collect(),
-            findings: findings.map(RuleFindingV1::new).collect(),
-            replacements: replacements.map(ReplacementV1::new).collect(),
-            failed_additions: failed_additions.map(FailedAdditionV1::new).collect(),
+            policy_rules: first_texts(&outcome.policy_rules, usize::MAX),
+            findings,
+            replacements,
+            failed_additions,
         }
     }
 }

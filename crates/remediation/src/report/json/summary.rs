@@ -18,10 +18,13 @@ impl<'a> SummaryV1<'a> {
     /// The summary of the reports of one event. Its outcome is the one of greatest concern, or
     /// null if there is no report.
     pub fn new(event_id: Option<&'a str>, reports: &'a [GroupReport]) -> Self {
-        let outcomes = reports.iter().map(|report| report.outcome);
         Self {
             version: 1,
-            outcome: outcomes.max().map(GroupOutcome::as_str),
+            outcome: reports
+                .iter()
+                .map(|report| report.outcome)
+                .max()
+                .map(GroupOutcome::as_str),
             event_id,
             groups: reports.iter().map(GroupSummaryV1::new).collect(),
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use portcullis_rules::IngressRule;
 use serde::Serialize;
 
+use super::text::first_texts;
 use crate::report::{GroupSummary, RuleCount, SweepReport, Unfinished};
 
 /// The report of one sweep.
@@ -82,11 +83,6 @@ impl<'a> SweepV1<'a> {
             .take(max_entries)
             .map(SweepGroupV1::new)
             .collect();
-        let by_severity = sweep.by_severity.iter();
-        let by_rule = sweep.by_policy_rule.iter().take(max_entries);
-        let outcomes = sweep.outcomes.iter();
-        let unresolved_prefix_lists = sweep.unresolved_prefix_lists.iter().take(max_entries);
-        let expired_exceptions = sweep.expired_exceptions.iter().take(max_entries);
         Self {
             version: 1,
             kind: "sweep",
@@ -99,21 +95,40 @@ impl<'a> SweepV1<'a> {
             started: sweep.started.to_string(),
             ended: sweep.ended.to_string(),
             counts: SweepCountsV1::new(sweep, groups.len()),
-            by_severity: by_severity
-                .map(|(severity, count)| (severity.to_string(), *count))
-                .collect(),
-            by_rule: by_rule
-                .map(|(rule, count)| SweepRuleCountV1::new(rule, count))
-                .collect(),
-            outcomes: outcomes
-                .map(|(outcome, count)| (outcome.as_str(), *count))
-                .collect(),
+            by_severity: findings_by_severity(sweep),
+            by_rule: findings_by_rule(sweep, max_entries),
+            outcomes: groups_by_outcome(sweep),
             groups,
             unfinished: sweep.unfinished.as_ref().map(UnfinishedV1::new),
-            unresolved_prefix_lists: unresolved_prefix_lists.map(String::as_str).collect(),
-            expired_exceptions: expired_exceptions.map(String::as_str).collect(),
+            unresolved_prefix_lists: first_texts(&sweep.unresolved_prefix_lists, max_entries),
+            expired_exceptions: first_texts(&sweep.expired_exceptions, max_entries),
         }
     }
+}
+
+fn findings_by_severity(sweep: &SweepReport) -> BTreeMap<String, usize> {
+    sweep
+        .by_severity
+        .iter()
+        .map(|(severity, count)| (severity.to_string(), *count))
+        .collect()
+}
+
+fn findings_by_rule(sweep: &SweepReport, max_entries: usize) -> Vec<SweepRuleCountV1<'_>> {
+    sweep
+        .by_policy_rule
+        .iter()
+        .take(max_entries)
+        .map(|(rule, count)| SweepRuleCountV1::new(rule, count))
+        .collect()
+}
+
+fn groups_by_outcome(sweep: &SweepReport) -> BTreeMap<&'static str, usize> {
+    sweep
+        .outcomes
+        .iter()
+        .map(|(outcome, count)| (outcome.as_str(), *count))
+        .collect()
 }
 
 impl<'a> SweepRuleCountV1<'a> {
@@ -150,8 +165,11 @@ impl SweepCountsV1 {
 
 impl<'a> SweepGroupV1<'a> {
     fn new(group: &'a GroupSummary) -> Self {
-        let policy_rules = group.policy_rules.iter();
-        let security_group_rules = group.security_group_rules.iter();
+        let security_group_rules = group
+            .security_group_rules
+            .iter()
+            .map(IngressRule::to_string)
+            .collect();
         Self {
             group_id: &group.id,
             group_name: group.name.as_deref(),
@@ -159,8 +177,8 @@ impl<'a> SweepGroupV1<'a> {
             outcome: group.outcome.as_str(),
             severity: group.severity.map(|severity| severity.to_string()),
             findings: group.findings,
-            policy_rules: policy_rules.map(String::as_str).collect(),
-            security_group_rules: security_group_rules.map(IngressRule::to_string).collect(),
+            policy_rules: first_texts(&group.policy_rules, usize::MAX),
+            security_group_rules,
             more_security_group_rules: group.more_security_group_rules,
             error: group.error.as_deref(),
         }

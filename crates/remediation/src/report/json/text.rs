@@ -42,6 +42,18 @@ const fn extra_bytes(byte: u8) -> usize {
     }
 }
 
+/// The first `max_entries` texts of a list.
+pub(super) fn first_texts<'a>(
+    texts: impl IntoIterator<Item = &'a String>,
+    max_entries: usize,
+) -> Vec<&'a str> {
+    texts
+        .into_iter()
+        .take(max_entries)
+        .map(String::as_str)
+        .collect()
+}
+
 pub(super) fn truncate_optional(text: Option<&String>) -> Option<Cow<'_, str>> {
     text.map(|text| truncate_text(text))
 }
