@@ -121,10 +121,10 @@ fn service_suffix(port: u16) -> String {
 /// `0.0.0.0/0 (every IPv4 address)`.
 pub(super) fn describe_source(source: &Source) -> String {
     match source {
-        Source::Cidr(net) if net.prefix_len() == 0 && net.addr().is_ipv4() => {
-            format!("{net} (every IPv4 address)")
+        Source::Cidr(net) if net.prefix_len() == 0 => {
+            let version = if net.addr().is_ipv4() { 4 } else { 6 };
+            format!("{net} (every IPv{version} address)")
         }
-        Source::Cidr(net) if net.prefix_len() == 0 => format!("{net} (every IPv6 address)"),
         Source::Cidr(_) | Source::PrefixList(_) | Source::Group(_) => source_label(source),
     }
 }
@@ -133,8 +133,14 @@ pub(super) fn describe_source(source: &Source) -> String {
 pub(super) fn source_label(source: &Source) -> String {
     match source {
         Source::Cidr(net) => net.to_string(),
-        Source::PrefixList(id) => format!("prefix list {}", sanitize_line(id, 64)),
-        Source::Group(group) => format!("security group {}", sanitize_line(&group.group_id, 64)),
+        Source::PrefixList(id) => {
+            let id = sanitize_line(id, 64);
+            format!("prefix list {id}")
+        }
+        Source::Group(group) => {
+            let id = sanitize_line(&group.group_id, 64);
+            format!("security group {id}")
+        }
     }
 }
 
@@ -228,11 +234,14 @@ pub(super) fn display_group_id(report: &GroupReport) -> String {
 
 /// The group's name, not sanitized, if it has one with visible characters.
 pub(super) fn group_name(report: &GroupReport) -> Option<&str> {
-    report
-        .group
+    let group = &report.group;
+    if group.id.is_empty() {
+        return None;
+    }
+    group
         .name
         .as_deref()
-        .filter(|name| !report.group.id.is_empty() && !sanitize_line(name, 9).is_empty())
+        .filter(|name| !sanitize_line(name, 9).is_empty())
 }
 
 /// Who made the change, not sanitized: the most readable name in the event.

@@ -56,7 +56,10 @@ fn group_by_purpose(additions: &[&Addition], purpose: Purpose) -> Vec<AccessPhra
 }
 
 /// `TCP ports 80 and 443 from 0.0.0.0/0`.
-pub(super) fn describe_combined_rules<'a>(rules: impl Iterator<Item = &'a IngressRule>) -> String {
+pub(super) fn describe_combined_rules<'a, I>(rules: I) -> String
+where
+    I: Iterator<Item = &'a IngressRule>,
+{
     let phrases = group_by_traffic(rules)
         .into_iter()
         .map(|access| format!("{} from {}", access.traffic, access.sources));
@@ -90,7 +93,10 @@ struct TrafficGroup {
 }
 
 /// The rules with the traffic of each source combined, and then the sources of the same traffic.
-fn group_by_traffic<'a>(rules: impl Iterator<Item = &'a IngressRule>) -> Vec<AccessPhrase> {
+fn group_by_traffic<'a, I>(rules: I) -> Vec<AccessPhrase>
+where
+    I: Iterator<Item = &'a IngressRule>,
+{
     let mut groups: Vec<TrafficGroup> = Vec::new();
     for (source, rules) in group_by_source(rules) {
         let traffic = combined_traffic(&rules);
@@ -115,9 +121,10 @@ fn group_by_traffic<'a>(rules: impl Iterator<Item = &'a IngressRule>) -> Vec<Acc
         .collect()
 }
 
-fn group_by_source<'a>(
-    rules: impl Iterator<Item = &'a IngressRule>,
-) -> Vec<(String, Vec<&'a IngressRule>)> {
+fn group_by_source<'a, I>(rules: I) -> Vec<(String, Vec<&'a IngressRule>)>
+where
+    I: Iterator<Item = &'a IngressRule>,
+{
     let mut by_source: Vec<(String, Vec<&IngressRule>)> = Vec::new();
     for rule in rules {
         let source = source_label(&rule.source);

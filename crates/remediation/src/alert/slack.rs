@@ -38,8 +38,10 @@ pub(super) fn compose_chat(summary: &AlertSummary<'_>, max_entries: usize) -> St
         "eventType": format!("portcullis-{}", report.outcome),
         "additionalContext": additional_context(report),
     });
-    if let (Some(metadata), Some(arn)) = (metadata.as_object_mut(), link::group_arn(report)) {
-        metadata.insert("relatedResources".to_owned(), json!([arn]));
+    if let Some(arn) = link::group_arn(report)
+        && let Some(fields) = metadata.as_object_mut()
+    {
+        fields.insert("relatedResources".to_owned(), json!([arn]));
     }
     json!({
         "version": "1.0",
@@ -62,7 +64,8 @@ fn chat_title(summary: &AlertSummary<'_>) -> String {
     let phrase = subject::subject_phrase(summary);
     let group = sanitize_chat(&display_group_id(summary.report), 120);
     let name = group_name(summary.report)
-        .map(|name| format!(" ({})", sanitize_chat(name, 64)))
+        .map(|name| sanitize_chat(name, 64))
+        .map(|name| format!(" ({name})"))
         .unwrap_or_default();
     sanitize_chat(&format!("{label}: {phrase} in {group}{name}"), MAX_TITLE)
 }
@@ -112,11 +115,15 @@ fn describe_entries(summary: &AlertSummary<'_>, max_entries: usize) -> Vec<Strin
 }
 
 fn describe_skipped_additions(report: &GroupReport) -> Option<String> {
-    let skipped = report.skipped_additions.iter();
-    let rules = skipped.map(|skipped| &skipped.ingress);
-    let rules = describe_combined_rules(rules);
-    let rules = sanitize_chat(&rules, 300);
-    (!rules.is_empty()).then(|| format!("- NOT added: {rules}. The e-mail has the reasons."))
+    let skipped = report
+        .skipped_additions
+        .iter()
+        .map(|skipped| &skipped.ingress);
+    let rules = sanitize_chat(&describe_combined_rules(skipped), 300);
+    if rules.is_empty() {
+        return None;
+    }
+    Some(format!("- NOT added: {rules}. The e-mail has the reasons."))
 }
 
 fn describe_exempt_rule(outcome: &RuleOutcome) -> String {
@@ -144,8 +151,12 @@ fn describe_result(outcome: &RuleOutcome, report: &GroupReport) -> String {
 /// `TCP port 22 (SSH) from 0.0.0.0/0 (every IPv4 address) violates ssh-from-office (EC2-001)`.
 fn describe_entry(outcome: &RuleOutcome) -> String {
     let mut text = sanitize_chat(&describe_rule(&outcome.rule), 200);
-    let description = outcome.rule.description.as_deref().unwrap_or_default();
-    let description = code_span(description, 80);
+    let description = outcome
+        .rule
+        .description
+        .as_deref()
+        .map(|description| code_span(description, 80))
+        .unwrap_or_default();
     if !description.is_empty() {
         text = format!("{text} {description}");
     }

@@ -28,7 +28,8 @@ pub(super) fn compose_subject(summary: &AlertSummary<'_>) -> String {
 /// `, eu-west-1`, if there is space for it.
 fn suffix_if_fits(text: Option<&str>, max_chars: usize, space: &mut usize) -> String {
     let suffix = text
-        .map(|text| format!(", {}", sanitize_ascii(text, max_chars)))
+        .map(|text| sanitize_ascii(text, max_chars))
+        .map(|text| format!(", {text}"))
         .unwrap_or_default();
     match space.checked_sub(suffix.len()) {
         Some(left) => {
@@ -60,9 +61,11 @@ pub(super) fn headline_label(summary: &AlertSummary<'_>) -> &'static str {
         Headline::Closed if lost_allowed_access(summary.report) => {
             "CLOSED, SOME ALLOWED ACCESS LOST"
         }
-        Headline::Closed if has_only_remedy(summary, Remedy::Narrowed) => "CLOSED (narrowed)",
-        Headline::Closed if has_only_remedy(summary, Remedy::Restricted) => "CLOSED (restricted)",
-        Headline::Closed => "CLOSED",
+        Headline::Closed => match common_remedy(summary) {
+            Some(Remedy::Narrowed) => "CLOSED (narrowed)",
+            Some(Remedy::Restricted) => "CLOSED (restricted)",
+            Some(Remedy::Removed) | None => "CLOSED",
+        },
         Headline::AlreadyGone => "ALREADY GONE",
         Headline::Reported => "REPORTED",
         Headline::GroupDeleted => "GROUP DELETED",
@@ -70,11 +73,12 @@ pub(super) fn headline_label(summary: &AlertSummary<'_>) -> &'static str {
     }
 }
 
-fn has_only_remedy(summary: &AlertSummary<'_>, remedy: Remedy) -> bool {
-    summary
-        .headline_entries()
-        .iter()
-        .all(|entry| Remedy::of_rule(entry) == remedy)
+/// The remedy of all rules that the headline is about; `None` if it differs.
+fn common_remedy(summary: &AlertSummary<'_>) -> Option<Remedy> {
+    let entries = summary.headline_entries();
+    let mut remedies = entries.iter().map(|entry| Remedy::of_rule(entry));
+    let first = remedies.next()?;
+    remedies.all(|remedy| remedy == first).then_some(first)
 }
 
 /// The rules that the headline is about: the rule itself if there is only one.

@@ -168,21 +168,21 @@ pub(super) fn describe_outcome(outcome: &RuleOutcome, mode: Mode) -> (String, Op
             head.push_str(". Enforce mode would restrict it");
         }
         _ => {
-            let rules = additions.iter().map(|addition| &addition.ingress);
-            let rules = describe_combined_rules(rules);
-            details = (!additions.is_empty()).then(|| format!("new rules exist for {rules}"));
+            let added = additions.iter().map(|addition| &addition.ingress);
+            let rules = describe_combined_rules(added);
+            details = (!rules.is_empty()).then(|| format!("new rules exist for {rules}"));
         }
     }
-    (
-        head,
-        join_details(details, describe_failed_additions(outcome)),
-    )
+    let failed = describe_failed_additions(outcome);
+    (head, join_details(details, failed))
 }
 
 fn describe_failed_additions(outcome: &RuleOutcome) -> Option<String> {
-    let failed = outcome.failed_additions.iter();
-    let rules = failed.map(|failed| &failed.addition.ingress);
-    let rules = describe_combined_rules(rules);
+    let failed = outcome
+        .failed_additions
+        .iter()
+        .map(|failed| &failed.addition.ingress);
+    let rules = describe_combined_rules(failed);
     (!rules.is_empty()).then(|| format!("could NOT be added: {rules}"))
 }
 

@@ -172,7 +172,7 @@ fn long_lists_are_shortened_and_say_so() {
         .map(|port| format!("tcp {port} 0.0.0.0/0 {long}"))
         .collect();
     let lines: Vec<_> = lines.iter().map(String::as_str).collect();
-    let report = samples::baseline_report(samples::sample_group(&lines));
+    let report = samples::baseline_report(&samples::sample_group(&lines));
     let alert = compose_alert(&report);
     assert!(
         alert

@@ -23,23 +23,15 @@ pub(super) fn decode_claimed_rules(record: &Value) -> Vec<IngressRule> {
 /// `requestParameters.ipPermissions.items[]`, one rule for each source.
 fn rules_from_permissions(record: &Value) -> impl Iterator<Item = IngressRule> {
     list_items(record, "/requestParameters/ipPermissions").flat_map(|permission| {
-        let sources = list_items(permission, "/ipRanges")
-            .filter_map(|range| non_empty_text(range, "/cidrIp"))
-            .chain(
-                list_items(permission, "/ipv6Ranges")
-                    .filter_map(|range| non_empty_text(range, "/cidrIpv6")),
-            )
-            .filter_map(|cidr| Source::from_cidr(&cidr).ok())
-            .chain(
-                list_items(permission, "/prefixListIds")
-                    .filter_map(|list| non_empty_text(list, "/prefixListId"))
-                    .map(Source::PrefixList),
-            )
-            .chain(
-                list_items(permission, "/groups")
-                    .filter_map(|group| non_empty_text(group, "/groupId"))
-                    .map(Source::from_group_id),
-            );
+        let v4 =
+            list_items(permission, "/ipRanges").filter_map(|range| cidr_source(range, "/cidrIp"));
+        let v6 = list_items(permission, "/ipv6Ranges")
+            .filter_map(|range| cidr_source(range, "/cidrIpv6"));
+        let prefix_lists = list_items(permission, "/prefixListIds")
+            .filter_map(|list| prefix_list_source(list, "/prefixListId"));
+        let groups =
+            list_items(permission, "/groups").filter_map(|group| group_source(group, "/groupId"));
+        let sources = v4.chain(v6).chain(prefix_lists).chain(groups);
         sources.filter_map(|source| {
             decode_rule(permission, ["/ipProtocol", "/fromPort", "/toPort"], source)
         })
@@ -50,8 +42,7 @@ fn rules_from_permissions(record: &Value) -> impl Iterator<Item = IngressRule> {
 fn rules_from_flat_request(record: &Value) -> impl Iterator<Item = IngressRule> {
     let request = record.get("requestParameters");
     request.into_iter().filter_map(|request| {
-        let source =
-            non_empty_text(request, "/cidrIp").and_then(|cidr| Source::from_cidr(&cidr).ok())?;
+        let source = cidr_source(request, "/cidrIp")?;
         decode_rule(request, ["/ipProtocol", "/fromPort", "/toPort"], source)
     })
 }
@@ -64,13 +55,27 @@ fn rules_from_modifications(record: &Value) -> impl Iterator<Item = IngressRule>
     )
     .filter_map(|update| {
         let changed = update.get("SecurityGroupRule")?;
-        let source = non_empty_text(changed, "/CidrIpv4")
-            .or_else(|| non_empty_text(changed, "/CidrIpv6"))
-            .and_then(|cidr| Source::from_cidr(&cidr).ok())
-            .or_else(|| non_empty_text(changed, "/PrefixListId").map(Source::PrefixList))
-            .or_else(|| non_empty_text(changed, "/ReferencedGroupId").map(Source::from_group_id))?;
+        let source = cidr_source(changed, "/CidrIpv4")
+            .or_else(|| cidr_source(changed, "/CidrIpv6"))
+            .or_else(|| prefix_list_source(changed, "/PrefixListId"))
+            .or_else(|| group_source(changed, "/ReferencedGroupId"))?;
         decode_rule(changed, ["/IpProtocol", "/FromPort", "/ToPort"], source)
     })
+}
+
+fn cidr_source(value: &Value, pointer: &str) -> Option<Source> {
+    let cidr = non_empty_text(value, pointer)?;
+    Source::from_cidr(&cidr).ok()
+}
+
+fn prefix_list_source(value: &Value, pointer: &str) -> Option<Source> {
+    let id = non_empty_text(value, pointer)?;
+    Some(Source::PrefixList(id))
+}
+
+fn group_source(value: &Value, pointer: &str) -> Option<Source> {
+    let id = non_empty_text(value, pointer)?;
+    Some(Source::from_group_id(id))
 }
 
 fn decode_rule(

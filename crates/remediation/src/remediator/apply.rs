@@ -4,7 +4,7 @@ use portcullis_rules::plan::{Addition, ApplyOrder, Plan};
 use portcullis_rules::{IngressRule, Removal};
 
 use super::limits::Limits;
-use crate::services::{AuthorizeResults, Clock, ErrorKind, IngressEditor, ServiceError};
+use crate::services::{Clock, ErrorKind, IngressEditor, ServiceError};
 
 type CallResult = Result<(), ServiceError>;
 type Attempts<T> = Vec<(T, CallResult)>;
@@ -63,8 +63,8 @@ impl Applier<'_> {
             .iter()
             .map(|removal| removal.ingress.clone())
             .collect();
-        let results = self.editor.revoke_rules(group_id, &rules).await;
-        let results = pad_results(results, "RevokeSecurityGroupIngress");
+        let answers = self.editor.revoke_rules(group_id, &rules).await;
+        let results = pad_results(answers, "RevokeSecurityGroupIngress");
         removals.into_iter().zip(results).collect()
     }
 
@@ -80,8 +80,8 @@ impl Applier<'_> {
             .iter()
             .map(|addition| addition.ingress.clone())
             .collect();
-        let results: AuthorizeResults = self.editor.authorize_rules(group_id, &rules).await;
-        let results = pad_results(results, "AuthorizeSecurityGroupIngress");
+        let answers = self.editor.authorize_rules(group_id, &rules).await;
+        let results = pad_results(answers, "AuthorizeSecurityGroupIngress");
         additions.into_iter().zip(results).collect()
     }
 

@@ -112,8 +112,8 @@ fn planned_report(policy: &Policy, group: &SecurityGroup) -> GroupReport {
 }
 
 /// The report in enforce mode if everything succeeds, under the baseline policy.
-pub(crate) fn baseline_report(group: SecurityGroup) -> GroupReport {
-    report_with_policy(&baseline::baseline_policy(), &group)
+pub(crate) fn baseline_report(group: &SecurityGroup) -> GroupReport {
+    report_with_policy(&baseline::baseline_policy(), group)
 }
 
 /// The report in enforce mode if everything succeeds.
@@ -307,12 +307,12 @@ pub(crate) fn closed_report() -> GroupReport {
     ]);
     let tags = &mut group.rules[0].tags;
     tags.insert("ticket".to_owned(), "INC-4711".to_owned());
-    baseline_report(group)
+    baseline_report(&group)
 }
 
 /// One rule, one port: the most common case.
 pub(crate) fn single_rule_report() -> GroupReport {
-    baseline_report(sample_group(&["tcp 22 0.0.0.0/0 temp ssh"]))
+    baseline_report(&sample_group(&["tcp 22 0.0.0.0/0 temp ssh"]))
 }
 
 /// Two rules in monitor mode.
@@ -323,7 +323,7 @@ pub(crate) fn monitor_report() -> GroupReport {
 
 /// Findings that the policy only reports.
 pub(crate) fn notify_only_report() -> GroupReport {
-    let mut report = baseline_report(sample_group(&[
+    let mut report = baseline_report(&sample_group(&[
         "tcp 9000-9010 10.20.0.0/16 metrics",
         "tcp 443 52.0.0.0/6",
         "tcp 22 pl-0bad",
@@ -334,7 +334,7 @@ pub(crate) fn notify_only_report() -> GroupReport {
 
 /// The role is not allowed to revoke one of the rules, and another one was added again.
 pub(crate) fn incomplete_report() -> GroupReport {
-    let mut report = baseline_report(sample_group(&[
+    let mut report = baseline_report(&sample_group(&[
         "tcp 22 0.0.0.0/0 temp ssh",
         "tcp 3389 ::/0 rdp",
         "udp 5000-5010 0.0.0.0/0",
@@ -366,7 +366,7 @@ pub(crate) fn huge_report() -> GroupReport {
         .map(|port| format!("tcp {port} 0.0.0.0/0 {long}"))
         .collect();
     let lines: Vec<_> = lines.iter().map(String::as_str).collect();
-    let mut report = baseline_report(sample_group(&lines));
+    let mut report = baseline_report(&sample_group(&lines));
     let error = revoke_error(ErrorKind::Denied, &"x\n".repeat(4000));
     let exempt: Vec<_> = report
         .rules
@@ -426,7 +426,7 @@ fn exempt_twin(outcome: &RuleOutcome, exception: &str) -> RuleOutcome {
 
 /// A group of a shared VPC.
 pub(crate) fn refused_report() -> GroupReport {
-    let mut report = baseline_report(sample_group(&["tcp 22 0.0.0.0/0 temp ssh"]));
+    let mut report = baseline_report(&sample_group(&["tcp 22 0.0.0.0/0 temp ssh"]));
     report.group.owner_id = Some("444455556666".to_owned());
     report.rounds = 0;
     let refused = RuleStatus::Refused(RefusalReason::ForeignGroup);
@@ -437,7 +437,7 @@ pub(crate) fn refused_report() -> GroupReport {
 
 /// The group could not be read again.
 pub(crate) fn unverified_report() -> GroupReport {
-    let mut report = baseline_report(sample_group(&[
+    let mut report = baseline_report(&sample_group(&[
         "tcp 22 0.0.0.0/0 temp ssh",
         "tcp 3389 ::/0 rdp",
     ]));

@@ -279,7 +279,11 @@ impl GroupSummary {
         let is_listed = |outcome: &&RuleOutcome| outcome.status != RuleStatus::Exempt;
         let listed: Vec<_> = rules.iter().filter(is_listed).collect();
         let findings = || listed.iter().flat_map(|outcome| outcome.active_findings());
-        let first_rules = listed.iter().take(MAX_RULES_PER_GROUP);
+        let first_rules = listed
+            .iter()
+            .take(MAX_RULES_PER_GROUP)
+            .map(|outcome| outcome.rule.clone())
+            .collect();
         Self {
             id: group.id.clone(),
             name: group.name.clone(),
@@ -290,7 +294,7 @@ impl GroupSummary {
             policy_rules: findings()
                 .map(|finding| finding.policy_rule.id.clone())
                 .collect(),
-            security_group_rules: first_rules.map(|outcome| outcome.rule.clone()).collect(),
+            security_group_rules: first_rules,
             more_security_group_rules: listed.len().saturating_sub(MAX_RULES_PER_GROUP),
             error,
         }

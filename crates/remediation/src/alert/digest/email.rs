@@ -102,8 +102,11 @@ fn write_group(page: &mut PlainText, sweep: &SweepReport, group: &GroupSummary) 
     if let Some(error) = &group.error {
         page.push_item("      ", &sanitize_line(error, 300));
     }
-    let region = sweep.region.as_deref();
-    if let Some(link) = region.and_then(|region| link::group_console_url(region, &group.id)) {
+    let link = sweep
+        .region
+        .as_deref()
+        .and_then(|region| link::group_console_url(region, &group.id));
+    if let Some(link) = link {
         page.push_line(&format!("      {link}"));
     }
 }
@@ -114,16 +117,18 @@ fn describe_group_line(group: &GroupSummary) -> String {
         empty if empty.is_empty() => empty,
         name => format!(" ({name})"),
     };
-    let vpc_id = group.vpc_id.as_deref();
-    let vpc_id = vpc_id.map(|vpc_id| format!(", {}", sanitize_line(vpc_id, 64)));
-    let severity = group.severity.map(|severity| format!(" [{severity}]"));
-    format!(
-        "{}{name}{}{}: {}",
-        sanitize_line(&group.id, 64),
-        vpc_id.unwrap_or_default(),
-        severity.unwrap_or_default(),
-        group_status(group)
-    )
+    let vpc_id = group
+        .vpc_id
+        .as_deref()
+        .map(|vpc_id| format!(", {}", sanitize_line(vpc_id, 64)))
+        .unwrap_or_default();
+    let severity = group
+        .severity
+        .map(|severity| format!(" [{severity}]"))
+        .unwrap_or_default();
+    let id = sanitize_line(&group.id, 64);
+    let status = group_status(group);
+    format!("{id}{name}{vpc_id}{severity}: {status}")
 }
 
 fn write_prefix_lists(page: &mut PlainText, sweep: &SweepReport, max_entries: usize) {
@@ -168,8 +173,10 @@ fn write_omitted_count(
 }
 
 fn write_sweep_location(page: &mut PlainText, sweep: &SweepReport) {
-    let account = sweep.account.as_deref();
-    let account = account.map(|account| sanitize_line(account, 64));
+    let account = sweep
+        .account
+        .as_deref()
+        .map(|account| sanitize_line(account, 64));
     let region = sweep.region.as_deref();
     let region_name = region.map(|region| sanitize_line(region, 64));
     let started = format_time(sweep.started);

@@ -73,28 +73,24 @@ fn write_rule(page: &mut PlainText, number: usize, outcome: &RuleOutcome, mode: 
         page.push_item("    - ", &describe_finding(outcome, finding));
     }
     if outcome.findings.is_empty() {
-        let ids = outcome.policy_rules.join(", ");
-        let ids = sanitize_line(&ids, 200);
-        page.push_item(
-            "    - ",
-            &format!("{ids}, after the removal of the other rules"),
-        );
+        let ids = sanitize_line(&outcome.policy_rules.join(", "), 200);
+        let text = format!("{ids}, after the removal of the other rules");
+        page.push_item("    - ", &text);
     }
     let left_out = outcome.findings.len().saturating_sub(MAX_FINDINGS);
     if left_out > 0 {
-        let more = count_phrase(left_out, "more policy rule", "more policy rules");
-        page.push_line(&format!("    - and {more}"));
+        let others = count_phrase(left_out, "more policy rule", "more policy rules");
+        page.push_line(&format!("    - and {others}"));
     }
     let result = match describe_outcome(outcome, mode) {
         (head, Some(details)) => format!("{head}: {details}"),
         (head, None) => head,
     };
-    let result = capitalize_first(&result);
-    page.push_item("    => ", &format!("{result}."));
+    let sentence = format!("{}.", capitalize_first(&result));
+    page.push_item("    => ", &sentence);
 }
 
-/// `restricted-common-ports (high, HIPAA): TCP or UDP ports 20, ... open to the world. Here:
-/// 20-22.`
+/// `ssh-from-office (high, EC2-001): SSH open to the world. Here: 20-22.`
 fn describe_finding(outcome: &RuleOutcome, finding: &Finding) -> String {
     let policy_rule = &finding.policy_rule;
     let id = sanitize_line(&policy_rule.id, 64);
@@ -219,15 +215,13 @@ fn write_location(page: &mut PlainText, summary: &AlertSummary<'_>) {
     let origin = &summary.report.origin;
     let name = group_name(summary.report).map(|name| sanitize_line(name, 255));
     let is_other = |owner: &&String| origin.account.as_ref() != Some(*owner);
-    let owner = sanitize_optional(group.owner_id.as_ref().filter(is_other), 64);
-    let owner = owner.map(|owner| format!("account {owner}"));
+    let other_owner = group.owner_id.as_ref().filter(is_other);
+    let owner = sanitize_optional(other_owner, 64).map(|owner| format!("account {owner}"));
     page.push_heading("Where");
     page.push_row("Group", Some(&display_group_id(summary.report)));
     page.push_row("Name", name.as_deref());
-    page.push_row(
-        "VPC",
-        sanitize_optional(group.vpc_id.as_ref(), 64).as_deref(),
-    );
+    let vpc_id = sanitize_optional(group.vpc_id.as_ref(), 64);
+    page.push_row("VPC", vpc_id.as_deref());
     let account = sanitize_optional(origin.account.as_ref(), 64);
     page.push_row("Account", account.as_deref());
     page.push_row("Owner", owner.as_deref());

@@ -27,16 +27,22 @@ impl Command {
         comment: String,
         rule: &IngressRule,
     ) -> Self {
-        let origin = &summary.report.origin;
-        let words = authorize_command(&summary.report.group.id, origin.region.as_deref(), rule);
-        Self { comment, words }
+        let report = summary.report;
+        let region = report.origin.region.as_deref();
+        Self {
+            comment,
+            words: authorize_command(&report.group.id, region, rule),
+        }
     }
 
     /// Removes a rule.
     pub(super) fn revoke(summary: &AlertSummary<'_>, comment: String, rule: &IngressRule) -> Self {
-        let origin = &summary.report.origin;
-        let words = revoke_command(&summary.report.group.id, origin.region.as_deref(), rule);
-        Self { comment, words }
+        let report = summary.report;
+        let region = report.origin.region.as_deref();
+        Self {
+            comment,
+            words: revoke_command(&report.group.id, region, rule),
+        }
     }
 }
 

@@ -24,7 +24,7 @@ const EITHER: &str = "If the group allows all outbound traffic, open connections
 pub(super) fn write_connections(page: &mut PlainText, summary: &AlertSummary<'_>) {
     let report = summary.report;
     let removed: Vec<_> = summary
-        .numbered_entries(|status| matches!(status, RuleStatus::Applied | RuleStatus::Reopened))
+        .numbered_entries(may_have_been_removed)
         .filter(|(_, outcome)| outcome.removed)
         .collect();
     if removed.is_empty() || report.mode == Mode::Monitor {
@@ -39,19 +39,22 @@ pub(super) fn write_connections(page: &mut PlainText, summary: &AlertSummary<'_>
         page.push_paragraph(&describe_interruption(report));
     }
     if let Some(rules) = rule_number_phrase(&untracked, is_all) {
-        match report.group.open_egress {
-            Some(_) => {
-                page.push_paragraph(&format!("{rules}: interrupted immediately. {UNTRACKED}"))
-            }
-            None => page.push_paragraph(&format!(
+        let text = match report.group.open_egress {
+            Some(_) => format!("{rules}: interrupted immediately. {UNTRACKED}"),
+            None => format!(
                 "{rules}: this depends on the outbound rules of the group, which Portcullis could \
                  not read. {EITHER}"
-            )),
-        }
+            ),
+        };
+        page.push_paragraph(&text);
     }
     if let Some(rules) = rule_number_phrase(&tracked, is_all) {
         page.push_paragraph(&format!("{rules}: NOT interrupted. {TRACKED}"));
     }
+}
+
+const fn may_have_been_removed(status: &RuleStatus) -> bool {
+    matches!(status, RuleStatus::Applied | RuleStatus::Reopened)
 }
 
 fn may_be_untracked(report: &GroupReport, outcome: &RuleOutcome) -> bool {

@@ -146,8 +146,8 @@ fn connections_may_persist(summary: &AlertSummary<'_>) -> bool {
 
 fn describe_not_closed(summary: &AlertSummary<'_>, group: &str) -> String {
     let open = summary.headline_entries();
-    let removed = summary.entries_with_status(|status| *status == RuleStatus::Applied);
-    let removed = match removed.len() {
+    let is_removed = |status: &RuleStatus| *status == RuleStatus::Applied;
+    let removed = match summary.entries_with_status(is_removed).len() {
         0 => "No rule was removed.".to_owned(),
         count => {
             let others = count_phrase(count, "other rule was", "other rules were");

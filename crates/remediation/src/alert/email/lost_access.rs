@@ -42,8 +42,8 @@ fn write_failed_additions(page: &mut PlainText, report: &GroupReport) {
         by_kind.entry(failed.error.kind).or_default().push(failed);
     }
     for (kind, failed) in by_kind {
-        let rules = failed.iter().map(|failed| &failed.addition.ingress);
-        let rules = describe_combined_rules(rules);
+        let ingress_rules = failed.iter().map(|failed| &failed.addition.ingress);
+        let rules = describe_combined_rules(ingress_rules);
         let cause = addition_error_cause(kind);
         let text = format!("{rules}: allowed by policy but currently blocked. {cause}");
         page.push_item("  - ", &text);

@@ -1,0 +1,11 @@
+//! The remediator against an in-memory EC2 with faults.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests and their helpers may panic"
+)]
+
+mod failures;
+mod outcomes;
+mod races;
+mod world;
