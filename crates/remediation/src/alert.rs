@@ -1,7 +1,7 @@
-//! The alerts that people get: a report worded for each kind of subscriber.
+//! The alerts: e-mail, chat notification and JSON for a report.
 //!
-//! An alert has our own text and text from outside, which always passes through [`sanitize`]. All
-//! of it is bounded, because SNS takes 256 KiB.
+//! Untrusted text always passes through [`sanitize`]. Every text is bounded, because an SNS message
+//! has at most 256 KiB.
 
 mod attributes;
 mod budget;

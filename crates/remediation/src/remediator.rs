@@ -1,5 +1,5 @@
-//! Remediation of the groups that one event is about: read, evaluate, plan, apply, and read again
-//! until nothing is left or it is clear that something will remain.
+//! Remediation of the groups that one event affects: read, evaluate, plan, apply, and read again
+//! until nothing forbidden is left or another round cannot help.
 
 mod apply;
 mod audit_log;

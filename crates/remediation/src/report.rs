@@ -1,7 +1,7 @@
-//! What was found and done: the facts, before anything is worded.
+//! Reports: what was found and changed, independent of its presentation.
 //!
-//! The outcome of each security group rule is decided once, where it happens, and carried in a
-//! [`RuleOutcome`]. E-mail, chat, JSON, metrics and log lines read it and derive nothing.
+//! The outcome of each security group rule is determined once, where it happens, and stored in a
+//! [`RuleOutcome`]. E-mail, chat, JSON, metrics and log lines only read it.
 
 mod group_outcome;
 mod group_report;

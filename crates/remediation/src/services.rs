@@ -39,7 +39,7 @@ impl fmt::Display for GroupRef {
 pub enum Mode {
     /// What the policy forbids is removed.
     Enforce,
-    /// Nothing is changed; the report says what enforce mode would do.
+    /// Nothing is changed; the report contains what enforce mode would do.
     Monitor,
 }
 
@@ -59,7 +59,7 @@ impl fmt::Display for Mode {
     }
 }
 
-/// Why a call failed, as far as it matters for what happens next.
+/// Why a call failed: the kinds that are handled differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ErrorKind {
     /// Too many requests, after the client's own retries.
@@ -99,19 +99,17 @@ impl ErrorKind {
         }
     }
 
-    /// What the error means, as a sentence for people.
+    /// What the error means, as a sentence.
     pub const fn message(self) -> &'static str {
         match self {
             Self::Throttled => "AWS throttled the request.",
             Self::Denied => {
-                "AWS did not let Portcullis make this call: its role lacks the permission, or \
-                 something above it denies it."
+                "AWS denied the request: the function's role lacks the permission, or a service \
+                 control policy or permissions boundary denies it."
             }
-            Self::GroupNotFound => "AWS says the security group does not exist any more.",
-            Self::RuleNotFound => {
-                "AWS did not find the rule as it was read: somebody changed it at the same moment."
-            }
-            Self::NoAnswer => "AWS did not answer in time.",
+            Self::GroupNotFound => "AWS reports that the security group no longer exists.",
+            Self::RuleNotFound => "AWS did not find the rule: someone changed it at the same time.",
+            Self::NoAnswer => "AWS did not respond in time.",
             Self::Other => "The call failed.",
         }
     }
@@ -208,8 +206,8 @@ pub trait GroupLister: Send + Sync {
     ) -> Result<Vec<SecurityGroup>, ServiceError>;
 }
 
-/// Reads the page with this token and remembers the token in `seen`. A page that leads back to a
-/// token that was seen before is an error, because the listing would never end.
+/// Reads the page with this token and remembers the token in `seen`. A repeated token is an
+/// error, because the listing would never end.
 ///
 /// # Errors
 /// As [`GroupLister::list_page`].
@@ -225,7 +223,7 @@ pub async fn next_page_checked(
         return Err(ServiceError::new(
             "DescribeSecurityGroups",
             ErrorKind::Other,
-            "the page token came twice",
+            "the same page token was returned twice",
         ));
     }
     Ok(page)
@@ -239,8 +237,8 @@ pub type RevokeResults = Vec<Result<(), ServiceError>>;
 pub trait RevokeIngress: Send + Sync {
     /// Removes these rules by their content: protocol, ports and source as they were evaluated.
     ///
-    /// A rule that does not exist is [`ErrorKind::RuleNotFound`]. One rule that fails does not keep
-    /// the others from being removed. Success is not proof of removal: read the group again.
+    /// A rule that does not exist is [`ErrorKind::RuleNotFound`]. An error for one rule does not
+    /// affect the others. Success does not prove the removal: read the group again.
     async fn revoke_rules(&self, group_id: &str, rules: &[IngressRule]) -> RevokeResults;
 }
 
@@ -251,7 +249,7 @@ pub type AuthorizeResults = Vec<Result<(), ServiceError>>;
 #[async_trait]
 pub trait AuthorizeIngress: Send + Sync {
     /// Adds these rules with their descriptions and tags. A rule that already exists is a success.
-    /// One rule that fails does not keep the others from being added.
+    /// An error for one rule does not affect the others.
     async fn authorize_rules(&self, group_id: &str, rules: &[IngressRule]) -> AuthorizeResults;
 }
 

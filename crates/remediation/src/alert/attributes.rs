@@ -1,4 +1,4 @@
-//! Message attributes, by which filter policies of subscriptions can choose.
+//! Message attributes, for the filter policies of subscriptions.
 
 use portcullis_rules::Severity;
 
@@ -85,7 +85,7 @@ pub(super) fn compose_sweep_attributes(sweep: &SweepReport) -> Vec<(String, Stri
     .to_list()
 }
 
-/// A text from outside, or `unknown`.
+/// An untrusted value, sanitized, or `unknown`.
 fn text_value(text: Option<&str>) -> String {
     match sanitize_line(text.unwrap_or_default(), 128) {
         empty if empty.is_empty() => "unknown".to_owned(),

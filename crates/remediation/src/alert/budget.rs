@@ -5,15 +5,15 @@
 
 use crate::report::json::escaped_len;
 
-/// The most bytes of the e-mail as a string inside JSON.
+/// Maximum size of the e-mail in bytes, as a string inside JSON.
 pub(super) const EMAIL_BUDGET: usize = 32 * 1024;
-/// The most bytes of the chat notification as a string inside JSON.
+/// Maximum size of the chat notification in bytes, as a string inside JSON.
 pub(super) const CHAT_BUDGET: usize = 8 * 1024;
-/// The most bytes of the report as a string inside JSON.
+/// Maximum size of the report in bytes, as a string inside JSON.
 pub(super) const REPORT_BUDGET: usize = 72 * 1024;
 
-/// The first text that fits the budget, composed with shorter and shorter lists. The last one is
-/// small whatever the report contains.
+/// The first text that fits the budget, composed with shorter and shorter lists. The last length
+/// must give a small text whatever the report contains.
 pub(super) fn fit_to_budget(
     budget: usize,
     list_lengths: &[usize],

@@ -9,7 +9,7 @@ use super::summary::AlertSummary;
 use crate::report::{GroupReport, json};
 use crate::services::Alert;
 
-/// Words a report.
+/// Composes the alert about a report.
 pub fn compose_alert(report: &GroupReport) -> Alert {
     let summary = AlertSummary::from_report(report);
     Alert {

@@ -1,4 +1,5 @@
-//! The e-mail: read at three in the morning, on a phone, by somebody who did not expect it.
+//! The e-mail about one security group. Its reader may be on call and on a phone, so the outcome
+//! and the next steps come first.
 
 mod commands;
 mod compose;

@@ -8,7 +8,7 @@ use crate::alert::sanitize::sanitize_line;
 use crate::report::GroupReport;
 use crate::services::ErrorKind;
 
-/// The services that ports are known for.
+/// Well-known services by port.
 const SERVICE_NAMES: [(u16, &str); 27] = [
     (20, "FTP data"),
     (21, "FTP"),
@@ -48,7 +48,7 @@ pub(super) fn describe_rule(ingress: &IngressRule) -> String {
     )
 }
 
-/// `tcp 22 from 0.0.0.0/0`: where there is little space.
+/// `tcp 22 from 0.0.0.0/0`: the short form.
 pub(super) fn short_rule(ingress: &IngressRule) -> String {
     let ports = match ingress.port_range() {
         Some(PortRange::ALL) => " all ports".to_owned(),
@@ -111,8 +111,9 @@ fn describe_protocol(number: u8) -> String {
 }
 
 fn service_suffix(port: u16) -> String {
-    let known = SERVICE_NAMES.iter().find(|(number, _)| *number == port);
-    known
+    SERVICE_NAMES
+        .iter()
+        .find(|(number, _)| *number == port)
         .map(|(_, name)| format!(" ({name})"))
         .unwrap_or_default()
 }
@@ -120,10 +121,10 @@ fn service_suffix(port: u16) -> String {
 /// `0.0.0.0/0 (every IPv4 address)`.
 pub(super) fn describe_source(source: &Source) -> String {
     match source {
-        Source::Cidr(net) if net.prefix_len() == 0 && net.addr().is_ipv4() => {
-            format!("{net} (every IPv4 address)")
+        Source::Cidr(net) if net.prefix_len() == 0 => {
+            let version = if net.addr().is_ipv4() { 4 } else { 6 };
+            format!("{net} (every IPv{version} address)")
         }
-        Source::Cidr(net) if net.prefix_len() == 0 => format!("{net} (every IPv6 address)"),
         Source::Cidr(_) | Source::PrefixList(_) | Source::Group(_) => source_label(source),
     }
 }
@@ -137,7 +138,7 @@ pub(super) fn source_label(source: &Source) -> String {
     }
 }
 
-/// Whether the source alone is every address of its family.
+/// Whether the source is every address of its family.
 pub(super) fn is_every_address(source: &Source) -> bool {
     matches!(source, Source::Cidr(net) if net.prefix_len() == 0)
 }
@@ -153,8 +154,8 @@ pub(super) fn may_be_untracked(ingress: &IngressRule) -> bool {
         )
 }
 
-/// Whether the finding is about access from the whole internet, not about a range or a broad
-/// source.
+/// Whether the finding is about access from the whole internet, not from an internal range or a
+/// broad source.
 pub(super) fn is_open_to_world(finding: &Finding) -> bool {
     match finding.policy_rule.check {
         Check::AllTraffic
@@ -177,6 +178,16 @@ pub(super) fn capitalize_first(text: &str) -> String {
 /// `1 rule`, `3 rules`.
 pub(super) fn count_phrase(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// `exception a`, `exceptions a, b`.
+pub(super) fn exceptions_phrase(ids: &[String]) -> String {
+    let noun = if ids.len() == 1 {
+        "exception"
+    } else {
+        "exceptions"
+    };
+    format!("{noun} {}", ids.join(", "))
 }
 
 /// `1, 2 and 5`.
@@ -217,14 +228,17 @@ pub(super) fn display_group_id(report: &GroupReport) -> String {
 
 /// The group's name, not sanitized, if it has one with visible characters.
 pub(super) fn group_name(report: &GroupReport) -> Option<&str> {
-    report
-        .group
+    let group = &report.group;
+    if group.id.is_empty() {
+        return None;
+    }
+    group
         .name
         .as_deref()
-        .filter(|name| !report.group.id.is_empty() && !sanitize_line(name, 9).is_empty())
+        .filter(|name| !sanitize_line(name, 9).is_empty())
 }
 
-/// Who made the change, not sanitized: the best name in the event.
+/// Who made the change, not sanitized: the most readable name in the event.
 pub(super) fn principal_name(report: &GroupReport) -> &str {
     let actor = &report.origin.actor;
     let known = [&actor.who, &actor.arn, &actor.invoked_by];
@@ -233,34 +247,33 @@ pub(super) fn principal_name(report: &GroupReport) -> &str {
         .flatten()
         .map(String::as_str)
         .next()
-        .unwrap_or("somebody the event does not name")
+        .unwrap_or("unknown principal")
 }
 
-/// Why a rule was not removed, in few words.
+/// Why a rule was not removed, as a short phrase.
 pub(super) const fn error_cause(kind: ErrorKind) -> &'static str {
     match kind {
-        ErrorKind::Throttled => "AWS took no more calls",
-        ErrorKind::Denied => "Portcullis lacks the permission to remove it",
-        ErrorKind::GroupNotFound => "AWS says the group is gone",
-        ErrorKind::RuleNotFound => "it was changed at the same moment",
-        ErrorKind::NoAnswer => "AWS did not answer",
+        ErrorKind::Throttled => "AWS throttled the request",
+        ErrorKind::Denied => "Portcullis lacks permission to remove it",
+        ErrorKind::GroupNotFound => "AWS reports that the group no longer exists",
+        ErrorKind::RuleNotFound => "it changed at the same time",
+        ErrorKind::NoAnswer => "AWS did not respond",
         ErrorKind::Other => "the call to remove it failed",
     }
 }
 
-/// Why a rule was not added, in few words.
+/// Why a rule was not added, as a sentence.
 pub(super) const fn addition_error_cause(kind: ErrorKind) -> &'static str {
     match kind {
-        ErrorKind::Throttled => "AWS took no more calls.",
+        ErrorKind::Throttled => "AWS throttled the request.",
         ErrorKind::Denied => {
-            "Portcullis lacks the permission to add it (ec2:AuthorizeSecurityGroupIngress)."
+            "Portcullis lacks permission to add it (ec2:AuthorizeSecurityGroupIngress)."
         }
-        ErrorKind::GroupNotFound => "AWS says the group is gone.",
+        ErrorKind::GroupNotFound => "AWS reports that the group no longer exists.",
         ErrorKind::RuleNotFound => {
-            "Somebody else removed or changed the rule at the same moment, so nothing was opened \
-             again."
+            "Someone else removed or changed the rule at the same time, so nothing was added."
         }
-        ErrorKind::NoAnswer => "AWS did not answer, so it may be there anyway.",
+        ErrorKind::NoAnswer => "AWS did not respond, so the rule may exist anyway.",
         ErrorKind::Other => "The call to add it failed.",
     }
 }
@@ -269,13 +282,13 @@ pub(super) const fn addition_error_cause(kind: ErrorKind) -> &'static str {
 pub(super) const fn error_remedy(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Denied => {
-            "Trying again will not help. Remove it by hand now. Then look at the function's role, \
+            "Retrying will not help. Run the commands below now. Then check the function's role, \
              its permissions boundary and the organization's service control policies."
         }
-        ErrorKind::GroupNotFound => "Make sure that the group is gone; then nothing is open.",
+        ErrorKind::GroupNotFound => "Confirm that the group was deleted; if so, nothing is open.",
         ErrorKind::Throttled | ErrorKind::RuleNotFound | ErrorKind::NoAnswer | ErrorKind::Other => {
-            "Portcullis tries again by itself within minutes and writes again when it is closed. \
-             If no such message comes, remove it by hand."
+            "Portcullis retries automatically within minutes and sends another alert when the \
+             group is closed. If no such alert arrives, run the commands below."
         }
     }
 }

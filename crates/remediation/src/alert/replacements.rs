@@ -1,5 +1,5 @@
-//! What was added in place of a rule, and what could not be, with ports and sources combined for
-//! readability.
+//! Phrases for the rules that were added in place of a removed one, and for those that could not be
+//! added. Ports and sources are combined.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +58,10 @@ fn group_by_purpose(additions: &[Addition], purpose: Purpose) -> Vec<AccessPhras
 }
 
 /// `TCP ports 80 and 443 from 0.0.0.0/0`.
-pub(super) fn describe_combined_rules<'a>(rules: impl Iterator<Item = &'a IngressRule>) -> String {
+pub(super) fn describe_combined_rules<'a, I>(rules: I) -> String
+where
+    I: Iterator<Item = &'a IngressRule>,
+{
     let phrases = group_by_traffic(rules)
         .into_iter()
         .map(|access| format!("{} from {}", access.traffic, access.sources));
@@ -78,13 +81,13 @@ pub(super) fn lost_allowed_access(report: &GroupReport) -> bool {
 struct AccessPhrase {
     traffic: String,
     sources: String,
-    /// Whether a verb about the traffic is in the plural.
+    /// Whether the traffic takes a plural verb.
     is_plural: bool,
     /// Whether it is one rule.
     is_single_rule: bool,
 }
 
-/// The same traffic of several sources.
+/// Several sources with the same traffic.
 struct TrafficGroup {
     traffic: String,
     sources: Vec<String>,
@@ -119,9 +122,10 @@ fn group_by_traffic<'a>(rules: impl Iterator<Item = &'a IngressRule>) -> Vec<Acc
         .collect()
 }
 
-fn group_by_source<'a>(
-    rules: impl Iterator<Item = &'a IngressRule>,
-) -> Vec<(String, Vec<&'a IngressRule>)> {
+fn group_by_source<'a, I>(rules: I) -> Vec<(String, Vec<&'a IngressRule>)>
+where
+    I: Iterator<Item = &'a IngressRule>,
+{
     let mut by_source: Vec<(String, Vec<&IngressRule>)> = Vec::new();
     for rule in rules {
         let source = source_label(&rule.source);

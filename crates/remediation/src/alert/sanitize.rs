@@ -1,8 +1,7 @@
 //! Makes text from outside safe to display: group names, descriptions, session names, user agents
 //! and error messages.
 //!
-//! Whoever can open a group can also set these texts, and the people who protect the group read
-//! them.
+//! Whoever can open a group can also choose these texts, and the security team reads them.
 
 /// One line of visible text of at most `max` characters, for e-mail: no control or invisible
 /// characters, nothing that changes the direction of writing, no terminal escapes, and nothing that
@@ -164,7 +163,7 @@ const fn replace_markup(c: char) -> char {
     }
 }
 
-/// Writes `(at)` in place of an at sign that could mention somebody. At signs of e-mail addresses
+/// Writes `(at)` in place of an at-sign that could mention someone. At-signs inside e-mail addresses
 /// are kept.
 fn break_mentions(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -193,7 +192,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn ordinary_text_stays_as_it_is() {
+    fn ordinary_text_is_unchanged() {
         for text in [
             "web",
             "temp ssh for #1234 (ask Bob)",
@@ -208,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_steers_a_terminal_or_a_reader_is_gone() {
+    fn control_sequences_are_removed() {
         assert_eq!(
             sanitize_line("a\u{1b}[31;1mred\u{1b}[0m\r\nSubject: x\t\0y", 99),
             "ared Subject: x y"
@@ -243,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_is_marked() {
+    fn shortened_text_ends_with_an_ellipsis() {
         assert_eq!(truncate_with_ellipsis("abcdef", 6), "abcdef");
         assert_eq!(truncate_with_ellipsis("abcdefg", 6), "abcde\u{2026}");
         assert_eq!(truncate_with_ellipsis("abc", 0), "");
@@ -254,7 +253,7 @@ mod tests {
     }
 
     /// Texts with pieces of attacks and other characters.
-    fn nasty() -> impl Strategy<Value = String> {
+    fn hostile_text() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             prop::sample::select(vec![
                 "<!channel>",
@@ -313,14 +312,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn mail_text_is_one_plain_line(text in nasty(), max in 0..300_usize) {
+        fn email_text_is_one_plain_line(text in hostile_text(), max in 0..300_usize) {
             let clean = sanitize_line(&text, max);
             prop_assert!(is_plain(&clean), "{clean:?}");
             prop_assert!(clean.chars().count() <= max);
         }
 
         #[test]
-        fn chat_text_has_no_markup_and_mentions_nobody(text in nasty(), max in 0..300_usize) {
+        fn chat_text_has_no_markup_and_mentions_nobody(text in hostile_text(), max in 0..300_usize) {
             let clean = sanitize_chat(&text, max);
             prop_assert!(is_plain(&clean), "{clean:?}");
             let markup = ['<', '>', '&', '`', '*', '~', '|', '[', ']'];
@@ -334,14 +333,14 @@ mod tests {
         }
 
         #[test]
-        fn a_subject_part_is_printable_ascii(text in nasty(), max in 0..99_usize) {
+        fn a_subject_part_is_printable_ascii(text in hostile_text(), max in 0..99_usize) {
             let clean = sanitize_ascii(&text, max);
             prop_assert!(clean.chars().all(|c| matches!(c, ' '..='~')), "{clean:?}");
             prop_assert!(clean.len() <= max, "{clean:?}");
         }
 
         #[test]
-        fn cleaning_twice_is_cleaning_once(text in nasty()) {
+        fn sanitizing_is_idempotent(text in hostile_text()) {
             let clean = sanitize_line(&text, 200);
             prop_assert_eq!(sanitize_line(&clean, 200), clean);
         }

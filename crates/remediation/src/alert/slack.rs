@@ -1,9 +1,9 @@
 //! The custom notification of Amazon Q Developer in chat applications: what a channel in Slack or
 //! Microsoft Teams shows.
 //!
-//! A notification that does not match the schema is dropped silently. The only link is the one to
-//! the console. Text from outside is in code spans, where nothing is a link, without anything that
-//! would end the span.
+//! Amazon Q drops a notification that does not match the schema without an error. The only link is
+//! the one to the console. Untrusted text is in code spans, where nothing becomes a link, and has
+//! no characters that would end the span.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,8 @@ use serde_json::{Map, Value, json};
 use super::summary::{AlertSummary, Headline, describe_outcome};
 use crate::alert::link::{console_url, group_arn};
 use crate::alert::phrases::{
-    count_phrase, describe_rule, display_group_id, format_time, group_name, principal_name,
+    count_phrase, describe_rule, display_group_id, exceptions_phrase, format_time, group_name,
+    principal_name,
 };
 use crate::alert::replacements::{describe_combined_rules, lost_allowed_access};
 use crate::alert::sanitize::sanitize_chat;
@@ -87,7 +88,8 @@ fn chat_description(summary: &AlertSummary<'_>, max_entries: usize) -> String {
         lines.push(describe_exempt_rule(outcome));
     }
     for id in report.expired_exceptions.iter().take(max_entries) {
-        lines.push(format!("- The exception {} has ended", code_span(id, 64)));
+        let id = code_span(id, 64);
+        lines.push(format!("- The exception {id} has expired"));
     }
     if !lines.is_empty() {
         lines.push(String::new());
@@ -98,7 +100,7 @@ fn chat_description(summary: &AlertSummary<'_>, max_entries: usize) -> String {
     lines.join("\n").trim_end().to_owned()
 }
 
-/// Each rule with its result.
+/// Each rule with its outcome.
 fn describe_entries(summary: &AlertSummary<'_>, max_entries: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for outcome in summary.entries.iter().take(max_entries) {
@@ -124,7 +126,7 @@ fn describe_skipped_additions(report: &GroupReport) -> Option<String> {
     let rules = describe_combined_rules(skipped);
     (!rules.is_empty()).then(|| {
         format!(
-            "- Could NOT be kept or opened again: {}. The e-mail says why.",
+            "- NOT added: {}. The e-mail has the reasons.",
             sanitize_chat(&rules, 300)
         )
     })
@@ -139,9 +141,9 @@ fn describe_exempt_rule(outcome: &RuleOutcome) -> String {
         .map(|id| code_span(id, 64))
         .collect();
     format!(
-        "- {}: allowed by exception {}",
+        "- {}: allowed by {}",
         sanitize_chat(&rule, 200),
-        exceptions.join(", ")
+        exceptions_phrase(&exceptions)
     )
 }
 
@@ -156,7 +158,7 @@ fn describe_result(outcome: &RuleOutcome, report: &GroupReport) -> String {
     }
 }
 
-/// `TCP port 22 (SSH) from ::/0 (every IPv6 address), against restricted-common-ports (HIPAA)`.
+/// `TCP port 22 (SSH) from ::/0 (every IPv6 address) violates restricted-common-ports (HIPAA)`.
 fn describe_entry(outcome: &RuleOutcome) -> String {
     let rule = describe_rule(&outcome.rule);
     let description = outcome
@@ -175,7 +177,7 @@ fn describe_entry(outcome: &RuleOutcome) -> String {
     };
     let shown: Vec<_> = labels.into_iter().take(MAX_FINDINGS).collect();
     format!(
-        "{}{description}, against {}{more}",
+        "{}{description} violates {}{more}",
         sanitize_chat(&rule, 200),
         shown.join(", ")
     )
@@ -249,8 +251,8 @@ fn chat_next_steps(summary: &AlertSummary<'_>) -> Vec<String> {
     let is_plan = summary.headline == Headline::WouldClose;
     if lost_allowed_access(summary.report) && !is_plan {
         steps.push(
-            "Some of what may stay open could not be kept and is cut now. The e-mail has the \
-             commands that open it again.",
+            "Some access that the policy allows was lost and is currently blocked. The e-mail has \
+             the commands that restore it.",
         );
     }
     let refusals: BTreeSet<_> = summary
@@ -270,32 +272,33 @@ fn headline_steps(summary: &AlertSummary<'_>) -> &'static [&'static str] {
         .any(|outcome| outcome.status.error().is_some());
     match summary.headline {
         Headline::NotVerified => &[
-            "Look at the group in the console: nobody could make sure that it is closed.",
-            "Portcullis tries again by itself within minutes.",
+            "Check the group in the console: Portcullis could not verify that it is closed.",
+            "Portcullis retries automatically within minutes.",
         ],
         Headline::NotClosed if !has_errors => {
-            &["Remove the rules by hand now. The e-mail has the commands."]
+            &["Remove the rules manually now. The e-mail has the commands."]
         }
         Headline::NotClosed => &[
-            "Remove the rules by hand now. The e-mail has the commands and the errors.",
-            "If it is a permission: look at the function's role and at service control policies.",
+            "Remove the rules manually now. The e-mail has the commands and the errors.",
+            "If a permission is missing, check the function's role and the service control \
+             policies.",
         ],
         Headline::Refused => &[],
         Headline::WouldClose => &[
-            "Close the rules by hand (the e-mail has the commands), or switch Portcullis to \
+            "Remove the rules manually (the e-mail has the commands), or switch Portcullis to \
              enforce mode.",
         ],
         Headline::Closed => &[
-            "Ask whoever made the change whether it was meant.",
-            "If the access is needed: propose an exception in the policy, with reason, owner and \
-             expiry date, and then undo with the commands in the e-mail. Without an exception it \
-             is closed again.",
+            "Ask whoever made the change whether it was intended.",
+            "If the access is needed, propose an exception in the policy, with a reason, an owner \
+             and an expiry date. Then undo the change with the commands in the e-mail. Without an \
+             exception, Portcullis closes it again.",
         ],
-        Headline::AlreadyGone => &["Ask whoever made the change whether it was meant."],
+        Headline::AlreadyGone => &["Ask whoever made the change whether it was intended."],
         Headline::Reported => {
-            &["Nothing was changed. See whether a narrower source or fewer ports will do."]
+            &["Nothing was changed. Check whether a narrower source or fewer ports are enough."]
         }
-        Headline::GroupDeleted | Headline::Clean => &["Nothing has to be done."],
+        Headline::GroupDeleted | Headline::Clean => &["No action is required."],
     }
 }
 
@@ -307,8 +310,8 @@ fn chat_keywords(report: &GroupReport) -> Vec<String> {
     keywords
 }
 
-/// The same for all alerts about one event and one group, so that a retry is shown below what it
-/// follows up.
+/// The same for all alerts about one event and one group, so that chat programs show them in one
+/// thread.
 fn thread_id(report: &GroupReport) -> String {
     let event = match &report.origin.event_id {
         Some(id) => thread_id_part(id),

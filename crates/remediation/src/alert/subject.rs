@@ -46,7 +46,7 @@ fn suffix_if_fits(text: Option<&String>, max_chars: usize, space: &mut usize) ->
     }
 }
 
-/// ` (name)`, shortened, or nothing if too little of it would be seen.
+/// ` (name)`, shortened, or nothing if there is too little space for it.
 fn group_name_suffix(name: &str, space: usize) -> String {
     let max_chars = space.saturating_sub(3).min(32);
     let name = sanitize_ascii(name, max_chars);
@@ -58,14 +58,16 @@ fn group_name_suffix(name: &str, space: usize) -> String {
     }
 }
 
-/// The first words, which say how it ended.
+/// The first words: the outcome.
 pub(super) fn headline_label(summary: &AlertSummary<'_>) -> &'static str {
     match summary.headline {
         Headline::NotVerified => "NOT VERIFIED",
         Headline::NotClosed => "NOT CLOSED",
         Headline::Refused => "REFUSED, STILL OPEN",
         Headline::WouldClose => "WOULD CLOSE (monitor mode)",
-        Headline::Closed if lost_allowed_access(summary.report) => "CLOSED, NOT ALL KEPT",
+        Headline::Closed if lost_allowed_access(summary.report) => {
+            "CLOSED, SOME ALLOWED ACCESS LOST"
+        }
         Headline::Closed if has_only_remedy(summary, Remedy::Narrowed) => "CLOSED (narrowed)",
         Headline::Closed if has_only_remedy(summary, Remedy::Restricted) => "CLOSED (restricted)",
         Headline::Closed => "CLOSED",
@@ -83,7 +85,7 @@ fn has_only_remedy(summary: &AlertSummary<'_>, remedy: Remedy) -> bool {
         .all(|entry| Remedy::of_rule(entry) == remedy)
 }
 
-/// What it is about: the rule, if there is only one.
+/// The rules that the headline is about: the rule itself if there is only one.
 pub(super) fn subject_phrase(summary: &AlertSummary<'_>) -> String {
     let entries = summary.headline_entries();
     let wrong = problem_phrase(&entries);
@@ -95,7 +97,7 @@ pub(super) fn subject_phrase(summary: &AlertSummary<'_>) -> String {
         (Headline::NotVerified, removed) => {
             let removed = count_phrase(removed.len(), "rule", "rules");
             let open = summary.entries_with_status(RuleStatus::is_open).len();
-            format!("{removed} removed, {open} perhaps still open")
+            format!("{removed} removed, {open} may still be open")
         }
         (Headline::NotClosed, open) if enforced > 1 => {
             format!("{} of {enforced} rules still {wrong}", open.len())

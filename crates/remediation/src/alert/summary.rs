@@ -1,4 +1,4 @@
-//! What an alert shows of a report: the headline, and the rules in order of attention.
+//! A report as alerts present it: the headline, and the rules that need attention first.
 
 use portcullis_rules::plan::{Purpose, RefusalReason};
 use portcullis_rules::{Action, TrafficSet};
@@ -8,22 +8,22 @@ use crate::alert::replacements::{describe_combined_rules, describe_replacements}
 use crate::report::{GroupOutcome, GroupReport, RuleOutcome, RuleStatus};
 use crate::services::Mode;
 
-/// How it ended, from the point of view of the reader.
+/// The outcome, as alerts present it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Headline {
     /// The group could not be read again.
     NotVerified,
-    /// Some of it is still there.
+    /// Some forbidden rules are still there.
     NotClosed,
-    /// It is still there, on purpose.
+    /// The removal was refused.
     Refused,
-    /// Monitor mode.
+    /// Nothing was changed in monitor mode.
     WouldClose,
-    /// All of it is gone.
+    /// Every forbidden rule was removed.
     Closed,
-    /// It was gone before anything was done.
+    /// The rules were gone before Portcullis could remove them.
     AlreadyGone,
-    /// It is only reported.
+    /// The policy only reports the findings.
     Reported,
     /// The group does not exist.
     GroupDeleted,
@@ -56,7 +56,7 @@ impl<'a> AlertSummary<'a> {
         }
     }
 
-    /// The entries with such a status, with their numbers, counted from one.
+    /// The entries whose status matches, with their numbers, counted from one.
     pub(super) fn numbered_entries(
         &self,
         is_wanted: impl Fn(&RuleStatus) -> bool,
@@ -66,7 +66,7 @@ impl<'a> AlertSummary<'a> {
             .filter(move |(_, entry)| is_wanted(&entry.status))
     }
 
-    /// The entries with such a status.
+    /// The entries whose status matches.
     pub(super) fn entries_with_status(
         &self,
         is_wanted: impl Fn(&RuleStatus) -> bool,
@@ -107,14 +107,14 @@ fn select_headline(report: &GroupReport) -> Headline {
     }
 }
 
-/// What was done about a rule, or would be.
+/// What was done about a forbidden rule, or would be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Remedy {
-    /// Nothing of it was kept.
+    /// It was removed without a replacement.
     Removed,
-    /// What is not forbidden was kept.
+    /// The part that the policy allows was kept.
     Narrowed,
-    /// What is forbidden was opened to trusted sources.
+    /// The forbidden part was opened to trusted sources.
     Restricted,
 }
 
@@ -153,7 +153,7 @@ pub(super) fn is_partly_allowed(outcome: &RuleOutcome) -> bool {
     }
 }
 
-/// How it ended for a rule: in a few words, and with details if something was added in its place.
+/// The outcome of a rule as a short phrase, and details if something was added in its place.
 pub(super) fn describe_outcome(outcome: &RuleOutcome, mode: Mode) -> (String, Option<String>) {
     let mut head = describe_status(outcome);
     let mut details = Vec::new();
@@ -190,7 +190,7 @@ fn describe_early_additions(outcome: &RuleOutcome) -> Option<String> {
             .iter()
             .map(|addition| &addition.ingress),
     );
-    (!rules.is_empty()).then(|| format!("new rules are there for {rules}"))
+    (!rules.is_empty()).then(|| format!("new rules exist for {rules}"))
 }
 
 fn describe_failed_additions(outcome: &RuleOutcome) -> Option<String> {
@@ -200,7 +200,7 @@ fn describe_failed_additions(outcome: &RuleOutcome) -> Option<String> {
             .iter()
             .map(|failed| &failed.addition.ingress),
     );
-    (!rules.is_empty()).then(|| format!("could NOT be kept: {rules}"))
+    (!rules.is_empty()).then(|| format!("could NOT be added: {rules}"))
 }
 
 fn describe_status(outcome: &RuleOutcome) -> String {
@@ -213,23 +213,25 @@ fn describe_status(outcome: &RuleOutcome) -> String {
             let cause = error_cause(error.kind);
             return format!("MAY STILL BE OPEN, {cause}");
         }
-        RuleStatus::Reopened if outcome.removed => "STILL OPEN, removed and added again at once",
-        RuleStatus::Reopened => "STILL OPEN",
-        RuleStatus::Unverified(None) => "MAY STILL BE OPEN, nobody could look",
-        RuleStatus::Refused(RefusalReason::FailedVerification) => {
-            "STILL OPEN, because of a defect of Portcullis"
+        RuleStatus::Reopened if outcome.removed => {
+            "STILL OPEN, removed and immediately added again"
         }
-        RuleStatus::Refused(_) => "STILL OPEN, left on purpose",
+        RuleStatus::Reopened => "STILL OPEN",
+        RuleStatus::Unverified(None) => "MAY STILL BE OPEN, not verified",
+        RuleStatus::Refused(RefusalReason::FailedVerification) => {
+            "STILL OPEN, because of a bug in Portcullis"
+        }
+        RuleStatus::Refused(_) => "STILL OPEN, removal refused",
         RuleStatus::WouldApply => "still open, monitor mode changes nothing",
         RuleStatus::Applied => "removed",
         RuleStatus::Gone => "gone before Portcullis could remove it",
-        RuleStatus::Reported => "left as it is, for your information",
+        RuleStatus::Reported => "not changed, reported only",
         RuleStatus::Exempt => "allowed by an exception",
     };
     fixed.to_owned()
 }
 
-/// `open to the world`, if that is what is wrong with each of them.
+/// `open to the world` if every rule is, else `violating the policy`.
 pub(super) fn problem_phrase(entries: &[&RuleOutcome]) -> &'static str {
     let is_about_the_world = entries
         .iter()
@@ -237,6 +239,6 @@ pub(super) fn problem_phrase(entries: &[&RuleOutcome]) -> &'static str {
     if is_about_the_world {
         "open to the world"
     } else {
-        "against the policy"
+        "violating the policy"
     }
 }

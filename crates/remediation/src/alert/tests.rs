@@ -1,4 +1,4 @@
-//! Alerts as people see them.
+//! Alerts as their readers see them.
 
 use insta::assert_snapshot;
 use serde_json::Value;
@@ -23,7 +23,7 @@ fn is_unprintable(c: char) -> bool {
     (c.is_control() && c != '\n') || sanitize::is_invisible(c)
 }
 
-/// Everything of an alert that a person or a filter sees.
+/// Everything of an alert that its readers and filter policies see.
 fn displayed_alert(report: &GroupReport) -> String {
     let alert = compose_alert(report);
     let chat: Value = serde_json::from_str(&alert.chat).unwrap();
@@ -160,7 +160,7 @@ fn a_huge_report_fits_into_one_message() {
     assert!(fits_into_sns(&alert), "{}", alert.sns_message().len());
     assert!(
         json::escaped_len(&alert.email) <= EMAIL_BUDGET
-            && alert.email.contains("more rules: all of them are in")
+            && alert.email.contains("more rules. The JSON report that SQS")
     );
     assert!(json::escaped_len(&alert.chat) <= CHAT_BUDGET);
     assert!(json::escaped_len(&alert.report) <= REPORT_BUDGET);
@@ -187,9 +187,9 @@ fn long_lists_are_shortened_and_say_so() {
     );
     assert!(
         alert.email.contains("\n30. TCP port 20029")
-            && alert.email.contains("\nAnd 12 more rules: all of them")
+            && alert.email.contains("\nAnd 12 more rules. The JSON report")
     );
-    assert!(alert.email.contains("\nAnd 32 more rules: see the report"));
+    assert!(alert.email.contains("\nAnd 32 more rules. The JSON report"));
     assert!(alert.chat.contains("- and 32 more rules"));
     let report: Value = serde_json::from_str(&alert.report).unwrap();
     assert_eq!(report["truncated"], false);
@@ -270,7 +270,7 @@ mod properties {
     use super::*;
     use proptest::prelude::*;
 
-    /// Texts of all lengths, with pieces of attacks and accidents.
+    /// Texts of all lengths, with pieces of attacks.
     fn text() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             prop::sample::select(vec![

@@ -1,4 +1,4 @@
-//! Who made a call. The shapes of `userIdentity` differ by type and have changed over the years, so
+//! Who made a call. The shape of `userIdentity` differs by type and has changed over the years, so
 //! a missing or unexpected value is never an error.
 
 use serde_json::Value;
@@ -16,11 +16,11 @@ pub struct Actor {
     pub arn: Option<String>,
     /// The ARN of the role, if the caller is an assumed-role session.
     pub issuer: Option<String>,
-    /// The AWS service that made the call on behalf of somebody: `cloudformation.amazonaws.com`.
+    /// The AWS service that made the call on behalf of the caller: `cloudformation.amazonaws.com`.
     pub invoked_by: Option<String>,
 }
 
-/// Decodes `userIdentity` of a record as far as possible.
+/// Decodes `userIdentity` of a record on a best-effort basis.
 pub(super) fn decode_actor(record: &Value) -> Actor {
     let Some(identity) = record.get("userIdentity") else {
         return Actor::default();

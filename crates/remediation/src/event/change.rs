@@ -1,4 +1,4 @@
-//! What an event says: which call was made, by whom, and which security groups it is about.
+//! A decoded event: which call was made, by whom, and which security groups it affects.
 
 use jiff::Timestamp;
 use portcullis_rules::{Context, IngressRule};
@@ -13,7 +13,7 @@ pub enum DecodedEvent {
     Change(Box<GroupChange>),
     /// A call that cannot have widened access.
     Ignored {
-        /// Where the event came from, for the log line.
+        /// The origin of the event, for the log line.
         origin: Box<Origin>,
         /// Why it is ignored.
         reason: IgnoreReason,
@@ -38,12 +38,12 @@ pub struct GroupChange {
     pub origin: Origin,
     /// The groups to evaluate.
     pub target: Target,
-    /// The ingress rules that the event says were added or changed, as far as they can be decoded.
-    /// They are never evaluated. A group that does not show them may have been read too early.
+    /// The ingress rules that were added or changed according to the event, on a best-effort basis.
+    /// They are never evaluated. If a group does not contain them, it may have been read too early.
     pub claimed_rules: Vec<IngressRule>,
 }
 
-/// What a change is about.
+/// What a change affects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// Security groups, each once.
@@ -52,7 +52,7 @@ pub enum Target {
     PrefixList(String),
 }
 
-/// Where an event came from. Everything but the name of the call can be missing.
+/// The origin of an event. Everything except the name of the call can be missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origin {
     /// CloudTrail's id of the event, the same in every copy that is delivered.
@@ -67,7 +67,7 @@ pub struct Origin {
     pub region: Option<String>,
     /// Who made the call.
     pub actor: Actor,
-    /// The address, or the AWS service, from which the call came.
+    /// The source IP address, or the AWS service that made the call.
     pub source_ip: Option<String>,
     /// The caller's user agent.
     pub user_agent: Option<String>,

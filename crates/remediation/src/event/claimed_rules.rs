@@ -1,4 +1,4 @@
-//! The ingress rules that an event says were added or changed, read on a best-effort basis.
+//! The ingress rules that were added or changed according to an event, on a best-effort basis.
 
 use portcullis_rules::group::Ec2Ports;
 use portcullis_rules::{IngressRule, Source};
@@ -11,7 +11,7 @@ const REQUEST_KEYS: [&str; 3] = ["/ipProtocol", "/fromPort", "/toPort"];
 /// The keys of protocol and ports in a modified rule.
 const MODIFICATION_KEYS: [&str; 3] = ["/IpProtocol", "/FromPort", "/ToPort"];
 
-/// Every rule in the request, each content once.
+/// Every rule in the request, without duplicates.
 pub(super) fn decode_claimed_rules(record: &Value) -> Vec<IngressRule> {
     let mut claims: Vec<IngressRule> = Vec::new();
     for claim in rules_from_permissions(record)
@@ -70,7 +70,7 @@ fn rules_from_flat_request(record: &Value) -> impl Iterator<Item = IngressRule> 
         .into_iter()
 }
 
-/// `ModifySecurityGroupRulesRequest.SecurityGroupRule`, an object for one rule and an array for
+/// `ModifySecurityGroupRulesRequest.SecurityGroupRule`: an object for one rule, an array for
 /// several.
 fn rules_from_modifications(record: &Value) -> impl Iterator<Item = IngressRule> {
     one_or_many(

@@ -1,9 +1,9 @@
-//! Decoding an event: strict about the fields that decide, tolerant of everything else.
+//! Decodes an event: strict about the fields that matter, tolerant of everything else.
 //!
 //! CloudTrail records arrive bare, inside an EventBridge envelope (`detail`), or inside what Lambda
 //! sends to an on-failure destination (`requestPayload`). Only the name of the call, its success
-//! and the group decide what happens. The caller and the request are read as far as they are there,
-//! because the evaluation reads the group itself.
+//! and the group are required. The caller and the request are decoded on a best-effort basis,
+//! because the group itself is read before it is evaluated.
 
 use serde_json::Value;
 
@@ -27,9 +27,9 @@ pub enum DecodeError {
     NotCloudTrailRecord(&'static str),
     /// A record without a security group.
     #[error(
-        "the {event_name} event {event_id} names no security group: looked at \
+        "the {event_name} event {event_id} does not specify a security group: expected one of \
          requestParameters.groupId, requestParameters.ModifySecurityGroupRulesRequest.GroupId, \
-         responseElements.securityGroupRuleSet.items[].groupId, responseElements.groupId and \
+         responseElements.securityGroupRuleSet.items[].groupId, responseElements.groupId or \
          requestParameters.groupName"
     )]
     MissingGroup {
@@ -39,7 +39,7 @@ pub enum DecodeError {
         event_id: String,
     },
     /// A record of a changed prefix list without the list.
-    #[error("the {event_name} event {event_id} names no prefix list")]
+    #[error("the {event_name} event {event_id} does not specify a prefix list")]
     MissingPrefixList {
         /// The API call.
         event_name: String,
@@ -51,7 +51,8 @@ pub enum DecodeError {
 /// Decodes an event from its bytes.
 ///
 /// # Errors
-/// When the event is not a CloudTrail record, or should name a group and does not.
+/// When the event is not a CloudTrail record, or does not specify the group or prefix list that its
+/// call changes.
 pub fn decode_event(bytes: &[u8]) -> Result<DecodedEvent, DecodeError> {
     let event: Value =
         serde_json::from_slice(bytes).map_err(|error| DecodeError::NotJson(error.to_string()))?;
@@ -122,7 +123,7 @@ fn decode_origin(event: &Value, record: &Value, name: &str) -> Origin {
     }
 }
 
-/// Where a record has the id of its group, except in `securityGroupRuleSet`.
+/// Where a record can have the id of its group, besides `securityGroupRuleSet`.
 const GROUP_ID_POINTERS: [&str; 3] = [
     "/requestParameters/groupId",
     "/requestParameters/ModifySecurityGroupRulesRequest/GroupId",
@@ -168,6 +169,8 @@ fn decode_prefix_list_target(record: &Value, origin: &Origin) -> Result<Target, 
 }
 
 fn event_id_for_error(origin: &Origin) -> String {
-    let id = origin.event_id.clone();
-    id.unwrap_or_else(|| "without an id".to_owned())
+    origin
+        .event_id
+        .clone()
+        .unwrap_or_else(|| "without an id".to_owned())
 }

@@ -148,11 +148,9 @@ fn an_event_without_a_group_is_an_error() {
     ] {
         let event = record("AuthorizeSecurityGroupIngress", request, Value::Null);
         let error = decode_event_value(&event).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("the AuthorizeSecurityGroupIngress event e-1 names no security group")
-        );
+        assert!(error.to_string().starts_with(
+            "the AuthorizeSecurityGroupIngress event e-1 does not specify a security group"
+        ));
     }
 }
 
@@ -177,7 +175,7 @@ fn decodes_changed_prefix_lists() {
         decode_event_value(&record("ModifyManagedPrefixList", json!({}), Value::Null)).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the ModifyManagedPrefixList event e-1 names no prefix list"
+        "the ModifyManagedPrefixList event e-1 does not specify a prefix list"
     );
 }
 

@@ -1,4 +1,4 @@
-//! Applying one plan: additions and removals in the order that the plan says.
+//! Applies one plan: additions and removals in the order of the plan.
 
 use portcullis_rules::plan::{Addition, ApplyOrder, Plan};
 use portcullis_rules::{IngressRule, Removal};
@@ -9,7 +9,7 @@ use crate::services::{Clock, ErrorKind, IngressEditor, ServiceError};
 type CallResult = Result<(), ServiceError>;
 type Attempts<T> = Vec<(T, CallResult)>;
 
-/// What came of applying a plan.
+/// The result of applying a plan.
 #[derive(Debug, Default)]
 pub(super) struct ApplyResult {
     /// Each removal that was tried, and its result.
@@ -32,9 +32,9 @@ impl Applier<'_> {
     /// Applies a plan.
     ///
     /// If additions come first and the replacement of a rule fails for a transient reason, the
-    /// removal of that rule waits for the next round, so that a throttled call does not cut allowed
-    /// access. In the last round closing has priority: the rule is removed, and the addition is
-    /// tried again afterwards.
+    /// removal of that rule waits for the next round, so that a throttled call does not block
+    /// allowed access. In the last round the removal has priority, and the addition is retried
+    /// afterwards.
     pub(super) async fn apply_plan(self, plan: &Plan, is_last_round: bool) -> ApplyResult {
         let mut result = ApplyResult::default();
         if plan.order == ApplyOrder::AddFirst {
@@ -84,9 +84,8 @@ impl Applier<'_> {
         pair_with_results(additions, results, "AuthorizeSecurityGroupIngress")
     }
 
-    /// Adds the replacements of removed rules. Nothing is added for a rule that is still there, and
-    /// nothing for one that somebody else removed at the same moment: that would open what they
-    /// closed.
+    /// Adds the replacements of removed rules. Nothing is added for a rule that is still there, or
+    /// for one that someone else removed at the same time, because that would undo their change.
     async fn authorize_replacements(
         &self,
         plan: &Plan,
@@ -108,8 +107,8 @@ impl Applier<'_> {
         additions
     }
 
-    /// Tries additions again, after pauses, that failed for a transient reason although the rule
-    /// they replace was removed. The plans of later rounds do not know that rule.
+    /// Retries, after pauses, the additions that failed for a transient reason although the rule
+    /// they replace was removed. Later plans no longer contain that rule.
     async fn retry_additions(&self, group_id: &str, result: &mut ApplyResult) {
         let mut pause = self.limits.initial_delay;
         for _ in 1..self.limits.max_rounds {
@@ -130,7 +129,7 @@ impl Applier<'_> {
     }
 }
 
-/// Whether a removal waits, because a replacement of its rule failed for a transient reason.
+/// Whether a removal is deferred, because a replacement of its rule failed for a transient reason.
 fn is_deferred(additions: &Attempts<Addition>, removal: &Removal) -> bool {
     additions.iter().any(|(addition, result)| {
         addition.replaces == removal.ingress && result.as_ref().is_err_and(is_transient)

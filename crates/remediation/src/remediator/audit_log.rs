@@ -5,7 +5,8 @@ use portcullis_rules::plan::Plan;
 use crate::event::Origin;
 use crate::report::{authorize_command, revoke_command};
 
-/// Logs everything that undoes a plan before it is applied, because publishing the alert can fail.
+/// Logs the commands that undo a plan before the plan is applied, because publishing the alert can
+/// fail.
 pub(super) fn log_audit_records(origin: &Origin, plan: &Plan) {
     let region = origin.region.as_deref();
     for removal in &plan.removals {

@@ -1,4 +1,4 @@
-//! The decision about a group: what is found, and what is to be done.
+//! The decision about a group: findings, and a verified plan.
 
 use jiff::Timestamp;
 use portcullis_rules::plan::Attachments;
@@ -6,11 +6,11 @@ use portcullis_rules::{Decision, PlanInput, Policy, PrefixLists, SecurityGroup, 
 
 use crate::event::Origin;
 
-/// Evaluates a group, plans, and verifies the plan. A plan that does not pass verification is
-/// refused as a whole and logged, because that is a defect of Portcullis.
+/// Evaluates a group, plans, and verifies the plan. A plan that fails verification is refused as a
+/// whole and logged, because it is a bug in Portcullis.
 ///
-/// Whether a group of another account (a shared VPC) may be changed is left to EC2. If EC2 denies
-/// it, that is a failure, which is reported and retried.
+/// A group of another account (in a shared VPC) is not treated differently: if EC2 denies the
+/// change, that is an error, which is reported and retried.
 pub(crate) fn decide_group(
     policy: &Policy,
     group: &SecurityGroup,

@@ -1,4 +1,4 @@
-//! Enforcing the policy on one group, in rounds.
+//! Enforces the policy on one group, in rounds.
 
 use portcullis_rules::plan::{Attachments, Refusal};
 use portcullis_rules::{Decision, Policy, SecurityGroup};
@@ -28,7 +28,7 @@ pub(super) struct Enforcement<'a> {
 }
 
 impl Enforcement<'_> {
-    /// Plans, applies and reads again, until nothing is left or another round cannot help.
+    /// Plans, applies and reads again until nothing forbidden is left or another round cannot help.
     pub(super) async fn enforce_policy(&self, first_read: Snapshot) -> GroupReport {
         let applier = Applier {
             editor: self.editor,

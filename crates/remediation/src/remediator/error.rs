@@ -1,9 +1,9 @@
-//! What handling one event results in.
+//! The result of handling one event.
 
 use crate::report::{GroupOutcome, GroupReport};
 use crate::services::{GroupRef, ServiceError};
 
-/// Why an event is not done. It has to be retried.
+/// Why an event failed. It has to be retried.
 #[derive(Debug, thiserror::Error)]
 pub enum RemediationError {
     /// A group could not be read, so nothing is known about it.
@@ -67,6 +67,6 @@ impl RemediationError {
 pub struct EventOutcome {
     /// One for each group.
     pub reports: Vec<GroupReport>,
-    /// Empty when the event is done.
+    /// Empty if everything succeeded.
     pub errors: Vec<RemediationError>,
 }

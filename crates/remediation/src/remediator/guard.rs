@@ -48,9 +48,11 @@ mod tests {
     fn a_plan_above_the_limit_is_refused_as_a_whole() {
         let plan = limit_removals(ssh_decision(), 3, Some(2)).plan;
         assert!(plan.is_empty() && plan.additions.is_empty());
-        let reasons = plan.refusals.iter().map(|refusal| refusal.reason);
         assert_eq!(
-            reasons.collect::<Vec<_>>(),
+            plan.refusals
+                .iter()
+                .map(|refusal| refusal.reason)
+                .collect::<Vec<_>>(),
             [RefusalReason::TooManyRemovals]
         );
     }

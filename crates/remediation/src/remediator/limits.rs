@@ -1,17 +1,15 @@
-//! What bounds the remediation of one group.
+//! The limits of the remediation of one group.
 
 use std::time::Duration;
 
-/// What bounds the remediation of one group for one event.
+/// The limits of the remediation of one group for one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How often a plan is applied before the rest is left to the retry of the event.
+    /// How often a plan is applied before the event fails and is retried.
     pub max_rounds: u32,
-    /// The pause before a read that may be too early, doubled each time: EC2 is eventually
-    /// consistent.
+    /// The pause before a read that may be stale, doubled each time.
     pub initial_delay: Duration,
-    /// How often the first read is repeated for a rule that the event claims and the group does not
-    /// show.
+    /// How often the first read is repeated if a rule that the event claims is missing.
     pub max_rereads: u32,
     /// How old an event may be for the first read to be repeated.
     pub max_event_age: Duration,

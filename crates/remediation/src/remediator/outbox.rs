@@ -10,8 +10,8 @@ use crate::event::Origin;
 use crate::report::GroupReport;
 use crate::services::GroupRef;
 
-/// How many events are kept. Lambda retries an event twice and drops it after hours. An entry with
-/// pending alerts is dropped only if all others have some, too.
+/// How many entries are kept. Lambda retries an event twice and drops it after hours. An entry with
+/// pending alerts is evicted only if all entries have some.
 const MAX_ENTRIES: usize = 1024;
 
 /// One event and one group.
@@ -43,8 +43,8 @@ struct OutboxEntry {
 pub(super) struct AlertOutbox(Mutex<VecDeque<OutboxEntry>>);
 
 impl AlertOutbox {
-    /// Whether alerts about the same event have said everything in this report. An event without an
-    /// id is never recognized again.
+    /// Whether alerts about the same event already covered everything in this report. An event
+    /// without an id is never recognized as the same.
     pub(super) fn was_sent(&self, key: &AlertKey, report: &GroupReport) -> bool {
         let fingerprint = AlertFingerprint::from_report(report);
         let is_known = self
@@ -55,7 +55,7 @@ impl AlertOutbox {
         is_known && key.event_id.is_some()
     }
 
-    /// Adds a report to the pending ones, unless it says the same as one of them.
+    /// Adds a report to the pending ones, unless it is equivalent to one of them.
     pub(super) fn enqueue(&self, key: &AlertKey, report: &GroupReport) {
         let mut entries = self.lock_entries();
         if let Some(entry) = entries.iter_mut().find(|entry| entry.key == *key) {
@@ -94,7 +94,7 @@ impl AlertOutbox {
         }
     }
 
-    /// Nothing panics while it holds the lock, so a poisoned lock is used as it is.
+    /// Nothing panics while it holds the lock, so a poisoned lock can be used.
     fn lock_entries(&self) -> MutexGuard<'_, VecDeque<OutboxEntry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -110,8 +110,8 @@ fn evict_entry_if_full(entries: &mut VecDeque<OutboxEntry>) {
     }
 }
 
-/// What a report says. A retried event does not find again what was found and done before, so
-/// findings and changes count one by one, and the state of the group counts as a whole.
+/// What a report contains. A retried event does not find again what was found and changed before,
+/// so findings and changes are compared one by one, and the state of the group as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct AlertFingerprint {
     state: BTreeSet<String>,

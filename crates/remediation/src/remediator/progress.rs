@@ -1,4 +1,4 @@
-//! What has been seen and done to one group for one event, over all rounds.
+//! What was found and changed in one group for one event, over all rounds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,16 +40,16 @@ pub(super) struct RemediationProgress {
 struct TrackedRule {
     /// What is known so far. Its status is decided at the end.
     outcome: RuleOutcome,
-    /// Whether it has to be removed, as of the last read.
+    /// Whether it had to be removed at the last read.
     is_forbidden: bool,
     /// The error of its removal in the last round.
     error: Option<ServiceError>,
-    /// Whether its removal got no answer. The next read tells whether it happened.
+    /// Whether its removal got no answer. The next read shows whether it took effect.
     is_unanswered: bool,
 }
 
 impl RemediationProgress {
-    /// Records a read of the group, which settles what happened to calls without an answer.
+    /// Records a read of the group, which shows whether calls without an answer took effect.
     pub(super) fn record_read(&mut self, group: &SecurityGroup) {
         self.last_read_rules.clone_from(&group.rules);
         self.settle_unanswered_removals();
@@ -83,7 +83,7 @@ impl RemediationProgress {
             .extend(exceptions_expired.iter().cloned());
     }
 
-    /// The entry of this rule. A rule that came back has another id, and an entry of its own.
+    /// The entry of this rule. A rule that was added again has another id and a separate entry.
     fn track(&mut self, rule: &IngressRule) -> &mut TrackedRule {
         let entry = self.rules.entry(rule_key(rule));
         entry.or_insert_with(|| TrackedRule {
@@ -94,7 +94,7 @@ impl RemediationProgress {
         })
     }
 
-    /// A removal without an answer happened if the rule is not there.
+    /// A removal without an answer took effect if the rule is not there.
     fn settle_unanswered_removals(&mut self) {
         for tracked in self.rules.values_mut() {
             let is_unanswered = std::mem::take(&mut tracked.is_unanswered);
@@ -104,8 +104,8 @@ impl RemediationProgress {
         }
     }
 
-    /// An addition without an answer happened if the rule is there. If another one that failed is
-    /// there, somebody else added it.
+    /// An addition without an answer took effect if the rule is there. If the rule of another
+    /// failed addition is there, someone else added it.
     fn settle_failed_additions(&mut self) {
         for failed in std::mem::take(&mut self.failed_additions) {
             if !contains_content(&self.last_read_rules, &failed.addition.ingress) {
@@ -116,8 +116,8 @@ impl RemediationProgress {
         }
     }
 
-    /// How many rules have been removed when this plan is applied as well. A rule that an early
-    /// read still shows is removed again, and counts once.
+    /// How many rules will have been removed once this plan is applied. A rule that a stale read
+    /// still contains is removed again and counted once.
     pub(super) fn total_removals(&self, plan: &Plan) -> usize {
         let planned = plan
             .removals
@@ -132,14 +132,14 @@ impl RemediationProgress {
         !plan.is_empty() && !self.is_stuck && self.rounds < max_rounds
     }
 
-    /// Records what came of applying a plan.
+    /// Records the result of applying a plan.
     pub(super) fn record_apply(&mut self, plan: Plan, result: ApplyResult) {
         self.rounds = self.rounds.saturating_add(1);
         self.has_deferred_removals = result.has_deferred_removals;
         if plan.order == ApplyOrder::RemoveFirst && !plan.additions.is_empty() {
             self.order = ApplyOrder::RemoveFirst;
         }
-        // If every removal failed, nothing that was skipped is missing.
+        // If every removal failed, no access was lost, so no addition was skipped.
         if result
             .removals
             .iter()
@@ -174,7 +174,7 @@ impl RemediationProgress {
                 tracked.outcome.removed = true;
                 true
             }
-            // Somebody else removed the rule first, or changed it: the next read tells.
+            // Someone else removed or changed the rule first: the next read shows which.
             Err(error) if error.kind == ErrorKind::RuleNotFound => true,
             Err(error) => {
                 tracked.is_unanswered = error.kind == ErrorKind::NoAnswer;
@@ -217,7 +217,7 @@ impl RemediationProgress {
             .retain(|failed| !failed.addition.ingress.same_content(rule));
     }
 
-    /// Records that the group was deleted after a plan was applied: nothing of it is open.
+    /// Records that the group was deleted after a plan was applied, so nothing is open.
     pub(super) fn record_group_deleted(&mut self) {
         for tracked in self.rules.values_mut() {
             tracked.is_forbidden = false;
@@ -227,8 +227,8 @@ impl RemediationProgress {
         self.last_read_rules.clear();
     }
 
-    /// Records that the group could not be read again. What was there before and has not been
-    /// removed since may be left.
+    /// Records that the group could not be read again. Forbidden rules that have not been removed
+    /// may still be there.
     pub(super) fn record_verification_error(&mut self, error: ServiceError) {
         for tracked in self.rules.values_mut() {
             tracked.is_forbidden &= !tracked.outcome.removed;
@@ -324,8 +324,8 @@ impl RemediationProgress {
     }
 }
 
-/// A rule without findings is one that the plan removes because of other removals. If it was
-/// neither removed nor replaced, and does not have to be any more, there is nothing to report.
+/// A plan can remove a rule without findings because of other removals. If such a rule was neither
+/// removed nor replaced and is no longer forbidden, there is nothing to report.
 fn is_worth_reporting(outcome: &RuleOutcome) -> bool {
     let has_changes =
         outcome.removed || !outcome.replacements.is_empty() || !outcome.failed_additions.is_empty();
@@ -356,7 +356,7 @@ fn is_same_rule(rule: &IngressRule, other: &IngressRule) -> bool {
     rule.id == other.id && rule.same_content(other)
 }
 
-/// Whether an undo cannot tell the rules apart: content, description and tags are equal, whatever
+/// Whether an undo cannot distinguish the rules: content, description and tags are equal, whatever
 /// the ids.
 fn is_identical_rule(rule: &IngressRule, other: &IngressRule) -> bool {
     let is_equal = rule.description == other.description && rule.tags == other.tags;

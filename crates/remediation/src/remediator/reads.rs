@@ -1,4 +1,4 @@
-//! Reads of a group that may be too early: EC2 is eventually consistent.
+//! Reads of a group that may be stale, because EC2 is eventually consistent.
 
 use crate::event::GroupChange;
 use crate::services::{ErrorKind, GroupRef, ServiceError, Snapshot};
@@ -7,7 +7,7 @@ use super::limits::Limits;
 use super::services::Services;
 
 /// The first read. If the event is recent and the group, or a rule that the event claims, is not
-/// there yet, the read is repeated after a pause, a few times.
+/// there yet, the read is repeated a few times after pauses.
 pub(super) async fn read_initial_snapshot(
     services: &Services,
     limits: &Limits,
@@ -36,7 +36,7 @@ fn is_recent_event(services: &Services, limits: &Limits, change: &GroupChange) -
     age.is_ok_and(|age| age <= limits.max_event_age.as_secs())
 }
 
-/// Whether an answer lacks the group or a rule that the event claims.
+/// Whether the group, or a rule that the event claims, is missing.
 fn is_stale_read(answer: &Result<Snapshot, ServiceError>, change: &GroupChange) -> bool {
     match answer {
         Ok(Snapshot { group, .. }) => !change
@@ -47,8 +47,8 @@ fn is_stale_read(answer: &Result<Snapshot, ServiceError>, change: &GroupChange) 
     }
 }
 
-/// The read after `rounds` plans were applied. It can still show what was just removed, so later
-/// reads wait longer.
+/// The read after `rounds` plans were applied. It can still contain rules that were just removed,
+/// so later reads wait longer.
 pub(super) async fn reread_group(
     services: &Services,
     limits: &Limits,

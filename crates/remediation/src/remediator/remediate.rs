@@ -1,4 +1,4 @@
-//! The remediator: handles one event after the other.
+//! The remediator: handles one event at a time.
 
 use portcullis_rules::plan::Attachments;
 use portcullis_rules::{Decision, Finding, Policy};
@@ -15,13 +15,13 @@ use crate::event::{GroupChange, Target};
 use crate::report::{GroupOutcome, GroupReport, json};
 use crate::services::{ErrorKind, GroupRef, Mode, ServiceError, Snapshot};
 
-/// Which reports are published as an alert of their own.
+/// Which reports are published as separate alerts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AlertFilter {
     /// All reports with findings or changes.
     All,
-    /// Only reports about groups that were closed, or should have been. A sweep finds what was
-    /// refused and what is only reported again each time, so that goes into its digest.
+    /// Only reports about groups that were closed, or should have been. Every sweep finds refused
+    /// and reported rules again, so these go into its digest.
     ChangesOnly,
 }
 
@@ -73,11 +73,12 @@ impl Remediator {
         }
     }
 
-    /// Handles one change: reads each group that it is about, closes the group as far as the policy
-    /// demands, and publishes an alert.
+    /// Handles one change: reads each affected group, removes what the policy forbids, and
+    /// publishes an alert.
     ///
-    /// One group that fails does not keep the others open. If anything is left open, unread or
-    /// unpublished, [`EventOutcome::errors`] says so, and the event has to be retried.
+    /// An error in one group does not affect the others. If a group is still open, could not be
+    /// read, or an alert was not published, [`EventOutcome::errors`] is not empty, and the event
+    /// has to be retried.
     pub async fn handle_change(&self, change: &GroupChange) -> EventOutcome {
         let mut event = EventOutcome::default();
         let groups = match self.affected_groups(change).await {
@@ -126,7 +127,7 @@ impl Remediator {
         }
     }
 
-    /// Remediates one group. In monitor mode the report says what would be done.
+    /// Remediates one group. In monitor mode the report contains what would be done.
     ///
     /// # Errors
     /// When the group could not be read and nothing was done to it yet.
@@ -206,8 +207,8 @@ impl Remediator {
         )
     }
 
-    /// Publishes an alert about a report, unless the same was published before, and every alert
-    /// that an earlier attempt at the same event left pending.
+    /// Publishes an alert about a report, unless an equivalent one was published before, and every
+    /// alert that is pending from an earlier attempt at the same event.
     async fn send_alert(
         &self,
         key: &AlertKey,

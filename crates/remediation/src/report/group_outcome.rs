@@ -1,4 +1,4 @@
-//! How the remediation of one security group ended.
+//! The outcome of the remediation of one security group.
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use portcullis_rules::plan::RefusalReason;
 
 use super::rule_outcome::{RuleOutcome, RuleStatus};
 
-/// How it ended, in ascending order of concern. The greatest outcome of several groups stands for
-/// an event or a sweep.
+/// The outcome for one group, in ascending order of concern. An event or a sweep has the greatest
+/// outcome of its groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum GroupOutcome {
     /// Nothing was found.
@@ -78,8 +78,8 @@ impl GroupOutcome {
             RuleStatus::Failed(_) | RuleStatus::Reopened | RuleStatus::Unverified(_) => {
                 Self::NotClosed
             }
-            // A plan that does not pass verification is a defect of Portcullis, so the event has to
-            // fail and be retried. It must not look like a refusal that somebody decided on.
+            // A plan that fails verification is a bug in Portcullis, so the event has to fail and be
+            // retried. It must not look like an intended refusal.
             RuleStatus::Refused(RefusalReason::FailedVerification) => Self::NotClosed,
             RuleStatus::Refused(_) => Self::Refused,
             RuleStatus::WouldApply => Self::WouldClose,

@@ -15,7 +15,7 @@ use crate::services::{GroupRef, Mode, ServiceError};
 /// What happened to one security group because of one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupReport {
-    /// How it ended.
+    /// The outcome.
     pub outcome: GroupOutcome,
     /// Whether the group could be changed.
     pub mode: Mode,
@@ -25,12 +25,12 @@ pub struct GroupReport {
     pub origin: Origin,
     /// How the event refers to the group.
     pub group_ref: GroupRef,
-    /// The group as it was read first. If it does not exist, only its id or name is known.
+    /// The group at the first read. If it does not exist, only its id or name is known.
     pub group: SecurityGroup,
-    /// The outcome of each rule with findings or changes, over all rounds. What needs attention
-    /// comes first, what exceptions allow comes last.
+    /// The outcome of each rule with findings or changes, over all rounds. Rules that need
+    /// attention come first, exempt rules last.
     pub rules: Vec<RuleOutcome>,
-    /// Rules that could not be added in place of removed ones, as the plan foresaw.
+    /// Rules that the plan could not add in place of removed ones.
     pub skipped_additions: Vec<SkippedAddition>,
     /// Whether removals or additions came first.
     pub order: ApplyOrder,
@@ -40,10 +40,11 @@ pub struct GroupReport {
     pub expired_exceptions: BTreeSet<String>,
     /// How many times a plan was applied to the group.
     pub rounds: u32,
-    /// When the last read showed that nothing is left; `None` while something is, and in monitor
-    /// mode.
+    /// When the last read showed that nothing forbidden is left; `None` if something is, and in
+    /// monitor mode.
     pub closed_at: Option<Timestamp>,
-    /// Why the group could not be read again: the removals are known, what is left is not.
+    /// Why the group could not be read again. The removals are known; whether forbidden rules are
+    /// left is not.
     pub unverified: Option<ServiceError>,
 }
 
@@ -113,8 +114,9 @@ impl GroupReport {
 
     /// The rules whose removal was refused.
     pub fn refused_rules(&self) -> impl Iterator<Item = &RuleOutcome> {
-        let rules = self.rules.iter();
-        rules.filter(|outcome| outcome.status.refusal().is_some())
+        self.rules
+            .iter()
+            .filter(|outcome| outcome.status.refusal().is_some())
     }
 
     /// The rules that are, or may be, still there although the policy demands their removal.
@@ -130,15 +132,16 @@ impl GroupReport {
 
     /// The rules that were to be added and are not there, because the call failed.
     pub fn failed_additions(&self) -> impl Iterator<Item = &FailedAddition> {
-        let rules = self.rules.iter();
-        rules.flat_map(|outcome| &outcome.failed_additions)
+        self.rules
+            .iter()
+            .flat_map(|outcome| &outcome.failed_additions)
     }
 
     /// The rules that an undo adds again. Nothing in monitor mode.
     pub fn rules_to_restore(&self) -> impl Iterator<Item = &RuleOutcome> {
         let is_enforced = self.mode == Mode::Enforce;
-        let removed = self.removed_rules();
-        removed.filter(move |outcome| is_enforced && !outcome.is_replacement)
+        self.removed_rules()
+            .filter(move |outcome| is_enforced && !outcome.is_replacement)
     }
 
     /// The replacements that an undo removes. Nothing in monitor mode.
@@ -155,7 +158,7 @@ impl GroupReport {
             .max()
     }
 
-    /// Whether an alert is due: whenever anything was found or changed.
+    /// Whether an alert has to be published: if anything was found or changed.
     pub fn needs_alert(&self) -> bool {
         !matches!(
             self.outcome,

@@ -1,9 +1,8 @@
-//! The JSON that leaves this crate, version 1: the report about a group
-//! (`schemas/report.v1.schema.json`), the report about a sweep (`schemas/sweep.v1.schema.json`),
-//! and what a function returns.
+//! The JSON output, version 1: the report about a group (`schemas/report.v1.schema.json`), the
+//! report about a sweep (`schemas/sweep.v1.schema.json`), and what a function returns.
 //!
-//! These types are separate from the domain types, so that each can change without the other. Keys
-//! are never absent: unknown values are null.
+//! These types are separate from the domain types, so that each can change independently. Keys are
+//! never absent: unknown values are null.
 
 mod counts;
 mod event;

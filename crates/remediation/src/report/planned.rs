@@ -1,4 +1,4 @@
-//! The outcome of each rule for a plan that is not applied: what would be done.
+//! The outcome of each rule of a plan that is not applied.
 
 use std::collections::BTreeMap;
 
@@ -22,8 +22,8 @@ pub(super) fn planned_rule_outcomes(decision: &Decision) -> Vec<RuleOutcome> {
         outcome.status = RuleStatus::WouldApply;
         outcome.removed = true;
         outcome.add_removal_reasons(removal);
-        let replacements = additions.iter();
-        outcome.replacements = replacements
+        outcome.replacements = additions
+            .iter()
             .filter(|addition| addition.replaces == removal.ingress)
             .cloned()
             .collect();
@@ -39,17 +39,17 @@ pub(super) fn planned_rule_outcomes(decision: &Decision) -> Vec<RuleOutcome> {
     rules
 }
 
-/// One outcome for each rule with findings. Rules of the same content, which only a file can have,
-/// are distinguished by their place in the group.
+/// One outcome for each rule with findings. Rules with the same content, which can occur only in a
+/// file, are distinguished by their index in the group.
 fn outcomes_from_findings(findings: &[Finding]) -> Vec<RuleOutcome> {
-    let mut by_place: BTreeMap<usize, RuleOutcome> = BTreeMap::new();
+    let mut by_index: BTreeMap<usize, RuleOutcome> = BTreeMap::new();
     for finding in findings {
-        by_place
+        by_index
             .entry(finding.index)
             .or_insert_with(|| RuleOutcome::new(finding.ingress.clone(), RuleStatus::Reported))
             .add_finding(finding.clone());
     }
-    let mut outcomes: Vec<_> = by_place.into_values().collect();
+    let mut outcomes: Vec<_> = by_index.into_values().collect();
     for outcome in &mut outcomes {
         if outcome.is_exempt() {
             outcome.status = RuleStatus::Exempt;
@@ -62,7 +62,7 @@ fn outcomes_from_findings(findings: &[Finding]) -> Vec<RuleOutcome> {
 /// because it violates the policy only after other removals.
 fn take_outcome(outcomes: &mut Vec<RuleOutcome>, rule: &IngressRule) -> RuleOutcome {
     match outcomes.iter().position(|outcome| outcome.rule == *rule) {
-        Some(place) => outcomes.remove(place),
+        Some(index) => outcomes.remove(index),
         None => RuleOutcome::new(rule.clone(), RuleStatus::Reported),
     }
 }
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_of_the_same_content_are_distinguished() {
+    fn rules_with_the_same_content_have_separate_outcomes() {
         let mut group = sample_group(&["tcp 22 0.0.0.0/0", "tcp 22 0.0.0.0/0"]);
         for rule in &mut group.rules {
             rule.id = None;

@@ -13,7 +13,7 @@ use crate::services::ServiceError;
 pub struct RuleOutcome {
     /// The rule as it was read, with everything that restores it.
     pub rule: IngressRule,
-    /// How it ended.
+    /// The status.
     pub status: RuleStatus,
     /// Whether Portcullis removed the rule at least once. In a report of a plan that was not
     /// applied: whether it would be removed.
@@ -29,16 +29,16 @@ pub struct RuleOutcome {
     /// The rules that were added in place of it and are still there. In a report of a plan that was
     /// not applied: the rules that would be added.
     pub replacements: Vec<Addition>,
-    /// The rules that were to be added in place of it and are not there, because the call failed.
+    /// The rules that should have been added in place of it, but the call failed.
     pub failed_additions: Vec<FailedAddition>,
 }
 
-/// How it ended for one security group rule.
+/// The status of one security group rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RuleStatus {
     /// The call to remove it failed, and it is still there.
     Failed(ServiceError),
-    /// It is there at the last read although Portcullis removed it, or it appeared too late to be
+    /// It is there at the last read although Portcullis removed it, or it was added too late to be
     /// removed.
     Reopened,
     /// The group could not be read again, so it may still be there. If the call to remove it failed
@@ -59,7 +59,7 @@ pub enum RuleStatus {
     Exempt,
 }
 
-/// A rule that was to be added in place of a removed one, and why that failed.
+/// A rule that should have been added in place of a removed one, and why the call failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedAddition {
     /// The addition.
@@ -169,8 +169,12 @@ impl RuleOutcome {
     /// Adds a finding about this rule, unless there is one of the same policy rule already.
     pub(crate) fn add_finding(&mut self, finding: Finding) {
         let policy_rule = &finding.policy_rule;
-        let mut known = self.findings.iter().map(|known| &known.policy_rule.id);
-        if known.any(|id| *id == policy_rule.id) {
+        if self
+            .findings
+            .iter()
+            .map(|known| &known.policy_rule.id)
+            .any(|id| *id == policy_rule.id)
+        {
             return;
         }
         if finding.enforces() {
@@ -197,20 +201,24 @@ impl RuleOutcome {
 
     /// The findings that no exception covers.
     pub fn active_findings(&self) -> impl Iterator<Item = &Finding> {
-        let findings = self.findings.iter();
-        findings.filter(|finding| finding.exempted_by.is_none())
+        self.findings
+            .iter()
+            .filter(|finding| finding.exempted_by.is_none())
     }
 
     /// The worst severity of the findings that no exception covers.
     pub fn max_severity(&self) -> Option<Severity> {
-        let severities = self.active_findings();
-        severities.map(|finding| finding.policy_rule.severity).max()
+        self.active_findings()
+            .map(|finding| finding.policy_rule.severity)
+            .max()
     }
 
     /// The ids of the exceptions that cover findings.
     pub fn exceptions(&self) -> BTreeSet<&str> {
-        let findings = self.findings.iter();
-        let exceptions = findings.filter_map(|finding| finding.exempted_by.as_deref());
+        let exceptions = self
+            .findings
+            .iter()
+            .filter_map(|finding| finding.exempted_by.as_deref());
         exceptions.collect()
     }
 
@@ -232,7 +240,7 @@ pub(crate) fn sort_by_attention(rules: &mut [RuleOutcome]) {
     rules.sort_by_cached_key(|outcome| {
         (
             outcome.status.attention_rank(),
-            // A rule that came back needs attention before one that appeared late.
+            // A rule that was added again needs attention before one that appeared late.
             Reverse(outcome.removed),
             Reverse(outcome.max_severity()),
             outcome.rule.sort_key(),
@@ -270,9 +278,12 @@ mod tests {
     #[test]
     fn rules_that_need_attention_come_first() {
         let report = incomplete_report();
-        let statuses = report.rules.iter().map(|outcome| outcome.status.as_str());
         assert_eq!(
-            statuses.collect::<Vec<_>>(),
+            report
+                .rules
+                .iter()
+                .map(|outcome| outcome.status.as_str())
+                .collect::<Vec<_>>(),
             ["failed", "failed", "reopened", "applied"]
         );
     }

@@ -236,7 +236,7 @@ fn mixed_remedies_group() -> SecurityGroup {
     ])
 }
 
-/// All kinds of remedies; the quota of the group has no space for old and new rules at once.
+/// All kinds of remedies. The rules quota does not allow the old and the new rules at once.
 pub(crate) fn mixed_remedies_report() -> GroupReport {
     let mut report = report_with_policy(&web_only_policy(), &mixed_remedies_group());
     report.order = ApplyOrder::RemoveFirst;
@@ -332,7 +332,7 @@ pub(crate) fn notify_only_report() -> GroupReport {
     report
 }
 
-/// The role may not revoke one of the rules, and another one came back.
+/// The role is not allowed to revoke one of the rules, and another one was added again.
 pub(crate) fn incomplete_report() -> GroupReport {
     let mut report = baseline_report(&sample_group(&[
         "tcp 22 0.0.0.0/0 temp ssh",
@@ -453,7 +453,7 @@ pub(crate) fn unverified_report() -> GroupReport {
     report
 }
 
-/// Somebody deleted the group before it could be closed.
+/// The group was deleted before it could be closed.
 pub(crate) fn already_gone_report() -> GroupReport {
     let mut report = single_rule_report();
     mark_not_removed(&mut report.rules[0], RuleStatus::Gone);
@@ -468,7 +468,7 @@ pub(crate) fn group_deleted_report() -> GroupReport {
     GroupReport::group_deleted(&policy, &sample_change(""), &named, Mode::Enforce)
 }
 
-/// Texts by somebody who wants the readers to look elsewhere, or to click.
+/// Texts that try to mislead the readers of an alert.
 pub(crate) fn hostile_text_report() -> GroupReport {
     let mut report = single_rule_report();
     report.group.name = Some("web\r\nBcc: all@example.com\u{202e}<!channel> `x` *y*".to_owned());

@@ -4,10 +4,10 @@ use super::group_outcome::GroupOutcome;
 use super::sweep_report::{StopReason, SweepReport};
 use crate::services::ServiceError;
 
-/// Why a sweep is not done. It has to be retried or continued.
+/// Why a sweep failed. It has to be retried or continued.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SweepError {
-    /// It ended before the last page.
+    /// It stopped before the last page.
     #[error(
         "the sweep is unfinished after {groups} groups: {reason}; \
          to continue, invoke the function with {payload}"
@@ -15,7 +15,7 @@ pub enum SweepError {
     Unfinished {
         /// How many groups it evaluated.
         groups: usize,
-        /// Why it ended.
+        /// Why it stopped.
         reason: StopReason,
         /// The event that continues it.
         payload: String,
@@ -45,7 +45,7 @@ impl SweepError {
 }
 
 impl SweepReport {
-    /// Everything that failed. Empty when the sweep is done.
+    /// Everything that failed. Empty if the whole sweep succeeded.
     pub fn errors(&self) -> Vec<SweepError> {
         let errors = [
             self.unfinished_error(),

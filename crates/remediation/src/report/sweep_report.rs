@@ -17,10 +17,10 @@ const MAX_GROUPS: usize = 50;
 /// How many security group rules of a group are listed.
 const MAX_RULES_PER_GROUP: usize = 10;
 
-/// Why a sweep ended before the last page.
+/// Why a sweep stopped before the last page.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StopReason {
-    /// The deadline.
+    /// The deadline was reached.
     #[error("the deadline was reached")]
     DeadlineReached,
     /// A page could not be read.
@@ -28,21 +28,21 @@ pub enum StopReason {
     PageUnreadable(ServiceError),
 }
 
-/// Where a sweep ended before the last page.
+/// Where a sweep stopped before the last page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfinished {
     /// The token of the page to continue with; `None` is the first page.
     pub token: Option<String>,
-    /// Why it ended there.
+    /// Why it stopped there.
     pub reason: StopReason,
 }
 
-/// One policy rule, over all groups.
+/// The findings about one policy rule, over all groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RuleCount {
     /// Its worst severity; overrides can give it another one in some groups.
     pub severity: Severity,
-    /// How many findings.
+    /// The number of findings.
     pub findings: usize,
 }
 
@@ -55,7 +55,7 @@ pub struct GroupSummary {
     pub name: Option<String>,
     /// Its VPC.
     pub vpc_id: Option<String>,
-    /// How it ended.
+    /// The outcome.
     pub outcome: GroupOutcome,
     /// The worst severity; `None` if there are no findings.
     pub severity: Option<Severity>,
@@ -67,7 +67,7 @@ pub struct GroupSummary {
     pub security_group_rules: Vec<IngressRule>,
     /// How many more of these rules there are.
     pub more_security_group_rules: usize,
-    /// What went wrong.
+    /// The error, if the group could not be checked or closed.
     pub error: Option<String>,
 }
 
@@ -108,7 +108,7 @@ pub struct SweepReport {
     pub unresolved_prefix_lists: BTreeSet<String>,
     /// Exceptions that would have allowed something and have expired.
     pub expired_exceptions: BTreeSet<String>,
-    /// Where it ended, if that was not the last page.
+    /// Where it stopped, if that was before the last page.
     pub unfinished: Option<Unfinished>,
     /// Why the digest was not published.
     pub digest_error: Option<ServiceError>,
@@ -144,7 +144,7 @@ impl SweepReport {
         }
     }
 
-    /// How it ended: the outcome of most concern.
+    /// The outcome of greatest concern of all groups.
     pub fn outcome(&self) -> GroupOutcome {
         let worst = self.outcomes.keys().next_back().copied();
         if self.unfinished.is_some() {
@@ -192,12 +192,12 @@ impl SweepReport {
         self.by_severity.keys().next_back().copied()
     }
 
-    /// Whether a digest is due.
+    /// Whether a digest has to be published.
     pub fn needs_alert(&self) -> bool {
         self.affected_groups() > 0 || self.unfinished.is_some()
     }
 
-    /// The event that continues this sweep where it ended.
+    /// The event that continues this sweep where it stopped.
     pub fn resume_payload(&self) -> Option<String> {
         let unfinished = self.unfinished.as_ref()?;
         Some(serde_json::json!({ "token": unfinished.token }).to_string())
@@ -226,8 +226,8 @@ impl SweepReport {
         }
     }
 
-    /// Records a group that failed and is not counted again: one that could not be read, or one
-    /// whose alert of an earlier sweep still was not published.
+    /// Records a group that failed, without counting it again: it could not be read, or its alert
+    /// from an earlier sweep still could not be published.
     pub(crate) fn record_failed_group(
         &mut self,
         group: &SecurityGroup,

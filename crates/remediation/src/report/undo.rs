@@ -1,8 +1,8 @@
 //! AWS CLI commands that undo a remediation: they add removed rules again and remove replacements.
 //!
-//! The commands are printable ASCII whatever the descriptions and tags contain, quoted for a POSIX
-//! shell, and still exact: their JSON escapes everything else, and what mail and chat programs
-//! would turn into a link.
+//! The commands are quoted for a POSIX shell. They are printable ASCII and still exact, because
+//! their JSON escapes all other characters of descriptions and tags, and everything that mail and
+//! chat programs would turn into a link.
 
 use std::fmt::Write as _;
 
@@ -18,10 +18,13 @@ pub fn authorize_command(group_id: &str, region: Option<&str>, rule: &IngressRul
     let permissions = shell_quote_json(&[IpPermission::with_description(rule)]);
     words.push(format!("--ip-permissions {permissions}"));
     if !rule.tags.is_empty() {
-        let tags = rule.tags.iter();
         let specification = TagSpecification {
             resource_type: "security-group-rule",
-            tags: tags.map(|(key, value)| Tag { key, value }).collect(),
+            tags: rule
+                .tags
+                .iter()
+                .map(|(key, value)| Tag { key, value })
+                .collect(),
         };
         let specifications = shell_quote_json(&[specification]);
         words.push(format!("--tag-specifications {specifications}"));
@@ -59,7 +62,7 @@ pub struct IpPermission<'a> {
     source: SourceList<'a>,
 }
 
-/// The list that has the source; each kind of source has its own.
+/// The list with the source; each kind of source has a separate list.
 #[derive(Debug, Clone, Serialize)]
 enum SourceList<'a> {
     IpRanges([DescribedSource<'a>; 1]),

@@ -1,13 +1,13 @@
-//! A finished alert: what a publisher sends.
+//! The alert that a publisher sends.
 
 use serde_json::json;
 
-/// One alert, worded for each kind of subscriber.
+/// One alert, with a text for each kind of subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alert {
-    /// At most 99 printable ASCII characters, outcome first.
+    /// At most 99 printable ASCII characters, with the outcome first.
     pub subject: String,
-    /// The text for people: e-mail, and every protocol without a text of its own.
+    /// The text for e-mail, and for every protocol without a separate text.
     pub email: String,
     /// The custom notification of Amazon Q Developer in chat applications, as JSON.
     pub chat: String,

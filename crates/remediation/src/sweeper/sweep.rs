@@ -53,7 +53,7 @@ impl Sweeper {
     /// Sweeps until the last page, the deadline, or a page that cannot be read, and publishes the
     /// digest.
     ///
-    /// [`SweepReport::errors`] is empty if everything was done and published.
+    /// [`SweepReport::errors`] is empty if every group was handled and every alert was published.
     pub async fn sweep(&self, lister: &dyn GroupLister, request: &SweepRequest) -> SweepReport {
         let remediates = self.remediator.is_some();
         let now = self.services.clock.now();
@@ -180,8 +180,12 @@ impl Sweeper {
         request: &SweepRequest,
         page: &mut GroupPage,
     ) {
-        let mut exceptions = self.policy.exceptions.iter();
-        if exceptions.all(|exception| exception.rule_tags.is_empty()) {
+        if self
+            .policy
+            .exceptions
+            .iter()
+            .all(|exception| exception.rule_tags.is_empty())
+        {
             return;
         }
         let groups = std::mem::take(&mut page.groups);
@@ -201,8 +205,8 @@ impl Sweeper {
         }
     }
 
-    /// Publishes alerts about groups that an earlier sweep closed. Such a group has no findings any
-    /// more.
+    /// Publishes pending alerts about groups that an earlier sweep closed. Such a group no longer
+    /// has findings.
     async fn retry_pending_alerts(&self, report: &mut SweepReport) {
         let Some(remediator) = &self.remediator else {
             return;
@@ -231,8 +235,10 @@ impl Sweeper {
         change: GroupChange,
         event: &EventOutcome,
     ) {
-        let mut errors = event.errors.iter();
-        let is_pending = errors.any(|error| matches!(error, RemediationError::AlertNotSent { .. }));
+        let is_pending = event
+            .errors
+            .iter()
+            .any(|error| matches!(error, RemediationError::AlertNotSent { .. }));
         let mut pending = self.lock_pending_alerts();
         if is_pending {
             pending.insert(key, change);
@@ -247,7 +253,8 @@ impl Sweeper {
     }
 }
 
-/// Runs both side by side. Returns `None`, at once, if the work says that the deadline has passed.
+/// Runs both futures concurrently. Returns `None` immediately if `work` reports that the deadline
+/// has passed.
 async fn join_until_deadline<T>(
     ahead: impl Future<Output = T>,
     work: impl Future<Output = bool>,
@@ -259,7 +266,7 @@ async fn join_until_deadline<T>(
     }
 }
 
-/// The change that a sweep is in place of an event: nobody knows who opened the group, and when.
+/// The change that a sweep handles instead of an event. Who opened the group, and when, is unknown.
 fn sweep_change(request: &SweepRequest, group_id: &str) -> GroupChange {
     let origin = Origin {
         event_id: Some(request.id.clone()),

@@ -165,7 +165,7 @@ fn an_exception_allows_its_port_until_it_expires() {
     assert!(
         environment
             .last_email()
-            .contains("The exception `vendor` has ended"),
+            .contains("The exception `vendor` has expired"),
         "{}",
         environment.last_email()
     );

@@ -43,7 +43,7 @@ fn a_full_quota_makes_removals_come_first_and_is_reported() {
     assert!(
         environment
             .last_email()
-            .contains("The old rules went before the new ones came")
+            .contains("The old rules were removed before the new ones were added")
     );
     assert!(
         environment.publisher.published_alerts()[0]
@@ -79,7 +79,7 @@ fn an_addition_over_the_quota_is_skipped_and_reported() {
     assert!(
         environment.publisher.published_alerts()[0]
             .subject
-            .starts_with("CLOSED, NOT ALL KEPT: ")
+            .starts_with("CLOSED, SOME ALLOWED ACCESS LOST: ")
     );
 }
 
@@ -113,7 +113,7 @@ fn a_throttled_addition_after_a_removal_is_retried() {
     assert!(
         environment
             .last_email()
-            .contains("To open them again by hand, run these:"),
+            .contains("To add them manually, run these commands:"),
         "{}",
         environment.last_email()
     );
@@ -143,7 +143,7 @@ fn nothing_is_added_for_a_rule_that_was_not_removed_first() {
     assert_eq!(
         environment.changes(),
         [REVOKE],
-        "what somebody else closed is not opened again"
+        "what someone else closed is not opened again"
     );
     assert_eq!(
         (event.errors.len(), failed_addition_count(&event)),
@@ -207,9 +207,13 @@ fn the_last_round_closes_even_without_replacements() {
     assert!(
         environment.publisher.published_alerts()[0]
             .subject
-            .starts_with("CLOSED, NOT ALL KEPT: ")
+            .starts_with("CLOSED, SOME ALLOWED ACCESS LOST: ")
     );
-    assert!(environment.last_email().contains("AWS took no more calls."));
+    assert!(
+        environment
+            .last_email()
+            .contains("AWS throttled the request.")
+    );
 }
 
 #[test]
@@ -229,7 +233,7 @@ fn a_denied_addition_does_not_prevent_the_removal() {
     );
     let email = environment.last_email();
     assert!(
-        email.contains("ec2:AuthorizeSecurityGroupIngress") && email.contains("could NOT be kept"),
+        email.contains("ec2:AuthorizeSecurityGroupIngress") && email.contains("could NOT be added"),
         "{email}"
     );
     assert!(
@@ -295,7 +299,7 @@ fn a_retry_continues_after_a_failed_removal() {
     assert!(
         environment
             .last_email()
-            .contains("new rules are there for TCP ports 80 and 443"),
+            .contains("new rules exist for TCP ports 80 and 443"),
         "{}",
         environment.last_email()
     );

@@ -189,7 +189,7 @@ fn a_rule_that_somebody_else_removed_first_is_not_a_failure() {
     assert_eq!(
         removed,
         ["tcp 8040 ::/0"],
-        "what somebody else removed is not counted"
+        "what someone else removed is not counted"
     );
 }
 

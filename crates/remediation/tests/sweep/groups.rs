@@ -29,7 +29,7 @@ async fn a_reporting_sweep_counts_everything_and_changes_nothing() {
     assert_eq!(scene.ec2.calls(), []);
     assert_eq!(
         scene.subjects(),
-        ["SWEEP FOUND: 6 groups against the policy, worst high, eu-west-1, 111122223333"]
+        ["SWEEP FOUND: 6 groups with findings, highest severity high, eu-west-1, 111122223333"]
     );
     assert_eq!(scene.lister.requested_pages(), [0, 1, 2]);
 }
@@ -117,7 +117,7 @@ async fn an_unreadable_group_does_not_keep_the_others_open() {
             .subjects()
             .last()
             .unwrap()
-            .starts_with("SWEEP NOT DONE: 1 of 2 groups failed")
+            .starts_with("SWEEP FAILED: 1 of 2 groups could not be checked or closed")
     );
 }
 
@@ -238,7 +238,7 @@ async fn an_exception_by_rule_tags_applies_to_listed_groups() {
 }
 
 #[tokio::test]
-async fn an_unparsable_group_is_reported_and_hides_no_other() {
+async fn an_unparsable_group_is_reported_and_does_not_affect_the_others() {
     for remediates in [false, true] {
         let pages = three_pages();
         let mut scene = scene(
@@ -271,7 +271,7 @@ async fn an_unparsable_group_is_reported_and_hides_no_other() {
 }
 
 #[tokio::test]
-async fn prefix_lists_are_evaluated_by_entries_and_missing_ones_are_named() {
+async fn prefix_lists_are_evaluated_by_entries_and_missing_ones_are_reported() {
     let open = [
         group_from_lines("sg-1", &["tcp 22 pl-wide"]),
         group_from_lines("sg-2", &["tcp 22 pl-gone"]),

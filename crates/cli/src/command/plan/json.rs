@@ -121,7 +121,6 @@ impl<'a> PlansV1<'a> {
         } else {
             Mode::Enforce
         };
-        let failures = plans.errors.iter().map(PlanErrorV1::new);
         let problems = problems.iter().map(PlanErrorV1::from_problem);
         Self {
             version: 1,
@@ -138,7 +137,12 @@ impl<'a> PlansV1<'a> {
                 .history
                 .as_ref()
                 .map(|history| HistoryV1::new(history, plans)),
-            errors: failures.chain(problems).collect(),
+            errors: plans
+                .errors
+                .iter()
+                .map(PlanErrorV1::new)
+                .chain(problems)
+                .collect(),
         }
     }
 }
@@ -181,20 +185,24 @@ impl<'a> PlanV1<'a> {
         let Decision {
             evaluation, plan, ..
         } = &planned.decision;
-        let findings = evaluation.findings.iter();
-        let skipped = plan.skipped_additions.iter();
         Self {
             event: EventV1::new(&report.origin),
             group_id: &group.id,
             group_name: group.name.as_deref(),
             outcome: report.outcome.as_str(),
-            findings: findings
+            findings: evaluation
+                .findings
+                .iter()
                 .map(|finding| FindingV1::new(group, finding))
                 .collect(),
             removals: plan.removals.iter().map(RemovalV1::new).collect(),
             additions: plan.additions.iter().map(AdditionV1::new).collect(),
             order: (!plan.additions.is_empty()).then(|| order_name(plan.order)),
-            skipped_additions: skipped.map(SkippedAdditionV1::new).collect(),
+            skipped_additions: plan
+                .skipped_additions
+                .iter()
+                .map(SkippedAdditionV1::new)
+                .collect(),
             refusals: plan.refusals.iter().map(RefusalV1::new).collect(),
             unresolved_prefix_lists: &report.unresolved_prefix_lists,
             expired_exceptions: &report.expired_exceptions,

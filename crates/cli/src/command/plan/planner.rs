@@ -103,8 +103,10 @@ impl Planner<'_> {
     }
 
     fn find_group(&self, group_ref: &GroupRef) -> Result<&SecurityGroup, GroupLookupError> {
-        let groups = self.described.groups.iter();
-        let found: Vec<_> = groups
+        let found: Vec<_> = self
+            .described
+            .groups
+            .iter()
             .filter(|group| matches_ref(group, group_ref))
             .collect();
         let (GroupRef::Id(shown) | GroupRef::Name(shown)) = group_ref;

@@ -1,4 +1,4 @@
-//! The digest.
+//! Composes the digest of a sweep.
 
 use super::email::compose_sweep_email;
 use super::slack::compose_sweep_chat;
@@ -11,10 +11,10 @@ use crate::report::SweepReport;
 use crate::report::json::{SweepV1, serialize_json};
 use crate::services::Alert;
 
-/// How many groups the e-mail and the report list, at first and if that is too long.
+/// How many groups the e-mail and the report list: the first length whose text fits.
 const LIST_LENGTHS: [usize; 6] = [50, 20, 10, 5, 1, 0];
 
-/// Words the report about a sweep.
+/// Composes the digest about the report of a sweep.
 pub fn compose_digest(sweep: &SweepReport) -> Alert {
     Alert {
         subject: sweep_subject(sweep),
@@ -31,7 +31,7 @@ pub fn compose_digest(sweep: &SweepReport) -> Alert {
     }
 }
 
-/// `SWEEP FOUND: 12 groups against the policy, worst critical, eu-west-1, 111122223333`.
+/// `SWEEP FOUND: 12 groups with findings, highest severity high, eu-west-1, 111122223333`.
 fn sweep_subject(sweep: &SweepReport) -> String {
     let mut parts = vec![sweep_headline(sweep)];
     for part in [&sweep.region, &sweep.account].into_iter().flatten() {

@@ -24,11 +24,8 @@ pub(super) fn compose_sweep_email(sweep: &SweepReport, max_entries: usize) -> St
     email.write_unfinished();
     email.write_counts();
     email.write_worst_groups();
-    email.write_ids(
-        "Prefix lists that do not exist",
-        &sweep.unresolved_prefix_lists,
-    );
-    email.write_ids("Exceptions that have ended", &sweep.expired_exceptions);
+    email.write_prefix_lists();
+    email.write_expired_exceptions();
     email.write_location();
     email.page.finish()
 }
@@ -61,11 +58,11 @@ impl DigestWriter<'_> {
         let page = &mut self.page;
         let reason = unfinished.reason.to_string();
         page.push_heading("Unfinished");
-        page.push_row("Why", Some(&sanitize_line(&reason, 400)));
+        page.push_row("Reason", Some(&sanitize_line(&reason, 400)));
         if let Some(payload) = self.sweep.resume_payload() {
             page.push_paragraph(
-                "The next scheduled sweep starts over. To go on where this one ended, invoke the \
-                 function with:",
+                "The next scheduled sweep starts over. To continue where this one stopped, invoke \
+                 the function with:",
             );
             let payload = sanitize_line(&payload, 2048);
             page.push_line(&format!("  {payload}"));
@@ -77,7 +74,7 @@ impl DigestWriter<'_> {
         if sweep.by_severity.is_empty() {
             return;
         }
-        self.page.push_heading("What it found");
+        self.page.push_heading("Findings");
         for (severity, count) in sweep.by_severity.iter().rev() {
             let findings = count_phrase(*count, "finding", "findings");
             self.page.push_row(&severity.to_string(), Some(&findings));
@@ -95,7 +92,7 @@ impl DigestWriter<'_> {
             self.page.push_item("  - ", &line);
         }
         let omitted = rules.len().saturating_sub(MAX_RULES);
-        self.write_omitted(omitted, "more rule", "more rules");
+        self.write_omitted(omitted, "more policy rule", "more policy rules");
         if sweep.exempt > 0 {
             let exempt = sweep.exempt;
             self.page
@@ -141,17 +138,33 @@ impl DigestWriter<'_> {
         }
     }
 
-    fn write_ids(&mut self, heading: &str, ids: &BTreeSet<String>) {
+    fn write_prefix_lists(&mut self) {
+        let ids = &self.sweep.unresolved_prefix_lists;
         if ids.is_empty() {
             return;
         }
-        self.page.push_heading(heading);
+        self.page.push_heading("Prefix lists that do not exist");
+        let omitted = self.write_ids(ids);
+        self.write_omitted(omitted, "more prefix list", "more prefix lists");
+    }
+
+    fn write_expired_exceptions(&mut self) {
+        let ids = &self.sweep.expired_exceptions;
+        if ids.is_empty() {
+            return;
+        }
+        self.page.push_heading("Expired exceptions");
+        let omitted = self.write_ids(ids);
+        self.write_omitted(omitted, "more exception", "more exceptions");
+    }
+
+    /// Lists the first ids. Returns how many were left out.
+    fn write_ids(&mut self, ids: &BTreeSet<String>) -> usize {
         for id in ids.iter().take(self.max_entries) {
             let id = sanitize_line(id, 64);
             self.page.push_item("  - ", &id);
         }
-        let omitted = ids.len().saturating_sub(self.max_entries);
-        self.write_omitted(omitted, "more other", "more others");
+        ids.len().saturating_sub(self.max_entries)
     }
 
     fn write_omitted(&mut self, omitted: usize, one: &str, many: &str) {

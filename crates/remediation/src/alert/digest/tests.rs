@@ -1,4 +1,4 @@
-//! Digests as people see them.
+//! Digests as their readers see them.
 
 use std::collections::BTreeMap;
 
@@ -62,12 +62,12 @@ fn every_digest_is_within_the_limits_of_sns() {
     hostile.error = Some("\u{1}\"\n".repeat(9000));
     sweep.worst_groups = vec![hostile; 50];
     sweep.outcomes = BTreeMap::from([(GroupOutcome::NotClosed, 5000)]);
-    let tally = RuleCount {
+    let count = RuleCount {
         severity: Severity::Critical,
         findings: 1,
     };
     sweep.by_policy_rule = (0..500)
-        .map(|number| (format!("rule-{number}-{}", "x".repeat(200)), tally))
+        .map(|number| (format!("rule-{number}-{}", "x".repeat(200)), count))
         .collect();
     sweep.expired_exceptions = (0..5000)
         .map(|number| format!("exception-{number}"))

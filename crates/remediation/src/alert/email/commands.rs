@@ -6,8 +6,12 @@ use super::writer::EmailWriter;
 use crate::alert::phrases::{count_phrase, short_rule};
 use crate::report::{GroupReport, RuleOutcome, authorize_command, revoke_command};
 
-/// How many commands are spelled out in a list.
+/// How many commands a list has.
 const MAX_COMMANDS: usize = 10;
+
+/// Where the lists of the e-mail are complete.
+pub(super) const FULL_REPORT: &str =
+    "The JSON report that SQS and Lambda subscribers of this topic receive";
 
 /// A command with the comment above it.
 pub(super) struct Command {
@@ -47,7 +51,7 @@ impl EmailWriter<'_> {
         self.write_commands(commands);
     }
 
-    /// The first commands, each with its comment, and how many there are more.
+    /// The first commands, each with its comment, and how many more there are.
     fn write_commands(&mut self, commands: &[Command]) {
         let shown = self.max_entries.min(MAX_COMMANDS);
         for command in commands.iter().take(shown) {
@@ -57,9 +61,8 @@ impl EmailWriter<'_> {
         let omitted = commands.len().saturating_sub(shown);
         if omitted > 0 {
             let more = count_phrase(omitted, "more rule", "more rules");
-            self.page.push_paragraph(&format!(
-                "And {more}: see the report that queues and functions get from this topic."
-            ));
+            self.page
+                .push_paragraph(&format!("And {more}. {FULL_REPORT} has all commands."));
         }
     }
 }

@@ -8,15 +8,16 @@ use crate::alert::phrases::may_be_untracked;
 use crate::report::{GroupReport, RuleOutcome, RuleStatus};
 use crate::services::Mode;
 
-const UNTRACKED: &str = "All outgoing traffic is allowed, so AWS did not track these connections, \
-    and they end with the rule. Connections through a Network Load Balancer, a NAT gateway or a \
-    transit gateway are always tracked: those live on until they are closed.";
-const TRACKED: &str = "AWS tracks these connections and lets them live until one side closes them \
-    or they are idle for too long (TCP: up to 5 days). Whoever came in may still be in. To cut \
-    them, block the address with a network ACL, or stop the instance.";
-const EITHER: &str = "If all outgoing traffic is allowed, open connections were cut at once. If \
-    not, AWS tracks them and they live until one side closes them or they are idle for too long \
-    (TCP: up to 5 days); to cut them, block the address with a network ACL, or stop the instance.";
+const UNTRACKED: &str = "The group allows all outbound traffic, so AWS did not track these \
+    connections. Connections through a Network Load Balancer, a NAT gateway or a transit gateway \
+    are always tracked and persist until they are closed.";
+const TRACKED: &str = "AWS tracks these connections, so they persist until one side closes them or \
+    they time out (idle TCP connections: up to 5 days). Whoever connected may still have access. \
+    To interrupt them, block the address with a network ACL, or stop the instance.";
+const EITHER: &str = "If the group allows all outbound traffic, open connections were interrupted \
+    immediately. If not, AWS tracks them, so they persist until one side closes them or they time \
+    out (idle TCP connections: up to 5 days); to interrupt them, block the address with a network \
+    ACL, or stop the instance.";
 
 impl EmailWriter<'_> {
     /// What happens to connections that a removed rule allowed.
@@ -41,16 +42,16 @@ impl EmailWriter<'_> {
         }
         if let Some(rules) = rule_number_phrase(&untracked, is_all) {
             let text = match report.group.open_egress {
-                Some(_) => format!("{rules}: cut at once. {UNTRACKED}"),
+                Some(_) => format!("{rules}: interrupted immediately. {UNTRACKED}"),
                 None => format!(
-                    "{rules}: it depends on the group's outgoing rules, which Portcullis did \
-                     not see. {EITHER}"
+                    "{rules}: this depends on the outbound rules of the group, which Portcullis \
+                     could not read. {EITHER}"
                 ),
             };
             page.push_paragraph(&text);
         }
         if let Some(rules) = rule_number_phrase(&tracked, is_all) {
-            page.push_paragraph(&format!("{rules}: NOT cut. {TRACKED}"));
+            page.push_paragraph(&format!("{rules}: NOT interrupted. {TRACKED}"));
         }
     }
 }
@@ -66,21 +67,21 @@ fn is_untracked(report: &GroupReport, outcome: &RuleOutcome) -> bool {
 /// What happens to connections that the new rules allow.
 fn describe_interruption(report: &GroupReport) -> String {
     if report.order == ApplyOrder::AddFirst {
-        return "What the new rules allow goes on, for they came before the old ones went. \
-                The rest:"
+        return "Connections that the new rules allow were not interrupted, because the new rules \
+                were added before the old ones were removed. Other connections:"
             .to_owned();
     }
     let has_twin = report
         .replacements()
         .any(|addition| is_twin(report, addition));
     let reason = if has_twin {
-        "AWS takes no second rule for the same traffic"
+        "EC2 does not accept a second rule for the same traffic"
     } else {
-        "the rules quota of the group had no room for both"
+        "the rules quota of the group did not allow both at once"
     };
     format!(
-        "The old rules went before the new ones came, because {reason}: what the new rules allow \
-         may have paused for a moment. The rest:"
+        "The old rules were removed before the new ones were added, because {reason}. Connections \
+         that the new rules allow may have been interrupted briefly. Other connections:"
     )
 }
 

@@ -6,7 +6,7 @@ use crate::alert::phrases::{display_group_id, format_time, group_name, principal
 use crate::alert::sanitize::sanitize_line;
 use crate::alert::summary::Headline;
 
-const UNKNOWN: &str = "not known";
+const UNKNOWN: &str = "unknown";
 
 impl EmailWriter<'_> {
     /// Who made the change.
@@ -35,8 +35,8 @@ impl EmailWriter<'_> {
         page.push_row("Call", Some(&call));
         if self.summary.entries.len() > 1 {
             page.push_paragraph(
-                "This change triggered Portcullis, which evaluated the whole group: some of the \
-                 rules above may be older, and somebody else's.",
+                "This change triggered Portcullis, which checked the whole group; some of the \
+                 rules above may be older and someone else's.",
             );
         }
     }

@@ -1,4 +1,4 @@
-//! The first paragraph: what happened, and whether the reader may go back to bed.
+//! The first paragraph: what happened, and whether any action is required.
 
 use super::writer::EmailWriter;
 use crate::alert::phrases::{
@@ -23,25 +23,23 @@ impl EmailWriter<'_> {
             Headline::NotVerified => describe_not_verified(summary, &group),
             Headline::NotClosed => describe_not_closed(summary, &group),
             Headline::Refused => format!(
-                "REFUSED, STILL OPEN. {group_first} has {rules} {wrong}. The policy wants {them} \
-                 gone, but Portcullis left {them} alone on purpose."
+                "REFUSED, STILL OPEN. {group_first} has {rules} {wrong}. The policy forbids \
+                 {them}, but Portcullis refused to remove {them}."
             ),
             Headline::WouldClose => describe_would_close(&entries, &group_first),
             Headline::Closed => describe_closed(summary, &group),
             Headline::AlreadyGone => format!(
-                "ALREADY GONE. {group_first} had {rules} {wrong}. Before Portcullis could remove \
-                 {them}, somebody else did, or deleted the group."
+                "ALREADY GONE. {group_first} had {rules} {wrong}. Someone else removed {them}, or \
+                 deleted the group, before Portcullis could."
             ),
             Headline::Reported => format!(
-                "REPORTED. {group_first} has {rules} that the policy wants people to know about. \
-                 Nothing was changed, and nothing will be."
+                "REPORTED. {group_first} has {rules} with notify-only findings. Portcullis does \
+                 not change {them}."
             ),
-            Headline::GroupDeleted => format!(
-                "GROUP DELETED. {group_first} does not exist any more, so nothing of it is open."
-            ),
-            Headline::Clean => {
-                format!("CLEAN. Nothing in {group} is against the policy.")
+            Headline::GroupDeleted => {
+                format!("GROUP DELETED. {group_first} no longer exists, so nothing is open.")
             }
+            Headline::Clean => format!("CLEAN. {group_first} complies with the policy."),
         };
         self.page.push_paragraph(&text);
     }
@@ -64,22 +62,22 @@ fn describe_would_close(entries: &[&RuleOutcome], group_first: &str) -> String {
 
 fn describe_closed(summary: &AlertSummary<'_>, group: &str) -> String {
     let lost_access = lost_allowed_access(summary.report);
-    let second_look = match summary.report.exposure_seconds() {
-        Some(seconds) => format!(
-            "A second look, {} after the change, found",
-            format_duration(seconds)
-        ),
-        None => "A second look found".to_owned(),
+    let verified = match summary.report.exposure_seconds() {
+        Some(seconds) => {
+            let duration = format_duration(seconds);
+            format!("Verified {duration} after the change")
+        }
+        None => "Verified".to_owned(),
     };
     let rest = if lost_access {
-        "But some of what may stay open could NOT be kept and is cut now: see below."
+        "But some access that the policy allows was LOST and is currently blocked: see below."
     } else if connections_may_persist(summary) {
-        "Connections that were already open may live on: see below."
+        "Connections that were already open may persist: see below."
     } else {
-        "Nothing more has to be done."
+        "No further action is required."
     };
     let what = describe_closed_rules(summary, group, lost_access);
-    format!("{what} {second_look} nothing left that the policy wants gone. {rest}")
+    format!("{what} {verified}: nothing that the policy forbids is left. {rest}")
 }
 
 /// `CLOSED. Portcullis removed 3 rules open to the world from security group sg-... (web).`
@@ -94,17 +92,17 @@ fn describe_closed_rules(summary: &AlertSummary<'_>, group: &str, lost_access: b
     };
     let preposition = if verb == "removed" { "from" } else { "in" };
     let has_replacements = entries.iter().any(|entry| !entry.replacements.is_empty());
-    let stays = match entries.as_slice() {
-        _ if lost_access || !has_replacements => "",
-        [_] => " What the policy allows of it is open as new rules.",
-        _ => " What the policy allows of them is open as new rules.",
+    let kept = if has_replacements && !lost_access {
+        " New rules keep the access that the policy allows."
+    } else {
+        ""
     };
     let head = if lost_access {
-        "CLOSED, NOT ALL KEPT"
+        "CLOSED, SOME ALLOWED ACCESS LOST"
     } else {
         "CLOSED"
     };
-    format!("{head}. Portcullis {verb} {rules} {wrong} {preposition} {group}{counts}.{stays}")
+    format!("{head}. Portcullis {verb} {rules} {wrong} {preposition} {group}{counts}.{kept}")
 }
 
 /// `narrowed`; if it differs from rule to rule, `closed` and `1 removed, 2 narrowed`.
@@ -133,13 +131,13 @@ fn summarize_remedies(entries: &[&RuleOutcome]) -> (&'static str, Option<String>
 }
 
 fn count_remedy(entries: &[&RuleOutcome], remedy: Remedy) -> usize {
-    let entries = entries.iter();
     entries
+        .iter()
         .filter(|entry| Remedy::of_rule(entry) == remedy)
         .count()
 }
 
-/// Whether AWS may have left connections open that a removed rule allowed.
+/// Whether connections that a removed rule allowed may still be open.
 fn connections_may_persist(summary: &AlertSummary<'_>) -> bool {
     let is_egress_open = summary.report.group.open_egress == Some(true);
     let entries = summary.headline_entries();
@@ -151,10 +149,10 @@ fn describe_not_closed(summary: &AlertSummary<'_>, group: &str) -> String {
     let open = summary.headline_entries();
     let removed = summary.entries_with_status(|status| *status == RuleStatus::Applied);
     let others = match removed.len() {
-        0 => "None was removed.".to_owned(),
+        0 => "No rule was removed.".to_owned(),
         count => format!(
             "{} removed.",
-            count_phrase(count, "other was", "others were")
+            count_phrase(count, "other rule was", "other rules were")
         ),
     };
     format!(
@@ -172,11 +170,11 @@ fn describe_not_verified(summary: &AlertSummary<'_>, group: &str) -> String {
         String::new()
     } else {
         let rules = capitalize_first(&count_rules(&open));
-        format!(" {rules} may still be there.")
+        format!(" {rules} may still be open.")
     };
     format!(
-        "NOT VERIFIED, PLEASE LOOK. Portcullis removed {removed} from {group}, and could then not \
-         read the group again to make sure that nothing is left.{may_be_open}"
+        "NOT VERIFIED, PLEASE CHECK. Portcullis removed {removed} from {group}, but could not read \
+         the group again to verify that nothing is left.{may_be_open}"
     )
 }
 

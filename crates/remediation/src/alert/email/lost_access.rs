@@ -14,7 +14,7 @@ use crate::report::{FailedAddition, GroupReport};
 use crate::services::{ErrorKind, Mode};
 
 impl EmailWriter<'_> {
-    /// Each reason once with the rules that it concerns, and the commands that add these rules.
+    /// Each reason once with its rules, and the commands that add these rules.
     pub(super) fn write_lost_access(&mut self) {
         let report = self.report;
         let has_failed = report.failed_additions().next().is_some();
@@ -22,8 +22,8 @@ impl EmailWriter<'_> {
             return;
         }
         self.page.push_heading(match report.mode {
-            Mode::Monitor => "What enforce mode could not keep",
-            Mode::Enforce => "What could not be kept",
+            Mode::Monitor => "Allowed access that enforce mode would lose",
+            Mode::Enforce => "Allowed access that was lost",
         });
         self.write_failed_additions();
         self.write_skipped_additions();
@@ -41,8 +41,10 @@ impl EmailWriter<'_> {
             let rules =
                 describe_combined_rules(failed.iter().map(|failed| &failed.addition.ingress));
             let cause = addition_error_cause(kind);
-            self.page
-                .push_item("  - ", &format!("{rules}: allowed, and cut now. {cause}"));
+            self.page.push_item(
+                "  - ",
+                &format!("{rules}: allowed by policy but currently blocked. {cause}"),
+            );
             if let Some(FailedAddition { error, .. }) = failed.first() {
                 let details = format!(
                     "({}, {}: {})",
@@ -78,7 +80,7 @@ impl EmailWriter<'_> {
         let quota_advice = if over_quota.is_empty() {
             ""
         } else {
-            " (make room in the group first)"
+            " (after removing other rules from the group)"
         };
         let commands: Vec<_> = self
             .report
@@ -92,11 +94,11 @@ impl EmailWriter<'_> {
             .collect();
         let (it, these) = match commands.len() {
             0 => return,
-            1 => ("it", "this"),
-            _ => ("them", "these"),
+            1 => ("it", "this command"),
+            _ => ("them", "these commands"),
         };
         self.write_command_list(
-            &format!("To open {it} again by hand{quota_advice}, run {these}:"),
+            &format!("To add {it} manually{quota_advice}, run {these}:"),
             &commands,
         );
     }
@@ -114,9 +116,9 @@ fn skipped_rules(report: &GroupReport, reason: SkipReason) -> Vec<&IngressRule> 
 const fn skip_reason_advice(reason: SkipReason) -> &'static str {
     match reason {
         SkipReason::RulesQuota => {
-            " Merge rules of the group, or ask AWS for a higher quota of rules per security group."
+            " Merge rules of the group, or request a higher quota of rules per security group."
         }
-        SkipReason::TrustedSourceOutside => " If the source needs access, open it by hand.",
+        SkipReason::TrustedSourceOutside => " If the source needs access, add a rule manually.",
         SkipReason::TrustedSourceForbidden => " These settings conflict: fix the policy.",
     }
 }

@@ -1,4 +1,4 @@
-//! What the reader has to do, and how to be allowed.
+//! What the reader has to do, and how to get an exception.
 
 use std::collections::BTreeSet;
 
@@ -16,13 +16,14 @@ use crate::services::{Mode, ServiceError};
 const MAX_ERRORS: usize = 5;
 /// How many rule numbers are listed.
 const MAX_NUMBERS: usize = 30;
+const AUTOMATIC_RETRY: &str = "Portcullis retries automatically within minutes.";
 
 impl EmailWriter<'_> {
-    /// What the reader has to do, if there is something.
+    /// What the reader has to do, if anything.
     pub(super) fn write_next_steps(&mut self) {
         let heading = match self.summary.headline {
-            Headline::NotVerified | Headline::NotClosed => "What you have to do",
-            Headline::Refused => "Why it was left, and what to do",
+            Headline::NotVerified | Headline::NotClosed => "What to do",
+            Headline::Refused => "Why it was refused, and what to do",
             Headline::WouldClose => "What you can do",
             Headline::Closed
             | Headline::AlreadyGone
@@ -51,8 +52,7 @@ impl EmailWriter<'_> {
             return;
         };
         self.page.push_paragraph(&format!(
-            "Look at the group in the console (the link is below). {} Portcullis tries again by \
-             itself within minutes.",
+            "{} Check the group in the console (link below). {AUTOMATIC_RETRY}",
             error.kind.message()
         ));
         self.write_error_details(error);
@@ -109,16 +109,18 @@ impl EmailWriter<'_> {
             .summary
             .numbered_entries(|status| *status == RuleStatus::Reopened)
             .collect();
+        let them = if reopened.len() == 1 { "it" } else { "them" };
         if let Some(rules) = rule_number_phrase(&reopened, false) {
             self.page.push_paragraph(&format!(
-                "{rules}: added again, or added anew, faster than Portcullis removed it. Look \
-                 for an automation (CloudFormation, Terraform, a controller) that keeps adding \
-                 it, and stop that. Portcullis tries again by itself within minutes."
+                "{rules}: added faster than Portcullis could remove {them}. Look for automation \
+                 (CloudFormation, Terraform, a controller) that keeps adding {them}, and stop it. \
+                 {AUTOMATIC_RETRY}"
             ));
         }
     }
 
-    /// The commands that remove what is left; in monitor mode with those that keep what is allowed.
+    /// The commands that remove what is still open; in monitor mode also those that add what the
+    /// policy allows.
     fn write_manual_removal(&mut self) {
         let summary = self.summary;
         let open: Vec<_> = summary.numbered_entries(RuleStatus::is_open).collect();
@@ -132,12 +134,13 @@ impl EmailWriter<'_> {
         if additions.is_empty() {
             self.write_removals("To", &open);
         } else if is_add_first {
-            self.write_command_list("First add what the policy allows:", &additions);
+            self.write_command_list("First add the access that the policy allows:", &additions);
             self.write_removals("Then, to", &open);
         } else {
             self.write_removals("To", &open);
             self.write_command_list(
-                "Then add what the policy allows (the group has no room for both at once):",
+                "Then add the access that the policy allows (the group cannot hold the old and the \
+                 new rules at the same time):",
                 &additions,
             );
         }
@@ -145,9 +148,9 @@ impl EmailWriter<'_> {
 
     fn write_removals(&mut self, begin: &str, open: &[(usize, &RuleOutcome)]) {
         let (them, these) = if open.len() == 1 {
-            ("it", "this")
+            ("it", "this command")
         } else {
-            ("them", "these")
+            ("them", "these commands")
         };
         let is_foreign = open.iter().any(|(_, outcome)| is_foreign_group(outcome));
         let account = if is_foreign {
@@ -163,12 +166,12 @@ impl EmailWriter<'_> {
             })
             .collect();
         self.write_command_list(
-            &format!("{begin} remove {them} by hand, run {these}{account}:"),
+            &format!("{begin} remove {them} manually, run {these}{account}:"),
             &removals,
         );
     }
 
-    /// Which of the open rules the policy would keep a part of.
+    /// Which of the open rules the policy allows in part.
     fn write_partly_allowed(&mut self, open: &[(usize, &RuleOutcome)]) {
         let numbers: Vec<_> = open
             .iter()
@@ -182,8 +185,8 @@ impl EmailWriter<'_> {
         }
         let rules = if numbers.len() == 1 { "rule" } else { "rules" };
         self.page.push_paragraph(&format!(
-            "Of {rules} {} the policy would keep a part, or open it to trusted sources: add that \
-             as rules of their own first.",
+            "The policy allows part of {rules} {}, or allows the access from trusted sources. Add \
+             that access as separate rules first.",
             join_numbers(&numbers)
         ));
     }
@@ -203,7 +206,7 @@ impl EmailWriter<'_> {
             .collect()
     }
 
-    /// How to be allowed.
+    /// How to get an exception.
     pub(super) fn write_exception_advice(&mut self) {
         if matches!(
             self.summary.headline,
@@ -214,9 +217,9 @@ impl EmailWriter<'_> {
         let page = &mut self.page;
         page.push_heading("If this access is needed");
         page.push_paragraph(
-            "First see whether less will do: one port, your own addresses, a VPN, or Session \
-             Manager instead of an open port. If not, propose an exception in the policy file, \
-             with a reason, an owner and a date on which it expires. The security team reviews \
+            "First check whether narrower access is enough: a single port, your own addresses, a \
+             VPN, or Session Manager instead of an open port. If not, propose an exception in the \
+             policy file, with a reason, an owner and an expiry date. The security team reviews \
              it.",
         );
     }
@@ -241,8 +244,8 @@ impl EmailWriter<'_> {
         let page = &mut self.page;
         page.push_heading("What could not be evaluated");
         page.push_paragraph(&format!(
-            "Portcullis could not see what is in {}{more}, and took it for not open to the \
-             world. Make sure yourself.",
+            "The entries of {}{more} could not be read, so Portcullis assumed that they are not \
+             open to the world. Check them manually.",
             names.join(", ")
         ));
     }

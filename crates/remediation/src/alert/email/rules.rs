@@ -2,9 +2,11 @@
 
 use portcullis_rules::{Finding, PolicyRule};
 
+use super::commands::FULL_REPORT;
 use super::writer::{EmailWriter, quote_id};
 use crate::alert::phrases::{
-    capitalize_first, count_phrase, describe_rule, is_every_address, is_open_to_world,
+    capitalize_first, count_phrase, describe_rule, exceptions_phrase, is_every_address,
+    is_open_to_world,
 };
 use crate::alert::sanitize::{sanitize_line, truncate_with_ellipsis};
 use crate::alert::summary::describe_outcome;
@@ -12,12 +14,12 @@ use crate::report::RuleOutcome;
 
 /// How many findings about one rule are listed.
 const MAX_FINDINGS: usize = 6;
-/// What is said of a source that is open to the world, but not by its own text.
+/// The note about a source that is open to the world although it is not every address.
 const SHARED: &str =
-    " (Alone, or together with others of the group, this source is the whole internet.)";
+    " (Alone or combined with other sources in the group, this source covers the whole internet.)";
 
 impl EmailWriter<'_> {
-    /// Each rule with what is wrong with it and what was done.
+    /// Each security group rule with its findings and its outcome.
     pub(super) fn write_rules(&mut self) {
         if self.summary.entries.is_empty() {
             return;
@@ -34,10 +36,8 @@ impl EmailWriter<'_> {
         if omitted > 0 {
             let more = count_phrase(omitted, "more rule", "more rules");
             self.page.push_blank_line();
-            self.page.push_paragraph(&format!(
-                "And {more}: all of them are in the report that queues and functions get from \
-                 this topic."
-            ));
+            self.page
+                .push_paragraph(&format!("And {more}. {FULL_REPORT} lists all of them."));
         }
     }
 
@@ -47,15 +47,15 @@ impl EmailWriter<'_> {
         let description = outcome.rule.description.as_deref().unwrap_or_default();
         match sanitize_line(description, 255) {
             empty if empty.is_empty() => page.push_line("    No description"),
-            text => page.push_item("    ", &format!("Described as \"{text}\"")),
+            text => page.push_item("    ", &format!("Description: \"{text}\"")),
         }
         for reason in describe_reasons(outcome) {
             page.push_item("    - ", &reason);
         }
         let omitted = outcome.findings.len().saturating_sub(MAX_FINDINGS);
         if omitted > 0 {
-            let more = count_phrase(omitted, "more rule", "more rules");
-            page.push_line(&format!("    - and {more} of the policy"));
+            let more = count_phrase(omitted, "more policy rule", "more policy rules");
+            page.push_line(&format!("    - and {more}"));
         }
         let result = match describe_outcome(outcome, self.report.mode) {
             (head, Some(details)) => format!("{head}: {details}"),
@@ -81,7 +81,7 @@ impl EmailWriter<'_> {
                 .collect();
             self.page.push_item(
                 "  - ",
-                &format!("{rule}: allowed by exception {}.", exceptions.join(", ")),
+                &format!("{rule}: allowed by {}.", exceptions_phrase(&exceptions)),
             );
         }
         self.write_omitted_rules(rules.len());
@@ -94,15 +94,12 @@ impl EmailWriter<'_> {
             return;
         }
         let page = &mut self.page;
-        page.push_heading("Exceptions that have ended");
+        page.push_heading("Expired exceptions");
         let shown = self.max_entries.max(1);
         for id in expired.iter().take(shown) {
             page.push_item(
                 "  - ",
-                &format!(
-                    "The exception {} has ended: it allows nothing any more.",
-                    quote_id(id)
-                ),
+                &format!("The exception {} has expired.", quote_id(id)),
             );
         }
         let omitted = expired.len().saturating_sub(shown);
@@ -110,8 +107,8 @@ impl EmailWriter<'_> {
             page.push_line(&format!("  - and {omitted} more"));
         }
         page.push_paragraph(
-            "If one is still needed, have its date in the policy moved; if not, have it deleted \
-             there.",
+            "If an exception is still needed, extend its expiry date in the policy; otherwise, \
+             delete it.",
         );
     }
 }
@@ -121,7 +118,7 @@ fn describe_reasons(outcome: &RuleOutcome) -> Vec<String> {
     if outcome.findings.is_empty() {
         let ids = outcome.policy_rules.join(", ");
         return vec![format!(
-            "{}, once the other rules are removed",
+            "{}, after the removal of the other rules",
             sanitize_line(&ids, 200)
         )];
     }
@@ -167,7 +164,7 @@ fn describe_references(policy_rule: &PolicyRule) -> String {
     }
 }
 
-/// ` Here: 20-22.`, unless the whole rule offends.
+/// ` Here: 20-22.`, unless the policy rule forbids all ports of the rule.
 fn describe_offending_ports(outcome: &RuleOutcome, finding: &Finding) -> String {
     let ports = finding.offending.to_string();
     let is_whole_rule = outcome

@@ -8,12 +8,12 @@ use crate::alert::phrases::short_rule;
 use crate::alert::summary::Headline;
 use crate::report::RuleStatus;
 
-const EXCEPTION_FIRST: &str =
-    "Get an exception first (see below), or Portcullis will close it again within seconds.";
-const RESTORES_ONE: &str = "puts one rule back exactly as it was";
+const EXCEPTION_FIRST: &str = "Add an exception to the policy first (see below); otherwise, \
+    Portcullis closes it again within seconds.";
+const RESTORES_ONE: &str = "each of these commands restores one rule exactly as it was";
 
 impl EmailWriter<'_> {
-    /// The commands that add what was removed, and remove what was added in its place.
+    /// The commands that restore removed rules and remove their replacements, in a safe order.
     pub(super) fn write_undo(&mut self) {
         let restore = self.restore_commands();
         let remove = self.removal_commands();
@@ -25,44 +25,38 @@ impl EmailWriter<'_> {
             self.summary.headline,
             Headline::NotClosed | Headline::NotVerified
         ) {
-            // Commands that open a group, beside those that close it, are a trap for a hurried
-            // reader.
+            // A reader in a hurry could run the commands that open the group instead of those
+            // that close it.
             self.page.push_paragraph(
-                "Close it first. The commands that put removed rules back, and take away added \
-                 ones, are in the report (`undo.restore`, `undo.remove`).",
+                "Close the group first. The commands that restore removed rules and remove added \
+                 ones are in the JSON report (`undo.restore`, `undo.remove`).",
             );
             return;
         }
-        let removes = if remove.len() == 1 {
-            "this takes away the new rule"
+        let new_rules = if remove.len() == 1 {
+            "the new rule"
         } else {
-            "these take away the new rules"
+            "the new rules"
         };
         if restore.is_empty() {
             self.write_command_list(
-                &format!("What Portcullis added is in the group: {removes}:"),
+                &format!("To remove {new_rules} that Portcullis added:"),
                 &remove,
             );
         } else if remove.is_empty() {
-            self.write_command_list(
-                &format!("{EXCEPTION_FIRST} Then each of these {RESTORES_ONE}:"),
-                &restore,
-            );
+            self.write_command_list(&format!("{EXCEPTION_FIRST} Then {RESTORES_ONE}:"), &restore);
         } else if self.report.order == ApplyOrder::AddFirst {
+            self.write_command_list(&format!("{EXCEPTION_FIRST} Then {RESTORES_ONE}:"), &restore);
             self.write_command_list(
-                &format!("{EXCEPTION_FIRST} Then each of these {RESTORES_ONE}:"),
-                &restore,
-            );
-            self.write_command_list(
-                &format!("After that, {removes} that Portcullis put in their place:"),
+                &format!("After that, remove {new_rules} that Portcullis added in their place:"),
                 &remove,
             );
         } else {
-            self.write_command_list(&format!("{EXCEPTION_FIRST} Then {removes}:"), &remove);
             self.write_command_list(
-                &format!("After that, each of these {RESTORES_ONE}:"),
-                &restore,
+                &format!("{EXCEPTION_FIRST} Then remove {new_rules}:"),
+                &remove,
             );
+            self.write_command_list(&format!("After that, {RESTORES_ONE}:"), &restore);
         }
     }
 

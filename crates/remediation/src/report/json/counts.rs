@@ -1,11 +1,11 @@
-//! How much a report is about.
+//! The counts of a report.
 
 use serde::Serialize;
 
 use crate::report::GroupReport;
 
-/// How long the lists of a report are before any of them is shortened, and how many of the rules
-/// have an outcome.
+/// The lengths of the lists of a report before they are shortened, and the number of rules by
+/// outcome.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct CountsV1 {
     rules: usize,
@@ -24,7 +24,6 @@ pub struct CountsV1 {
 impl CountsV1 {
     /// The counts of a report.
     pub fn new(report: &GroupReport) -> Self {
-        let errors = report.rules.iter().filter_map(|rule| rule.status.error());
         Self {
             rules: report.rules.len(),
             findings: report.findings().count(),
@@ -32,7 +31,11 @@ impl CountsV1 {
             added: report.replacements().count(),
             skipped_additions: report.skipped_additions.len(),
             failed_additions: report.failed_additions().count(),
-            failures: errors.count(),
+            failures: report
+                .rules
+                .iter()
+                .filter_map(|rule| rule.status.error())
+                .count(),
             refusals: report.refused_rules().count(),
             remaining: report.open_rules().count(),
             unresolved_prefix_lists: report.unresolved_prefix_lists.len(),

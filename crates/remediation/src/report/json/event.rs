@@ -22,7 +22,7 @@ pub struct EventV1<'a> {
 }
 
 impl<'a> EventV1<'a> {
-    /// Where an event came from.
+    /// The origin of an event.
     pub fn new(origin: &'a Origin) -> Self {
         Self {
             id: truncate_optional(origin.event_id.as_ref()),
@@ -68,7 +68,7 @@ pub struct GroupV1<'a> {
 }
 
 impl<'a> GroupV1<'a> {
-    /// A group. Its id is unknown if an event named a group that does not exist.
+    /// A group. Its id is unknown if the event specified a name that does not exist.
     pub fn new(group: &'a SecurityGroup) -> Self {
         let id = Some(&group.id).filter(|id| !id.is_empty());
         Self {

@@ -39,8 +39,8 @@ impl<'a> ReportV1<'a> {
         Self::with_max_entries(report, usize::MAX)
     }
 
-    /// A report whose lists have at most so many entries each. The counts are those of the whole
-    /// report.
+    /// A report whose lists have at most `max_entries` entries each. The counts are those of the
+    /// whole report.
     fn with_max_entries(report: &'a GroupReport, max_entries: usize) -> Self {
         let counts = CountsV1::new(report);
         Self {

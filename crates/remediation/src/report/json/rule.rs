@@ -64,7 +64,7 @@ pub struct RuleOutcomeV1<'a> {
 }
 
 impl<'a> RuleOutcomeV1<'a> {
-    /// An outcome with at most so many findings, replacements and failed additions.
+    /// An outcome with at most `max_entries` findings, replacements and failed additions each.
     pub fn with_max_entries(outcome: &'a RuleOutcome, max_entries: usize) -> Self {
         Self {
             rule: SecurityGroupRuleV1::new(&outcome.rule),
@@ -114,7 +114,7 @@ impl<'a> ReplacementV1<'a> {
     }
 }
 
-/// A rule that was to be added in place of a removed one, and the call that failed.
+/// A rule that should have been added in place of a removed one, and the call that failed.
 #[derive(Debug, Clone, Serialize)]
 pub struct FailedAdditionV1<'a> {
     #[serde(flatten)]
@@ -132,7 +132,7 @@ impl<'a> FailedAdditionV1<'a> {
     }
 }
 
-/// A rule that could not be added in place of a removed one, as the plan foresaw.
+/// A rule that the plan could not add in place of a removed one.
 #[derive(Debug, Clone, Serialize)]
 pub struct SkippedAdditionV1<'a> {
     #[serde(flatten)]

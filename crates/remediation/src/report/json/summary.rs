@@ -1,5 +1,4 @@
-//! What the remediator function returns: small, for people who invoke it and for invocation
-//! records.
+//! The summary that the remediator function returns.
 
 use serde::Serialize;
 
@@ -16,13 +15,16 @@ pub struct SummaryV1<'a> {
 }
 
 impl<'a> SummaryV1<'a> {
-    /// The summary of the reports of one event. Its outcome is the one of most concern, or null if
-    /// there is no report.
+    /// The summary of the reports of one event. Its outcome is the one of greatest concern, or
+    /// null if there is no report.
     pub fn new(event_id: Option<&'a str>, reports: &'a [GroupReport]) -> Self {
-        let outcomes = reports.iter().map(|report| report.outcome);
         Self {
             version: 1,
-            outcome: outcomes.max().map(GroupOutcome::as_str),
+            outcome: reports
+                .iter()
+                .map(|report| report.outcome)
+                .max()
+                .map(GroupOutcome::as_str),
             event_id,
             groups: reports.iter().map(GroupSummaryV1::new).collect(),
         }
