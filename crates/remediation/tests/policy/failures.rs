@@ -77,7 +77,7 @@ fn nothing_is_added_for_a_rule_that_was_not_removed_first() {
     assert_eq!(
         world.changes(),
         [REVOKE],
-        "what somebody else closed is not opened again"
+        "what someone else closed is not opened again"
     );
     assert_eq!(
         (event.errors.len(), failed_addition_count(report(&event))),

@@ -25,7 +25,7 @@ fn a_rule_that_was_already_removed_is_not_a_failure() {
     assert_eq!(
         removed,
         ["tcp 8040 ::/0"],
-        "what somebody else removed is not counted"
+        "what someone else removed is not counted"
     );
 }
 
