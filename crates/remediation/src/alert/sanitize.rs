@@ -319,7 +319,7 @@ mod tests {
         }
 
         #[test]
-        fn chat_text_has_no_markup_and_mentions_nobody(text in hostile_text(), max in 0..300_usize) {
+        fn chat_text_has_no_markup_and_no_mentions(text in hostile_text(), max in 0..300_usize) {
             let clean = sanitize_chat(&text, max);
             prop_assert!(is_plain(&clean), "{clean:?}");
             let markup = ['<', '>', '&', '`', '*', '~', '|', '[', ']'];

@@ -40,7 +40,7 @@ pub struct Unfinished {
 /// The findings about one policy rule, over all groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RuleCount {
-    /// Its worst severity; overrides can give it another one in some groups.
+    /// Its worst severity; overrides can change it for some groups.
     pub severity: Severity,
     /// The number of findings.
     pub findings: usize,
