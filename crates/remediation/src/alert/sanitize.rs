@@ -1,5 +1,5 @@
-//! Makes text from outside safe to display: group names, descriptions, session names, user agents
-//! and error messages.
+//! Makes untrusted text safe to display: group names, descriptions, session names, user agents and
+//! error messages.
 //!
 //! Whoever can open a group can also choose these texts, and the security team reads them.
 
@@ -163,8 +163,8 @@ const fn replace_markup(c: char) -> char {
     }
 }
 
-/// Writes `(at)` in place of an at-sign that could mention someone. At-signs inside e-mail addresses
-/// are kept.
+/// Writes `(at)` in place of an at-sign that could mention someone. At-signs inside e-mail
+/// addresses are kept.
 fn break_mentions(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text.chars();

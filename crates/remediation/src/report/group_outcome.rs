@@ -78,8 +78,8 @@ impl GroupOutcome {
             RuleStatus::Failed(_) | RuleStatus::Reopened | RuleStatus::Unverified(_) => {
                 Self::NotClosed
             }
-            // A plan that fails verification is a bug in Portcullis, so the event has to fail and be
-            // retried. It must not look like an intended refusal.
+            // A plan that fails verification is a bug in Portcullis, so the event has to fail and
+            // be retried. It must not look like an intended refusal.
             RuleStatus::Refused(RefusalReason::FailedVerification) => Self::NotClosed,
             RuleStatus::Refused(_) => Self::Refused,
             RuleStatus::WouldApply => Self::WouldClose,

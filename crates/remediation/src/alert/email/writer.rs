@@ -35,12 +35,12 @@ impl<'a> EmailWriter<'a> {
     }
 }
 
-/// An id from outside, as code.
+/// An untrusted id, sanitized, as code.
 pub(super) fn quote_id(id: &str) -> String {
     format!("`{}`", sanitize_line(id, 64))
 }
 
-/// A text from outside, if there is one.
+/// An untrusted text, sanitized, if there is one.
 pub(super) fn sanitize_optional(text: Option<&String>, max_chars: usize) -> Option<String> {
     text.map(|text| sanitize_line(text, max_chars))
 }
