@@ -3,7 +3,6 @@
 #![expect(
     clippy::indexing_slicing,
     clippy::panic_in_result_fn,
-    clippy::unwrap_used,
     reason = "a test may fail loudly, and its helpers too"
 )]
 
