@@ -1,4 +1,4 @@
-//! The `portcullis` command: audits security groups, shows what the Lambda would do for an event,
+//! The `portcullis` command: audits security groups, shows what the Lambda function would do for an event,
 //! validates and tests policies, and explains policy rules. Only the audit of a live account needs
 //! AWS.
 //!

@@ -44,16 +44,16 @@ struct TrackedRule {
     is_forbidden: bool,
     /// The error of its removal in the last round.
     error: Option<ServiceError>,
-    /// Whether its removal got no answer. The next read tells whether it happened.
+    /// Whether its removal got no answer. The next read shows whether it happened.
     is_unanswered: bool,
 }
 
 impl RemediationProgress {
-    /// Records a read of the group, which settles what happened to calls without an answer.
+    /// Records a read of the group, which shows the outcome of calls without an answer.
     pub(super) fn record_read(&mut self, group: &SecurityGroup) {
         self.last_read_rules.clone_from(&group.rules);
-        self.settle_unanswered_removals();
-        self.settle_failed_additions();
+        self.resolve_unanswered_removals();
+        self.resolve_failed_additions();
     }
 
     /// Records the decision about the group as it was read last.
@@ -95,7 +95,7 @@ impl RemediationProgress {
     }
 
     /// A removal without an answer happened if the rule is not there.
-    fn settle_unanswered_removals(&mut self) {
+    fn resolve_unanswered_removals(&mut self) {
         for tracked in self.rules.values_mut() {
             let is_unanswered = std::mem::take(&mut tracked.is_unanswered);
             if is_unanswered && !contains_content(&self.last_read_rules, &tracked.outcome.rule) {
@@ -106,7 +106,7 @@ impl RemediationProgress {
 
     /// An addition without an answer happened if the rule is there. If another one that failed is
     /// there, somebody else added it.
-    fn settle_failed_additions(&mut self) {
+    fn resolve_failed_additions(&mut self) {
         for failed in std::mem::take(&mut self.failed_additions) {
             if !contains_content(&self.last_read_rules, &failed.addition.ingress) {
                 self.failed_additions.push(failed);
@@ -174,7 +174,7 @@ impl RemediationProgress {
                 tracked.outcome.removed = true;
                 true
             }
-            // Somebody else removed the rule first, or changed it: the next read tells.
+            // Somebody else removed the rule first, or changed it: the next read shows it.
             Err(error) if error.kind == ErrorKind::RuleNotFound => true,
             Err(error) => {
                 tracked.is_unanswered = error.kind == ErrorKind::NoAnswer;
