@@ -76,8 +76,8 @@ pub enum Command {
     /// Show what the Lambda function would do for a recorded event
     ///
     /// Shows what the Lambda function would do for a recorded event, given security groups from a
-    /// file: what it would find, remove and add, what it would refuse to remove, and the alert it would send.
-    /// Changes nothing.
+    /// file: what it would find, remove and add, what it would refuse to remove, and the alert it
+    /// would send. Changes nothing.
     ///
     /// The event is an EventBridge event, a CloudTrail record, or a CloudTrail log file with any
     /// number of records. Several files, and folders with all `*.json` and `*.json.gz` files below
