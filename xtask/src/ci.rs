@@ -2,9 +2,8 @@
 //! on a laptop passes there too.
 //!
 //! The cheap steps come first. All steps run even if one has failed, so that one run shows
-//! everything that is wrong. Steps that compile the AWS SDK select no features, and only the lints
-//! set compiler flags: clippy and rustdoc then share what they check, tests share what `cargo test`
-//! compiles anyway, and the SDK is compiled once for each.
+//! everything that is wrong. No step that compiles the AWS SDK changes features or RUSTFLAGS, so
+//! cargo reuses the compiled SDK between steps.
 
 mod checkov;
 mod deny;
@@ -34,7 +33,7 @@ impl Step {
     }
 }
 
-/// The layers, the house rules and the permissions in template.yaml are tests of this package, so
+/// The layers, the style rules and the permissions in template.yaml are tests of this package, so
 /// the last step checks them.
 const STEPS: [Step; 7] = [
     Step::new("fmt", fmt),
@@ -49,7 +48,7 @@ const STEPS: [Step; 7] = [
 /// Runs every step and then reports which failed.
 ///
 /// # Errors
-/// When a step failed. Its own output is above.
+/// When a step failed; see the step's output.
 pub(crate) fn run_all() -> Result<()> {
     run_steps(&STEPS)
 }

@@ -2,7 +2,7 @@
 //! source.
 //!
 //! A rule that cannot be parsed is an error with the id of the rule, because skipping the rule
-//! could hide an opening.
+//! could hide access that is open to the world.
 
 use aws_sdk_ec2::types::{
     IpPermission, IpRange, Ipv6Range, PrefixListId, SecurityGroupRule, Tag, UserIdGroupPair,

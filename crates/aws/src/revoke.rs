@@ -22,7 +22,7 @@ use crate::error::{CallError, call_error};
 const OPERATION: &str = "RevokeSecurityGroupIngress";
 
 impl Ec2IngressEditor {
-    /// Revokes all rules in one call, or in one call each if EC2 rejects them together.
+    /// Revokes all rules in one call, or with one call per rule if EC2 rejects the batch.
     async fn revoke_batch(&self, group_id: &str, rules: &[IngressRule]) -> RevokeResults {
         match self.send_revoke(group_id, rules).await {
             Ok(results) => results,

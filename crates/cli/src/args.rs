@@ -51,7 +51,7 @@ Examples:
 
 Exit codes:
   0  no enforced findings
-  1  enforced findings
+  1  enforced findings, or failed test cases
   2  usage or input error
   3  AWS or I/O error";
 
@@ -61,8 +61,8 @@ pub enum Command {
     /// Evaluate security groups against a policy
     ///
     /// Evaluates the security groups of the live account: in the region of the environment or the
-    /// profile, in the regions given with `--region`, or in all enabled regions. Credentials are
-    /// found in the same places as by the AWS CLI. The command calls `DescribeSecurityGroups`,
+    /// profile, in the regions given with `--region`, or in all enabled regions. Credentials come
+    /// from the same sources as for the AWS CLI. The command calls `DescribeSecurityGroups`,
     /// `DescribeSecurityGroupRules`, `GetManagedPrefixListEntries` and, for all regions,
     /// `DescribeRegions`. Anything that cannot be read is reported, and the exit code is then 3.
     ///
@@ -73,11 +73,11 @@ pub enum Command {
     /// [{"PrefixListId": "pl-...", "Entries": [{"Cidr": "..."}]}]. A prefix list without entries is
     /// evaluated as private, and a warning lists it.
     Audit(AuditArgs),
-    /// Show what the Lambda would do for a recorded event
+    /// Show what the Lambda function would do for a recorded event
     ///
-    /// Shows what the Lambda would do for a recorded event, given security groups from a file: what
-    /// it would find, remove and add, what it would refuse to remove, and the alert it would send.
-    /// Changes nothing.
+    /// Shows what the Lambda function would do for a recorded event, given security groups from a
+    /// file: what it would find, remove and add, what it would refuse to remove, and the alert it
+    /// would send. Changes nothing.
     ///
     /// The event is an EventBridge event, a CloudTrail record, or a CloudTrail log file with any
     /// number of records. Several files, and folders with all `*.json` and `*.json.gz` files below

@@ -1,6 +1,6 @@
-//! The `portcullis` command: audits security groups, shows what the Lambda would do for an event,
-//! validates and tests policies, and explains policy rules. Only the audit of a live account needs
-//! AWS.
+//! The `portcullis` command: audits security groups, shows what the Lambda function would do for an
+//! event, validates and tests policies, and explains policy rules. Only the audit of a live account
+//! needs AWS.
 //!
 //! Each command turns its arguments into a [`output::CommandOutput`] without writing to a stream.
 //! [`run_process`] is the only place that prints, reads the clock and sets the exit code.

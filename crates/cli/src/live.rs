@@ -49,8 +49,7 @@ async fn connect_and_audit(
         .await
         .map_err(|error| connect_error(&error, args))?;
     let requested = match requested_regions(&session, args) {
-        // A profile that does not exist has no region either: the error about the profile, which
-        // comes next, is more helpful.
+        // Report a missing profile before a missing Region.
         Err(error) if args.live.profile.is_none() => return Err(error),
         requested => requested,
     };
@@ -153,5 +152,5 @@ fn connect_error(error: &ConnectError, args: &AuditArgs) -> CliError {
 }
 
 fn runtime_error(error: &io::Error) -> CliError {
-    CliError::Connect(format!("cannot open network sockets: {error}"))
+    CliError::Connect(format!("cannot start the async runtime: {error}"))
 }

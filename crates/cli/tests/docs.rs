@@ -83,8 +83,8 @@ fn pages_match_the_preset_rules() {
             "## Why",
             "## Example",
             "## Where published checks disagree",
-            "## Fix",
-            "## Except",
+            "## Remediation",
+            "## Exceptions",
         ] {
             assert!(
                 headings.any(|line| line.starts_with(heading)),
@@ -298,7 +298,7 @@ fn exceptions_on_pages_exempt_their_rule() {
         let line = violations
             .remove(rule.id.as_str())
             .unwrap_or_else(|| panic!("no violation of {}", rule.id));
-        let (_, except) = rule_page(&rule.id).split_once("## Except\n").unwrap();
+        let (_, except) = rule_page(&rule.id).split_once("## Exceptions\n").unwrap();
         let [block] = code_blocks(except, "yaml").try_into().unwrap();
         let text = format!("version: 1\nextends: {preset}\n{block}");
         let loaded =

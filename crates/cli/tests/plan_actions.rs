@@ -315,7 +315,7 @@ fn exceptions_match_the_principal_of_the_event() {
         let more = format!(
             "exceptions:
   - id: pipeline
-    reason: it tests openings
+    reason: it tests open ports
     owner: ops@example.com
     ports: [5432]
     match: {{ principals: [\"{pattern}\"] }}

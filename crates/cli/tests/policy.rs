@@ -33,7 +33,7 @@ exceptions:
     ports: [9999]
     match: { groups: [sg-0eeeeeeeeeeeeeeee] }
   - id: pipeline
-    reason: the pipeline tests openings
+    reason: the pipeline tests open ports
     owner: ops@example.com
     ports: [8080]
     match: { principals: [\"arn:aws:iam::*:role/pipeline\"] }

@@ -31,7 +31,7 @@ impl Decoder<'_> {
         section: &'static Section,
     ) -> Option<Record> {
         let Content::Map(entries) = &node.content else {
-            let expected = format!("expected {}, written as a mapping", section.name);
+            let expected = format!("{} must be a mapping", section.name);
             self.report_wrong_type(node, expected);
             return None;
         };
@@ -370,9 +370,9 @@ fn parse_scalar(kind: &'static Kind, text: &str) -> ScalarResult {
 
 const fn expected_map(key: MapKey) -> &'static str {
     match key {
-        MapKey::Name => "expected a mapping with your own names as keys",
-        MapKey::RuleId => "expected a mapping with rule ids as keys",
-        MapKey::Tag => "expected a mapping with tag keys as keys",
+        MapKey::Name => "expected a mapping of names to values",
+        MapKey::RuleId => "expected a mapping of policy rule IDs to changes",
+        MapKey::Tag => "expected a mapping of tag keys to values",
     }
 }
 

@@ -1,4 +1,4 @@
-//! Warnings about a valid policy that depend on the time: expired and redundant exceptions.
+//! Warnings about a valid policy, including expired and redundant exceptions.
 
 use std::collections::BTreeMap;
 
@@ -80,8 +80,8 @@ fn shadowed_exception(
     }
 }
 
-/// Whether the first exception exempts everything that the second does, for at least as long. A
-/// false answer may be wrong, a true one is not.
+/// Whether the first exception exempts everything that the second does, for at least as long.
+/// Conservative: may return `false` although the exception is covered.
 fn exception_covers(first: &Exception, second: &Exception) -> bool {
     // Groups differ most often, so they are compared first.
     scope_covers(&first.scope, &second.scope)

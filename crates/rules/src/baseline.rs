@@ -65,7 +65,7 @@ fn revoking_rules() -> [PolicyRule; 4] {
         ),
         baseline_rule(
             "port-range",
-            "more than one port of a rule open to the world",
+            "a port range (more than one port) open to the world",
             Check::PortRange,
             (Severity::Low, Action::Revoke),
             &["EC2-001"],
@@ -77,7 +77,7 @@ fn notifying_rules() -> [PolicyRule; 3] {
     [
         baseline_rule(
             "port-range-internal",
-            "more than one port of a rule open to a CIDR or prefix list",
+            "a port range open to a CIDR or prefix list that is not open to the world",
             Check::PortRangeInternal,
             (Severity::Low, Action::Notify),
             &["EC2-001"],

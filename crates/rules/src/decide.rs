@@ -1,4 +1,4 @@
-//! The entry to a decision about a security group: evaluate, plan and verify.
+//! The entry point for a decision about a security group: evaluate, plan and verify.
 //!
 //! The Lambda functions and the command line tool call [`decide()`], so that both come to the same
 //! decision for the same input.
@@ -14,8 +14,8 @@ pub struct Decision {
     pub evaluation: Evaluation,
     /// The verified plan.
     pub plan: Plan,
-    /// Why the original plan failed verification; empty when it did not. With violations, [`plan`]
-    /// refuses everything.
+    /// Violations of the original plan. If not empty, [`plan`] changes nothing and every removal is
+    /// listed as a refusal.
     ///
     /// [`plan`]: Self::plan
     pub violations: Vec<Violation>,

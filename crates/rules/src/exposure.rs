@@ -2,8 +2,9 @@
 //!
 //! A port is open to the world for a protocol and an address family when the sources that reach it
 //! together cover the public address space of the family. Rules for protocol `-1` count for every
-//! protocol and port. In such a set of rules, those with a broad source are exposed. If no source
-//! is broad, all rules with public addresses are exposed. A rule without public addresses never is.
+//! protocol and port. Of the rules that open such a port, those with a broad source are exposed. If
+//! none has one, all that contain public addresses are exposed. A rule whose source has no public
+//! addresses is never exposed.
 
 use std::collections::BTreeSet;
 
@@ -263,8 +264,8 @@ fn exposed_members(
     members
         .iter()
         .map(|member| {
-            let counts = !broad_only || contains_broad_block(member.blocks);
-            counts && member.ports.contains(port)
+            let is_exposed = !broad_only || contains_broad_block(member.blocks);
+            is_exposed && member.ports.contains(port)
         })
         .collect()
 }
@@ -368,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn two_halves_are_open_to_the_world_on_their_common_ports() {
+    fn two_halves_are_open_to_the_world_on_the_ports_they_share() {
         assert_eq!(
             exposures(&["tcp 20-25 0.0.0.0/1", "tcp 22-30 128.0.0.0/1"]),
             ["tcp:22-25 udp:", "tcp:22-25 udp:"]

@@ -5,7 +5,7 @@
 //! input gives the same result in the Lambda functions, in the command line tool and in tests.
 //! `docs/semantics.md` defines what "open to the world" means and what a plan guarantees.
 //!
-//! [`decide()`] is the one entry to a decision about a group. It takes a [`PlanInput`] and makes
+//! [`decide()`] is the entry point for a decision about a group. It takes a [`PlanInput`] and makes
 //! three steps:
 //!
 //! 1. [`evaluate()`] finds the security group rules that violate a rule of the [`Policy`]. It uses

@@ -94,7 +94,7 @@ struct Ec2State {
 pub struct FakeEc2(Mutex<Ec2State>);
 
 impl FakeEc2 {
-    /// An EC2 with these groups.
+    /// A fake EC2 with these groups.
     pub fn with_groups(groups: impl IntoIterator<Item = SecurityGroup>) -> Self {
         let groups: BTreeMap<_, _> = groups
             .into_iter()

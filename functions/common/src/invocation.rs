@@ -4,7 +4,8 @@ use std::fmt::Display;
 
 use lambda_runtime::Diagnostic;
 
-/// Why an invocation failed. Lambda retries its event, and then sends it to the dead-letter queue.
+/// Why an invocation failed. Lambda retries its event, and then sends it to the on-failure
+/// destination, an SQS queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvocationError {
     code: &'static str,

@@ -16,7 +16,7 @@ use crate::settings::{PolicySource, Settings};
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyLoadError {
     /// The file cannot be read.
-    #[error("cannot read the policy file {path} from PORTCULLIS_POLICY: {error}")]
+    #[error("cannot read the policy file `{path}` (set in PORTCULLIS_POLICY): {error}")]
     FileUnreadable {
         /// The file.
         path: String,
@@ -24,7 +24,7 @@ pub enum PolicyLoadError {
         error: io::Error,
     },
     /// The parameter does not exist, or may not be read.
-    #[error("cannot read the parameter {name} from PORTCULLIS_POLICY: {error}")]
+    #[error("cannot read Systems Manager parameter `{name}` (set in PORTCULLIS_POLICY): {error}")]
     ParameterUnreadable {
         /// The name of the parameter.
         name: String,
@@ -41,7 +41,7 @@ pub enum PolicyLoadError {
         name: String,
     },
     /// The policy is invalid. Every error was logged.
-    #[error("invalid policy: {count} errors, the first: {first}")]
+    #[error("invalid policy ({count} error{}): {first}", plural_suffix(*.count))]
     Invalid {
         /// How many errors there are.
         count: usize,
@@ -144,6 +144,10 @@ fn effective_mode(setting: Option<Mode>, policy: &Policy) -> Mode {
         (None, true) => Mode::Monitor,
         (None, false) => Mode::Enforce,
     }
+}
+
+const fn plural_suffix(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }
 
 fn preset_names() -> String {

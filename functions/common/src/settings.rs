@@ -56,7 +56,7 @@ impl Settings {
     /// counts as unset.
     ///
     /// # Errors
-    /// When a setting is missing or invalid: the function should rather fail than guess.
+    /// When a setting is missing or invalid: the function fails instead of guessing.
     pub fn from_env(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let topic_arn = non_blank(variable("PORTCULLIS_TOPIC_ARN"));
         let mode = non_blank(variable("PORTCULLIS_MODE"));

@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use crate::envelope::decode_payload;
 use crate::metrics::EventMetrics;
 
-/// Handles an event. When this returns, its result and its metrics are logged.
+/// Handles an event. Logs the result and, unless the event is ignored, the metrics.
 ///
 /// # Errors
-/// When the event cannot be decoded, or a group is still open or could not be read, or an alert was
-/// not published.
+/// When the event cannot be decoded, a group could not be read, a required removal failed or could
+/// not be verified, or an alert was not published. A guardrail refusal is not an error.
 pub(crate) async fn handle_event(
     remediator: &Remediator,
     clock: &dyn Clock,

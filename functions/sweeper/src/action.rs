@@ -3,8 +3,8 @@
 /// The setting `PORTCULLIS_SWEEP_ACTION`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SweepAction {
-    /// Report them. This is the default, so that the openings that exist at installation are seen
-    /// before anything closes them.
+    /// Report them. This is the default, so that the findings that exist at installation are seen
+    /// before anything is closed.
     Report,
     /// Close them, in enforce mode.
     Remediate,

@@ -1,5 +1,5 @@
-//! `portcullis plan`: shows what the Lambda would do for recorded events, with the groups of an
-//! input.
+//! `portcullis plan`: shows what the Lambda function would do for recorded events, with the groups
+//! of an input.
 
 mod events;
 mod files;

@@ -87,7 +87,7 @@ impl MergedGroups {
             listings.group.owner_id = owner_id;
         }
         let is_egress = std::mem::take(&mut json.is_egress);
-        // A rule without a direction counts as ingress, so that no opening is missed.
+        // A rule without a direction counts as ingress, so that no open port is missed.
         if let Ok(Some(false) | None) = problems.read_optional(is_egress, path.at_key("IsEgress")) {
             let rule = rules::ingress_rule_from_json(json, path, problems);
             listings.listed_rules.extend(rule.ok());

@@ -12,8 +12,8 @@ use portcullis_rules::{Context, Policy, PrefixLists, SecurityGroup, evaluate};
 use crate::audit::{Audit, RegionSummary};
 use crate::describe::{DescribedGroups, GroupArn, Problem, is_account_id};
 
-/// The delay before the first retry of a call on which the client has given up. Each further delay
-/// is twice as long.
+/// The delay before the first retry of a call that failed after the SDK's retries. Each further
+/// delay is twice as long.
 const FIRST_RETRY_DELAY: Duration = Duration::from_secs(2);
 
 /// What to evaluate in a region.
@@ -62,7 +62,7 @@ struct RegionAuditor<'a> {
     lister: &'a dyn GroupLister,
     clock: &'a dyn Clock,
     audit: Audit,
-    /// The last error because of which some rules have no ids.
+    /// The last error that left rules without IDs.
     rule_ids_error: Option<ServiceError>,
 }
 

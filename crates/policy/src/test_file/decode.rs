@@ -33,8 +33,8 @@ pub fn decode_test_file(file_name: &str, text: &str) -> Result<TestFile, Diagnos
 }
 
 fn empty_test_file() -> Diagnostic {
-    let help = "a minimal test file has a `policy`, such as `preset:baseline`, \
-                and `cases` with one case";
+    let help = "a test file needs a `policy`, such as `preset:baseline`, \
+                and `cases` with at least one case";
     Diagnostic::new(Code::EmptyFile, Span::default(), "the test file is empty")
         .with_help(help.to_owned())
 }

@@ -73,8 +73,10 @@ impl TestFileDecoder {
 
     fn decode_ids_by_rule(&mut self, node: &Node<'_>, group: &SecurityGroup) -> IdsByRule {
         let mut ids_by_rule = IdsByRule::new();
-        for (line, value) in self.decode_entries(node, "expected a mapping with rules as keys") {
-            let ids = self.decode_texts(value, "expected an id or a list of ids");
+        for (line, value) in
+            self.decode_entries(node, "expected IDs, keyed by rule in one-line notation")
+        {
+            let ids = self.decode_texts(value, "expected an ID or a list of IDs");
             let Some(rule) = self.parse_rule(line.span, &line.value) else {
                 continue;
             };

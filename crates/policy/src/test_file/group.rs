@@ -81,7 +81,7 @@ impl TestFileDecoder {
 
     pub(super) fn decode_prefix_lists(&mut self, node: &Node<'_>) -> PrefixLists {
         let mut lists = PrefixLists::empty();
-        let expected = "expected a mapping with prefix list ids (`pl-...`) as keys";
+        let expected = "expected a mapping of prefix list IDs (`pl-...`) to CIDRs";
         for (id, entries) in self.decode_entries(node, expected) {
             lists.insert(&*id.value, []);
             for cidr in self.decode_texts(entries, "expected a list of CIDRs") {

@@ -49,7 +49,7 @@ pub struct TestEvent {
     pub time: Option<Timestamp>,
 }
 
-/// Ids by security group rule, which is written in one line.
+/// IDs, keyed by security group rule in one-line notation.
 pub type IdsByRule = BTreeMap<String, BTreeSet<String>>;
 
 /// The expected outcome of a case. What is `None` is not compared.

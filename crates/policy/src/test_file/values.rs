@@ -43,7 +43,7 @@ impl TestFileDecoder {
         known: &[&str],
     ) -> Option<Fields<'n, 'a>> {
         let Content::Map(entries) = &node.content else {
-            let expected = format!("expected {name}, written as a mapping");
+            let expected = format!("{name} must be a mapping");
             self.report(wrong_type(node, expected));
             return None;
         };
@@ -164,7 +164,7 @@ impl TestFileDecoder {
     /// Tags. Values may be empty.
     pub(super) fn decode_tags(&mut self, node: &Node<'_>) -> BTreeMap<String, String> {
         let mut tags = BTreeMap::new();
-        for (key, node) in self.decode_entries(node, "expected a mapping with tag keys as keys") {
+        for (key, node) in self.decode_entries(node, "expected a mapping of tag keys to values") {
             let value = match &node.content {
                 Content::Text(text) => text.clone().into_owned(),
                 Content::Null => String::new(),

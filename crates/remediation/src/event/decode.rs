@@ -1,9 +1,9 @@
 //! Decodes an event: strict about the fields that matter, tolerant of everything else.
 //!
 //! CloudTrail records arrive bare, inside an EventBridge envelope (`detail`), or inside what Lambda
-//! sends to an on-failure destination (`requestPayload`). Only the name of the call, its success
-//! and the group are required. The caller and the request are decoded on a best-effort basis,
-//! because the group itself is read before it is evaluated.
+//! sends to an on-failure destination (`requestPayload`). The name of the call, its success and the
+//! group are required. The caller matters for guardrails and exceptions that match principals. The
+//! caller and the request may be incomplete, because the evaluation reads the group itself.
 
 use serde_json::Value;
 

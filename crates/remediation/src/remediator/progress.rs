@@ -52,8 +52,8 @@ impl RemediationProgress {
     /// Records a read of the group, which shows whether calls without an answer took effect.
     pub(super) fn record_read(&mut self, group: &SecurityGroup) {
         self.last_read_rules.clone_from(&group.rules);
-        self.settle_unanswered_removals();
-        self.settle_failed_additions();
+        self.resolve_unanswered_removals();
+        self.resolve_failed_additions();
     }
 
     /// Records the decision about the group as it was read last.
@@ -95,7 +95,7 @@ impl RemediationProgress {
     }
 
     /// A removal without an answer took effect if the rule is not there.
-    fn settle_unanswered_removals(&mut self) {
+    fn resolve_unanswered_removals(&mut self) {
         for tracked in self.rules.values_mut() {
             let is_unanswered = std::mem::take(&mut tracked.is_unanswered);
             if is_unanswered && !contains_content(&self.last_read_rules, &tracked.outcome.rule) {
@@ -106,7 +106,7 @@ impl RemediationProgress {
 
     /// An addition without an answer took effect if the rule is there. If the rule of another
     /// failed addition is there, someone else added it.
-    fn settle_failed_additions(&mut self) {
+    fn resolve_failed_additions(&mut self) {
         for failed in std::mem::take(&mut self.failed_additions) {
             if !contains_content(&self.last_read_rules, &failed.addition.ingress) {
                 self.failed_additions.push(failed);

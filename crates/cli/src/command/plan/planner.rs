@@ -128,7 +128,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Evaluates and plans in the same way as the Lambda.
+    /// Evaluates and plans in the same way as the Lambda function.
     fn plan_group(
         &self,
         change: &GroupChange,

@@ -9,7 +9,7 @@ use portcullis_rules::{Decision, Finding};
 use crate::describe::Problem;
 use crate::exit::ExitStatus;
 
-/// What the Lambda would do for all events of an input.
+/// What the Lambda function would do for all events of an input.
 #[derive(Debug, Default)]
 pub(super) struct Plans {
     pub(super) planned: Vec<PlannedGroup>,

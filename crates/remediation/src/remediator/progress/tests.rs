@@ -57,7 +57,7 @@ fn a_removed_rule_is_applied_with_its_replacements() {
 }
 
 #[test]
-fn an_unanswered_removal_is_settled_by_the_next_read() {
+fn an_unanswered_removal_is_resolved_by_the_next_read() {
     let unanswered = Err(revoke_error(ErrorKind::NoAnswer));
     for (next_read, status, removed) in [(&[][..], "applied", true), (&[WIDE], "failed", false)] {
         let mut progress = RemediationProgress::default();
