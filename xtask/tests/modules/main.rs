@@ -70,6 +70,7 @@ const LAYERS: &[(&str, Layers)] = &[
                 "prefix_lists",
                 "publish",
                 "revoke",
+                "subscriptions",
             ],
             &["list", "read"],
             &["client", "session"],
