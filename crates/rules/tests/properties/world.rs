@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use ipnet::IpNet;
-use portcullis_rules::baseline::{COMMON_SERVICE_PORTS, RESTRICTED_COMMON_PORTS};
+use portcullis_rules::baseline::{COMMON_SERVICE_PORTS, HIGH_RISK_PORTS, RESTRICTED_COMMON_PORTS};
 use portcullis_rules::{IngressRule, PrefixLists, Protocol, Source};
 
 use crate::generate::{CIDRS, KNOWN_LISTS, NUMBERS, PORTS, lists};
@@ -274,6 +274,7 @@ fn packets() -> Vec<Packet> {
     let ends = PORTS
         .iter()
         .chain(&COMMON_SERVICE_PORTS)
+        .chain(&HIGH_RISK_PORTS)
         .chain(&RESTRICTED_COMMON_PORTS);
     let port_starts: BTreeSet<u32> = ends
         .flat_map(|&port| [u32::from(port), u32::from(port) + 1])
