@@ -1,6 +1,6 @@
 //! Evaluation: compares the rules of a security group with a policy and gives findings.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::exception::{Exception, ExceptionMatch};
@@ -187,7 +187,7 @@ impl Evaluator<'_> {
             ..Evaluation::default()
         };
         // Rules with the same traffic and exposure have the same violations.
-        let mut violations_by_class: HashMap<ExposureClass, Violations> = HashMap::new();
+        let mut violations_by_class: BTreeMap<ExposureClass, Violations> = BTreeMap::new();
         let mut violating_rules = Vec::new();
         for (index, ingress) in self.group.rules.iter().enumerate() {
             let Some(class) = self.exposures.class_of(index) else {

@@ -1,6 +1,6 @@
 //! The access that a group allows, to compare with the rules that a plan adds.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
@@ -13,20 +13,20 @@ pub(super) struct AllowedAccess<'a> {
     policy: &'a Policy,
     group: &'a SecurityGroup,
     lists: &'a PrefixLists,
-    rules_by_source: HashMap<Source, Vec<&'a IngressRule>>,
+    rules_by_source: BTreeMap<Source, Vec<&'a IngressRule>>,
     /// The ports that are allowed from sources and protocols that were looked at already.
-    ports_by_source: HashMap<(Source, PortProtocol, Origins), AllowedPorts>,
+    ports_by_source: BTreeMap<(Source, PortProtocol, Origins), AllowedPorts>,
 }
 
 /// The protocols with ports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum PortProtocol {
     Tcp,
     Udp,
 }
 
 /// Which rules of the group count for the access from a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Origins {
     /// Those with the same source.
     SameSource,
@@ -45,7 +45,7 @@ impl<'a> AllowedAccess<'a> {
         group: &'a SecurityGroup,
         lists: &'a PrefixLists,
     ) -> Self {
-        let mut rules_by_source: HashMap<Source, Vec<&'a IngressRule>> = HashMap::new();
+        let mut rules_by_source: BTreeMap<Source, Vec<&'a IngressRule>> = BTreeMap::new();
         for rule in &group.rules {
             let source = rule.source.without_owner();
             rules_by_source.entry(source).or_default().push(rule);
@@ -55,7 +55,7 @@ impl<'a> AllowedAccess<'a> {
             group,
             lists,
             rules_by_source,
-            ports_by_source: HashMap::new(),
+            ports_by_source: BTreeMap::new(),
         }
     }
 
