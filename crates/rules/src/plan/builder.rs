@@ -55,6 +55,10 @@ fn guardrail_refusal(input: &PlanInput<'_>) -> Option<RefusalReason> {
 
 /// Whether one of the globs matches one of the principals that made the change.
 fn matches_any_principal(globs: &[Glob], input: &PlanInput<'_>) -> bool {
-    let mut principals = input.context.principals.iter();
-    !globs.is_empty() && principals.any(|name| matches_any_glob(globs, Some(name)))
+    !globs.is_empty()
+        && input
+            .context
+            .principals
+            .iter()
+            .any(|name| matches_any_glob(globs, Some(name)))
 }

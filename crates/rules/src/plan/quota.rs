@@ -82,9 +82,11 @@ pub(super) fn choose_order(plan: &Plan, input: &PlanInput<'_>) -> ApplyOrder {
     let added_rules = plan.additions.iter().map(|addition| &addition.ingress);
     let added = QuotaUsage::for_rules(added_rules.clone(), input.lists);
     let used = QuotaUsage::for_rules(input.group.rules.iter(), input.lists);
-    let mut removed_rules = plan.removals.iter().map(|removal| &removal.ingress);
-    let has_duplicate =
-        removed_rules.any(|removed| added_rules.clone().any(|rule| rule.same_content(removed)));
+    let has_duplicate = plan
+        .removals
+        .iter()
+        .map(|removal| &removal.ingress)
+        .any(|removed| added_rules.clone().any(|rule| rule.same_content(removed)));
     if added.fits_alongside(used, input.quota) && !has_duplicate {
         ApplyOrder::AddFirst
     } else {

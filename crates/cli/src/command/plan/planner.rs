@@ -3,8 +3,7 @@
 use jiff::Timestamp;
 use portcullis_remediation::event::{GroupChange, Target};
 use portcullis_remediation::{GroupRef, GroupReport, alert};
-use portcullis_rules::plan::Attachments;
-use portcullis_rules::{PlanInput, Policy, Quota, SecurityGroup, Source, decide};
+use portcullis_rules::{PlanInput, Policy, SecurityGroup, Source, decide};
 
 use super::events::Events;
 use super::plans::{IgnoredEvent, PlanFailure, PlannedGroup, Plans};
@@ -104,8 +103,10 @@ impl Planner<'_> {
     }
 
     fn find_group(&self, group_ref: &GroupRef) -> Result<&SecurityGroup, GroupLookupError> {
-        let groups = self.described.groups.iter();
-        let found: Vec<_> = groups
+        let found: Vec<_> = self
+            .described
+            .groups
+            .iter()
             .filter(|group| matches_ref(group, group_ref))
             .collect();
         let (GroupRef::Id(shown) | GroupRef::Name(shown)) = group_ref;
@@ -136,25 +137,19 @@ impl Planner<'_> {
     ) -> PlannedGroup {
         let event_time = change.origin.time.unwrap_or(self.fallback_time);
         let now = self.now.unwrap_or(event_time);
+        let context = change.evaluation_context(Some(now));
+        let lists = &self.described.prefix_lists;
         let decision = decide(&PlanInput {
-            policy: self.policy,
-            group,
-            lists: &self.described.prefix_lists,
-            context: &change.evaluation_context(Some(now)),
             foreign: self.is_foreign(group),
-            attachments: Attachments::default(),
-            quota: Quota::default(),
+            ..PlanInput::new(self.policy, group, lists, &context)
         });
-        let report = GroupReport::from_plan(
-            self.policy,
-            change,
-            group_ref,
-            group,
-            decision.evaluation,
-            decision.plan,
-        );
+        let report = GroupReport::planned(self.policy, change, group_ref, group, &decision);
         let alert = report.needs_alert().then(|| alert::compose_alert(&report));
-        PlannedGroup { report, alert }
+        PlannedGroup {
+            decision,
+            report,
+            alert,
+        }
     }
 
     /// Whether the group belongs to another account than the one that Portcullis runs in.
