@@ -1,4 +1,4 @@
-//! Public address space, and whether a set of address blocks covers all of it.
+//! Public address space, and the part of it that address blocks cover.
 
 use ipnet::IpNet;
 
@@ -107,6 +107,11 @@ impl AddressBlock {
             .any(|&(low, high)| self.low <= high && low <= self.high)
     }
 
+    /// The length of the prefix, in bits.
+    pub const fn prefix_len(self) -> u8 {
+        self.prefix_len
+    }
+
     /// Whether the block is a broad source: a prefix of /8 or shorter (IPv6: /16 or shorter) that
     /// contains public addresses.
     pub fn is_broad(self) -> bool {
@@ -114,40 +119,69 @@ impl AddressBlock {
     }
 }
 
-/// Whether blocks of one family together cover its whole public address space. Sorts the blocks.
-pub fn covers_public(family: AddressFamily, blocks: &mut [AddressBlock]) -> bool {
-    if blocks.iter().any(|block| block.prefix_len == 0) {
-        return true;
-    }
-    blocks.sort_unstable();
-    let mut rest = blocks.iter();
-    let mut reached: u128 = 0; // all addresses of the current range below this are covered
-    let mut pending = rest.next();
-    for &(low, high) in family.public_ranges() {
-        reached = reached.max(low);
-        while let Some(block) = pending.filter(|block| block.low <= reached) {
-            reached = reached.max(block.high.saturating_add(1));
-            pending = rest.next();
-        }
-        if reached <= high {
-            return false;
-        }
-    }
-    true
+/// A range of public addresses of one family: the first one, and the one after the last.
+///
+/// Addresses are numbered within the public address space, which has no gaps in this numbering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PublicRange {
+    /// The number of the first address.
+    pub start: u128,
+    /// The number of the first address after the range.
+    pub end: u128,
 }
 
-/// Whether blocks are large enough to cover the public address space of their family.
-///
-/// This looks at sizes only and is a cheap test for the common case of a group that is not open.
-pub fn could_cover_public(
-    family: AddressFamily,
-    blocks: impl Iterator<Item = AddressBlock>,
-) -> bool {
-    let mut total: u128 = 0;
-    for block in blocks {
-        total = total.saturating_add(address_count(block.low, block.high));
+impl PublicRange {
+    /// The whole public address space of a family.
+    pub fn all(family: AddressFamily) -> Self {
+        Self {
+            start: 0,
+            end: family.public_address_count(),
+        }
     }
-    total >= family.public_address_count()
+
+    /// The number of addresses.
+    pub const fn address_count(self) -> u128 {
+        self.end.saturating_sub(self.start)
+    }
+}
+
+/// The public addresses of blocks of one family, as the fewest ranges in ascending order.
+pub fn public_ranges_of_blocks(family: AddressFamily, blocks: &[AddressBlock]) -> Vec<PublicRange> {
+    let mut ranges: Vec<PublicRange> = blocks
+        .iter()
+        .map(|block| PublicRange {
+            start: public_addresses_below(family, block.low),
+            end: public_addresses_below(family, block.high.saturating_add(1)),
+        })
+        .filter(|range| range.start < range.end)
+        .collect();
+    ranges.sort_unstable();
+    let mut merged: Vec<PublicRange> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match merged.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => merged.push(range),
+        }
+    }
+    merged
+}
+
+/// Whether blocks of one family together cover its whole public address space.
+pub fn covers_public(family: AddressFamily, blocks: &[AddressBlock]) -> bool {
+    public_ranges_of_blocks(family, blocks) == [PublicRange::all(family)]
+}
+
+/// The number of public addresses that are less than this address.
+fn public_addresses_below(family: AddressFamily, address: u128) -> u128 {
+    let mut count: u128 = 0;
+    for &(low, high) in family.public_ranges() {
+        if address <= low {
+            break;
+        }
+        let last = high.min(address.saturating_sub(1));
+        count = count.saturating_add(address_count(low, last));
+    }
+    count
 }
 
 #[cfg(test)]
@@ -178,13 +212,8 @@ mod tests {
     }
 
     fn covers(texts: &[&str]) -> bool {
-        let mut blocks: Vec<_> = texts.iter().map(|text| block(text)).collect();
-        let family = blocks[0].family();
-        assert!(
-            could_cover_public(family, blocks.iter().copied())
-                || !covers_public(family, &mut blocks)
-        );
-        covers_public(family, &mut blocks)
+        let blocks: Vec<_> = texts.iter().map(|text| block(text)).collect();
+        covers_public(blocks[0].family(), &blocks)
     }
 
     #[test]
@@ -227,6 +256,26 @@ mod tests {
     }
 
     #[test]
+    fn public_ranges_are_numbered_without_gaps() {
+        let ranges = |texts: &[&str]| {
+            let blocks: Vec<_> = texts.iter().map(|text| block(text)).collect();
+            public_ranges_of_blocks(AddressFamily::V4, &blocks)
+                .iter()
+                .map(|range| (range.start, range.end))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(ranges(&["1.0.0.0/24"]), [(0, 256)]);
+        assert_eq!(ranges(&["10.0.0.0/8", "0.0.0.0/8"]), []);
+        assert_eq!(ranges(&["11.0.0.0/8", "9.0.0.0/8"]), [(8 << 24, 10 << 24)]);
+        assert_eq!(
+            ranges(&["1.0.1.0/24", "1.0.3.0/24"]),
+            [(256, 512), (768, 1024)]
+        );
+        let last = PublicRange::all(AddressFamily::V4).end;
+        assert_eq!(ranges(&["223.255.255.0/24"]), [(last - 256, last)]);
+    }
+
+    #[test]
     fn broad_blocks_have_a_short_prefix_and_public_addresses() {
         for text in [
             "0.0.0.0/0",
@@ -265,10 +314,10 @@ mod tests {
                 nets.extend(net.subnets(net.prefix_len().saturating_add(1)).unwrap());
             }
             let mut blocks: Vec<_> = nets.iter().map(AddressBlock::from_net).collect();
-            prop_assert!(covers_public(AddressFamily::V4, &mut blocks));
+            prop_assert!(covers_public(AddressFamily::V4, &blocks));
             let removed = blocks.remove(removed_index.checked_rem(blocks.len()).unwrap());
             prop_assert_eq!(
-                covers_public(AddressFamily::V4, &mut blocks),
+                covers_public(AddressFamily::V4, &blocks),
                 !removed.touches_public()
             );
         }

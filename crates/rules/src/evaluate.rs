@@ -1,12 +1,12 @@
 //! Evaluation: compares the rules of a security group with a policy and gives findings.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::exception::{Exception, MatchInput};
-use crate::exposure::compute_exposures;
+use crate::exception::{Exception, ExceptionMatch};
+use crate::exposure::{ExposureClass, Exposures, compute_exposures};
 use crate::group::{IngressRule, SecurityGroup};
-use crate::policy::{Policy, PolicyRule};
+use crate::policy::{Action, Policy, PolicyRule};
 use crate::scope::Context;
 use crate::source::{PrefixLists, Source};
 use crate::traffic::TrafficSet;
@@ -20,10 +20,11 @@ pub struct Finding {
     /// The index of the security group rule in its group, which distinguishes rules with the same
     /// content.
     pub index: usize,
-    /// The policy rule, with the overrides for this group applied.
+    /// The policy rule, with the overrides for this group applied. Its action is `notify` if an
+    /// exception might exempt all of the traffic, and only the unknown principal decides.
     pub policy_rule: Arc<PolicyRule>,
-    /// The forbidden traffic, without what exceptions exempt. If the finding is exempt, all traffic
-    /// that the policy rule forbids.
+    /// The forbidden traffic, without what exceptions exempt or might exempt. If the finding is
+    /// exempt, all traffic that the policy rule forbids.
     pub offending: TrafficSet,
     /// The id of the exception that exempts the finding completely.
     pub exempted_by: Option<String>,
@@ -48,6 +49,13 @@ pub struct Evaluation {
     pub exceptions_used: BTreeSet<String>,
     /// The ids of the exceptions that would have exempted traffic but are expired.
     pub exceptions_expired: BTreeSet<String>,
+    /// The ids of the exceptions that might have exempted traffic: it is not known who opened the
+    /// security group rule.
+    pub exceptions_undecided: BTreeSet<String>,
+    /// The traffic that exceptions name, by the index of a security group rule with findings:
+    /// those that apply to the rule, and those for which only its principal is not known. Whatever
+    /// the action is, this traffic is kept unless a policy rule still forbids it.
+    pub excepted: BTreeMap<usize, TrafficSet>,
 }
 
 impl Evaluation {
@@ -56,37 +64,75 @@ impl Evaluation {
         self.findings.iter().filter(|finding| finding.enforces())
     }
 
-    /// Removes exempted traffic from a finding and records the exceptions that applied.
-    fn apply_exceptions(
-        &mut self,
-        finding: &mut Finding,
-        exceptions: &[Arc<Exception>],
-        group: &SecurityGroup,
-        input: &MatchInput<'_>,
-    ) {
+    /// Removes the traffic from a finding that exceptions exempt, and records these exceptions.
+    fn apply_exceptions(&mut self, finding: &mut Finding, matching: &[MatchingException<'_>]) {
+        if matching.is_empty() {
+            return;
+        }
         let mut remaining = finding.offending.clone();
+        let mut undecided = TrafficSet::default();
         let mut last_used = None;
-        for exception in exceptions {
+        for candidate in matching {
+            let exception = candidate.exception;
+            if !exception.is_for_policy_rule(&finding.policy_rule.id) {
+                continue;
+            }
             let exempted = exception.traffic.intersection(&remaining);
-            if exempted.is_empty()
-                || !exception.applies_to(&finding.policy_rule.id, group, &finding.ingress, input)
-            {
+            if exempted.is_empty() {
                 continue;
             }
-            if exception.is_expired(input.context) {
-                self.exceptions_expired.insert(exception.id.clone());
-                continue;
+            let id = exception.id.clone();
+            match candidate.effect {
+                Effect::Expired => {
+                    self.exceptions_expired.insert(id);
+                }
+                Effect::Undecided => {
+                    self.exceptions_undecided.insert(id);
+                    undecided = undecided.union(&exempted);
+                }
+                Effect::Exempts => {
+                    self.exceptions_used.insert(id);
+                    remaining = remaining.difference(&exempted);
+                    last_used = Some(&exception.id);
+                }
             }
-            self.exceptions_used.insert(exception.id.clone());
-            remaining = remaining.difference(&exempted);
-            last_used = Some(&exception.id);
         }
         if remaining.is_empty() {
             finding.exempted_by = last_used.cloned();
-        } else {
+            return;
+        }
+        let decided = remaining.difference(&undecided);
+        if decided.is_empty() {
+            limit_action_to_notify(&mut finding.policy_rule);
             finding.offending = remaining;
+        } else {
+            finding.offending = decided;
         }
     }
+}
+
+fn limit_action_to_notify(policy_rule: &mut Arc<PolicyRule>) {
+    if policy_rule.action > Action::Notify {
+        Arc::make_mut(policy_rule).action = Action::Notify;
+    }
+}
+
+/// An exception that matches a security group rule, at least if its principal is the right one.
+struct MatchingException<'a> {
+    exception: &'a Exception,
+    effect: Effect,
+}
+
+/// What an exception that matches a security group rule does. The order is that in which they are
+/// applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Effect {
+    /// It exempts traffic.
+    Exempts,
+    /// It may exempt traffic: it is not known who opened the rule.
+    Undecided,
+    /// It has expired.
+    Expired,
 }
 
 /// Evaluates a security group against a policy.
@@ -96,38 +142,146 @@ pub fn evaluate(
     lists: &PrefixLists,
     context: &Context,
 ) -> Evaluation {
-    let exposures = compute_exposures(&group.rules, lists);
-    let policy_rules = policy.rules_for(group, context);
-    let input = MatchInput { context, lists };
-    let mut evaluation = Evaluation {
-        unresolved_prefix_lists: find_unresolved_lists(group, lists),
-        ..Evaluation::default()
+    let evaluator = Evaluator {
+        group,
+        lists,
+        context,
+        exposures: compute_exposures(&group.rules, lists),
+        policy_rules: sorted_policy_rules(policy, group, context),
+        exceptions: policy
+            .exceptions
+            .iter()
+            .map(AsRef::as_ref)
+            .filter(|exception| exception.is_for_group(group, context))
+            .collect(),
     };
-    for (index, (ingress, exposure)) in group.rules.iter().zip(&exposures).enumerate() {
-        for policy_rule in &policy_rules {
-            let offending = policy_rule.check.offending_traffic(ingress, exposure);
-            if offending.is_empty() {
+    evaluator.evaluate()
+}
+
+/// The policy rules for the group, by id.
+fn sorted_policy_rules(
+    policy: &Policy,
+    group: &SecurityGroup,
+    context: &Context,
+) -> Vec<Arc<PolicyRule>> {
+    let mut policy_rules = policy.rules_for(group, context);
+    policy_rules.sort_by(|one, two| one.id.cmp(&two.id));
+    policy_rules
+}
+
+struct Evaluator<'a> {
+    group: &'a SecurityGroup,
+    lists: &'a PrefixLists,
+    context: &'a Context,
+    exposures: Exposures,
+    policy_rules: Vec<Arc<PolicyRule>>,
+    /// The exceptions for this group.
+    exceptions: Vec<&'a Exception>,
+}
+
+/// The violations of rules with the same exposure: the policy rules by index, with what they
+/// forbid.
+type ClassViolations = Vec<(usize, TrafficSet)>;
+
+impl Evaluator<'_> {
+    fn evaluate(&self) -> Evaluation {
+        let mut evaluation = Evaluation {
+            unresolved_prefix_lists: find_unresolved_lists(self.group, self.lists),
+            ..Evaluation::default()
+        };
+        // Rules with the same traffic and exposure have the same violations.
+        let mut violations_by_class: BTreeMap<ExposureClass, ClassViolations> = BTreeMap::new();
+        let mut violating_rules = Vec::new();
+        for (index, ingress) in self.group.rules.iter().enumerate() {
+            let Some(class) = self.exposures.class_of(index) else {
                 continue;
+            };
+            let violations = violations_by_class
+                .entry(class)
+                .or_insert_with(|| self.violations_of(ingress, class));
+            if !violations.is_empty() {
+                violating_rules.push((ingress.sort_key(), index, class));
             }
+        }
+        violating_rules.sort_unstable();
+        // Findings of rules with equal keys are ordered by policy rule first.
+        for same_key in violating_rules.chunk_by(|one, two| one.0 == two.0) {
+            let start = evaluation.findings.len();
+            for (_, index, class) in same_key {
+                if let Some(violations) = violations_by_class.get(class) {
+                    self.add_findings(&mut evaluation, *index, violations);
+                }
+            }
+            if let Some(added) = evaluation.findings.get_mut(start..) {
+                added.sort_by(|one, two| one.policy_rule.id.cmp(&two.policy_rule.id));
+            }
+        }
+        evaluation
+    }
+
+    fn violations_of(&self, ingress: &IngressRule, class: ExposureClass) -> ClassViolations {
+        let Some(exposure) = self.exposures.of_class(class) else {
+            return ClassViolations::new();
+        };
+        self.policy_rules
+            .iter()
+            .map(|policy_rule| policy_rule.check.offending_traffic(ingress, exposure))
+            .enumerate()
+            .filter(|(_, offending)| !offending.is_empty())
+            .collect()
+    }
+
+    fn add_findings(
+        &self,
+        evaluation: &mut Evaluation,
+        index: usize,
+        violations: &ClassViolations,
+    ) {
+        let Some(ingress) = self.group.rules.get(index) else {
+            return;
+        };
+        let matching = self.matching_exceptions(ingress);
+        let excepted = matching
+            .iter()
+            .filter(|candidate| candidate.effect != Effect::Expired)
+            .fold(TrafficSet::default(), |all, candidate| {
+                all.union(&candidate.exception.traffic)
+            });
+        if !excepted.is_empty() {
+            evaluation.excepted.insert(index, excepted);
+        }
+        for (rule_index, offending) in violations {
+            let Some(policy_rule) = self.policy_rules.get(*rule_index) else {
+                continue;
+            };
             let mut finding = Finding {
                 ingress: ingress.clone(),
                 index,
                 policy_rule: Arc::clone(policy_rule),
-                offending,
+                offending: offending.clone(),
                 exempted_by: None,
             };
-            evaluation.apply_exceptions(&mut finding, &policy.exceptions, group, &input);
+            evaluation.apply_exceptions(&mut finding, &matching);
             evaluation.findings.push(finding);
         }
     }
-    evaluation.findings.sort_by_cached_key(|finding| {
-        (
-            finding.ingress.sort_key(),
-            finding.policy_rule.id.clone(),
-            finding.index,
-        )
-    });
-    evaluation
+
+    /// The exceptions that match a rule, in the order in which they are applied.
+    fn matching_exceptions(&self, ingress: &IngressRule) -> Vec<MatchingException<'_>> {
+        let mut matching = Vec::new();
+        for exception in self.exceptions.iter().copied() {
+            let is_expired = exception.is_expired(self.context);
+            let effect = match exception.match_rule(ingress, self.lists, self.context) {
+                ExceptionMatch::Yes if is_expired => Effect::Expired,
+                ExceptionMatch::Yes => Effect::Exempts,
+                ExceptionMatch::UnknownPrincipal if !is_expired => Effect::Undecided,
+                ExceptionMatch::UnknownPrincipal | ExceptionMatch::No => continue,
+            };
+            matching.push(MatchingException { exception, effect });
+        }
+        matching.sort_by_key(|candidate| candidate.effect);
+        matching
+    }
 }
 
 fn find_unresolved_lists(group: &SecurityGroup, lists: &PrefixLists) -> BTreeSet<String> {
@@ -142,185 +296,4 @@ fn find_unresolved_lists(group: &SecurityGroup, lists: &PrefixLists) -> BTreeSet
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::baseline::baseline_policy;
-    use crate::group::tests::group;
-    use crate::policy::Action;
-
-    fn finding_lines(lines: &[&str]) -> Vec<String> {
-        evaluate(
-            &baseline_policy(),
-            &group(lines),
-            &PrefixLists::empty(),
-            &Context::default(),
-        )
-        .findings
-        .iter()
-        .map(|finding| {
-            let (from, to) = finding.ingress.display_ports();
-            let ports = from
-                .zip(to)
-                .map_or("-".to_owned(), |(from, to)| format!("{from}-{to}"));
-            let (protocol, source) = (finding.ingress.protocol(), &finding.ingress.source);
-            format!(
-                "{protocol} {ports} {source}: {} {}",
-                finding.policy_rule.id, finding.offending
-            )
-        })
-        .collect()
-    }
-
-    #[test]
-    fn ssh_open_to_the_world() {
-        assert_eq!(
-            finding_lines(&["tcp 22 0.0.0.0/0"]),
-            ["tcp 22-22 0.0.0.0/0: restricted-common-ports 22"]
-        );
-        assert_eq!(
-            finding_lines(&["udp 22 ::/0"]),
-            ["udp 22-22 ::/0: restricted-common-ports 22"]
-        );
-    }
-
-    #[test]
-    fn web_ports_open_to_the_world_are_allowed() {
-        assert!(
-            finding_lines(&[
-                "tcp 443 0.0.0.0/0",
-                "tcp 80 ::/0",
-                "icmp - 0.0.0.0/0",
-                "tcp 22 10.0.0.0/8"
-            ])
-            .is_empty()
-        );
-    }
-
-    #[test]
-    fn an_uncommon_port_open_to_the_world() {
-        assert_eq!(
-            finding_lines(&["tcp 8040 0.0.0.0/0"]),
-            ["tcp 8040-8040 0.0.0.0/0: uncommon-ports 8040"]
-        );
-    }
-
-    #[test]
-    fn a_range_violates_every_rule_it_overlaps() {
-        assert_eq!(
-            finding_lines(&["tcp 20-25 0.0.0.0/0"]),
-            [
-                "tcp 20-25 0.0.0.0/0: port-range 20-25",
-                "tcp 20-25 0.0.0.0/0: restricted-common-ports 20-22",
-                "tcp 20-25 0.0.0.0/0: uncommon-ports 24",
-            ]
-        );
-    }
-
-    #[test]
-    fn all_traffic_violates_port_rules_too() {
-        assert_eq!(
-            finding_lines(&["-1 - ::/0"]),
-            [
-                "all - ::/0: all-traffic all",
-                "all - ::/0: port-range all",
-                "all - ::/0: restricted-common-ports 20-22,3306,3389,4333",
-                "all - ::/0: uncommon-ports 0-19,24,26-52,54-79,81-134,136,140-442,444,\
-                 446-464,466-586,588-1432,1434-1520,1522-3305,3307-3388,3390-5431,5433-65535",
-            ]
-        );
-    }
-
-    #[test]
-    fn port_ranges_from_other_sources_are_reported() {
-        assert_eq!(
-            finding_lines(&["tcp 8000-8010 10.0.0.0/8"]),
-            ["tcp 8000-8010 10.0.0.0/8: port-range-internal 8000-8010"]
-        );
-        assert_eq!(
-            finding_lines(&["tcp 8000-8010 pl-1"]),
-            ["tcp 8000-8010 pl-1: port-range-internal 8000-8010"]
-        );
-        assert_eq!(
-            finding_lines(&["-1 - 10.0.0.0/8"]),
-            ["all - 10.0.0.0/8: port-range-internal all"]
-        );
-        assert!(
-            finding_lines(&[
-                "tcp 8000-8010 sg-1",
-                "-1 - sg-1",
-                "icmp - 10.0.0.0/8",
-                "47 - 10.0.0.0/8"
-            ])
-            .is_empty()
-        );
-    }
-
-    #[test]
-    fn broad_sources_are_reported_where_not_open_to_the_world() {
-        assert_eq!(
-            finding_lines(&["tcp 22 52.0.0.0/8"]),
-            ["tcp 22-22 52.0.0.0/8: broad-source 22"]
-        );
-        assert_eq!(
-            finding_lines(&["-1 - 0.0.0.0/1"]),
-            [
-                "all - 0.0.0.0/1: broad-source all",
-                "all - 0.0.0.0/1: port-range-internal all"
-            ]
-        );
-        assert_eq!(
-            finding_lines(&["tcp 22-23 0.0.0.0/1", "tcp 22 128.0.0.0/1"]),
-            [
-                "tcp 22-22 128.0.0.0/1: restricted-common-ports 22",
-                "tcp 22-23 0.0.0.0/1: broad-source 23",
-                "tcp 22-23 0.0.0.0/1: port-range-internal 23",
-                "tcp 22-23 0.0.0.0/1: restricted-common-ports 22",
-            ]
-        );
-    }
-
-    #[test]
-    fn other_protocols_open_to_the_world_are_reported() {
-        assert_eq!(
-            finding_lines(&["47 - 0.0.0.0/0"]),
-            ["47 - 0.0.0.0/0: other-protocols all"]
-        );
-        assert!(finding_lines(&["47 - 52.0.0.0/8", "58 - ::/0"]).is_empty());
-    }
-
-    #[test]
-    fn unresolved_prefix_lists_are_listed() {
-        let evaluation = evaluate(
-            &baseline_policy(),
-            &group(&["tcp 22 pl-2", "tcp 23 pl-2", "tcp 22 pl-1"]),
-            &PrefixLists::empty(),
-            &Context::default(),
-        );
-        assert_eq!(
-            evaluation
-                .unresolved_prefix_lists
-                .into_iter()
-                .collect::<Vec<_>>(),
-            ["pl-1", "pl-2"]
-        );
-        assert!(evaluation.findings.is_empty());
-    }
-
-    #[test]
-    fn a_rule_that_is_off_is_not_evaluated() {
-        let mut policy = baseline_policy();
-        for rule in &mut policy.rules {
-            Arc::make_mut(rule).action = Action::Off;
-        }
-        assert!(
-            evaluate(
-                &policy,
-                &group(&["-1 - 0.0.0.0/0"]),
-                &PrefixLists::empty(),
-                &Context::default()
-            )
-            .findings
-            .is_empty()
-        );
-    }
-}
+mod tests;

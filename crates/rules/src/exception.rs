@@ -29,8 +29,8 @@ pub struct Exception {
     /// Descriptions of the security group rule; empty: any. Anyone who is allowed to add a rule can
     /// set them.
     pub descriptions: Vec<Glob>,
-    /// The principals who made the change; empty: anyone. Outside of an event the principal is not
-    /// known, so such an exception does not apply.
+    /// The principals who opened the rule; empty: anyone. Where they are not known, it is not
+    /// known either whether the exception applies.
     pub principals: Vec<Glob>,
     /// The exempted traffic.
     pub traffic: TrafficSet,
@@ -46,40 +46,64 @@ impl Exception {
             .is_some_and(|(expires, now)| now >= expires)
     }
 
-    /// Whether the exception applies to this security group rule and policy rule. The expiry date
+    /// Whether the exception is for groups like this one.
+    pub fn is_for_group(&self, group: &SecurityGroup, context: &Context) -> bool {
+        self.scope.matches(group, context)
+    }
+
+    /// Whether the exception is one to this policy rule.
+    pub fn is_for_policy_rule(&self, rule_id: &str) -> bool {
+        self.rules.is_empty() || self.rules.iter().any(|rule| rule == rule_id)
+    }
+
+    /// How the exception matches a security group rule of a group that it is for. The expiry date
     /// is not considered.
-    pub fn applies_to(
+    pub fn match_rule(
         &self,
-        rule_id: &str,
-        group: &SecurityGroup,
         ingress: &IngressRule,
-        input: &MatchInput<'_>,
-    ) -> bool {
-        (self.rules.is_empty() || self.rules.iter().any(|rule| rule == rule_id))
-            && self.scope.matches(group, input.context)
-            && matches_tags(&self.rule_tags, &ingress.tags)
+        lists: &PrefixLists,
+        context: &Context,
+    ) -> ExceptionMatch {
+        let matches_rule = matches_tags(&self.rule_tags, &ingress.tags)
             && matches_any_glob(&self.descriptions, ingress.description.as_deref())
-            && (self.principals.is_empty()
-                || input
-                    .context
-                    .principals
-                    .iter()
-                    .any(|principal| matches_any_glob(&self.principals, Some(principal))))
-            && (self.sources.is_empty()
-                || self
-                    .sources
-                    .iter()
-                    .any(|allowed| is_source_within(&ingress.source, allowed, input.lists)))
+            && self.matches_source(&ingress.source, lists);
+        if !matches_rule {
+            return ExceptionMatch::No;
+        }
+        if self.principals.is_empty() {
+            return ExceptionMatch::Yes;
+        }
+        match context.principals_of(ingress) {
+            None => ExceptionMatch::UnknownPrincipal,
+            Some(principals) if self.matches_principal(principals) => ExceptionMatch::Yes,
+            Some(_) => ExceptionMatch::No,
+        }
+    }
+
+    fn matches_source(&self, source: &Source, lists: &PrefixLists) -> bool {
+        self.sources.is_empty()
+            || self
+                .sources
+                .iter()
+                .any(|allowed| is_source_within(source, allowed, lists))
+    }
+
+    fn matches_principal(&self, principals: &[String]) -> bool {
+        principals
+            .iter()
+            .any(|principal| matches_any_glob(&self.principals, Some(principal)))
     }
 }
 
-/// What matching an exception requires besides the rule and its group.
-#[derive(Debug, Clone, Copy)]
-pub struct MatchInput<'a> {
-    /// Time, account, region and principals.
-    pub context: &'a Context,
-    /// The entries of prefix lists.
-    pub lists: &'a PrefixLists,
+/// Whether an exception matches a security group rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExceptionMatch {
+    /// Everything that the exception specifies matches.
+    Yes,
+    /// Something that it specifies does not match.
+    No,
+    /// Everything matches except that it is not known who opened the rule.
+    UnknownPrincipal,
 }
 
 /// Whether the source is the allowed one, or each of its blocks is inside one of the allowed
@@ -98,6 +122,7 @@ fn is_source_within(source: &Source, allowed: &Source, lists: &PrefixLists) -> b
 mod tests {
     use super::*;
     use crate::group::tests::rule;
+    use crate::scope::OpenedRules;
     use crate::source::parse_cidr;
 
     fn exception() -> Exception {
@@ -117,6 +142,10 @@ mod tests {
     }
 
     fn applies(exception: &Exception, line: &str, context: &Context) -> bool {
+        match_line(exception, line, context) == ExceptionMatch::Yes
+    }
+
+    fn match_line(exception: &Exception, line: &str, context: &Context) -> ExceptionMatch {
         let mut ingress = rule(line);
         ingress.description = Some("for the vendor".into());
         ingress.tags.insert("ticket".into(), "SEC-1".into());
@@ -128,15 +157,7 @@ mod tests {
             ],
         )];
         let lists: PrefixLists = entries.into_iter().collect();
-        exception.applies_to(
-            "uncommon-ports",
-            &SecurityGroup::default(),
-            &ingress,
-            &MatchInput {
-                context,
-                lists: &lists,
-            },
-        )
+        exception.match_rule(&ingress, &lists, context)
     }
 
     #[test]
@@ -178,9 +199,6 @@ mod tests {
         };
         for (exception, expected) in [
             (exception(), true),
-            (for_rules(&["uncommon-ports"]), true),
-            (for_rules(&["port-range", "uncommon-ports"]), true),
-            (for_rules(&["port-range"]), false),
             (with_description("*vendor*"), true),
             (with_description("vendor"), false),
             (with_ticket("SEC-*"), true),
@@ -189,30 +207,49 @@ mod tests {
             let actual = applies(&exception, "tcp 8443 0.0.0.0/0", &Context::default());
             assert_eq!(actual, expected, "{exception:?}");
         }
+        for (ids, expected) in [
+            (&[][..], true),
+            (&["uncommon-ports"], true),
+            (&["port-range", "uncommon-ports"], true),
+            (&["port-range"], false),
+        ] {
+            let actual = for_rules(ids).is_for_policy_rule("uncommon-ports");
+            assert_eq!(actual, expected, "{ids:?}");
+        }
     }
 
     #[test]
-    fn principals_match_in_events_only() {
+    fn principals_match_only_rules_that_the_event_opened() {
         let pipeline = Exception {
             principals: globs("*role/deploy*"),
             ..exception()
         };
         let line = "tcp 8443 0.0.0.0/0";
-        assert!(!applies(&pipeline, line, &Context::default()));
-        let context_by = |principal: &str| Context {
-            principals: vec![principal.to_owned()],
-            ..Context::default()
+        let match_by = |principal: &str, opened: OpenedRules| {
+            let context = Context {
+                principals: vec![principal.to_owned()],
+                opened,
+                ..Context::default()
+            };
+            match_line(&pipeline, line, &context)
         };
-        assert!(applies(
-            &pipeline,
-            line,
-            &context_by("arn:aws:iam::111122223333:role/deploy-prod")
-        ));
-        assert!(!applies(
-            &pipeline,
-            line,
-            &context_by("arn:aws:iam::111122223333:user/alice")
-        ));
+        let deploy = "arn:aws:iam::111122223333:role/deploy-prod";
+        let alice = "arn:aws:iam::111122223333:user/alice";
+        assert_eq!(match_by(deploy, OpenedRules::All), ExceptionMatch::Yes);
+        assert_eq!(match_by(alice, OpenedRules::All), ExceptionMatch::No);
+        let other_rule = OpenedRules::from_iter([&rule("tcp 8444 0.0.0.0/0")]);
+        for principal in [deploy, alice] {
+            let unknown = match_by(principal, other_rule.clone());
+            assert_eq!(unknown, ExceptionMatch::UnknownPrincipal);
+        }
+        let without_event = match_line(&pipeline, line, &Context::default());
+        assert_eq!(without_event, ExceptionMatch::UnknownPrincipal);
+        let elsewhere = Exception {
+            sources: vec!["8.0.0.0/8".parse().unwrap()],
+            ..pipeline
+        };
+        let no_match = match_line(&elsewhere, line, &Context::default());
+        assert_eq!(no_match, ExceptionMatch::No, "the source does not match");
     }
 
     #[test]

@@ -30,6 +30,21 @@ pub struct SecurityGroup {
     pub open_egress: Option<bool>,
 }
 
+impl SecurityGroup {
+    /// The same group without its rules.
+    pub(crate) fn without_rules(&self) -> Self {
+        Self {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            vpc_id: self.vpc_id.clone(),
+            owner_id: self.owner_id.clone(),
+            tags: self.tags.clone(),
+            rules: Vec::new(),
+            open_egress: self.open_egress,
+        }
+    }
+}
+
 /// The traffic that a rule allows: its protocol, and its ports for TCP and UDP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Traffic {
@@ -51,7 +66,7 @@ pub enum Traffic {
 ///
 /// This is the `SecurityGroupRule` of EC2. An `IpPermission`, which can have several sources, is
 /// several of these.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IngressRule {
     /// `sgr-...`, when known (`DescribeSecurityGroups` does not return it).
     pub id: Option<String>,
@@ -64,6 +79,15 @@ pub struct IngressRule {
     protocol: Protocol,
     ec2_ports: Ec2Ports,
     traffic: Traffic,
+}
+
+/// What identifies a rule in its group: protocol, ports and source. EC2 does not allow two rules
+/// with the same content in a group. Ids, descriptions and tags are not part of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleContent {
+    protocol: Protocol,
+    ports: (Option<i32>, Option<i32>),
+    source: Source,
 }
 
 /// The two port fields as EC2 stores them. Revoking a rule by content requires exactly these
@@ -154,6 +178,17 @@ impl IngressRule {
                 Some(self.ec2_ports.to.unwrap_or(-1)),
             ),
             Traffic::Other(_) | Traffic::All => (None, None),
+        }
+    }
+
+    /// The content of the rule. Two rules have equal contents if [`same_content`] says so.
+    ///
+    /// [`same_content`]: Self::same_content
+    pub fn content(&self) -> RuleContent {
+        RuleContent {
+            protocol: self.protocol,
+            ports: self.display_ports(),
+            source: self.source.without_owner(),
         }
     }
 
@@ -302,5 +337,8 @@ pub(crate) mod tests {
             peer.same_content(&rule("tcp 22 sg-1")),
             "EC2 does not always return the owner of a group"
         );
+        assert_eq!(peer.content(), rule("tcp 22 sg-1").content());
+        assert_eq!(named.content(), rule("tcp 22 0.0.0.0/0").content());
+        assert_ne!(named.content(), rule("tcp 22-23 0.0.0.0/0").content());
     }
 }

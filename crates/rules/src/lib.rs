@@ -39,7 +39,7 @@ pub use plan::{Plan, PlanInput, Quota, Removal, build_plan};
 pub use policy::{Action, Guardrails, Policy, PolicyRule, Severity};
 pub use ports::{PortRange, PortSet};
 pub use protocol::Protocol;
-pub use scope::{Context, Glob, Scope};
+pub use scope::{Context, Glob, OpenedRules, Scope};
 pub use source::{PrefixLists, Source};
 pub use traffic::TrafficSet;
 pub use verify::verify_plan;

@@ -48,6 +48,11 @@ impl PortRange {
     pub const fn contains(self, port: u16) -> bool {
         self.from <= port && port <= self.to
     }
+
+    /// The ports in both ranges.
+    fn overlap_with(self, other: Self) -> Option<Self> {
+        Self::new(self.from.max(other.from), self.to.min(other.to))
+    }
 }
 
 impl fmt::Display for PortRange {
@@ -107,20 +112,28 @@ impl PortSet {
     /// The ports in both sets.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        self.ranges
-            .iter()
-            .flat_map(|a| {
-                other
-                    .ranges
-                    .iter()
-                    .filter_map(|b| PortRange::new(a.from.max(b.from), a.to.min(b.to)))
-            })
-            .collect()
+        let mut common = Vec::new();
+        let mut remaining = other.ranges.as_slice();
+        for range in &self.ranges {
+            let skipped = remaining.partition_point(|candidate| candidate.to < range.from);
+            remaining = remaining.get(skipped..).unwrap_or_default();
+            let overlapping = remaining
+                .iter()
+                .take_while(|candidate| candidate.from <= range.to);
+            common.extend(overlapping.filter_map(|candidate| candidate.overlap_with(*range)));
+        }
+        Self { ranges: common }
     }
 
     /// The ports in either set.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
+        if other.is_empty() {
+            return self.clone();
+        }
+        if self.is_empty() {
+            return other.clone();
+        }
         self.ranges.iter().chain(&other.ranges).copied().collect()
     }
 

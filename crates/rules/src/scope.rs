@@ -1,12 +1,12 @@
 //! Scopes: which security groups a part of a policy applies to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
 use wildmatch::WildMatch;
 
-use crate::group::{SecurityGroup, Tags};
+use crate::group::{IngressRule, RuleContent, SecurityGroup, Tags};
 
 /// What is known about an evaluation besides the group itself. Callers pass it in, because the
 /// engine reads no clock and no environment.
@@ -18,8 +18,49 @@ pub struct Context {
     pub account: Option<String>,
     /// The region name.
     pub region: Option<String>,
-    /// The principals that made the change, as ARNs or names; empty outside of an event.
+    /// The principals that made the change, as ARNs or names. Empty when they are not known, as
+    /// outside of an event.
     pub principals: Vec<String>,
+    /// The rules that the change opened. Who opened the other rules of the group is not known.
+    pub opened: OpenedRules,
+}
+
+/// The rules of a group that the event opened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum OpenedRules {
+    /// No rule: there is no event, as in an audit or a sweep.
+    #[default]
+    None,
+    /// Every rule of the group.
+    All,
+    /// The rules with one of these contents.
+    Listed(BTreeSet<RuleContent>),
+}
+
+impl OpenedRules {
+    /// Whether the event opened this rule.
+    pub fn contains(&self, rule: &IngressRule) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Listed(contents) => contents.contains(&rule.content()),
+        }
+    }
+}
+
+impl<'a> FromIterator<&'a IngressRule> for OpenedRules {
+    fn from_iter<I: IntoIterator<Item = &'a IngressRule>>(rules: I) -> Self {
+        Self::Listed(rules.into_iter().map(IngressRule::content).collect())
+    }
+}
+
+impl Context {
+    /// The principals that opened the rule; `None` when they are not known, because there is no
+    /// event, the event does not say who caused it, or it did not open this rule.
+    pub fn principals_of(&self, rule: &IngressRule) -> Option<&[String]> {
+        let is_known = !self.principals.is_empty() && self.opened.contains(rule);
+        is_known.then_some(self.principals.as_slice())
+    }
 }
 
 /// A pattern with wildcards: `*` matches any text, `?` any one character. Case matters.
@@ -110,6 +151,7 @@ pub(crate) fn matches_tags(expected: &BTreeMap<String, Glob>, tags: &Tags) -> bo
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::group::tests::rule;
 
     fn group() -> SecurityGroup {
         SecurityGroup {
@@ -192,6 +234,26 @@ mod tests {
             ..Scope::default()
         };
         assert!(!name.matches(&SecurityGroup::default(), &context()));
+    }
+
+    #[test]
+    fn principals_are_known_only_of_opened_rules() {
+        let (opened, other) = (rule("tcp 22 0.0.0.0/0"), rule("tcp 23 0.0.0.0/0"));
+        let context_with = |principals: &[&str], opened: OpenedRules| Context {
+            principals: principals.iter().map(ToString::to_string).collect(),
+            opened,
+            ..Context::default()
+        };
+        let listed = OpenedRules::from_iter([&opened]);
+        let context = context_with(&["alice"], listed.clone());
+        assert_eq!(context.principals_of(&opened), Some(&["alice".into()][..]));
+        assert_eq!(context.principals_of(&other), None);
+        let all = context_with(&["alice"], OpenedRules::All);
+        assert!(all.principals_of(&other).is_some());
+        let none = context_with(&["alice"], OpenedRules::None);
+        assert_eq!(none.principals_of(&opened), None);
+        let nobody = context_with(&[], listed);
+        assert_eq!(nobody.principals_of(&opened), None);
     }
 
     #[test]

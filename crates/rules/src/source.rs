@@ -45,6 +45,15 @@ impl Source {
         }
     }
 
+    /// This source, without the owner of a group. Two sources are the same if these are equal.
+    #[must_use]
+    pub fn without_owner(&self) -> Self {
+        match self {
+            Self::Group(group) => Self::from_group_id(group.group_id.clone()),
+            Self::Cidr(_) | Self::PrefixList(_) => self.clone(),
+        }
+    }
+
     /// A security group without an owner.
     pub fn from_group_id(group_id: impl Into<String>) -> Self {
         Self::Group(GroupSource {

@@ -3,24 +3,24 @@
 //! The check works out what a group allows before and after a plan, and reports a plan that removes
 //! an unaffected rule, widens access, or leaves something that the policy forbids.
 //!
-//! It shares two things with the planner, so a defect in either affects both: the evaluation
-//! ([`evaluate()`]), which decides what is forbidden before and after the plan, and
-//! [`AddressBlock`], which decides whether a source is broad. Everything else is independent: this
+//! It shares the evaluation ([`evaluate()`]) with the planner, which decides what is forbidden
+//! before and after the plan, so a defect in it affects both. Everything else is independent: this
 //! module applies the plan to the group itself and compares access before and after by ports and
 //! address ranges, without the traffic sets and the replacement rules of the planner.
 
-use std::cell::LazyCell;
+mod access;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use ipnet::IpNet;
-
-use crate::address::AddressBlock;
-use crate::evaluate::{Finding, evaluate};
-use crate::group::{IngressRule, SecurityGroup, Traffic};
+use crate::evaluate::evaluate;
+use crate::group::{IngressRule, SecurityGroup};
 use crate::plan::Plan;
-use crate::policy::{Action, Policy, PolicyRule};
+use crate::policy::Policy;
 use crate::scope::Context;
-use crate::source::{PrefixLists, Source};
+use crate::source::PrefixLists;
+
+use access::AllowedAccess;
 
 /// A reason not to apply a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,14 +69,15 @@ pub fn verify_plan(
         context,
         plan,
     };
-    let mut after = before.clone();
-    let mut violations = verifier.apply_removals(&mut after);
+    let (removed, mut violations) = verifier.find_removed_rules();
     violations.extend(verifier.widening_additions());
-    after.rules.extend(verifier.added_rules());
-    violations.extend(verifier.unaffected_removals(&after));
-    violations.extend(verifier.still_forbidden_rules(&after));
+    violations.extend(verifier.unaffected_removals(&removed));
+    violations.extend(verifier.still_forbidden_rules(&removed));
     violations
 }
+
+/// Indexes of rules of the group before the plan.
+type RuleIndexes = BTreeSet<usize>;
 
 struct Verifier<'a> {
     policy: &'a Policy,
@@ -87,246 +88,113 @@ struct Verifier<'a> {
 }
 
 impl Verifier<'_> {
-    /// Removes rules from the group as planned. Reports rules that are not in the group.
-    fn apply_removals(&self, group: &mut SecurityGroup) -> Vec<Violation> {
+    /// The rules that the plan removes. Reports removals of rules that are not in the group.
+    fn find_removed_rules(&self) -> (RuleIndexes, Vec<Violation>) {
+        let mut indexes: BTreeMap<&IngressRule, Vec<usize>> = BTreeMap::new();
+        for (index, rule) in self.before.rules.iter().enumerate().rev() {
+            indexes.entry(rule).or_default().push(index);
+        }
+        let mut removed = RuleIndexes::new();
         let mut violations = Vec::new();
         for removal in &self.plan.removals {
-            let removed = &removal.ingress;
-            match group.rules.iter().position(|rule| rule == removed) {
-                Some(index) => drop(group.rules.remove(index)),
-                None => violations.push(Violation::MissingRule(removed.clone())),
+            match indexes.get_mut(&removal.ingress).and_then(Vec::pop) {
+                Some(index) => drop(removed.insert(index)),
+                None => violations.push(Violation::MissingRule(removal.ingress.clone())),
+            }
+        }
+        (removed, violations)
+    }
+
+    fn widening_additions(&self) -> Vec<Violation> {
+        let mut allowed = AllowedAccess::new(self.policy, self.before, self.lists);
+        let mut violations = Vec::new();
+        for addition in &self.plan.additions {
+            if !allowed.includes(&addition.ingress) {
+                violations.push(Violation::WidensAccess(addition.ingress.clone()));
             }
         }
         violations
     }
 
-    fn added_rules(&self) -> impl Iterator<Item = IngressRule> {
-        self.plan
-            .additions
-            .iter()
-            .map(|addition| addition.ingress.clone())
-    }
-
-    fn widening_additions(&self) -> impl Iterator<Item = Violation> {
-        self.added_rules()
-            .filter(|added| !self.was_allowed(added))
-            .map(Violation::WidensAccess)
-    }
-
-    /// The removed rules that are not forbidden in any of three groups: the group before the plan,
-    /// the same group without the broad sources that the plan removes, and the group after the plan
-    /// with only this rule put back.
-    fn unaffected_removals(&self, after: &SecurityGroup) -> Vec<Violation> {
-        let before_findings = self.enforced_findings(self.before);
-        // Narrow sources can become forbidden when a broad one is removed, and only together.
-        // Putting back one of them would not show that, so the broad sources are removed instead.
-        let findings_without_broad =
-            LazyCell::new(|| self.enforced_findings(&self.without_broad_sources(after)));
-        let mut violations = Vec::new();
-        for removal in &self.plan.removals {
-            let removed = &removal.ingress;
-            let is_affected = is_forbidden(removed, &before_findings)
-                || is_forbidden(removed, &findings_without_broad)
-                || self.is_forbidden_when_put_back(removed, after);
-            if !is_affected {
-                violations.push(Violation::UnaffectedRule(removed.clone()));
+    /// The removed rules that no enforced policy rule forbids, neither in the group before the plan
+    /// nor once the other changes of the plan are made.
+    ///
+    /// Removing a rule can cause findings only for what is less open to the world than before.
+    /// Therefore the changes that are justified already can all be made before the others are
+    /// checked, in any order.
+    fn unaffected_removals(&self, removed: &RuleIndexes) -> Vec<Violation> {
+        let everything_before = (0..self.before.rules.len()).collect();
+        let mut justified = self.forbidden_rules(&everything_before, Additions::Ignored);
+        justified.retain(|index| removed.contains(index));
+        while justified.len() < removed.len() {
+            let kept = self.rules_without(&justified);
+            let mut next = self.forbidden_rules(&kept, Additions::Made);
+            next.retain(|index| removed.contains(index));
+            if next.is_empty() {
+                break;
             }
+            justified.extend(next);
         }
-        violations
-    }
-
-    fn is_forbidden_when_put_back(&self, removed: &IngressRule, after: &SecurityGroup) -> bool {
-        let mut group = after.clone();
-        group.rules.push(removed.clone());
-        is_forbidden(removed, &self.enforced_findings(&group))
-    }
-
-    /// The group before the plan without the broad sources that the plan removes, and with its
-    /// additions.
-    fn without_broad_sources(&self, after: &SecurityGroup) -> SecurityGroup {
-        let mut group = self.before.clone();
-        group
-            .rules
-            .retain(|rule| !self.has_broad_source(rule) || after.rules.contains(rule));
-        group.rules.extend(self.added_rules());
-        group
+        removed
+            .difference(&justified)
+            .filter_map(|&index| self.before.rules.get(index))
+            .map(|rule| Violation::UnaffectedRule(rule.clone()))
+            .collect()
     }
 
     /// The forbidden rules after the plan, except those that the plan refuses to change.
-    fn still_forbidden_rules(&self, after: &SecurityGroup) -> impl Iterator<Item = Violation> {
-        self.enforced_findings(after)
-            .into_iter()
-            .map(|finding| finding.ingress)
-            .filter(|rule| !self.is_refused(rule))
-            .map(Violation::StillForbidden)
+    fn still_forbidden_rules(&self, removed: &RuleIndexes) -> Vec<Violation> {
+        let refusals = self.plan.refusals.iter();
+        let refused: BTreeSet<&IngressRule> = refusals.map(|refusal| &refusal.ingress).collect();
+        let after = self.group_with(&self.rules_without(removed), Additions::Made);
+        let evaluation = evaluate(self.policy, &after, self.lists, self.context);
+        evaluation
+            .enforced_findings()
+            .filter(|finding| !refused.contains(&finding.ingress))
+            .map(|finding| Violation::StillForbidden(finding.ingress.clone()))
+            .collect()
     }
 
-    fn is_refused(&self, rule: &IngressRule) -> bool {
-        self.plan
-            .refusals
+    fn rules_without(&self, removed: &RuleIndexes) -> RuleIndexes {
+        (0..self.before.rules.len())
+            .filter(|index| !removed.contains(index))
+            .collect()
+    }
+
+    /// The rules with enforced findings if the group has only these rules of the group before the
+    /// plan.
+    fn forbidden_rules(&self, kept: &RuleIndexes, additions: Additions) -> RuleIndexes {
+        let group = self.group_with(kept, additions);
+        let evaluation = evaluate(self.policy, &group, self.lists, self.context);
+        let original_indexes: Vec<usize> = kept.iter().copied().collect();
+        evaluation
+            .enforced_findings()
+            .filter_map(|finding| original_indexes.get(finding.index).copied())
+            .collect()
+    }
+
+    /// The group with only these of its rules, in their order, followed by the additions.
+    fn group_with(&self, kept: &RuleIndexes, additions: Additions) -> SecurityGroup {
+        let kept_rules = kept
             .iter()
-            .any(|refusal| refusal.ingress == *rule)
-    }
-
-    fn enforced_findings(&self, group: &SecurityGroup) -> Vec<Finding> {
-        let evaluation = evaluate(self.policy, group, self.lists, self.context);
-        let mut findings = evaluation.findings;
-        findings.retain(Finding::enforces);
-        findings
-    }
-
-    /// Whether a block of the source is broad: /8 or shorter (IPv6: /16 or shorter) with public
-    /// addresses, as defined in `docs/semantics.md`.
-    fn has_broad_source(&self, rule: &IngressRule) -> bool {
-        self.lists
-            .source_blocks(&rule.source)
-            .iter()
-            .any(|block| AddressBlock::from_net(block).is_broad())
-    }
-
-    /// Whether the group allowed everything that the added rule allows: every port, from every
-    /// address.
-    fn was_allowed(&self, added: &IngressRule) -> bool {
-        let is_trusted_group = is_trusted_group(&added.source, self.policy);
-        self.ports_to_probe(added).into_iter().all(|port| {
-            let open: Vec<&IngressRule> = self
-                .before
-                .rules
-                .iter()
-                .filter(|rule| allows_at_port(rule, added, port))
-                .collect();
-            // A trusted group may use every port that was open to any source.
-            (is_trusted_group && !open.is_empty())
-                || open
-                    .iter()
-                    .any(|rule| rule.source.same_source(&added.source))
-                || is_source_covered(&added.source, &open, self.lists)
-        })
-    }
-
-    /// The ports of the added rule at which the access that the group allowed can change: its first
-    /// port, and each port in it where a rule of the group starts or has just ended.
-    fn ports_to_probe(&self, added: &IngressRule) -> Vec<u16> {
-        let (first, last) = port_bounds(added).unwrap_or((0, 0));
-        let mut ports = vec![first];
-        for (start, end) in self.before.rules.iter().filter_map(port_bounds) {
-            ports.push(start);
-            ports.extend(end.checked_add(1));
+            .filter_map(|&index| self.before.rules.get(index));
+        let mut rules: Vec<IngressRule> = kept_rules.cloned().collect();
+        if additions == Additions::Made {
+            let added = self.plan.additions.iter();
+            rules.extend(added.map(|addition| addition.ingress.clone()));
         }
-        ports.retain(|port| (first..=last).contains(port));
-        ports
-    }
-}
-
-fn is_forbidden(rule: &IngressRule, findings: &[Finding]) -> bool {
-    findings.iter().any(|finding| finding.ingress == *rule)
-}
-
-/// Whether the source is a security group that a policy rule with the action `restrict` trusts. The
-/// policy author vouches for such groups, whose addresses are not known.
-fn is_trusted_group(source: &Source, policy: &Policy) -> bool {
-    matches!(source, Source::Group(_))
-        && policy.rules.iter().any(|rule| {
-            can_restrict(rule, policy)
-                && rule
-                    .trusted
-                    .iter()
-                    .any(|trusted| trusted.same_source(source))
-        })
-}
-
-/// Whether the action of the rule is `restrict`, for all groups or by an override for some.
-fn can_restrict(rule: &PolicyRule, policy: &Policy) -> bool {
-    rule.action == Action::Restrict
-        || policy
-            .overrides
-            .iter()
-            .filter_map(|candidate| candidate.rule_overrides.get(&rule.id))
-            .any(|change| change.action == Some(Action::Restrict))
-}
-
-/// The first and last port of a TCP or UDP rule.
-fn port_bounds(rule: &IngressRule) -> Option<(u16, u16)> {
-    match rule.traffic() {
-        Traffic::Tcp(ports) | Traffic::Udp(ports) => Some((ports.first_port(), ports.last_port())),
-        Traffic::Icmp | Traffic::Icmpv6 | Traffic::Other(_) | Traffic::All => None,
-    }
-}
-
-/// Whether a rule allows the traffic of the added rule on this port.
-fn allows_at_port(rule: &IngressRule, added: &IngressRule, port: u16) -> bool {
-    match (rule.traffic(), added.traffic()) {
-        (Traffic::All, _) => true,
-        (Traffic::Tcp(ports), Traffic::Tcp(_)) | (Traffic::Udp(ports), Traffic::Udp(_)) => {
-            ports.contains(port)
-        }
-        (Traffic::Other(allowed), Traffic::Other(number)) => allowed == number,
-        (Traffic::Icmp, Traffic::Icmp) | (Traffic::Icmpv6, Traffic::Icmpv6) => {
-            let (allowed, messages) = (rule.display_ports(), added.display_ports());
-            allowed.0 == Some(-1) || allowed == messages
-        }
-        _ => false,
-    }
-}
-
-/// Whether every address of the source is inside the union of the sources of the open rules.
-fn is_source_covered(source: &Source, open: &[&IngressRule], lists: &PrefixLists) -> bool {
-    let mut allowed: Vec<AddressRange> = open
-        .iter()
-        .flat_map(|rule| lists.source_blocks(&rule.source))
-        .map(AddressRange::from_net)
-        .collect();
-    allowed.sort_unstable();
-    let blocks = lists.source_blocks(source);
-    !blocks.is_empty()
-        && blocks
-            .iter()
-            .map(AddressRange::from_net)
-            .all(|range| range.is_covered_by(&allowed))
-}
-
-/// The addresses of a CIDR block as numbers. Deliberately not [`AddressBlock`], which the planner
-/// uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct AddressRange {
-    is_ipv6: bool,
-    first: u128,
-    last: u128,
-}
-
-impl AddressRange {
-    fn from_net(net: &IpNet) -> Self {
-        let (first, last) = match net {
-            IpNet::V4(v4) => (
-                u32::from(v4.network()).into(),
-                u32::from(v4.broadcast()).into(),
-            ),
-            IpNet::V6(v6) => (v6.network().into(), v6.broadcast().into()),
-        };
-        Self {
-            is_ipv6: matches!(net, IpNet::V6(_)),
-            first,
-            last,
+        SecurityGroup {
+            rules,
+            ..self.before.without_rules()
         }
     }
+}
 
-    /// Whether the union of the allowed ranges, in ascending order, contains this range.
-    fn is_covered_by(self, allowed: &[Self]) -> bool {
-        // The first address that is not known to be covered; `None` after the last possible
-        // address.
-        let mut next = Some(self.first);
-        for range in allowed.iter().filter(|range| range.is_ipv6 == self.is_ipv6) {
-            match next {
-                Some(address) if address <= self.last => {
-                    if range.first <= address && address <= range.last {
-                        next = range.last.checked_add(1);
-                    }
-                }
-                _ => break,
-            }
-        }
-        next.is_none_or(|address| address > self.last)
-    }
+/// Whether a group has the additions of the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Additions {
+    Ignored,
+    Made,
 }
 
 #[cfg(test)]

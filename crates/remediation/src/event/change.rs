@@ -1,7 +1,7 @@
 //! A decoded event: which call was made, by whom, and which security groups it affects.
 
 use jiff::Timestamp;
-use portcullis_rules::{Context, IngressRule};
+use portcullis_rules::{Context, IngressRule, OpenedRules};
 
 use super::actor::Actor;
 use crate::services::GroupRef;
@@ -41,6 +41,17 @@ pub struct GroupChange {
     /// The ingress rules that were added or changed according to the event, on a best-effort basis.
     /// They are never evaluated. If a group does not contain them, it may have been read too early.
     pub claimed_rules: Vec<IngressRule>,
+}
+
+impl GroupChange {
+    /// The context for evaluating the policy, with the rules that the event opened. `now` is the
+    /// time that decides which exceptions have expired.
+    pub fn evaluation_context(&self, now: Option<Timestamp>) -> Context {
+        Context {
+            opened: self.claimed_rules.iter().collect(),
+            ..self.origin.evaluation_context(now)
+        }
+    }
 }
 
 /// What a change affects.
@@ -86,6 +97,7 @@ impl Origin {
             account: self.account.clone(),
             region: self.region.clone(),
             principals,
+            opened: OpenedRules::None,
         }
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use portcullis_rules::plan::Attachments;
 use portcullis_rules::{Decision, PlanInput, Policy, PrefixLists, SecurityGroup, decide};
 
-use crate::event::Origin;
+use crate::event::GroupChange;
 
 /// Evaluates a group, plans, and verifies the plan. A plan that fails verification is refused as a
 /// whole and logged, because it is a bug in Portcullis.
@@ -15,10 +15,10 @@ pub(crate) fn decide_group(
     policy: &Policy,
     group: &SecurityGroup,
     lists: &PrefixLists,
-    (origin, now): (&Origin, Timestamp),
+    (change, now): (&GroupChange, Timestamp),
     attachments: Attachments,
 ) -> Decision {
-    let context = origin.evaluation_context(Some(now));
+    let context = change.evaluation_context(Some(now));
     let decision = decide(&PlanInput {
         attachments,
         ..PlanInput::new(policy, group, lists, &context)

@@ -72,7 +72,7 @@ impl Enforcement<'_> {
             self.policy,
             &snapshot.group,
             &snapshot.prefix_lists,
-            (&self.change.origin, self.services.clock.now()),
+            (self.change, self.services.clock.now()),
             self.attachments,
         );
         let removals = progress.total_removals(&decision.plan);

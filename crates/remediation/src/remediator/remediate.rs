@@ -202,7 +202,7 @@ impl Remediator {
             &self.policy,
             &snapshot.group,
             &snapshot.prefix_lists,
-            (&change.origin, self.services.clock.now()),
+            (change, self.services.clock.now()),
             attachments,
         )
     }

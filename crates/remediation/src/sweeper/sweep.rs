@@ -163,7 +163,7 @@ impl Sweeper {
             &self.policy,
             group,
             lists,
-            (&change.origin, self.services.clock.now()),
+            (change, self.services.clock.now()),
             Attachments::default(),
         );
         let named = GroupRef::Id(group.id.clone());

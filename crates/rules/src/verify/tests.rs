@@ -7,8 +7,8 @@ use super::*;
 use crate::baseline::baseline_policy;
 use crate::group::tests::{group, rule};
 use crate::plan::{Addition, Purpose, Refusal, RefusalReason, Removal};
-use crate::policy::{Override, RuleOverride};
-use crate::source::parse_cidr;
+use crate::policy::{Action, Override, PolicyRule, RuleOverride};
+use crate::source::{Source, parse_cidr};
 
 /// Parses a plan from lines: `-` removal, `+` addition, `!` refusal.
 fn plan_from_lines(lines: &[&str]) -> Plan {

@@ -137,7 +137,7 @@ impl Planner<'_> {
     ) -> PlannedGroup {
         let event_time = change.origin.time.unwrap_or(self.fallback_time);
         let now = self.now.unwrap_or(event_time);
-        let context = change.origin.evaluation_context(Some(now));
+        let context = change.evaluation_context(Some(now));
         let lists = &self.described.prefix_lists;
         let decision = decide(&PlanInput {
             foreign: self.is_foreign(group),
