@@ -7,7 +7,7 @@ use portcullis_rules::{Context, Finding, SecurityGroup};
 
 use crate::audit::Audit;
 use crate::command::findings::describe_traffic;
-use crate::describe::{GroupArn, Problem, is_account_id};
+use crate::describe::{GroupArn, is_account_id};
 use crate::error::CliError;
 use crate::text::sanitize_text;
 
@@ -70,27 +70,19 @@ fn locate_group(
     }
     let owner = group.owner_id.as_ref().filter(|owner| is_account_id(owner));
     let Some(account) = owner.or(context.account.as_ref()) else {
-        return Err(unknown_location("account", audit, group));
+        return Err(unknown_location("account", group));
     };
     let Some(region) = &context.region else {
-        return Err(unknown_location("region", audit, group));
+        return Err(unknown_location("region", group));
     };
     Ok(GroupArn::new(region, account, &group.id))
 }
 
-fn unknown_location(what: &'static str, audit: &Audit, group: &SecurityGroup) -> CliError {
-    let mut problems = audit.problems.iter();
-    let arn_problem = problems.find(|problem| is_arn_problem(problem, group));
+fn unknown_location(what: &'static str, group: &SecurityGroup) -> CliError {
     CliError::UnknownLocation {
         what,
         group: format!("`{}`", sanitize_text(&group.id)),
-        invalid_arn: arn_problem
-            .map(|problem| sanitize_text(&format!("{}: {}", problem.path, problem.message))),
     }
-}
-
-fn is_arn_problem(problem: &Problem, group: &SecurityGroup) -> bool {
-    problem.group_id.as_ref() == Some(&group.id) && problem.path.ends_with(".SecurityGroupArn")
 }
 
 /// The id of a finding. It depends on the content of the security group rule and on the policy

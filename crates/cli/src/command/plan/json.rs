@@ -10,7 +10,7 @@ use portcullis_rules::{Policy, Removal};
 use serde::Serialize;
 
 use super::plans::{History, IgnoredEvent, MissingGroup, PlanFailure, PlannedGroup, Plans};
-use crate::describe::Problem;
+use crate::describe::{Problem, ProblemCode};
 
 /// The document.
 #[derive(Debug, Serialize)]
@@ -23,6 +23,8 @@ pub(super) struct PlansV1<'a> {
     missing: Vec<MissingGroupV1<'a>>,
     /// Null for a single event.
     history: Option<HistoryV1>,
+    /// Whether everything was read and planned; false if there are `errors`.
+    complete: bool,
     errors: Vec<PlanErrorV1<'a>>,
 }
 
@@ -39,9 +41,16 @@ struct MissingGroupV1<'a> {
 #[derive(Debug, Serialize)]
 struct HistoryV1 {
     files: usize,
+    skipped_files: Vec<SkippedFilesV1>,
     events: usize,
     ignored: Vec<IgnoreReasonV1>,
     outcomes: BTreeMap<&'static str, usize>,
+}
+
+#[derive(Debug, Serialize)]
+struct SkippedFilesV1 {
+    kind: &'static str,
+    files: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -136,20 +145,31 @@ struct IgnoredEventV1<'a> {
 struct PlanErrorV1<'a> {
     event: Option<EventV1<'a>>,
     group_id: Option<&'a str>,
+    region: Option<&'a str>,
+    code: ErrorCodeV1,
     path: Option<&'a str>,
     message: &'a str,
+    help: Option<&'a str>,
+}
+
+/// The kind of an error.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum ErrorCodeV1 {
+    Event(&'static str),
+    Input(ProblemCode),
 }
 
 impl<'a> PlansV1<'a> {
     /// The document of the plans, with the problems of the input among the errors.
-    pub(super) fn new(policy: &'a Policy, plans: &'a Plans, problems: &'a [Problem]) -> Self {
+    pub(super) fn new(policy: &'a Policy, plans: &'a Plans) -> Self {
         let mode = if policy.monitor {
             Mode::Monitor
         } else {
             Mode::Enforce
         };
         let failures = plans.errors.iter().map(PlanErrorV1::new);
-        let problems = problems.iter().map(PlanErrorV1::from_problem);
+        let problems = plans.problems.iter().map(PlanErrorV1::from_problem);
         Self {
             version: 1,
             policy: &policy.name,
@@ -165,6 +185,7 @@ impl<'a> PlansV1<'a> {
                 .history
                 .as_ref()
                 .map(|history| HistoryV1::new(history, plans)),
+            complete: plans.errors.is_empty() && plans.problems.is_empty(),
             errors: failures.chain(problems).collect(),
         }
     }
@@ -192,8 +213,13 @@ impl HistoryV1 {
         for (&reason, &events) in &history.ignored {
             ignored.push(IgnoreReasonV1 { reason, events });
         }
+        let mut skipped_files = Vec::new();
+        for (&kind, &files) in &history.skipped_files {
+            skipped_files.push(SkippedFilesV1 { kind, files });
+        }
         Self {
             files: history.files,
+            skipped_files,
             events: history.events,
             ignored,
             outcomes: plans.count_outcomes(),
@@ -325,8 +351,14 @@ impl<'a> PlanErrorV1<'a> {
         Self {
             event: failure.origin.as_ref().map(EventV1::new),
             group_id: failure.group_id.as_deref(),
+            region: failure
+                .origin
+                .as_ref()
+                .and_then(|origin| origin.region.as_deref()),
+            code: ErrorCodeV1::Event(failure.code),
             path: failure.path.as_deref(),
             message: &failure.message,
+            help: failure.help.as_deref(),
         }
     }
 
@@ -334,8 +366,11 @@ impl<'a> PlanErrorV1<'a> {
         Self {
             event: None,
             group_id: problem.group_id.as_deref(),
-            path: Some(&problem.path),
+            region: problem.region.as_deref(),
+            code: ErrorCodeV1::Input(problem.code),
+            path: problem.path.as_deref(),
             message: &problem.message,
+            help: None,
         }
     }
 }
