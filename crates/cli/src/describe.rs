@@ -123,9 +123,7 @@ impl GroupsDecoder {
         let mut problems = self.problems;
         let mut notes = Vec::new();
         let (groups, arns) = self.merged.into_groups_and_arns(&mut problems);
-        let prefix_lists = self
-            .prefix_lists
-            .finish(&groups, &mut problems, &mut notes);
+        let prefix_lists = self.prefix_lists.finish(&groups, &mut problems, &mut notes);
         Ok(DescribedGroups {
             groups,
             arns,

@@ -209,8 +209,7 @@ impl CliError {
             Self::Utf16 { .. } => "in PowerShell, write it with `... | Out-File -Encoding utf8`",
             Self::NotUtf8 { .. } => "save it as UTF-8",
             Self::InvalidGroups { source, .. } => help::groups_help(source),
-            Self::InvalidEvent { .. } => EVENT_HELP,
-            Self::NoEvents { .. } => EVENT_HELP,
+            Self::InvalidEvent { .. } | Self::NoEvents { .. } => EVENT_HELP,
             Self::NoLogFiles { .. } => {
                 "download the log files with `aws s3 sync`, or specify the files themselves"
             }

@@ -67,16 +67,14 @@ pub(super) fn problem_messages(inputs: &str, problems: &[Problem]) -> Vec<Messag
 }
 
 fn problem_message(problem: &Problem) -> Message {
-    let group = match &problem.group_id {
-        Some(id) => format!(" ({id})"),
-        None => String::new(),
+    let place = problem.path.as_ref().or(problem.region.as_ref());
+    let place = match (place, &problem.group_id) {
+        (Some(place), Some(id)) => format!("{place} ({id}): "),
+        (Some(place), None) => format!("{place}: "),
+        (None, Some(id)) => format!("{id}: "),
+        (None, None) => String::new(),
     };
-    let place = match (&problem.path, &problem.region) {
-        (Some(path), _) => path,
-        (None, Some(region)) => region,
-        (None, None) => "input",
-    };
-    let text = format!("{place}{group}: {}", problem.message);
+    let text = format!("{place}{}", problem.message);
     Message::new(MessageLevel::Error, sanitize_text(&text))
 }
 

@@ -79,8 +79,18 @@ fn ensure_single_stdin(args: &PlanArgs) -> Result<(), CliError> {
 
 /// The messages about what could not be planned; of many failures, about the first.
 fn plan_error_messages(plans: &Plans) -> Vec<Message> {
-    let listed = plans.errors.iter().take(MAX_LISTED_ERRORS);
-    let mut messages: Vec<_> = listed.map(failure_message).collect();
+    let mut messages = Vec::new();
+    let mut last_help = None;
+    for failure in plans.errors.iter().take(MAX_LISTED_ERRORS) {
+        let mut message = failure_message(failure);
+        // The same help is printed once.
+        if message.help == last_help {
+            message.help = None;
+        } else {
+            last_help.clone_from(&message.help);
+        }
+        messages.push(message);
+    }
     let unlisted = plans.errors.len().saturating_sub(MAX_LISTED_ERRORS);
     if unlisted > 0 {
         let text = format!("and {}", format_count(unlisted, "more error"));

@@ -202,9 +202,12 @@ fn unknown_list_error(first: Option<&RawValue>) -> Result<DocumentError, Documen
     let found = match first {
         None => "an empty list".to_owned(),
         Some(item) if first_byte(item) == Some(b'{') => {
-            format!("a list of {}", describe_keys(&read_object(item)?))
+            format!(
+                "a list that begins with {}",
+                describe_keys(&read_object(item)?)
+            )
         }
-        Some(item) => format!("a list of {}", describe_kind(item)),
+        Some(item) => format!("a list that begins with {}", describe_kind(item)),
     };
     Ok(DocumentError::not_security_groups(found))
 }

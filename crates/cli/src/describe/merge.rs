@@ -78,11 +78,11 @@ impl MergedGroups {
             return;
         };
         // Pages and inputs may overlap.
-        let is_new = match &rule.id {
+        let has_new_id = match &rule.id {
             Some(id) => listings.listed_ids.insert(id.clone()),
             None => true,
         };
-        if is_new {
+        if has_new_id || !listings.listed_rules.contains(&rule) {
             listings.listed_rules.push(rule);
         }
     }
@@ -136,18 +136,22 @@ impl GroupListings {
 
 /// The rules of two listings of a group. Rules of the same content are counted: the result has as
 /// many of them as the longer listing.
-fn merge_rules(first: Vec<IngressRule>, second: Vec<IngressRule>) -> Vec<IngressRule> {
+fn merge_rules(mut first: Vec<IngressRule>, second: Vec<IngressRule>) -> Vec<IngressRule> {
+    if first.is_empty() {
+        return second;
+    }
     let mut unmatched: BTreeMap<_, usize> = BTreeMap::new();
     for rule in &first {
         let count = unmatched.entry(rule.sort_key()).or_default();
         *count = count.saturating_add(1);
     }
-    let mut rules = first.clone();
+    let mut additional = Vec::new();
     for rule in second {
         match unmatched.get_mut(&rule.sort_key()) {
             Some(count) if *count > 0 => *count = count.saturating_sub(1),
-            _ => rules.push(rule),
+            _ => additional.push(rule),
         }
     }
-    rules
+    first.extend(additional);
+    first
 }

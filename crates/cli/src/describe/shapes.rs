@@ -28,13 +28,13 @@ pub(super) struct GroupShape {
     pub(super) tags: Tags,
     /// `None` when the document does not have the ingress rules of the group.
     pub(super) rules: Option<Vec<IngressRule>>,
-    /// Whether egress to every IPv4 address on every protocol is allowed; `None` when the document
-    /// does not have the egress rules of the group.
+    /// Whether egress to every IPv4 address on every protocol is allowed; `None` when that is not
+    /// known.
     pub(super) open_egress: Option<bool>,
 }
 
 #[derive(Debug, serde::Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
 struct RawGroup {
     #[serde(alias = "groupId", deserialize_with = "read_id")]
     group_id: String,
@@ -74,7 +74,7 @@ impl TryFrom<RawGroup> for GroupShape {
             owner_id: raw.owner_id,
             tags: collect_tags(raw.tags),
             rules,
-            open_egress: raw.ip_permissions_egress.map(has_open_egress),
+            open_egress: raw.ip_permissions_egress.and_then(has_open_egress),
             group_id: raw.group_id,
         })
     }
@@ -92,7 +92,7 @@ fn parse_group_arn(text: &str, group_id: &str) -> Result<GroupArn, String> {
 
 /// What can be read of a group that is unreadable as a whole.
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(default, rename_all = "PascalCase", expecting = "an object")]
 pub(super) struct GroupIdentity {
     #[serde(alias = "groupId")]
     group_id: Value,
@@ -124,7 +124,7 @@ struct PermissionShape {
 }
 
 #[derive(Debug, serde::Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
 struct RawPermission {
     #[serde(alias = "ipProtocol", deserialize_with = "read_parsed")]
     ip_protocol: Protocol,
@@ -202,7 +202,10 @@ impl RawPermission {
 }
 
 /// The IPv4 blocks of both keys. A block that both have is taken once.
-fn merge_ipv4_ranges(ipv4_ranges: Vec<Ipv4Range>, ip_ranges: Vec<Ipv4Range>) -> Vec<DescribedSource> {
+fn merge_ipv4_ranges(
+    ipv4_ranges: Vec<Ipv4Range>,
+    ip_ranges: Vec<Ipv4Range>,
+) -> Vec<DescribedSource> {
     let known: Vec<_> = ipv4_ranges
         .iter()
         .map(|range| range.source.clone())
@@ -225,7 +228,7 @@ struct Ipv4Range {
 }
 
 #[derive(Debug, serde::Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
 struct Ipv4RangeShape {
     #[serde(alias = "cidrIp", deserialize_with = "read_cidr")]
     cidr_ip: Source,
@@ -265,7 +268,7 @@ impl<'de> Visitor<'de> for Ipv4RangeVisitor {
 }
 
 #[derive(Debug, serde::Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
 struct Ipv6RangeShape {
     #[serde(alias = "cidrIpv6", deserialize_with = "read_cidr")]
     cidr_ipv6: Source,
@@ -274,7 +277,7 @@ struct Ipv6RangeShape {
 }
 
 #[derive(Debug, serde::Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
 struct PrefixListIdShape {
     /// The AWS SDK for .NET calls it `Id`.
     #[serde(
@@ -290,7 +293,7 @@ struct PrefixListIdShape {
 
 /// A security group as the source of a rule, in either listing.
 #[derive(Debug, serde::Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
 struct GroupPairShape {
     #[serde(alias = "groupId", deserialize_with = "read_id")]
     group_id: String,
@@ -312,7 +315,7 @@ impl GroupPairShape {
 
 /// The group and the direction of an entry of `describe-security-group-rules`.
 #[derive(Debug, serde::Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
 pub(super) struct RuleHead {
     #[serde(alias = "groupId", deserialize_with = "read_id")]
     pub(super) group_id: String,
@@ -330,7 +333,7 @@ pub(super) struct RuleShape {
 }
 
 #[derive(Debug, serde::Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
 struct RawRule {
     #[serde(default, alias = "securityGroupRuleId")]
     security_group_rule_id: Option<String>,
@@ -386,7 +389,7 @@ impl TryFrom<RawRule> for RuleShape {
 }
 
 #[derive(Debug, serde::Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
 struct TagShape {
     #[serde(alias = "key")]
     key: String,
@@ -403,7 +406,7 @@ fn collect_tags(tags: Option<Vec<TagShape>>) -> Tags {
 /// A prefix list: with `Cidrs` as of `describe-prefix-lists`, with `Entries`, or without either as
 /// of `describe-managed-prefix-lists`.
 #[derive(Debug, serde::Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
 pub(super) struct PrefixListShape {
     #[serde(alias = "prefixListId", deserialize_with = "read_id")]
     pub(super) prefix_list_id: String,
@@ -415,7 +418,7 @@ pub(super) struct PrefixListShape {
 
 /// An entry of a prefix list.
 #[derive(Debug, serde::Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
 pub(super) struct EntryShape {
     #[serde(alias = "cidr")]
     pub(super) cidr: CidrShape,
@@ -443,15 +446,21 @@ fn read_cidr<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Source, D::Er
     Source::from_cidr(&text).map_err(D::Error::custom)
 }
 
-fn has_open_egress(permissions: Value) -> bool {
+/// Whether egress to every IPv4 address is allowed; `None` if that depends on a rule that cannot be
+/// read.
+fn has_open_egress(permissions: Value) -> Option<bool> {
     let Value::Array(permissions) = permissions else {
-        return false;
+        return None;
     };
-    permissions
-        .into_iter()
-        .filter_map(|permission| serde_json::from_value::<PermissionShape>(permission).ok())
-        .flat_map(|permission| permission.rules)
-        .any(|rule| is_open_to_any_ipv4(&rule))
+    let mut is_known = true;
+    for permission in permissions {
+        match serde_json::from_value::<PermissionShape>(permission) {
+            Ok(shape) if shape.rules.iter().any(is_open_to_any_ipv4) => return Some(true),
+            Ok(_) => {}
+            Err(_) => is_known = false,
+        }
+    }
+    is_known.then_some(false)
 }
 
 fn is_open_to_any_ipv4(rule: &IngressRule) -> bool {

@@ -151,6 +151,12 @@ pub(super) fn finding_description(audit: &Audit, finding: &Finding) -> String {
     ))
 }
 
+/// The value that marks a finding of an incomplete audit: `false`. Findings that are missing from
+/// such an audit may still be open.
+pub(super) fn incomplete_mark(audit: &Audit) -> Option<String> {
+    audit.is_incomplete().then(|| "false".to_owned())
+}
+
 /// How to fix the finding.
 pub(super) fn finding_recommendation(group: &SecurityGroup, finding: &Finding) -> String {
     let policy_rule = &finding.policy_rule.id;

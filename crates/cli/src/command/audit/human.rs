@@ -114,7 +114,7 @@ fn audit_summary(audit: &Audit, findings: &[GroupFinding<'_>]) -> String {
         format_count(audit.rules, "ingress rule"),
         sanitize_text(&audit.policy)
     );
-    let incomplete = incomplete_regions_note(audit);
+    let incomplete = incompleteness_note(audit);
     let (exempt, active): (Vec<_>, Vec<_>) = findings
         .iter()
         .partition(|(_, finding)| finding.exempted_by.is_some());
@@ -144,16 +144,18 @@ fn describe_regions(audit: &Audit) -> String {
     }
 }
 
-/// How many regions the counts do not cover completely.
-fn incomplete_regions_note(audit: &Audit) -> String {
+/// That the counts do not cover everything, so that no findings may be none that were seen.
+fn incompleteness_note(audit: &Audit) -> String {
     let regions = audit.regions.iter();
-    match regions.filter(|region| !region.is_complete()).count() {
-        0 => String::new(),
-        count => {
-            let count = format_count(count, "region");
-            format!("; {RED}{count} not read completely{RED:#}")
-        }
+    let regions = regions.filter(|region| !region.is_complete()).count();
+    if regions > 0 {
+        let count = format_count(regions, "region");
+        return format!("; {RED}{count} not read completely{RED:#}");
     }
+    if audit.is_incomplete() {
+        return format!("; {RED}incomplete{RED:#}");
+    }
+    String::new()
 }
 
 /// The findings by severity, and by whether the policy enforces them.

@@ -49,13 +49,19 @@ impl UnwrappedEvents {
 
     fn unwrap_value(&mut self, value: Value, place: &str, depth: usize) {
         let Some(depth) = depth.checked_sub(1) else {
-            self.add_error(place, "too many containers inside each other".to_owned(), None);
+            self.add_error(
+                place,
+                "too many containers inside each other".to_owned(),
+                None,
+            );
             return;
         };
         match value {
             Value::Array(items) => self.unwrap_list(items, place, depth),
             Value::Object(object) => self.unwrap_object(object, place, depth),
-            other => self.add_event(other, place),
+            other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+                self.add_event(other, place);
+            }
         }
     }
 
@@ -74,7 +80,10 @@ impl UnwrappedEvents {
             self.add_event(Value::Object(object), place);
             return;
         }
-        if object.get("configurationItems").is_some_and(Value::is_array) {
+        if object
+            .get("configurationItems")
+            .is_some_and(Value::is_array)
+        {
             self.is_config_file = true;
             return;
         }

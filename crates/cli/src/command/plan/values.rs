@@ -41,8 +41,8 @@ fn number_values(bytes: &[u8], values: Vec<Value>) -> Vec<FileValue> {
     for value in values {
         let start = skip_blanks(bytes, stream.byte_offset());
         let passed = bytes.get(counted..start).unwrap_or_default();
-        let newlines = passed.iter().filter(|byte| **byte == b'\n').count();
-        line = line.saturating_add(newlines);
+        let lines = passed.split(|byte| *byte == b'\n').count();
+        line = line.saturating_add(lines).saturating_sub(1);
         counted = start;
         stream.next();
         numbered.push(FileValue {
