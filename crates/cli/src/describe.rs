@@ -124,6 +124,7 @@ impl GroupsDecoder {
         let mut notes = Vec::new();
         let (groups, arns) = self.merged.into_groups_and_arns(&mut problems);
         let prefix_lists = self.prefix_lists.finish(&groups, &mut problems, &mut notes);
+        problems.iter_mut().for_each(Problem::add_help);
         Ok(DescribedGroups {
             groups,
             arns,

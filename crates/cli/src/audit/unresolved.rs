@@ -6,6 +6,7 @@ use portcullis_rules::source::parse_cidr;
 use portcullis_rules::{Context, Policy, PrefixLists, SecurityGroup, Source, evaluate};
 
 use crate::describe::{Problem, ProblemCode};
+use crate::text::quote_for_shell;
 
 /// A problem for each unresolved prefix list of a group with which some policy rule would have a
 /// finding if the list were open to the world.
@@ -37,11 +38,25 @@ pub(crate) fn deciding_lists(
             problems.push(Problem {
                 group_id: Some(group.id.clone()),
                 region: context.region.clone(),
+                help: Some(entries_help(id, context.region.as_deref())),
                 ..Problem::new(ProblemCode::PrefixListUnresolved, message)
             });
         }
     }
     problems
+}
+
+/// The command that adds the entries of a list to the input.
+fn entries_help(id: &str, region: Option<&str>) -> String {
+    let list = quote_for_shell(id);
+    let region = match region {
+        Some(region) => format!(" --region {}", quote_for_shell(region)),
+        None => String::new(),
+    };
+    format!(
+        "add its entries with `aws ec2 get-managed-prefix-list-entries{region} --prefix-list-id \
+         {list} --output json > {list}.json` and `--input {list}.json`"
+    )
 }
 
 /// The lists that the group uses, with this one open to the world.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use portcullis_rules::Policy;
 
-use crate::describe::{DescribedGroups, GroupsDecoder, Problem, ProblemCode};
+use crate::describe::{DescribedGroups, GroupsDecoder, Problem};
 use crate::error::CliError;
 use crate::input::Input;
 use crate::output::{Message, MessageLevel};
@@ -51,11 +51,10 @@ pub(super) fn problem_messages(inputs: &str, problems: &[Problem]) -> Vec<Messag
     let mut explained = BTreeSet::new();
     for problem in problems.iter().take(MAX_LISTED_ERRORS) {
         let message = problem_message(problem);
-        // The help is the same for all problems of a kind.
-        let is_first = explained.insert((problem.code, is_cut_by_powershell(problem)));
-        messages.push(match problem_help(problem).filter(|_| is_first) {
-            Some(help) => message.with_help(help),
-            None => message,
+        // Many problems have the same help.
+        messages.push(match &problem.help {
+            Some(help) if explained.insert(help) => message.with_help(sanitize_text(help)),
+            Some(_) | None => message,
         });
     }
     let count = format_count(problems.len(), "error");
@@ -76,56 +75,6 @@ fn problem_message(problem: &Problem) -> Message {
     };
     let text = format!("{place}{}", problem.message);
     Message::new(MessageLevel::Error, sanitize_text(&text))
-}
-
-/// What to do about a problem of an input.
-fn problem_help(problem: &Problem) -> Option<&'static str> {
-    if is_cut_by_powershell(problem) {
-        return Some(
-            "`ConvertTo-Json` cuts nested values: use `Get-EC2SecurityGroup | ConvertTo-Json \
-             -Depth 10`",
-        );
-    }
-    match problem.code {
-        ProblemCode::TruncatedListing => Some(
-            "run the command again without `--max-items` and `--no-paginate`, for example \
-             `aws ec2 describe-security-groups --output json > groups.json`",
-        ),
-        ProblemCode::GroupUnreadable if is_missing_rules(problem) => Some(
-            "keep `IpPermissions` under its own name: `--query \
-             'SecurityGroups[].{GroupId:GroupId,IpPermissions:IpPermissions}'`, or add the rules \
-             with a second `--input` of `aws ec2 describe-security-group-rules --output json`",
-        ),
-        ProblemCode::GroupUnreadable => Some(
-            "groups with an unreadable value are not evaluated; write the input again with \
-             `aws ec2 describe-security-groups --output json > groups.json`",
-        ),
-        ProblemCode::PrefixListUnreadable => Some(
-            "write the entries again with `aws ec2 get-managed-prefix-list-entries \
-             --prefix-list-id LIST --output json > LIST.json`",
-        ),
-        ProblemCode::PrefixListUnidentified => Some(
-            "name the file after the list, such as `pl-0123456789abcdef0.json`: `aws ec2 \
-             get-managed-prefix-list-entries --prefix-list-id LIST --output json > LIST.json`",
-        ),
-        ProblemCode::PrefixListUnresolved
-        | ProblemCode::RegionUnreadable
-        | ProblemCode::RuleIdsUnreadable => None,
-    }
-}
-
-fn is_missing_rules(problem: &Problem) -> bool {
-    let path = problem.path.as_deref().unwrap_or_default();
-    path.ends_with("IpPermissions")
-}
-
-/// Whether a value is the name of a .NET type or an empty text instead of a list, which is what
-/// PowerShell writes below its maximum depth.
-fn is_cut_by_powershell(problem: &Problem) -> bool {
-    problem.message.contains("Amazon.EC2.Model")
-        || problem
-            .message
-            .starts_with("invalid type: string \"\", expected a sequence")
 }
 
 /// The warning about prefix lists whose entries are unknown.

@@ -46,6 +46,16 @@ impl DocumentError {
         }
     }
 
+    /// The error without its line, for a document of one line.
+    pub(crate) fn without_line(&self) -> String {
+        match self {
+            Self::NotJson {
+                column, message, ..
+            } => format!("column {column}: {message}"),
+            Self::DuplicateKey(_) | Self::NotSecurityGroups { .. } => self.to_string(),
+        }
+    }
+
     /// Whether the document ends too early.
     pub(crate) fn is_truncated(&self) -> bool {
         matches!(self, Self::NotJson { message, .. } if message.contains("EOF"))

@@ -88,7 +88,7 @@ fn read_file(input: &Input) -> Result<UnwrappedEvents, CliError> {
             Ok(value) => found.add_value(value, &place),
             Err(error) => found.errors.push(UnwrapError {
                 place,
-                message: format!("the line {}: {error}", error.summary()),
+                message: format!("the line {}: {}", error.summary(), error.without_line()),
                 help: None,
             }),
         }

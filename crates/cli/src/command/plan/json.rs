@@ -370,7 +370,7 @@ impl<'a> PlanErrorV1<'a> {
             code: ErrorCodeV1::Input(problem.code),
             path: problem.path.as_deref(),
             message: &problem.message,
-            help: None,
+            help: problem.help.as_deref(),
         }
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn run_policy_check(
         Ok(loaded) => check_valid_policy(args, &loaded, now),
         Err(found) => match args.format {
             Format::Json => Ok(CommandOutput {
-                data: check_report(None, &found, &[], &[])?,
+                data: check_report(None, &found, &[], None)?,
                 messages: Vec::new(),
                 exit: ExitStatus::BadInput,
             }),
@@ -84,7 +84,8 @@ fn check_valid_policy(
         Format::Json => {
             messages.extend(input_messages);
             let name = Some(loaded.policy.name.as_str());
-            check_report(name, &found, &stale_exceptions, &problems)?
+            let problems = (!args.input.is_empty()).then_some(problems.as_slice());
+            check_report(name, &found, &stale_exceptions, problems)?
         }
         Format::Human => {
             messages.extend(warnings_message(&found));

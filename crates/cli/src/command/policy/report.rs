@@ -15,8 +15,9 @@ struct CheckV1<'a> {
     warnings: usize,
     diagnostics: Vec<DiagnosticV1<'a>>,
     stale_exceptions: &'a [String],
-    /// Whether all groups of `--input` were evaluated; if not, no exception is called stale.
-    complete: bool,
+    /// Whether all groups of `--input` were evaluated; if not, no exception is called stale. Null if
+    /// none were.
+    complete: Option<bool>,
     input_errors: &'a [Problem],
 }
 
@@ -30,12 +31,13 @@ struct DiagnosticV1<'a> {
     help: Option<&'a str>,
 }
 
-/// The report as JSON. `policy` is the name of a valid policy, `problems` are those of the groups.
+/// The report as JSON. `policy` is the name of a valid policy, `problems` are those of the
+/// groups, if there are any groups.
 pub(super) fn check_report(
     policy: Option<&str>,
     found: &Diagnostics,
     stale_exceptions: &[String],
-    problems: &[Problem],
+    problems: Option<&[Problem]>,
 ) -> serde_json::Result<String> {
     let warnings = found
         .iter()
@@ -51,8 +53,8 @@ pub(super) fn check_report(
             .map(|diagnostic| diagnostic_report(found, diagnostic))
             .collect(),
         stale_exceptions,
-        complete: problems.is_empty(),
-        input_errors: problems,
+        complete: problems.map(<[Problem]>::is_empty),
+        input_errors: problems.unwrap_or_default(),
     })
 }
 
