@@ -152,7 +152,7 @@ fn incompleteness_note(audit: &Audit) -> String {
         let count = format_count(regions, "region");
         return format!("; {RED}{count} not read completely{RED:#}");
     }
-    if audit.is_incomplete() {
+    if !audit.problems.is_empty() {
         return format!("; {RED}incomplete{RED:#}");
     }
     String::new()

@@ -34,8 +34,9 @@ const MAX_DEPTH: usize = 8;
 
 /// Lists of events, messages or log lines.
 ///
-/// `Records`: CloudTrail log files, and the events of Lambda functions. `Events`: `aws cloudtrail
-/// lookup-events`. `Messages`: `aws sqs receive-message`. `events` and `logEvents`: CloudWatch Logs.
+/// `Records` are in CloudTrail log files and the events of Lambda functions, `Events` in the output
+/// of `aws cloudtrail lookup-events`, `Messages` in that of `aws sqs receive-message`, `events` and
+/// `logEvents` in CloudWatch Logs.
 const LISTS: [&str; 5] = ["Records", "Events", "Messages", "events", "logEvents"];
 
 /// Texts that contain an event as JSON: of `lookup-events`, SQS, SNS and CloudWatch Logs.

@@ -15,8 +15,8 @@ struct CheckV1<'a> {
     warnings: usize,
     diagnostics: Vec<DiagnosticV1<'a>>,
     stale_exceptions: &'a [String],
-    /// Whether all groups of `--input` were evaluated; if not, no exception is called stale. Null if
-    /// none were.
+    /// Whether all groups of `--input` were evaluated; if not, no exception is called stale. Null
+    /// without `--input`.
     complete: Option<bool>,
     input_errors: &'a [Problem],
 }
