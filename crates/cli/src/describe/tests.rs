@@ -690,6 +690,55 @@ proptest! {
         prop_assert_eq!(from_groups.groups, without_ids);
     }
 
+    /// Groups are the same however they are distributed over inputs.
+    #[test]
+    fn the_order_and_number_of_inputs_do_not_matter(
+        rules in prop::collection::vec((0..4_u8, rule_in_both_forms()), 1..12),
+        split in 0..12_usize,
+    ) {
+        let mut groups = Vec::new();
+        let mut listed = Vec::new();
+        for (index, (group, (permission, mut rule))) in rules.into_iter().enumerate() {
+            let id = format!("sg-{group}");
+            rule["GroupId"] = json!(id);
+            rule["SecurityGroupRuleId"] = json!(format!("sgr-{index:02}"));
+            groups.push(json!({"GroupId": id, "OwnerId": "111122223333",
+                "IpPermissions": [permission]}));
+            listed.push(rule);
+        }
+        let one = json!({"SecurityGroups": groups, "SecurityGroupRules": listed});
+        let (first, second) = listed.split_at(split.min(listed.len()));
+        let several = [
+            ("`b`", json!(groups)),
+            ("`a`", json!({"SecurityGroupRules": first})),
+            ("`c`", json!({"SecurityGroupRules": second})),
+            ("`d`", json!({"SecurityGroupRules": first})),
+        ];
+        prop_assert_eq!(decode(&one).groups, decode_inputs(&several).groups);
+    }
+
+    /// An unreadable group is reported, and the others are the same as without it.
+    #[test]
+    fn an_unreadable_group_hides_no_other(
+        rules in prop::collection::vec(rule_in_both_forms(), 1..6),
+        position in 0..6_usize,
+        wrong in prop::sample::select(&["IpProtocol", "FromPort", "IpRanges", "all"][..]),
+    ) {
+        let permissions: Vec<_> = rules.into_iter().map(|(permission, _)| permission).collect();
+        let mut groups = groups_with_permissions(&permissions);
+        let expected = decode(&json!({"SecurityGroups": groups}));
+        let mut unreadable = json!({"GroupId": "sg-x", "IpPermissions": [permissions[0]]});
+        match wrong {
+            "all" => unreadable["IpPermissions"] = Value::Null,
+            key => unreadable["IpPermissions"][0][key] = json!(true),
+        }
+        groups.insert(position.min(groups.len()), unreadable);
+        let described = decode(&json!({"SecurityGroups": groups}));
+        prop_assert_eq!(described.groups, expected.groups);
+        let ids: Vec<_> = described.problems.iter().map(|problem| &problem.group_id).collect();
+        prop_assert_eq!(ids, [&Some("sg-x".to_owned())]);
+    }
+
     /// Arbitrary bytes do not panic.
     #[test]
     fn arbitrary_bytes_are_decoded_or_rejected(
