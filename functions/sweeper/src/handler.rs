@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use lambda_runtime::{Context, LambdaEvent};
 use portcullis_aws::Aws;
 use portcullis_function::InvocationError;
-use portcullis_remediation::sweeper::json::SweepV1;
+use portcullis_remediation::report::json::SweepV1;
 use portcullis_remediation::{SweepError, SweepReport, SweepRequest, Sweeper};
 use serde_json::{Value, json};
 

@@ -162,7 +162,7 @@ fn product_fields(audit: &Audit, finding: &Finding) -> BTreeMap<&'static str, St
 fn asff_resource<'a>(
     group: &'a SecurityGroup,
     arn: &GroupArn,
-    finding: &Finding,
+    finding: &'a Finding,
 ) -> AsffResource<'a> {
     AsffResource {
         kind: "AwsEc2SecurityGroup",

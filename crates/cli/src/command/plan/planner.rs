@@ -3,8 +3,7 @@
 use jiff::Timestamp;
 use portcullis_remediation::event::{GroupChange, Origin, Target};
 use portcullis_remediation::{GroupRef, GroupReport, alert};
-use portcullis_rules::plan::Attachments;
-use portcullis_rules::{Context, PlanInput, Policy, Quota, SecurityGroup, Source, decide};
+use portcullis_rules::{Context, PlanInput, Policy, SecurityGroup, Source, decide};
 
 use super::events::Events;
 use super::plans::{IgnoredEvent, PlanFailure, PlannedGroup, Plans};
@@ -153,25 +152,18 @@ impl Planner<'_> {
         group: &SecurityGroup,
         context: &Context,
     ) -> PlannedGroup {
+        let lists = &self.described.prefix_lists;
         let decision = decide(&PlanInput {
-            policy: self.policy,
-            group,
-            lists: &self.described.prefix_lists,
-            context,
             foreign: self.is_foreign(group),
-            attachments: Attachments::default(),
-            quota: Quota::default(),
+            ..PlanInput::new(self.policy, group, lists, context)
         });
-        let report = GroupReport::from_plan(
-            self.policy,
-            change,
-            group_ref,
-            group,
-            decision.evaluation,
-            decision.plan,
-        );
+        let report = GroupReport::planned(self.policy, change, group_ref, group, &decision);
         let alert = report.needs_alert().then(|| alert::compose_alert(&report));
-        PlannedGroup { report, alert }
+        PlannedGroup {
+            decision,
+            report,
+            alert,
+        }
     }
 
     /// Whether the group belongs to another account than the one that Portcullis runs in.
