@@ -1,13 +1,16 @@
 //! Evaluating every security group of an input, or of the live account.
 
 pub mod json;
+pub(crate) mod unresolved;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_remediation::ServiceError;
 use portcullis_rules::{Context, Exception, Finding, Policy, PrefixLists, SecurityGroup, evaluate};
 
-use crate::describe::{DescribedGroups, GroupArn, Problem};
+use crate::describe::{DescribedGroups, GroupArn, Problem, ProblemCode};
+use unresolved::deciding_lists;
 
 /// The result of an audit.
 #[derive(Debug)]
@@ -30,7 +33,7 @@ pub struct Audit {
     pub exceptions_used: BTreeSet<String>,
     /// The expired exceptions that would exempt a finding.
     pub exceptions_expired: BTreeSet<String>,
-    /// The values that could not be decoded and were skipped.
+    /// What could not be evaluated, apart from the errors of regions.
     pub problems: Vec<Problem>,
     /// The regions of the live account that were read, ordered by name; empty for an input.
     pub regions: Vec<RegionSummary>,
@@ -59,6 +62,18 @@ impl RegionSummary {
         self.unreadable_groups == 0 && self.listing_error.is_none()
     }
 
+    /// What could not be evaluated, apart from single groups.
+    fn problems(&self) -> impl Iterator<Item = Problem> {
+        let listing = self.listing_error.iter();
+        let listing = listing.map(|error| (ProblemCode::RegionUnreadable, error));
+        let rule_ids = self.rule_ids_error.iter();
+        let rule_ids = rule_ids.map(|error| (ProblemCode::RuleIdsUnreadable, error));
+        listing.chain(rule_ids).map(|(code, error)| Problem {
+            region: Some(self.name.clone()),
+            ..Problem::new(code, error.to_string())
+        })
+    }
+
     /// The failed calls, apart from those about a single group.
     pub fn errors(&self) -> impl Iterator<Item = &ServiceError> {
         self.listing_error.iter().chain(&self.rule_ids_error)
@@ -84,13 +99,14 @@ impl Audit {
     }
 
     /// Evaluates groups against a policy. The account and region of the context apply to groups
-    /// that do not have their own.
+    /// that do not have their own. A prefix list without entries does not exist and admits nothing.
     pub fn from_groups(policy: &Policy, described: DescribedGroups, context: &Context) -> Self {
         let DescribedGroups {
             groups,
             arns,
             prefix_lists,
             problems,
+            notes: _,
         } = described;
         let mut audit = Self {
             groups: groups.len(),
@@ -102,6 +118,26 @@ impl Audit {
         };
         for group in groups {
             audit.evaluate_group(policy, group, &prefix_lists, context);
+        }
+        audit
+    }
+
+    /// Evaluates the groups of an input, as [`Audit::from_groups`] does. A prefix list without
+    /// entries is unknown: where its entries decide whether there is a finding, that is a problem.
+    pub fn from_input(policy: &Policy, described: DescribedGroups, context: &Context) -> Self {
+        let mut problems = Vec::new();
+        for group in &described.groups {
+            let arn = described.arns.get(&group.id);
+            let group_context = context_of_group(context, group, arn);
+            let lists = &described.prefix_lists;
+            problems.extend(deciding_lists(policy, group, lists, &group_context));
+        }
+        let mut audit = Self::from_groups(policy, described, context);
+        audit.problems.extend(problems);
+        for problem in &mut audit.problems {
+            if problem.region.is_none() {
+                problem.region.clone_from(&context.region);
+            }
         }
         audit
     }
@@ -131,11 +167,18 @@ impl Audit {
         self.regions.sort_by(|one, other| one.name.cmp(&other.name));
     }
 
-    /// Whether something of the live account could not be read.
+    /// Everything that could not be evaluated: of single groups, listings and prefix lists, and of
+    /// whole regions.
+    pub fn all_problems(&self) -> impl Iterator<Item = Cow<'_, Problem>> {
+        let regions = self.regions.iter().flat_map(RegionSummary::problems);
+        let problems = self.problems.iter().map(Cow::Borrowed);
+        problems.chain(regions.map(Cow::Owned))
+    }
+
+    /// Whether something could not be evaluated, so that nothing can be concluded from the absence
+    /// of a finding.
     pub fn is_incomplete(&self) -> bool {
-        self.regions
-            .iter()
-            .any(|region| !region.is_complete() || region.rule_ids_error.is_some())
+        self.all_problems().next().is_some()
     }
 
     fn evaluate_group(
@@ -146,14 +189,7 @@ impl Audit {
         context: &Context,
     ) {
         let arn = self.arns.get(&group.id);
-        let arn_account = arn.map(|arn| arn.account.clone());
-        let arn_region = arn.map(|arn| arn.region.clone());
-        let account = group.owner_id.clone().or(arn_account);
-        let group_context = Context {
-            account: account.or_else(|| context.account.clone()),
-            region: arn_region.or_else(|| context.region.clone()),
-            ..context.clone()
-        };
+        let group_context = context_of_group(context, &group, arn);
         let evaluation = evaluate(policy, &group, lists, &group_context);
         self.unresolved_prefix_lists
             .extend(evaluation.unresolved_prefix_lists);
@@ -190,6 +226,18 @@ impl Audit {
         self.findings
             .iter()
             .flat_map(|(group, findings)| findings.iter().map(move |finding| (group, finding)))
+    }
+}
+
+/// The context with the account and region of a group, where they are known.
+fn context_of_group(context: &Context, group: &SecurityGroup, arn: Option<&GroupArn>) -> Context {
+    let arn_account = arn.map(|arn| arn.account.clone());
+    let arn_region = arn.map(|arn| arn.region.clone());
+    let account = group.owner_id.clone().or(arn_account);
+    Context {
+        account: account.or_else(|| context.account.clone()),
+        region: arn_region.or_else(|| context.region.clone()),
+        ..context.clone()
     }
 }
 

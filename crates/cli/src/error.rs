@@ -12,7 +12,7 @@ use crate::exit::ExitStatus;
 use crate::output::{Message, MessageLevel};
 use crate::text::{format_count, sanitize_text};
 
-pub(crate) use help::ec2_error_help;
+pub(crate) use help::{EVENT_HELP, ec2_error_help};
 
 /// An error that stops a command.
 #[derive(Debug, thiserror::Error)]
@@ -69,8 +69,19 @@ pub enum CliError {
         /// What is wrong with it.
         source: DocumentError,
     },
+    /// A file has no events by its nature.
+    #[error("{name} is an {kind}, which has no events")]
+    NoEvents {
+        /// The file, as shown to the user.
+        name: String,
+        /// What it is: `AWS Config snapshot or history`.
+        kind: &'static str,
+    },
     /// A folder has no log files.
-    #[error("{name} contains no files named `*.json` or `*.json.gz`")]
+    #[error(
+        "{name} contains no log files: `*.json`, `*.jsonl`, `*.ndjson`, each also with `.gz`, or \
+         `000000.gz`"
+    )]
     NoLogFiles {
         /// The folder, as shown to the user.
         name: String,
@@ -82,8 +93,6 @@ pub enum CliError {
         what: &'static str,
         /// The group, as shown to the user.
         group: String,
-        /// What is wrong with the ARN of the group, if it has one.
-        invalid_arn: Option<String>,
     },
     /// An input was combined with several regions.
     #[error("an input has the groups of one region, but `--region` specifies {0} regions")]
@@ -164,6 +173,7 @@ impl CliError {
             | Self::NotUtf8 { .. }
             | Self::InvalidGroups { .. }
             | Self::InvalidEvent { .. }
+            | Self::NoEvents { .. }
             | Self::NoLogFiles { .. }
             | Self::UnknownLocation { .. }
             | Self::ManyRegions(_)
@@ -199,16 +209,11 @@ impl CliError {
             Self::Utf16 { .. } => "in PowerShell, write it with `... | Out-File -Encoding utf8`",
             Self::NotUtf8 { .. } => "save it as UTF-8",
             Self::InvalidGroups { source, .. } => help::groups_help(source),
-            Self::InvalidEvent { source, .. } => help::event_help(source),
+            Self::InvalidEvent { .. } | Self::NoEvents { .. } => EVENT_HELP,
             Self::NoLogFiles { .. } => {
                 "download the log files with `aws s3 sync`, or specify the files themselves"
             }
-            Self::UnknownLocation {
-                what, invalid_arn, ..
-            } => match invalid_arn {
-                Some(invalid_arn) => return Some(invalid_arn.clone()),
-                None => help::location_help(what),
-            },
+            Self::UnknownLocation { what, .. } => help::location_help(what),
             Self::ManyRegions(_) => {
                 "split the input by region, or create it with an AWS CLI that writes \
                  `SecurityGroupArn`"

@@ -16,6 +16,16 @@ fn is_unsafe_char(c: char) -> bool {
         )
 }
 
+/// Text from an input as one word of a shell command. Control characters are replaced.
+pub(crate) fn quote_for_shell(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:".contains(&byte);
+    if !text.is_empty() && text.bytes().all(is_plain) {
+        return text.to_owned();
+    }
+    let quoted = sanitize_text(text).replace('\'', r"'\''");
+    format!("'{quoted}'")
+}
+
 /// A number with its noun: `1 group`, `2 groups`.
 pub(crate) fn format_count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };

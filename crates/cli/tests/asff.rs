@@ -71,7 +71,10 @@ overrides:
             "no-owner.json",
             single_group(&json!({"GroupId": "sg-1", "IpPermissions": open_ssh("0.0.0.0/0")})),
         )
-        .with("calm.json", single_group(&json!({"GroupId": "sg-1"})))
+        .with(
+            "calm.json",
+            single_group(&json!({"GroupId": "sg-1", "IpPermissions": []})),
+        )
         .with(
             "exempt.yaml",
             format!("version: 1\nextends: baseline{exception}"),

@@ -31,3 +31,5 @@ mod plan_actions;
 mod policy;
 #[cfg(test)]
 mod policy_test;
+#[cfg(test)]
+mod shapes;

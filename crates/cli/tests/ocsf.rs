@@ -371,7 +371,9 @@ fn errors_are_the_same_as_for_asff() {
     ] {
         let result = |format: &str| {
             let run = folder.run(&format!("audit --format {format} {args}"));
-            (run.code, run.stdout, run.stderr)
+            // The findings of an incomplete audit are exported, too.
+            let has_findings = run.stdout.len() > "[]\n".len();
+            (run.code, has_findings, run.stderr)
         };
         assert_eq!(result("ocsf"), result("asff"), "{args}");
     }

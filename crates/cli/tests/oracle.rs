@@ -19,7 +19,7 @@ use evaluation::{ExpectedFinding, expected_findings};
 use inputs::{Case, Listing, case, document};
 use portcullis_cli::audit::Audit;
 use portcullis_cli::audit::json::AuditV1;
-use portcullis_cli::describe::decode_described_groups;
+use portcullis_cli::describe::GroupsDecoder;
 use portcullis_rules::Context;
 use portcullis_rules::baseline::baseline_policy;
 use proptest::prelude::*;
@@ -65,9 +65,34 @@ fn find_known(value: &Value, known: &[&'static str]) -> &'static str {
 
 /// The audit of a document, without a process.
 fn audit(document: &Value) -> Value {
-    let described = decode_described_groups(document.to_string().as_bytes()).unwrap();
-    let audit = Audit::from_groups(&baseline_policy(), described, &Context::default());
+    let mut decoder = GroupsDecoder::for_inputs(1);
+    let json = document.to_string();
+    decoder.add_input("the document", json.as_bytes()).unwrap();
+    let described = decoder.finish().unwrap();
+    let audit = Audit::from_input(&baseline_policy(), described, &Context::default());
     serde_json::to_value(AuditV1::new(&audit)).unwrap()
+}
+
+/// Whether a rule from the unknown list would have a finding if the list had every address.
+fn unknown_list_decides(case: &Case) -> bool {
+    let mut rules = case.rules.clone();
+    for rule in &mut rules {
+        if rule.source == "pl-unknown" {
+            rule.source = "pl-everything";
+        }
+    }
+    let findings = expected_findings("sg-1", &rules);
+    findings
+        .iter()
+        .any(|finding| finding.source == "pl-everything")
+}
+
+fn error_codes(audit: &Value) -> Vec<&str> {
+    let errors = audit["errors"].as_array().unwrap();
+    errors
+        .iter()
+        .map(|error| error["code"].as_str().unwrap())
+        .collect()
 }
 
 proptest! {
@@ -82,7 +107,10 @@ proptest! {
         let audit = audit(&document([("sg-1".to_owned(), &case)]));
         prop_assert_eq!(actual_findings(&audit), expected_findings("sg-1", &case.rules));
         prop_assert_eq!(&audit["rules"], &json!(case.rules.len()));
-        prop_assert_eq!(&audit["errors"], &json!([]));
+        let decides = unknown_list_decides(&case);
+        let codes: &[&str] = if decides { &["prefix-list-unresolved"] } else { &[] };
+        prop_assert_eq!(error_codes(&audit), codes);
+        prop_assert_eq!(&audit["complete"], &json!(!decides));
         let unresolved = case.rules.iter().any(|rule| rule.source == "pl-unknown");
         let lists = if unresolved { json!(["pl-unknown"]) } else { json!([]) };
         prop_assert_eq!(&audit["unresolved_prefix_lists"], &lists);
@@ -101,8 +129,10 @@ fn an_account_of_random_groups_has_the_expected_findings() {
     let document = document(cases.iter().map(|(id, case)| (id.clone(), case)));
     let args = ["audit", "--input", "-", "--format", "json"];
     let run = crate::common::portcullis_with(document.to_string().as_bytes(), &args);
-    assert_eq!((run.code, run.stderr.as_str()), (1, ""));
+    assert_eq!(run.code, 3);
     let audit = run.json();
+    let deciding = cases.iter().filter(|(_, case)| unknown_list_decides(case));
+    assert_eq!(error_codes(&audit).len(), deciding.count());
     // A group without rules does not occur in the listing of rules.
     let groups = cases
         .iter()

@@ -194,7 +194,7 @@ fn events_have_the_documented_outcomes() {
     let groups: Vec<_> = cases
         .iter()
         .filter_map(|case| case.group_id.as_ref())
-        .map(|id| json!({"GroupId": id}))
+        .map(|id| json!({"GroupId": id, "IpPermissions": []}))
         .collect();
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();

@@ -81,7 +81,8 @@ fn folder() -> Folder {
         .with("cut.json", "{\n  \"Records\": [")
         .with(
             "calm.json",
-            json!({"SecurityGroups": [{"GroupId": "sg-0dddddddddddddddd"}]}).to_string(),
+            json!({"SecurityGroups": [{"GroupId": "sg-0dddddddddddddddd", "IpPermissions": []}]})
+                .to_string(),
         )
 }
 
@@ -199,7 +200,7 @@ fn exit_codes() {
         ("plan clean.json --input calm.json", 0),
         ("plan clean.json --input groups.json", 2),
         ("plan named.json --input twice.json", 2),
-        ("plan event.json --input bad.json", 2),
+        ("plan event.json --input bad.json", 3),
         ("plan empty-log.json --input groups.json", 0),
         ("plan cut.json --input groups.json", 2),
         ("plan event.json --input event.json", 2),

@@ -100,6 +100,7 @@ fn exempt_findings_are_shown_and_not_counted() {
     assert_eq!(
         keys,
         [
+            "complete",
             "errors",
             "findings",
             "groups",
@@ -274,7 +275,7 @@ fn exit_codes() {
             "policy check excepting.yaml --input groups.json --strict",
             2,
         ),
-        ("policy check good.yaml --input bad.json", 2),
+        ("policy check good.yaml --input bad.json", 3),
         ("policy check good.yaml --input cut.json", 2),
         ("policy check good.yaml --input not-there.json", 3),
         ("policy check not-there.yaml", 3),

@@ -141,11 +141,21 @@ pub(crate) fn matches_any_glob(globs: &[Glob], text: Option<&str>) -> bool {
     globs.is_empty() || text.is_some_and(|text| globs.iter().any(|glob| glob.matches(text)))
 }
 
-/// Whether the tags have every expected key with a matching value.
+/// Whether the tags have, for each expected key, a tag with a matching value. A key with `*` or `?`
+/// is a pattern: `kubernetes.io/cluster/*`.
 pub(crate) fn matches_tags(expected: &BTreeMap<String, Glob>, tags: &Tags) -> bool {
     expected
         .iter()
-        .all(|(key, glob)| tags.get(key).is_some_and(|value| glob.matches(value)))
+        .all(|(key, glob)| matches_any_tag(key, glob, tags))
+}
+
+fn matches_any_tag(key: &str, value_glob: &Glob, tags: &Tags) -> bool {
+    if !key.contains(['*', '?']) {
+        return tags.get(key).is_some_and(|value| value_glob.matches(value));
+    }
+    let key_glob = Glob::new(key);
+    tags.iter()
+        .any(|(key, value)| key_glob.matches(key) && value_glob.matches(value))
 }
 
 #[cfg(test)]
@@ -175,6 +185,26 @@ mod tests {
     fn an_empty_scope_matches_every_group() {
         assert!(Scope::default().is_everywhere());
         assert!(Scope::default().matches(&SecurityGroup::default(), &Context::default()));
+    }
+
+    #[test]
+    fn keys_of_tags_may_be_patterns() {
+        let tags = Tags::from([
+            ("kubernetes.io/cluster/prod".into(), "owned".into()),
+            ("kubernetes.io/role/elb".into(), "1".into()),
+        ]);
+        for (key, value, expected) in [
+            ("kubernetes.io/cluster/*", "owned", true),
+            ("kubernetes.io/cluster/pro?", "*", true),
+            ("*", "1", true),
+            ("kubernetes.io/cluster/*", "shared", false),
+            ("kubernetes.io/cluster/*", "1", false),
+            ("kubernetes.io/cluster/", "owned", false),
+            ("cluster/*", "owned", false),
+        ] {
+            let scope = BTreeMap::from([(key.to_owned(), Glob::new(value))]);
+            assert_eq!(matches_tags(&scope, &tags), expected, "{key}: {value}");
+        }
     }
 
     #[test]

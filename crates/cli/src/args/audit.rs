@@ -12,10 +12,10 @@ use crate::policy::PolicyName;
 #[derive(Debug, Args)]
 #[command(after_long_help = AUDIT_EXAMPLES)]
 pub struct AuditArgs {
-    /// Security groups: a file, or `-` for standard input; may be gzipped [default: the live
-    /// account]
+    /// Security groups, their rules or prefix lists: a file, or `-` for standard input; may be
+    /// gzipped; can be repeated [default: the live account]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub input: Option<Input>,
+    pub input: Vec<Input>,
     /// Policy: a file, or `preset:NAME` for a built-in one
     #[arg(
         long,
@@ -59,8 +59,14 @@ Examples:
     aws ec2 describe-security-groups | portcullis audit --input -
 
   Include rule ids:
-    { aws ec2 describe-security-groups; aws ec2 describe-security-group-rules; } |
-      jq -s add | portcullis audit --input -
+    aws ec2 describe-security-groups > groups.json
+    aws ec2 describe-security-group-rules > rules.json
+    portcullis audit --input groups.json --input rules.json
+
+  Include the entries of a prefix list, whose file is named after it:
+    aws ec2 get-managed-prefix-list-entries --prefix-list-id pl-0123456789abcdef0 \\
+      > pl-0123456789abcdef0.json
+    portcullis audit --input groups.json --input pl-0123456789abcdef0.json
 
   Use your own policy:
     portcullis audit --input groups.json --policy policy.yaml

@@ -11,12 +11,13 @@ use crate::policy::PolicyName;
 #[derive(Debug, Args)]
 #[command(after_long_help = PLAN_EXAMPLES)]
 pub struct PlanArgs {
-    /// Events: files, folders of CloudTrail log files, or `-` for standard input; may be gzipped
+    /// Events: files, folders of log files, or `-` for standard input; may be gzipped
     #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath, required = true)]
     pub events: Vec<Input>,
-    /// Security groups, as for `portcullis audit`: a file, or `-` for standard input
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub input: Input,
+    /// Security groups, as for `portcullis audit`: a file, or `-` for standard input; can be
+    /// repeated
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, required = true)]
+    pub input: Vec<Input>,
     /// Policy: a file, or `preset:NAME` for a built-in one
     #[arg(
         long,

@@ -51,9 +51,9 @@ pub struct CheckArgs {
     #[arg(value_name = "POLICY", value_hint = ValueHint::FilePath)]
     pub policy: PolicyName,
     /// Security groups, as for `portcullis audit`: warn about exceptions that exempt nothing in
-    /// them
+    /// them; can be repeated
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub input: Option<Input>,
+    pub input: Vec<Input>,
     /// Region of the groups, for policies scoped by region
     #[arg(long, value_name = "REGION", requires = "input")]
     pub region: Option<String>,

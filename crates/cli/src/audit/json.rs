@@ -3,6 +3,7 @@
 //! Keys are never absent: unknown values are null. An audit of the live account has more keys than
 //! one of an input: its regions, and the account and region of each finding.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use portcullis_remediation::ServiceError;
@@ -22,7 +23,9 @@ pub struct AuditV1<'a> {
     regions: Vec<RegionV1<'a>>,
     findings: Vec<LocatedFindingV1<'a>>,
     unresolved_prefix_lists: &'a BTreeSet<String>,
-    errors: &'a [Problem],
+    /// Whether everything was evaluated; false if there are `errors`.
+    complete: bool,
+    errors: Vec<Cow<'a, Problem>>,
 }
 
 /// A region of the live account.
@@ -76,7 +79,8 @@ impl<'a> AuditV1<'a> {
                 })
                 .collect(),
             unresolved_prefix_lists: &audit.unresolved_prefix_lists,
-            errors: &audit.problems,
+            complete: !audit.is_incomplete(),
+            errors: audit.all_problems().collect(),
         }
     }
 }

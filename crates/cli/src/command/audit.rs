@@ -15,7 +15,8 @@ use portcullis_rules::{Context, Policy};
 
 use super::exceptions::{expired_exception_warnings, stale_exceptions_warning};
 use super::groups::{
-    problem_messages, read_groups, unknown_region_warning, unresolved_lists_warning,
+    assumption_notes, name_inputs, problem_messages, read_groups, unknown_region_warning,
+    unresolved_lists_warning,
 };
 use crate::args::{AuditArgs, AuditFormat};
 use crate::audit::json::AuditV1;
@@ -32,17 +33,21 @@ use crate::text::{format_count, sanitize_text};
 /// When the policy is invalid, the input cannot be read or does not contain security groups, or
 /// there is no access to the live account.
 pub fn run_audit(args: &AuditArgs, now: Timestamp) -> Result<CommandOutput, CliError> {
-    if args.policy.is_stdin() && args.input == Some(Input::Stdin) {
+    if args.policy.is_stdin() && args.input.contains(&Input::Stdin) {
         return Err(CliError::TwoFromStdin("the policy", "the groups"));
     }
     let policy = args.policy.load()?.policy;
     let now = args.now.unwrap_or(now);
     let context = input_context(args, now)?;
-    let audit = match &args.input {
-        Some(input) => Audit::from_groups(&policy, read_groups(input)?, &context),
-        None => audit_live(args, &policy, now)?,
+    let mut messages = Vec::new();
+    let audit = if args.input.is_empty() {
+        audit_live(args, &policy, now)?
+    } else {
+        let described = read_groups(&args.input)?;
+        messages.extend(assumption_notes(&described));
+        Audit::from_input(&policy, described, &context)
     };
-    let mut messages = audit_messages(args, &audit, &policy);
+    messages.extend(audit_messages(args, &audit, &policy));
     let data = match args.format {
         AuditFormat::Json => to_pretty_json(&AuditV1::new(&audit))?,
         AuditFormat::Asff => to_pretty_json(&asff::export_asff(&audit, &context, now)?)?,
@@ -66,7 +71,7 @@ fn input_context(args: &AuditArgs, now: Timestamp) -> Result<Context, CliError> 
         now: Some(now),
         ..Context::default()
     };
-    if args.input.is_some() {
+    if !args.input.is_empty() {
         let regions: BTreeSet<_> = args.region.iter().collect();
         if regions.len() > 1 {
             return Err(CliError::ManyRegions(regions.len()));
@@ -88,9 +93,10 @@ fn audit_live(_: &AuditArgs, _: &Policy, _: Timestamp) -> Result<Audit, CliError
 }
 
 fn audit_messages(args: &AuditArgs, audit: &Audit, policy: &Policy) -> Vec<Message> {
-    let input = match &args.input {
-        Some(input) => input.to_string(),
-        None => "these regions".to_owned(),
+    let input = if args.input.is_empty() {
+        "these regions".to_owned()
+    } else {
+        name_inputs(&args.input)
     };
     let mut messages = problem_messages(&input, &audit.problems);
     messages.extend(audit.regions.iter().flat_map(region_error_messages));
@@ -136,10 +142,10 @@ fn region_error_message(region: &RegionSummary, effect: &str, error: &ServiceErr
 /// that do not exist.
 fn unresolved_lists_message(args: &AuditArgs, audit: &Audit) -> Option<Message> {
     let message = unresolved_lists_warning(&audit.unresolved_prefix_lists)?;
-    Some(if args.input.is_some() {
-        message
-    } else {
+    Some(if args.input.is_empty() {
         message.with_help("they do not exist any more: remove the rules that refer to them")
+    } else {
+        message
     })
 }
 
@@ -147,8 +153,6 @@ fn audit_exit_status(audit: &Audit, strict: bool) -> ExitStatus {
     let mut findings = audit.iter_findings();
     if audit.is_incomplete() {
         ExitStatus::Failure
-    } else if !audit.problems.is_empty() {
-        ExitStatus::BadInput
     } else if findings.any(|(_, finding)| strict || finding.enforces()) {
         ExitStatus::Findings
     } else {

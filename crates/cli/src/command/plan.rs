@@ -1,5 +1,5 @@
-//! `portcullis plan`: shows what the Lambda function would do for recorded events, with the groups
-//! of an input.
+//! `portcullis plan`: shows what the Lambda would do for recorded events, with the groups of an
+//! input.
 
 mod events;
 mod files;
@@ -8,12 +8,17 @@ mod human;
 mod json;
 mod planner;
 mod plans;
+mod unwrap;
+mod values;
 
 use jiff::Timestamp;
 use portcullis_rules::Policy;
 
 use super::exceptions::expired_exception_warnings;
-use super::groups::{MAX_LISTED_ERRORS, problem_messages, read_groups, unresolved_lists_warning};
+use super::groups::{
+    MAX_LISTED_ERRORS, assumption_notes, name_inputs, problem_messages, read_groups,
+    unresolved_lists_warning,
+};
 use crate::args::{Format, PlanArgs};
 use crate::error::CliError;
 use crate::input::Input;
@@ -40,14 +45,14 @@ pub fn run_plan(args: &PlanArgs, now: Timestamp) -> Result<CommandOutput, CliErr
         fallback_time: now,
     };
     let plans = planner.plan_all(events);
-    let problems = &described.problems;
     let mut messages = plan_error_messages(&plans);
     messages.extend(missing_groups_message(&plans));
-    messages.extend(problem_messages(&args.input.to_string(), problems));
+    messages.extend(assumption_notes(&described));
+    messages.extend(problem_messages(&name_inputs(&args.input), &plans.problems));
     messages.extend(expired_exception_messages(&policy, &plans));
     messages.extend(policy_notes(&policy));
     let data = match args.format {
-        Format::Json => to_pretty_json(&json::PlansV1::new(&policy, &plans, problems))?,
+        Format::Json => to_pretty_json(&json::PlansV1::new(&policy, &plans))?,
         Format::Human => {
             messages.extend(unresolved_lists_warning(plans.unresolved_prefix_lists()));
             human::render_plans(&plans)
@@ -56,14 +61,14 @@ pub fn run_plan(args: &PlanArgs, now: Timestamp) -> Result<CommandOutput, CliErr
     Ok(CommandOutput {
         data,
         messages,
-        exit: plans.exit_status(problems),
+        exit: plans.exit_status(),
     })
 }
 
 /// At most one input can be standard input.
 fn ensure_single_stdin(args: &PlanArgs) -> Result<(), CliError> {
     let event_is_stdin = args.events.contains(&Input::Stdin);
-    let input_is_stdin = args.input == Input::Stdin;
+    let input_is_stdin = args.input.contains(&Input::Stdin);
     match (event_is_stdin, input_is_stdin, args.policy.is_stdin()) {
         (true, true, _) => Err(CliError::TwoFromStdin("the event", "the groups")),
         (true, _, true) => Err(CliError::TwoFromStdin("the policy", "the event")),
@@ -74,12 +79,18 @@ fn ensure_single_stdin(args: &PlanArgs) -> Result<(), CliError> {
 
 /// The messages about what could not be planned; of many failures, about the first.
 fn plan_error_messages(plans: &Plans) -> Vec<Message> {
-    let mut messages: Vec<_> = plans
-        .errors
-        .iter()
-        .take(MAX_LISTED_ERRORS)
-        .map(failure_message)
-        .collect();
+    let mut messages = Vec::new();
+    let mut last_help = None;
+    for failure in plans.errors.iter().take(MAX_LISTED_ERRORS) {
+        let mut message = failure_message(failure);
+        // The same help is printed once.
+        if message.help == last_help {
+            message.help = None;
+        } else {
+            last_help.clone_from(&message.help);
+        }
+        messages.push(message);
+    }
     let unlisted = plans.errors.len().saturating_sub(MAX_LISTED_ERRORS);
     if unlisted > 0 {
         let text = format!("and {}", format_count(unlisted, "more error"));
@@ -97,7 +108,7 @@ fn failure_message(failure: &PlanFailure) -> Message {
         Some(_) | None => failure.message.clone(),
     };
     Message {
-        help: failure.help.map(str::to_owned),
+        help: failure.help.clone(),
         ..Message::new(MessageLevel::Error, sanitize_text(&text))
     }
 }

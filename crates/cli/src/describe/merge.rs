@@ -1,104 +1,108 @@
-//! Merging the two listings of a security group into one group.
+//! Merging the listings of a security group into one group.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_rules::{IngressRule, SecurityGroup};
 
 use super::arn::GroupArn;
-use super::document::{GroupJson, JsonList, PermissionJson, RuleJson};
-use super::field::JsonField;
-use super::problems::{JsonPath, Problems};
-use super::rules;
+use super::problem::{Problem, ProblemCode};
+use super::shapes::{GroupShape, RuleHead};
 
-/// The groups read so far, by id.
+/// The groups read so far.
 #[derive(Debug, Default)]
-pub(super) struct MergedGroups(BTreeMap<String, GroupListings>);
+pub(super) struct MergedGroups {
+    groups: BTreeMap<String, GroupListings>,
+    /// The groups that are unreadable, or have a rule that is.
+    unreadable: BTreeSet<String>,
+}
 
-/// One group in the two listings.
+/// One group in all listings.
 #[derive(Debug, Default)]
 struct GroupListings {
-    /// From `SecurityGroups`, with the rules of its permissions. Only its id and owner are known if
-    /// it is in `SecurityGroupRules` alone.
+    /// From `SecurityGroups`, without its rules. Only its id and owner are known if it is in
+    /// `SecurityGroupRules` alone.
     group: SecurityGroup,
     arn: Option<GroupArn>,
+    /// The rules of the permissions in `SecurityGroups`.
+    permission_rules: Option<Vec<IngressRule>>,
+    /// Where the permissions are missing in `SecurityGroups`.
+    missing_permissions: Option<String>,
     /// From `SecurityGroupRules`.
     listed_rules: Vec<IngressRule>,
+    listed_ids: BTreeSet<String>,
+    /// Whether it is in `SecurityGroupRules`, perhaps with egress rules only.
+    is_listed: bool,
 }
 
 impl MergedGroups {
+    /// Records that a group cannot be evaluated.
+    pub(super) fn add_unreadable(&mut self, group_id: &str) {
+        self.unreadable.insert(group_id.to_owned());
+    }
+
     /// Adds a group of `SecurityGroups`.
-    pub(super) fn add_group(
-        &mut self,
-        json: JsonField<GroupJson>,
-        path: JsonPath<'_>,
-        problems: &mut Problems,
-    ) {
-        problems.group_id = None;
-        let Ok(json) = problems.read_required(json, path) else {
-            return;
-        };
-        let Ok(id) = problems.read_required(json.group_id, path.at_key("GroupId")) else {
-            return;
-        };
-        problems.group_id = Some(id.clone());
-        let name = problems.read_or_none(json.group_name, path.at_key("GroupName"));
-        let vpc_id = problems.read_or_none(json.vpc_id, path.at_key("VpcId"));
-        let owner_id = problems.read_or_none(json.owner_id, path.at_key("OwnerId"));
-        let arn = read_group_arn(json.security_group_arn, &id, path, problems);
-        let permissions = path.at_key("IpPermissions");
-        let listed = read_permissions(json.ip_permissions, permissions, problems);
-        let listings = self.0.entry(id.clone()).or_default();
-        listings.arn = arn.or_else(|| listings.arn.take());
-        // A group that is listed twice has the rules of both entries.
-        let mut rules = std::mem::take(&mut listings.group.rules);
-        rules.extend(listed);
+    pub(super) fn add_group(&mut self, shape: GroupShape, path: impl FnOnce() -> String) {
+        let listings = self.groups.entry(shape.group_id.clone()).or_default();
+        listings.arn = shape.arn.or_else(|| listings.arn.take());
         listings.group = SecurityGroup {
-            id,
-            name,
-            vpc_id,
-            owner_id,
-            rules,
-            tags: rules::read_tags(json.tags),
-            open_egress: rules::open_egress(json.ip_permissions_egress),
+            id: shape.group_id,
+            name: shape.name,
+            vpc_id: shape.vpc_id,
+            owner_id: shape.owner_id.or_else(|| listings.group.owner_id.take()),
+            rules: Vec::new(),
+            tags: shape.tags,
+            open_egress: shape.open_egress,
         };
+        match (listings.permission_rules.take(), shape.rules) {
+            (known, None) => {
+                listings.permission_rules = known;
+                listings.missing_permissions = Some(path());
+            }
+            (None, rules) => listings.permission_rules = rules,
+            (Some(known), Some(rules)) => {
+                listings.permission_rules = Some(merge_rules(known, rules));
+            }
+        }
     }
 
-    /// Adds a rule of `SecurityGroupRules`. An egress rule only shows that its group exists.
-    pub(super) fn add_rule(
-        &mut self,
-        json: JsonField<RuleJson>,
-        path: JsonPath<'_>,
-        problems: &mut Problems,
-    ) {
-        problems.group_id = None;
-        let Ok(mut json) = problems.read_required(json, path) else {
-            return;
-        };
-        let group_id = std::mem::take(&mut json.group_id);
-        let Ok(id) = problems.read_required(group_id, path.at_key("GroupId")) else {
-            return;
-        };
-        problems.group_id = Some(id.clone());
-        let owner_field = std::mem::take(&mut json.group_owner_id);
-        let owner_id = problems.read_or_none(owner_field, path.at_key("GroupOwnerId"));
-        let listings = self.0.entry(id.clone()).or_default();
-        listings.group.id = id;
+    /// Adds a rule of `SecurityGroupRules`. An egress rule, without an ingress rule, only shows
+    /// that its group exists.
+    pub(super) fn add_rule(&mut self, head: RuleHead, rule: Option<IngressRule>) {
+        let listings = self.groups.entry(head.group_id.clone()).or_default();
+        listings.is_listed = true;
+        listings.group.id = head.group_id;
         if listings.group.owner_id.is_none() {
-            listings.group.owner_id = owner_id;
+            listings.group.owner_id = head.group_owner_id;
         }
-        let is_egress = std::mem::take(&mut json.is_egress);
-        // A rule without a direction counts as ingress, so that no open port is missed.
-        if let Ok(Some(false) | None) = problems.read_optional(is_egress, path.at_key("IsEgress")) {
-            let rule = rules::ingress_rule_from_json(json, path, problems);
-            listings.listed_rules.extend(rule.ok());
+        let Some(rule) = rule else {
+            return;
+        };
+        // Pages and inputs may overlap.
+        let has_new_id = match &rule.id {
+            Some(id) => listings.listed_ids.insert(id.clone()),
+            None => true,
+        };
+        if has_new_id || !listings.listed_rules.contains(&rule) {
+            listings.listed_rules.push(rule);
         }
     }
 
-    /// The groups, ordered by id, and the ARNs of those that have one.
-    pub(super) fn into_groups_and_arns(self) -> (Vec<SecurityGroup>, BTreeMap<String, GroupArn>) {
+    /// The readable groups, ordered by id, and the ARNs of those that have one. Adds a problem for
+    /// each group without rules in any listing.
+    pub(super) fn into_groups_and_arns(
+        self,
+        problems: &mut Vec<Problem>,
+    ) -> (Vec<SecurityGroup>, BTreeMap<String, GroupArn>) {
         let mut groups = Vec::new();
         let mut arns = BTreeMap::new();
-        for (id, mut listings) in self.0 {
+        for (id, mut listings) in self.groups {
+            if self.unreadable.contains(&id) {
+                continue;
+            }
+            if !listings.is_listed && listings.permission_rules.is_none() {
+                problems.push(listings.missing_rules_problem(id));
+                continue;
+            }
             if let Some(arn) = listings.arn.take() {
                 arns.insert(id, arn);
             }
@@ -108,62 +112,46 @@ impl MergedGroups {
     }
 }
 
-fn read_permissions(
-    list: JsonList<PermissionJson>,
-    path: JsonPath<'_>,
-    problems: &mut Problems,
-) -> Vec<IngressRule> {
-    let mut found = Vec::new();
-    for (index, permission) in problems.read_items(list, path) {
-        let item = path.at_index(index);
-        if let Ok(permission) = problems.read_required(permission, item) {
-            found.extend(rules::rules_from_permission(permission, item, problems));
-        }
-    }
-    found
-}
-
-/// The ARN decides which parts of a policy apply to the group, so an invalid one is a problem.
-fn read_group_arn(
-    field: JsonField<String>,
-    group_id: &str,
-    path: JsonPath<'_>,
-    problems: &mut Problems,
-) -> Option<GroupArn> {
-    let arn_path = path.at_key("SecurityGroupArn");
-    let text = problems.read_or_none(field, arn_path)?;
-    let arn = GroupArn::parse(&text, group_id);
-    if arn.is_none() {
-        let expected = format!("arn:aws:ec2:REGION:ACCOUNT:security-group/{group_id}");
-        problems.add(
-            arn_path,
-            format_args!("expected `{expected}`, found `{text}`"),
-        );
-    }
-    arn
-}
-
 impl GroupListings {
-    /// The listed rules, and the rules of permissions that have no listed rule of the same content.
-    /// Rules of the same content are counted: the result has as many of them as the longer listing.
-    fn into_group(self) -> SecurityGroup {
-        let mut group = self.group;
-        if self.listed_rules.is_empty() {
-            return group;
+    fn missing_rules_problem(self, id: String) -> Problem {
+        let message = "missing, so the ingress rules of the group are unknown";
+        Problem {
+            group_id: Some(id),
+            region: self.arn.map(|arn| arn.region),
+            path: self.missing_permissions,
+            ..Problem::new(ProblemCode::GroupUnreadable, message)
         }
-        let mut unmatched: BTreeMap<_, usize> = BTreeMap::new();
-        for rule in &self.listed_rules {
-            let count = unmatched.entry(rule.sort_key()).or_default();
-            *count = count.saturating_add(1);
-        }
-        let mut rules = self.listed_rules;
-        for rule in std::mem::take(&mut group.rules) {
-            match unmatched.get_mut(&rule.sort_key()) {
-                Some(count) if *count > 0 => *count = count.saturating_sub(1),
-                _ => rules.push(rule),
-            }
-        }
-        group.rules = rules;
-        group
     }
+
+    /// The group with the listed rules, and the rules of permissions that have no listed rule of
+    /// the same content.
+    fn into_group(self) -> SecurityGroup {
+        let permission_rules = self.permission_rules.unwrap_or_default();
+        SecurityGroup {
+            rules: merge_rules(self.listed_rules, permission_rules),
+            ..self.group
+        }
+    }
+}
+
+/// The rules of two listings of a group. Rules of the same content are counted: the result has as
+/// many of them as the longer listing.
+fn merge_rules(mut first: Vec<IngressRule>, second: Vec<IngressRule>) -> Vec<IngressRule> {
+    if first.is_empty() {
+        return second;
+    }
+    let mut unmatched: BTreeMap<_, usize> = BTreeMap::new();
+    for rule in &first {
+        let count = unmatched.entry(rule.sort_key()).or_default();
+        *count = count.saturating_add(1);
+    }
+    let mut additional = Vec::new();
+    for rule in second {
+        match unmatched.get_mut(&rule.sort_key()) {
+            Some(count) if *count > 0 => *count = count.saturating_sub(1),
+            _ => additional.push(rule),
+        }
+    }
+    first.extend(additional);
+    first
 }

@@ -17,25 +17,23 @@ pub(super) fn read_help(kind: io::ErrorKind) -> &'static str {
 
 /// Help for an input of security groups that cannot be decoded.
 pub(super) fn groups_help(error: &DocumentError) -> &'static str {
-    if error.has_trailing_data() {
-        "the file has more than one JSON value: merge the outputs into one document, for example \
-         with `jq -s '{SecurityGroups: map(.SecurityGroups) | add}' *.json`"
-    } else if error.is_truncated() {
-        "the document is truncated: check the command that wrote it, and run it again"
+    if error.is_truncated() {
+        "the document is cut off: check the command that wrote it, and run it again"
+    } else if error.is_other_json() {
+        "create the input with `aws ec2 describe-security-groups --output json > groups.json` or \
+         `aws ec2 describe-security-group-rules --output json > rules.json`; a `--query` must keep \
+         `GroupId` and `IpPermissions`"
     } else {
-        "create the input with `aws ec2 describe-security-groups --output json` or \
-         `aws ec2 describe-security-group-rules --output json`, without `--query`"
+        "create the input with `aws ec2 describe-security-groups --output json > groups.json`"
     }
 }
 
-/// Help for an event that is not JSON.
-pub(super) fn event_help(error: &DocumentError) -> &'static str {
-    if error.has_trailing_data() {
-        "the file has more than one JSON value: put each event into a file of its own"
-    } else {
-        "use an event from EventBridge, a CloudTrail record, or a CloudTrail log file"
-    }
-}
+/// Help for an input that is not an event.
+pub(crate) const EVENT_HELP: &str = "use events from EventBridge, CloudTrail records or log files, \
+    messages from SQS, or CloudWatch Logs, as JSON or with one JSON value in each line; for \
+    example `aws cloudtrail lookup-events --lookup-attributes \
+    AttributeKey=EventName,AttributeValue=AuthorizeSecurityGroupIngress --output json > \
+    events.json`";
 
 /// Help for a group whose `account` or `region` is unknown.
 pub(super) fn location_help(what: &str) -> &'static str {

@@ -10,7 +10,7 @@ use portcullis_remediation::{
 use portcullis_rules::{Context, Policy, PrefixLists, SecurityGroup, evaluate};
 
 use crate::audit::{Audit, RegionSummary};
-use crate::describe::{DescribedGroups, GroupArn, Problem, is_account_id};
+use crate::describe::{DescribedGroups, GroupArn, Problem, ProblemCode, is_account_id};
 
 /// The delay before the first retry of a call that failed after the SDK's retries. Each further
 /// delay is twice as long.
@@ -116,6 +116,7 @@ impl RegionAuditor<'_> {
             arns,
             prefix_lists,
             problems,
+            notes: Vec::new(),
         };
         Audit::from_groups(target.policy, described, &target.evaluation_context())
     }
@@ -165,8 +166,8 @@ impl RegionTarget<'_> {
     fn unreadable_group(&self, group: &SecurityGroup, error: &ServiceError) -> Problem {
         Problem {
             group_id: Some(group.id.clone()),
-            path: self.name.to_owned(),
-            message: error.to_string(),
+            region: Some(self.name.to_owned()),
+            ..Problem::new(ProblemCode::GroupUnreadable, error.to_string())
         }
     }
 

@@ -145,7 +145,7 @@ fn unreadable_groups_do_not_stop_the_others() {
     assert_eq!(
         (
             &document["errors"][0]["group_id"],
-            &document["errors"][0]["path"]
+            &document["errors"][0]["region"]
         ),
         (&json!(db.id), &json!("eu-west-1"))
     );

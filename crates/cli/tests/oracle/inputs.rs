@@ -55,6 +55,7 @@ pub(super) fn prefix_list_entries(list: &str) -> Option<Vec<String>> {
             .filter(|block| block != "192.0.1.0/24")
             .collect(),
         "pl-empty" => Vec::new(),
+        "pl-everything" => texts(&["0.0.0.0/0", "::/0"]),
         _ => return None,
     })
 }

@@ -15,7 +15,7 @@ use portcullis_rules::{Context, Finding, SecurityGroup, Severity};
 use super::details::GroupDetails;
 use super::export::{
     ExportedFinding, FINDING_TYPE, export_findings, finding_description, finding_recommendation,
-    finding_title, truncate_text,
+    finding_title, incomplete_mark, truncate_text,
 };
 use crate::audit::Audit;
 use crate::describe::GroupArn;
@@ -152,6 +152,7 @@ fn product_fields(audit: &Audit, finding: &Finding) -> BTreeMap<&'static str, St
             finding.ingress.id.clone(),
         ),
         ("portcullis/exempt", finding.exempted_by.clone()),
+        ("portcullis/complete", incomplete_mark(audit)),
     ];
     fields
         .into_iter()

@@ -7,7 +7,7 @@ use portcullis_rules::{Context, Finding, SecurityGroup};
 
 use crate::audit::Audit;
 use crate::command::findings::describe_traffic;
-use crate::describe::{GroupArn, Problem, is_account_id};
+use crate::describe::{GroupArn, is_account_id};
 use crate::error::CliError;
 use crate::text::sanitize_text;
 
@@ -70,29 +70,19 @@ fn locate_group(
     }
     let owner = group.owner_id.as_ref().filter(|owner| is_account_id(owner));
     let Some(account) = owner.or(context.account.as_ref()) else {
-        return Err(unknown_location("account", audit, group));
+        return Err(unknown_location("account", group));
     };
     let Some(region) = &context.region else {
-        return Err(unknown_location("region", audit, group));
+        return Err(unknown_location("region", group));
     };
     Ok(GroupArn::new(region, account, &group.id))
 }
 
-fn unknown_location(what: &'static str, audit: &Audit, group: &SecurityGroup) -> CliError {
-    let arn_problem = audit
-        .problems
-        .iter()
-        .find(|problem| is_arn_problem(problem, group));
+fn unknown_location(what: &'static str, group: &SecurityGroup) -> CliError {
     CliError::UnknownLocation {
         what,
         group: format!("`{}`", sanitize_text(&group.id)),
-        invalid_arn: arn_problem
-            .map(|problem| sanitize_text(&format!("{}: {}", problem.path, problem.message))),
     }
-}
-
-fn is_arn_problem(problem: &Problem, group: &SecurityGroup) -> bool {
-    problem.group_id.as_ref() == Some(&group.id) && problem.path.ends_with(".SecurityGroupArn")
 }
 
 /// The id of a finding. It depends on the content of the security group rule and on the policy
@@ -159,6 +149,12 @@ pub(super) fn finding_description(audit: &Audit, finding: &Finding) -> String {
         policy_rule.forbids.trim_end_matches('.'),
         finding.offending,
     ))
+}
+
+/// The value that marks a finding of an incomplete audit: `false`. Findings that are missing from
+/// such an audit may still be open.
+pub(super) fn incomplete_mark(audit: &Audit) -> Option<String> {
+    audit.is_incomplete().then(|| "false".to_owned())
 }
 
 /// How to fix the finding.

@@ -99,10 +99,8 @@ fn truncate_name(text: &str) -> String {
     if text.chars().count() <= MAX_NAME_CHARS {
         return text.to_owned();
     }
-    text.chars()
-        .take(MAX_NAME_CHARS.saturating_sub(1))
-        .chain(['\u{2026}'])
-        .collect()
+    let kept = text.chars().take(MAX_NAME_CHARS.saturating_sub(1));
+    kept.chain(['\u{2026}']).collect()
 }
 
 fn audit_summary(audit: &Audit, findings: &[GroupFinding<'_>]) -> String {
@@ -116,7 +114,7 @@ fn audit_summary(audit: &Audit, findings: &[GroupFinding<'_>]) -> String {
         format_count(audit.rules, "ingress rule"),
         sanitize_text(&audit.policy)
     );
-    let incomplete = incomplete_regions_note(audit);
+    let incomplete = incompleteness_note(audit);
     let (exempt, active): (Vec<_>, Vec<_>) = findings
         .iter()
         .partition(|(_, finding)| finding.exempted_by.is_some());
@@ -146,20 +144,18 @@ fn describe_regions(audit: &Audit) -> String {
     }
 }
 
-/// How many regions the counts do not cover completely.
-fn incomplete_regions_note(audit: &Audit) -> String {
-    match audit
-        .regions
-        .iter()
-        .filter(|region| !region.is_complete())
-        .count()
-    {
-        0 => String::new(),
-        count => {
-            let count = format_count(count, "region");
-            format!("; {RED}{count} not read completely{RED:#}")
-        }
+/// That the counts do not cover everything, so that no findings may be none that were seen.
+fn incompleteness_note(audit: &Audit) -> String {
+    let regions = audit.regions.iter();
+    let regions = regions.filter(|region| !region.is_complete()).count();
+    if regions > 0 {
+        let count = format_count(regions, "region");
+        return format!("; {RED}{count} not read completely{RED:#}");
     }
+    if !audit.problems.is_empty() {
+        return format!("; {RED}incomplete{RED:#}");
+    }
+    String::new()
 }
 
 /// The findings by severity, and by whether the policy enforces them.

@@ -15,7 +15,7 @@ use portcullis_rules::{Context, Finding, SecurityGroup, Severity};
 use super::details::{GroupDetails, non_blank_text};
 use super::export::{
     ExportedFinding, FINDING_TYPE, export_findings, finding_description, finding_recommendation,
-    finding_title,
+    finding_title, incomplete_mark,
 };
 use crate::audit::Audit;
 use crate::describe::GroupArn;
@@ -103,7 +103,7 @@ fn ocsf_finding<'a>(
             desc: finding_recommendation(group, finding),
             references: [REFERENCE_URL],
         },
-        unmapped: unmapped_fields(finding),
+        unmapped: unmapped_fields(audit, finding),
     }
 }
 
@@ -198,12 +198,13 @@ fn ocsf_resource<'a>(
 }
 
 /// The values that the schema has no attribute for.
-fn unmapped_fields(finding: &Finding) -> BTreeMap<&'static str, String> {
+fn unmapped_fields(audit: &Audit, finding: &Finding) -> BTreeMap<&'static str, String> {
     let fields = [
         ("action", Some(finding.policy_rule.action.to_string())),
         ("offending_ports", Some(finding.offending.to_string())),
         ("security_group_rule_id", finding.ingress.id.clone()),
         ("exempt", finding.exempted_by.clone()),
+        ("complete", incomplete_mark(audit)),
     ];
     fields
         .into_iter()

@@ -1,15 +1,17 @@
-//! The events to plan for: one file, or all CloudTrail log files of a folder.
+//! The events to plan for: those of one file, or of all log files of a folder.
 
 use std::collections::HashSet;
 
-use portcullis_remediation::event::{DecodedEvent, GroupChange, IgnoreReason, decode_event_value};
-use serde_json::Value;
+use portcullis_remediation::event::{
+    DecodeError, DecodedEvent, GroupChange, IgnoreReason, decode_event_value,
+};
 
-use super::files::{self, EventFiles};
+use super::files::{self, AWS_CONFIG, EventFiles};
 use super::plans::{History, IgnoredEvent, PlanFailure};
+use super::unwrap::{FoundEvent, UnwrapError, UnwrappedEvents};
+use super::values::{FileValue, split_values};
 use crate::args::PlanArgs;
-use crate::describe::DocumentError;
-use crate::error::CliError;
+use crate::error::{CliError, EVENT_HELP};
 use crate::input::Input;
 
 /// The events of an input. Only the changes of security groups and prefix lists are kept in memory.
@@ -28,22 +30,39 @@ pub(super) struct Events {
 /// Reads the events of the paths in the arguments.
 ///
 /// # Errors
-/// When a path cannot be read, or the only file is not JSON.
+/// When a path cannot be read, or the only file is not JSON or has no events by its nature.
 pub(super) fn read_events(args: &PlanArgs) -> Result<Events, CliError> {
     let mut reader = EventReader::default();
     match files::expand_paths(&args.events, &args.input)? {
         EventFiles::One(input) => {
-            let (records, is_log) = read_records(&input)?;
-            reader.add_records(records, None);
-            reader.is_log = is_log;
+            let found = read_file(&input)?;
+            if found.is_config_file {
+                return Err(CliError::NoEvents {
+                    name: input.to_string(),
+                    kind: AWS_CONFIG,
+                });
+            }
+            let is_single = found.events.len().saturating_add(found.errors.len()) == 1;
+            reader.is_log = found.is_log || !is_single;
+            reader.add_events(found, None);
         }
-        EventFiles::Many { inputs, unreadable } => {
+        EventFiles::Many {
+            inputs,
+            unreadable,
+            skipped,
+        } => {
             reader.is_log = true;
             reader.has_many_files = true;
             reader.events.errors.extend(unreadable);
+            for kind in skipped {
+                reader.history.record_skipped_file(kind);
+            }
             for input in inputs {
-                match read_records(&input) {
-                    Ok((records, _)) => reader.add_records(records, Some(&input)),
+                match read_file(&input) {
+                    Ok(found) if found.is_config_file => {
+                        reader.history.record_skipped_file(AWS_CONFIG);
+                    }
+                    Ok(found) => reader.add_events(found, Some(&input)),
                     Err(error) => reader.events.errors.push(file_failure(&input, &error)),
                 }
             }
@@ -52,18 +71,29 @@ pub(super) fn read_events(args: &PlanArgs) -> Result<Events, CliError> {
     Ok(reader.into_events())
 }
 
-/// The records of a file, and whether it is a CloudTrail log file. Any other file is one event.
-fn read_records(input: &Input) -> Result<(Vec<Value>, bool), CliError> {
+/// The events of a file.
+fn read_file(input: &Input) -> Result<UnwrappedEvents, CliError> {
     let bytes = input.read_bytes()?;
-    let mut event: Value =
-        serde_json::from_slice(&bytes).map_err(|error| CliError::InvalidEvent {
-            name: input.to_string(),
-            source: DocumentError::from_json_error(&error),
-        })?;
-    match event.get_mut("Records").map(Value::take) {
-        Some(Value::Array(records)) => Ok((records, true)),
-        _ => Ok((vec![event], false)),
+    let values = split_values(&bytes).map_err(|source| CliError::InvalidEvent {
+        name: input.to_string(),
+        source,
+    })?;
+    let mut found = UnwrappedEvents::default();
+    for FileValue { line, value } in values {
+        let place = match line {
+            Some(line) => format!("line {line} "),
+            None => String::new(),
+        };
+        match value {
+            Ok(value) => found.add_value(value, &place),
+            Err(error) => found.errors.push(UnwrapError {
+                place,
+                message: format!("the line {}: {}", error.summary(), error.without_line()),
+                help: None,
+            }),
+        }
     }
+    Ok(found)
 }
 
 /// One of several files that cannot be read. The others are still read.
@@ -71,7 +101,18 @@ fn file_failure(input: &Input, error: &CliError) -> PlanFailure {
     PlanFailure {
         exit: error.exit_status(),
         path: Some(input.display_name()),
-        ..PlanFailure::new(error.to_string())
+        help: error.help(),
+        ..PlanFailure::new("file-unreadable", error.to_string())
+    }
+}
+
+/// The file, if there are several, and the place in it; `None` if both are obvious.
+fn failure_path(file: Option<&Input>, place: &str) -> Option<String> {
+    let place = place.trim_end();
+    match (file.map(Input::display_name), place) {
+        (file, "") => file,
+        (None, place) => Some(place.to_owned()),
+        (Some(file), place) => Some(format!("{file}: {place}")),
     }
 }
 
@@ -86,23 +127,32 @@ struct EventReader {
 }
 
 impl EventReader {
-    fn add_records(&mut self, records: Vec<Value>, file: Option<&Input>) {
+    fn add_events(&mut self, found: UnwrappedEvents, file: Option<&Input>) {
+        let UnwrappedEvents { events, errors, .. } = found;
+        let count = events.len().saturating_add(errors.len());
         self.history.files = self.history.files.saturating_add(1);
-        self.history.events = self.history.events.saturating_add(records.len());
-        if records.is_empty() && file.is_none() {
+        self.history.events = self.history.events.saturating_add(count);
+        if count == 0 && file.is_none() {
             self.events.ignored.push(IgnoredEvent {
                 origin: None,
                 reason: "the log file has no records".to_owned(),
                 is_unused_prefix_list: false,
             });
         }
-        for record in records {
-            self.add_record(&record, file);
+        for found_event in events {
+            self.add_event(&found_event, file);
+        }
+        for error in errors {
+            self.events.errors.push(PlanFailure {
+                path: failure_path(file, &error.place),
+                help: error.help.map(str::to_owned),
+                ..PlanFailure::new("unrecognized-event", error.message)
+            });
         }
     }
 
-    fn add_record(&mut self, record: &Value, file: Option<&Input>) {
-        match decode_event_value(record) {
+    fn add_event(&mut self, found: &FoundEvent, file: Option<&Input>) {
+        match decode_event_value(&found.event) {
             Ok(DecodedEvent::Change(change)) => self.add_change(*change),
             Ok(DecodedEvent::Ignored { origin, reason }) => {
                 self.history.record_ignored(ignore_reason_label(&reason));
@@ -115,7 +165,8 @@ impl EventReader {
                 }
             }
             Err(error) => self.events.errors.push(PlanFailure {
-                path: file.map(Input::display_name),
+                path: failure_path(file, &found.place),
+                help: decode_help(&error),
                 ..PlanFailure::from_decode_error(&error)
             }),
         }
@@ -149,4 +200,10 @@ const fn ignore_reason_label(reason: &IgnoreReason) -> &'static str {
             "the call cannot open a security group to incoming traffic"
         }
     }
+}
+
+/// What to do about a value that is not an event.
+fn decode_help(error: &DecodeError) -> Option<String> {
+    let is_other_json = matches!(error, DecodeError::NotCloudTrailRecord(_));
+    is_other_json.then(|| EVENT_HELP.to_owned())
 }

@@ -21,18 +21,31 @@ pub(super) enum EventFiles {
         inputs: Vec<Input>,
         /// Folders that could not be read.
         unreadable: Vec<PlanFailure>,
+        /// What the files of folders are that have no events.
+        skipped: Vec<&'static str>,
     },
 }
 
-/// Parts of the names of files that CloudTrail stores beside log files and that contain no events
-/// of calls.
-const EXCLUDED_NAMES: [&str; 2] = ["CloudTrail-Digest", "CloudTrail-Insight"];
+/// What a file of AWS Config is.
+pub(super) const AWS_CONFIG: &str = "AWS Config snapshot or history";
 
-/// Expands folders to their log files. The file of groups is skipped if it is in such a folder.
+/// Parts of the names of files that AWS stores beside log files and that contain no events of
+/// calls, and what these files are.
+const EXCLUDED_NAMES: [(&str, &str); 4] = [
+    ("CloudTrail-Digest", "CloudTrail digest"),
+    ("CloudTrail-Insight", "CloudTrail Insights"),
+    ("_ConfigSnapshot_", AWS_CONFIG),
+    ("_ConfigHistory_", AWS_CONFIG),
+];
+
+/// What a file is whose name does not end as that of a log file.
+const OTHER_FILE: &str = "other file";
+
+/// Expands folders to their log files, without the files of groups.
 ///
 /// # Errors
 /// When a path does not exist, or a folder contains no log files.
-pub(super) fn expand_paths(paths: &[Input], groups: &Input) -> Result<EventFiles, CliError> {
+pub(super) fn expand_paths(paths: &[Input], groups: &[Input]) -> Result<EventFiles, CliError> {
     if let [only] = paths
         && !is_folder(only)?
     {
@@ -57,6 +70,7 @@ pub(super) fn expand_paths(paths: &[Input], groups: &Input) -> Result<EventFiles
     Ok(EventFiles::Many {
         inputs,
         unreadable: finder.unreadable,
+        skipped: finder.skipped,
     })
 }
 
@@ -73,22 +87,24 @@ fn is_folder(input: &Input) -> Result<bool, CliError> {
     }
 }
 
-/// Finds log files, and records folders that cannot be read.
+/// Finds log files, and records folders that cannot be read and files without events.
 struct LogFileFinder {
-    /// The canonical path of the file of groups.
-    groups: Option<PathBuf>,
+    /// The canonical paths of the files of groups.
+    groups: Vec<PathBuf>,
     unreadable: Vec<PlanFailure>,
+    skipped: Vec<&'static str>,
 }
 
 impl LogFileFinder {
-    fn new(groups: &Input) -> Self {
-        let groups = match groups {
+    fn new(groups: &[Input]) -> Self {
+        let files = groups.iter().filter_map(|input| match input {
             Input::File(path) => fs::canonicalize(path).ok(),
             Input::Stdin => None,
-        };
+        });
         Self {
-            groups,
+            groups: files.collect(),
             unreadable: Vec::new(),
+            skipped: Vec::new(),
         }
     }
 
@@ -106,7 +122,7 @@ impl LogFileFinder {
     }
 
     fn list_folder(
-        &self,
+        &mut self,
         folder: &Path,
         folders: &mut Vec<PathBuf>,
         files: &mut BTreeSet<PathBuf>,
@@ -116,7 +132,9 @@ impl LogFileFinder {
             let path = entry.path();
             if entry.file_type()?.is_dir() {
                 folders.push(path);
-            } else if is_log_file(&path) && !self.is_groups_file(&path) {
+            } else if let Some(kind) = file_without_events(&path) {
+                self.skipped.push(kind);
+            } else if !self.is_groups_file(&path) {
                 files.insert(path);
             }
         }
@@ -124,7 +142,8 @@ impl LogFileFinder {
     }
 
     fn is_groups_file(&self, path: &Path) -> bool {
-        self.groups.is_some() && fs::canonicalize(path).ok() == self.groups
+        let canonical = fs::canonicalize(path);
+        canonical.is_ok_and(|canonical| self.groups.contains(&canonical))
     }
 }
 
@@ -134,17 +153,37 @@ fn folder_failure(folder: &Path, error: &io::Error) -> PlanFailure {
     PlanFailure {
         exit: ExitStatus::Failure,
         path: Some(name),
-        ..PlanFailure::new(message)
+        ..PlanFailure::new("file-unreadable", message)
     }
 }
 
-/// Whether a file has the name of a log file of calls.
-fn is_log_file(path: &Path) -> bool {
-    let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-        return false;
+/// What a file is according to its name, if it has no events.
+fn file_without_events(path: &Path) -> Option<&'static str> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let Some(name) = name.filter(|name| is_log_name(name)) else {
+        return Some(OTHER_FILE);
     };
-    let unzipped = Path::new(name.strip_suffix(".gz").unwrap_or(name));
-    let extension = unzipped.extension();
-    extension.is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
-        && !EXCLUDED_NAMES.iter().any(|part| name.contains(part))
+    let mut excluded = EXCLUDED_NAMES.into_iter();
+    excluded
+        .find(|(part, _)| name.contains(part))
+        .map(|(_, kind)| kind)
+}
+
+/// Whether a file has the name of a log file: `*.json`, `*.jsonl`, `*.ndjson`, each also with
+/// `.gz`, or `000000.gz`, as CloudWatch Logs exports them.
+fn is_log_name(name: &str) -> bool {
+    let unzipped = name.strip_suffix(".gz");
+    if let Some(stem) = unzipped
+        && !stem.is_empty()
+        && stem.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        return true;
+    }
+    let extension = Path::new(unzipped.unwrap_or(name)).extension();
+    let extensions = ["json", "jsonl", "ndjson"];
+    extension.is_some_and(|extension| {
+        extensions
+            .iter()
+            .any(|known| extension.eq_ignore_ascii_case(known))
+    })
 }

@@ -11,7 +11,7 @@ use portcullis_rules::{Decision, Policy, Removal};
 use serde::Serialize;
 
 use super::plans::{History, IgnoredEvent, MissingGroup, PlanFailure, PlannedGroup, Plans};
-use crate::describe::Problem;
+use crate::describe::{Problem, ProblemCode};
 
 /// The document.
 #[derive(Debug, Serialize)]
@@ -24,6 +24,8 @@ pub(super) struct PlansV1<'a> {
     missing: Vec<MissingGroupV1<'a>>,
     /// Null for a single event.
     history: Option<HistoryV1>,
+    /// Whether everything was read and planned; false if there are `errors`.
+    complete: bool,
     errors: Vec<PlanErrorV1<'a>>,
 }
 
@@ -40,9 +42,16 @@ struct MissingGroupV1<'a> {
 #[derive(Debug, Serialize)]
 struct HistoryV1 {
     files: usize,
+    skipped_files: Vec<SkippedFilesV1>,
     events: usize,
     ignored: Vec<IgnoreReasonV1>,
     outcomes: BTreeMap<&'static str, usize>,
+}
+
+#[derive(Debug, Serialize)]
+struct SkippedFilesV1 {
+    kind: &'static str,
+    files: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -109,19 +118,31 @@ struct IgnoredEventV1<'a> {
 struct PlanErrorV1<'a> {
     event: Option<EventV1<'a>>,
     group_id: Option<&'a str>,
+    region: Option<&'a str>,
+    code: ErrorCodeV1,
     path: Option<&'a str>,
     message: &'a str,
+    help: Option<&'a str>,
+}
+
+/// The kind of an error.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum ErrorCodeV1 {
+    Event(&'static str),
+    Input(ProblemCode),
 }
 
 impl<'a> PlansV1<'a> {
     /// The document of the plans, with the problems of the input among the errors.
-    pub(super) fn new(policy: &'a Policy, plans: &'a Plans, problems: &'a [Problem]) -> Self {
+    pub(super) fn new(policy: &'a Policy, plans: &'a Plans) -> Self {
         let mode = if policy.monitor {
             Mode::Monitor
         } else {
             Mode::Enforce
         };
-        let problems = problems.iter().map(PlanErrorV1::from_problem);
+        let failures = plans.errors.iter().map(PlanErrorV1::new);
+        let problems = plans.problems.iter().map(PlanErrorV1::from_problem);
         Self {
             version: 1,
             policy: &policy.name,
@@ -137,12 +158,8 @@ impl<'a> PlansV1<'a> {
                 .history
                 .as_ref()
                 .map(|history| HistoryV1::new(history, plans)),
-            errors: plans
-                .errors
-                .iter()
-                .map(PlanErrorV1::new)
-                .chain(problems)
-                .collect(),
+            complete: plans.errors.is_empty() && plans.problems.is_empty(),
+            errors: failures.chain(problems).collect(),
         }
     }
 }
@@ -169,8 +186,13 @@ impl HistoryV1 {
         for (&reason, &events) in &history.ignored {
             ignored.push(IgnoreReasonV1 { reason, events });
         }
+        let mut skipped_files = Vec::new();
+        for (&kind, &files) in &history.skipped_files {
+            skipped_files.push(SkippedFilesV1 { kind, files });
+        }
         Self {
             files: history.files,
+            skipped_files,
             events: history.events,
             ignored,
             outcomes: plans.count_outcomes(),
@@ -185,24 +207,20 @@ impl<'a> PlanV1<'a> {
         let Decision {
             evaluation, plan, ..
         } = &planned.decision;
+        let findings = evaluation.findings.iter();
+        let skipped = plan.skipped_additions.iter();
         Self {
             event: EventV1::new(&report.origin),
             group_id: &group.id,
             group_name: group.name.as_deref(),
             outcome: report.outcome.as_str(),
-            findings: evaluation
-                .findings
-                .iter()
+            findings: findings
                 .map(|finding| FindingV1::new(group, finding))
                 .collect(),
             removals: plan.removals.iter().map(RemovalV1::new).collect(),
             additions: plan.additions.iter().map(AdditionV1::new).collect(),
             order: (!plan.additions.is_empty()).then(|| order_name(plan.order)),
-            skipped_additions: plan
-                .skipped_additions
-                .iter()
-                .map(SkippedAdditionV1::new)
-                .collect(),
+            skipped_additions: skipped.map(SkippedAdditionV1::new).collect(),
             refusals: plan.refusals.iter().map(RefusalV1::new).collect(),
             unresolved_prefix_lists: &report.unresolved_prefix_lists,
             expired_exceptions: &report.expired_exceptions,
@@ -263,8 +281,14 @@ impl<'a> PlanErrorV1<'a> {
         Self {
             event: failure.origin.as_ref().map(EventV1::new),
             group_id: failure.group_id.as_deref(),
+            region: failure
+                .origin
+                .as_ref()
+                .and_then(|origin| origin.region.as_deref()),
+            code: ErrorCodeV1::Event(failure.code),
             path: failure.path.as_deref(),
             message: &failure.message,
+            help: failure.help.as_deref(),
         }
     }
 
@@ -272,8 +296,11 @@ impl<'a> PlanErrorV1<'a> {
         Self {
             event: None,
             group_id: problem.group_id.as_deref(),
-            path: Some(&problem.path),
+            region: problem.region.as_deref(),
+            code: ErrorCodeV1::Input(problem.code),
+            path: problem.path.as_deref(),
             message: &problem.message,
+            help: problem.help.as_deref(),
         }
     }
 }

@@ -1,17 +1,19 @@
 //! Planning for events with the groups of an input.
 
 use jiff::Timestamp;
-use portcullis_remediation::event::{GroupChange, Target};
+use portcullis_remediation::event::{GroupChange, Origin, Target};
 use portcullis_remediation::{GroupRef, GroupReport, alert};
-use portcullis_rules::{PlanInput, Policy, SecurityGroup, Source, decide};
+use portcullis_rules::{Context, PlanInput, Policy, SecurityGroup, Source, decide};
 
 use super::events::Events;
 use super::plans::{IgnoredEvent, PlanFailure, PlannedGroup, Plans};
+use crate::audit::unresolved::deciding_lists;
 use crate::describe::DescribedGroups;
+use crate::text::quote_for_shell;
 
-/// What to do when a group of an event is not in the input.
+/// What to do when no group of the events is in the input.
 pub(super) const DESCRIBE_GROUPS_HELP: &str =
-    "use the output of `aws ec2 describe-security-groups` for the account and region of the event";
+    "use the output of `aws ec2 describe-security-groups` for the account and region of the events";
 
 /// Everything that a plan depends on besides the event.
 #[derive(Debug)]
@@ -29,8 +31,12 @@ pub(super) struct Planner<'a> {
 /// Why there is not exactly one group for a reference in an event.
 #[derive(Debug)]
 enum GroupLookupError {
-    NotFound(String),
-    Ambiguous(String),
+    NotFound,
+    Unreadable,
+    Ambiguous {
+        /// The groups of the name: `` `sg-1` (vpc-1) ``.
+        groups: Vec<String>,
+    },
 }
 
 impl Planner<'_> {
@@ -46,6 +52,7 @@ impl Planner<'_> {
             ignored,
             errors,
             history,
+            problems: self.described.problems.clone(),
             ..Plans::default()
         };
         for change in &changes {
@@ -67,18 +74,32 @@ impl Planner<'_> {
 
     fn plan_group_ref(&self, change: &GroupChange, group_ref: &GroupRef, plans: &mut Plans) {
         match self.find_group(group_ref) {
-            Ok(group) => plans
-                .planned
-                .push(self.plan_group(change, group_ref, group)),
-            Err(GroupLookupError::NotFound(_)) if plans.history.is_some() => {
+            Ok(group) => self.add_plan(change, group_ref, group, plans),
+            Err(GroupLookupError::NotFound) if plans.history.is_some() => {
                 plans.record_missing_group(change, group_ref);
             }
-            Err(GroupLookupError::NotFound(message) | GroupLookupError::Ambiguous(message)) => {
-                plans
-                    .errors
-                    .push(group_lookup_failure(change, group_ref, message));
+            Err(error) => plans
+                .errors
+                .push(group_lookup_failure(change, group_ref, &error)),
+        }
+    }
+
+    fn add_plan(
+        &self,
+        change: &GroupChange,
+        group_ref: &GroupRef,
+        group: &SecurityGroup,
+        plans: &mut Plans,
+    ) {
+        let context = self.evaluation_context(change);
+        let lists = &self.described.prefix_lists;
+        for problem in deciding_lists(self.policy, group, lists, &context) {
+            if !plans.problems.contains(&problem) {
+                plans.problems.push(problem);
             }
         }
+        let planned = self.plan_group(change, group_ref, group, &context);
+        plans.planned.push(planned);
     }
 
     /// Plans for all groups that use a prefix list.
@@ -88,9 +109,7 @@ impl Planner<'_> {
             if references_prefix_list(group, list) {
                 is_used = true;
                 let group_ref = GroupRef::Id(group.id.clone());
-                plans
-                    .planned
-                    .push(self.plan_group(change, &group_ref, group));
+                self.add_plan(change, &group_ref, group, plans);
             }
         }
         if !is_used {
@@ -109,23 +128,22 @@ impl Planner<'_> {
             .iter()
             .filter(|group| matches_ref(group, group_ref))
             .collect();
-        let (GroupRef::Id(shown) | GroupRef::Name(shown)) = group_ref;
-        match found.as_slice() {
-            [group] => Ok(group),
-            [] => Err(GroupLookupError::NotFound(format!(
-                "the event is about `{shown}`, which is not in the input"
-            ))),
-            several => {
-                let ids: Vec<_> = several
-                    .iter()
-                    .map(|group| format!("`{}`", group.id))
-                    .collect();
-                let ids = ids.join(" and ");
-                Err(GroupLookupError::Ambiguous(format!(
-                    "the event refers to the group by its name `{shown}`, but {ids} have that name"
-                )))
+        match (found.as_slice(), group_ref) {
+            ([group], _) => Ok(group),
+            ([], GroupRef::Id(id)) if self.described.is_unreadable(id) => {
+                Err(GroupLookupError::Unreadable)
             }
+            ([], _) => Err(GroupLookupError::NotFound),
+            (several, _) => Err(GroupLookupError::Ambiguous {
+                groups: several.iter().map(|group| name_with_vpc(group)).collect(),
+            }),
         }
+    }
+
+    fn evaluation_context(&self, change: &GroupChange) -> Context {
+        let event_time = change.origin.time.unwrap_or(self.fallback_time);
+        let now = self.now.unwrap_or(event_time);
+        change.evaluation_context(Some(now))
     }
 
     /// Evaluates and plans in the same way as the Lambda function.
@@ -134,14 +152,12 @@ impl Planner<'_> {
         change: &GroupChange,
         group_ref: &GroupRef,
         group: &SecurityGroup,
+        context: &Context,
     ) -> PlannedGroup {
-        let event_time = change.origin.time.unwrap_or(self.fallback_time);
-        let now = self.now.unwrap_or(event_time);
-        let context = change.evaluation_context(Some(now));
         let lists = &self.described.prefix_lists;
         let decision = decide(&PlanInput {
             foreign: self.is_foreign(group),
-            ..PlanInput::new(self.policy, group, lists, &context)
+            ..PlanInput::new(self.policy, group, lists, context)
         });
         let report = GroupReport::planned(self.policy, change, group_ref, group, &decision);
         let alert = report.needs_alert().then(|| alert::compose_alert(&report));
@@ -175,11 +191,37 @@ fn references_prefix_list(group: &SecurityGroup, list: &str) -> bool {
         .any(|rule| matches!(&rule.source, Source::PrefixList(id) if id == list))
 }
 
+fn name_with_vpc(group: &SecurityGroup) -> String {
+    let id = &group.id;
+    match &group.vpc_id {
+        Some(vpc) => format!("`{id}` ({vpc})"),
+        None => format!("`{id}`"),
+    }
+}
+
 fn group_lookup_failure(
     change: &GroupChange,
     group_ref: &GroupRef,
-    message: String,
+    error: &GroupLookupError,
 ) -> PlanFailure {
+    let (GroupRef::Id(shown) | GroupRef::Name(shown)) = group_ref;
+    let (code, message) = match error {
+        GroupLookupError::NotFound => (
+            "group-not-found",
+            format!("the event is about `{shown}`, which is not in the input"),
+        ),
+        GroupLookupError::Unreadable => (
+            "group-unreadable",
+            format!("the event is about `{shown}`, which could not be read"),
+        ),
+        GroupLookupError::Ambiguous { groups } => (
+            "group-ambiguous",
+            format!(
+                "the event refers to the group by its name `{shown}`, but {} have that name",
+                groups.join(" and ")
+            ),
+        ),
+    };
     let group_id = match group_ref {
         GroupRef::Id(id) => Some(id.clone()),
         GroupRef::Name(_) => None,
@@ -187,7 +229,34 @@ fn group_lookup_failure(
     PlanFailure {
         origin: Some(change.origin.clone()),
         group_id,
-        help: Some(DESCRIBE_GROUPS_HELP),
-        ..PlanFailure::new(message)
+        help: lookup_help(&change.origin, group_ref, error),
+        ..PlanFailure::new(code, message)
+    }
+}
+
+/// The command that writes an input with the group of an event.
+fn lookup_help(origin: &Origin, group_ref: &GroupRef, error: &GroupLookupError) -> Option<String> {
+    let region = match &origin.region {
+        Some(region) => format!(" --region {}", quote_for_shell(region)),
+        None => String::new(),
+    };
+    let filter = match group_ref {
+        GroupRef::Id(id) => format!("--group-ids {}", quote_for_shell(id)),
+        GroupRef::Name(name) => {
+            format!("--filters Name=group-name,Values={}", quote_for_shell(name))
+        }
+    };
+    match error {
+        GroupLookupError::Unreadable => None,
+        GroupLookupError::NotFound => Some(format!(
+            "if it still exists, add it with `aws ec2 describe-security-groups{region} {filter} \
+             --output json > group.json` and `--input group.json`"
+        )),
+        GroupLookupError::Ambiguous { .. } => Some(format!(
+            "a name refers to the group in the default VPC, so keep only that one: \
+             `vpc=$(aws ec2 describe-vpcs{region} --filters Name=is-default,Values=true --query \
+             'Vpcs[].VpcId' --output text); aws ec2 describe-security-groups{region} {filter} \
+             Name=vpc-id,Values=$vpc --output json > group.json`, and use `--input group.json`"
+        )),
     }
 }

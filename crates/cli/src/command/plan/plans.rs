@@ -15,6 +15,8 @@ pub(super) struct Plans {
     pub(super) planned: Vec<PlannedGroup>,
     pub(super) ignored: Vec<IgnoredEvent>,
     pub(super) errors: Vec<PlanFailure>,
+    /// What could not be read of the groups, or is unknown about the planned ones.
+    pub(super) problems: Vec<Problem>,
     /// The groups of a history that are not in the input, and the number of events about each.
     pub(super) missing_groups: BTreeMap<MissingGroup, usize>,
     /// Set if the input is a history: a log file, or several files.
@@ -46,8 +48,10 @@ pub(super) struct PlanFailure {
     pub(super) group_id: Option<String>,
     /// The file, if there are several.
     pub(super) path: Option<String>,
+    /// The kind of failure: `group-not-found`.
+    pub(super) code: &'static str,
     pub(super) message: String,
-    pub(super) help: Option<&'static str>,
+    pub(super) help: Option<String>,
     pub(super) exit: ExitStatus,
 }
 
@@ -55,6 +59,8 @@ pub(super) struct PlanFailure {
 #[derive(Debug, Default)]
 pub(super) struct History {
     pub(super) files: usize,
+    /// How many files were not read because they have no events, by what they are.
+    pub(super) skipped_files: BTreeMap<&'static str, usize>,
     pub(super) events: usize,
     /// How many events were ignored, by reason.
     pub(super) ignored: BTreeMap<&'static str, usize>,
@@ -119,10 +125,12 @@ impl Plans {
     }
 
     /// The exit status of the command.
-    pub(super) fn exit_status(&self, problems: &[Problem]) -> ExitStatus {
-        if let Some(exit) = self.errors.iter().map(|error| error.exit).max() {
+    pub(super) fn exit_status(&self) -> ExitStatus {
+        let errors = self.errors.iter().map(|error| error.exit);
+        let incomplete = (!self.problems.is_empty()).then_some(ExitStatus::Failure);
+        if let Some(exit) = errors.chain(incomplete).max() {
             exit
-        } else if !problems.is_empty() || self.all_groups_missing() {
+        } else if self.all_groups_missing() {
             ExitStatus::BadInput
         } else if self.planned.iter().any(PlannedGroup::has_enforced_findings) {
             ExitStatus::Findings
@@ -148,11 +156,12 @@ impl PlannedGroup {
 
 impl PlanFailure {
     /// A failure of a whole input, with the exit status for bad input.
-    pub(super) fn new(message: String) -> Self {
+    pub(super) fn new(code: &'static str, message: String) -> Self {
         Self {
             origin: None,
             group_id: None,
             path: None,
+            code,
             message,
             help: None,
             exit: ExitStatus::BadInput,
@@ -163,12 +172,18 @@ impl PlanFailure {
     pub(super) fn from_decode_error(error: &DecodeError) -> Self {
         Self {
             origin: decode_error_origin(error),
-            ..Self::new(error.to_string())
+            ..Self::new("unrecognized-event", error.to_string())
         }
     }
 }
 
 impl History {
+    /// Counts a file that was not read.
+    pub(super) fn record_skipped_file(&mut self, kind: &'static str) {
+        let count = self.skipped_files.entry(kind).or_default();
+        *count = count.saturating_add(1);
+    }
+
     /// Counts an ignored event.
     pub(super) fn record_ignored(&mut self, reason: &'static str) {
         let count = self.ignored.entry(reason).or_default();

@@ -8,7 +8,10 @@ use super::report::check_report;
 use crate::args::{CheckArgs, Format};
 use crate::audit::Audit;
 use crate::command::exceptions::stale_exceptions_warning;
-use crate::command::groups::{problem_messages, read_groups, unknown_region_warning};
+use crate::command::groups::{
+    assumption_notes, name_inputs, problem_messages, read_groups, unknown_region_warning,
+};
+use crate::describe::Problem;
 use crate::error::CliError;
 use crate::exit::ExitStatus;
 use crate::input::Input;
@@ -20,8 +23,8 @@ use crate::text::{format_count, sanitize_text};
 struct InputCheck {
     stale_exceptions: Vec<String>,
     messages: Vec<Message>,
-    /// Whether parts of the input could not be read.
-    is_partial: bool,
+    /// What could not be evaluated.
+    problems: Vec<Problem>,
 }
 
 /// Runs the command. `now` is the time if the arguments give none.
@@ -32,7 +35,7 @@ pub(super) fn run_policy_check(
     args: &CheckArgs,
     now: Timestamp,
 ) -> Result<CommandOutput, CliError> {
-    if args.policy.is_stdin() && args.input == Some(Input::Stdin) {
+    if args.policy.is_stdin() && args.input.contains(&Input::Stdin) {
         return Err(CliError::TwoFromStdin("the policy", "the groups"));
     }
     let now = args.now.unwrap_or(now);
@@ -41,7 +44,7 @@ pub(super) fn run_policy_check(
         Ok(loaded) => check_valid_policy(args, &loaded, now),
         Err(found) => match args.format {
             Format::Json => Ok(CommandOutput {
-                data: check_report(None, &found, &[])?,
+                data: check_report(None, &found, &[], None)?,
                 messages: Vec::new(),
                 exit: ExitStatus::BadInput,
             }),
@@ -61,14 +64,17 @@ fn check_valid_policy(
     let InputCheck {
         stale_exceptions,
         messages: input_messages,
-        is_partial,
-    } = match &args.input {
-        Some(input) => check_against_groups(args, loaded, input, now)?,
-        None => InputCheck::default(),
+        problems,
+    } = if args.input.is_empty() {
+        InputCheck::default()
+    } else {
+        check_against_groups(args, loaded, now)?
     };
     let found = lint_policy(loaded, now);
     let warnings = found.len().saturating_add(stale_exceptions.len());
-    let exit = if is_partial || (args.strict && warnings > 0) {
+    let exit = if !problems.is_empty() {
+        ExitStatus::Failure
+    } else if args.strict && warnings > 0 {
         ExitStatus::BadInput
     } else {
         ExitStatus::Clean
@@ -77,7 +83,9 @@ fn check_valid_policy(
     let data = match args.format {
         Format::Json => {
             messages.extend(input_messages);
-            check_report(Some(&loaded.policy.name), &found, &stale_exceptions)?
+            let name = Some(loaded.policy.name.as_str());
+            let problems = (!args.input.is_empty()).then_some(problems.as_slice());
+            check_report(name, &found, &stale_exceptions, problems)?
         }
         Format::Human => {
             messages.extend(warnings_message(&found));
@@ -93,11 +101,11 @@ fn check_valid_policy(
     })
 }
 
-/// Evaluates the policy against the groups of an input.
+/// Evaluates the policy against the groups of the inputs. An exception that exempts nothing in
+/// incomplete inputs may exempt something in what is missing, so none is called stale then.
 fn check_against_groups(
     args: &CheckArgs,
     loaded: &LoadedPolicy,
-    input: &Input,
     now: Timestamp,
 ) -> Result<InputCheck, CliError> {
     let context = Context {
@@ -105,12 +113,19 @@ fn check_against_groups(
         region: args.region.clone(),
         ..Context::default()
     };
-    let audit = Audit::from_groups(&loaded.policy, read_groups(input)?, &context);
-    let stale = audit.stale_exceptions(&loaded.policy);
-    let mut messages = problem_messages(&input.to_string(), &audit.problems);
+    let described = read_groups(&args.input)?;
+    let mut messages = assumption_notes(&described);
+    let audit = Audit::from_input(&loaded.policy, described, &context);
+    let inputs = name_inputs(&args.input);
+    messages.extend(problem_messages(&inputs, &audit.problems));
     messages.extend(unknown_region_warning(&loaded.policy, audit.regions_known));
+    let stale = if audit.is_incomplete() {
+        Vec::new()
+    } else {
+        audit.stale_exceptions(&loaded.policy)
+    };
     if args.format == Format::Human {
-        messages.extend(stale_exceptions_warning(&stale, &input.to_string()));
+        messages.extend(stale_exceptions_warning(&stale, &inputs));
     }
     Ok(InputCheck {
         stale_exceptions: stale
@@ -118,7 +133,7 @@ fn check_against_groups(
             .map(|exception| exception.id.clone())
             .collect(),
         messages,
-        is_partial: !audit.problems.is_empty(),
+        problems: audit.problems,
     })
 }
 

@@ -3,6 +3,7 @@
 use portcullis_policy::{Diagnostic, Diagnostics};
 use serde::Serialize;
 
+use crate::describe::Problem;
 use crate::output::to_pretty_json;
 
 /// `policy check --format json`, version 1.
@@ -14,6 +15,10 @@ struct CheckV1<'a> {
     warnings: usize,
     diagnostics: Vec<DiagnosticV1<'a>>,
     stale_exceptions: &'a [String],
+    /// Whether all groups of `--input` were evaluated; if not, no exception is called stale. Null
+    /// without `--input`.
+    complete: Option<bool>,
+    input_errors: &'a [Problem],
 }
 
 #[derive(Debug, Serialize)]
@@ -26,11 +31,13 @@ struct DiagnosticV1<'a> {
     help: Option<&'a str>,
 }
 
-/// The report as JSON. `policy` is the name of a valid policy.
+/// The report as JSON. `policy` is the name of a valid policy, `problems` are those of the
+/// groups, if there are any groups.
 pub(super) fn check_report(
     policy: Option<&str>,
     found: &Diagnostics,
     stale_exceptions: &[String],
+    problems: Option<&[Problem]>,
 ) -> serde_json::Result<String> {
     let warnings = found
         .iter()
@@ -46,6 +53,8 @@ pub(super) fn check_report(
             .map(|diagnostic| diagnostic_report(found, diagnostic))
             .collect(),
         stale_exceptions,
+        complete: problems.map(<[Problem]>::is_empty),
+        input_errors: problems.unwrap_or_default(),
     })
 }
 

@@ -177,8 +177,8 @@ fn unreadable_groups_do_not_hide_the_others() {
         panic!("{audit:?}")
     };
     assert_eq!(
-        (problem.group_id.as_deref(), problem.path.as_str()),
-        (Some("sg-unreadable"), "eu-west-1")
+        (problem.group_id.as_deref(), problem.region.as_deref()),
+        (Some("sg-unreadable"), Some("eu-west-1"))
     );
 }
 
