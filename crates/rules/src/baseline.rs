@@ -19,8 +19,8 @@ use crate::traffic::TrafficSet;
 /// Source: AWS Config rule `restricted-common-ports`, with SSH added as in the HIPAA control.
 pub const RESTRICTED_COMMON_PORTS: [u16; 6] = [20, 21, 22, 3306, 3389, 4333];
 
-/// Other common service ports that must not be open to the world: Telnet, RPC, SMB/CIFS, SQL Server,
-/// Oracle, PostgreSQL.
+/// Other common service ports that must not be open to the world: Telnet, RPC, SMB/CIFS, SQL
+/// Server, Oracle, PostgreSQL.
 ///
 /// Source: AWS Config rule `restricted-common-ports` as Security Hub's EC2.19 uses it, with ports
 /// 137 to 139 and Oracle added.

@@ -3,24 +3,22 @@
 //! Every port and address comes from a small table, so that rules often overlap and the oracle can
 //! evaluate all of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
 
-use portcullis_rules::check::Check;
 use portcullis_rules::group::Ec2Ports;
-use portcullis_rules::policy::{Override, RuleOverride};
 use portcullis_rules::source::{GroupSource, parse_cidr};
 use portcullis_rules::traffic::ProtocolSet;
 use portcullis_rules::{
-    Action, Context, Decision, Evaluation, Exception, Glob, Guardrails, IngressRule, OpenedRules,
-    Plan, PlanInput, Policy, PolicyRule, PortRange, PortSet, PrefixLists, Quota, Scope,
-    SecurityGroup, Severity, Source, TrafficSet, decide, evaluate,
+    Action, Context, Decision, Evaluation, IngressRule, OpenedRules, Plan, PlanInput, Policy,
+    PortRange, PortSet, PrefixLists, Quota, SecurityGroup, Source, TrafficSet, decide, evaluate,
 };
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+
+pub(crate) use crate::generate_policy::{ALL_ACTIONS, policy};
 
 pub(crate) const GROUP: &str = "sg-0123456789abcdef0";
 
@@ -185,11 +183,11 @@ impl fmt::Debug for Case {
     }
 }
 
-fn port_range() -> impl Strategy<Value = PortRange> {
+pub(crate) fn port_range() -> impl Strategy<Value = PortRange> {
     (select(&PORTS), select(&PORTS)).prop_map(|(a, b)| PortRange::new(a.min(b), a.max(b)).unwrap())
 }
 
-fn port_set() -> impl Strategy<Value = PortSet> {
+pub(crate) fn port_set() -> impl Strategy<Value = PortSet> {
     vec(
         prop_oneof![port_range(), select(&PORTS).prop_map(PortRange::single)],
         0..4,
@@ -197,7 +195,7 @@ fn port_set() -> impl Strategy<Value = PortSet> {
     .prop_map(PortSet::from_iter)
 }
 
-fn traffic() -> impl Strategy<Value = TrafficSet> {
+pub(crate) fn traffic() -> impl Strategy<Value = TrafficSet> {
     let others = prop_oneof![
         Just(ProtocolSet::empty()),
         Just(ProtocolSet::all()),
@@ -215,7 +213,7 @@ fn traffic() -> impl Strategy<Value = TrafficSet> {
     ]
 }
 
-fn source() -> impl Strategy<Value = Source> {
+pub(crate) fn source() -> impl Strategy<Value = Source> {
     let group = |owner: Option<&str>| {
         Source::Group(GroupSource {
             group_id: "sg-a".to_owned(),
@@ -365,138 +363,6 @@ pub(crate) fn group() -> impl Strategy<Value = SecurityGroup> {
         }
         group
     })
-}
-
-fn check() -> impl Strategy<Value = Check> {
-    prop_oneof![
-        1 => Just(Check::AllTraffic),
-        4 => traffic().prop_map(Check::OpenPorts),
-        3 => traffic().prop_map(Check::OpenExcept),
-        1 => Just(Check::PortRange),
-        1 => Just(Check::PortRangeInternal),
-        1 => Just(Check::BroadSource),
-        1 => Just(Check::OtherProtocols),
-    ]
-}
-
-fn scope() -> impl Strategy<Value = Scope> {
-    let ids = |ids: &[&str]| Scope {
-        group_ids: ids.iter().map(|&id| id.to_owned()).collect(),
-        ..Scope::default()
-    };
-    prop_oneof![
-        12 => Just(Scope::default()),
-        1 => Just(ids(&[GROUP])),
-        1 => Just(ids(&["sg-other"])),
-    ]
-}
-
-fn rule(actions: &'static [Action]) -> impl Strategy<Value = PolicyRule> {
-    (check(), select(actions), vec(source(), 0..4), scope()).prop_map(
-        |(check, action, trusted, scope)| PolicyRule {
-            id: String::new(),
-            forbids: String::new(),
-            check,
-            severity: Severity::High,
-            action,
-            references: Vec::new(),
-            scope,
-            trusted,
-        },
-    )
-}
-
-fn exception() -> impl Strategy<Value = Exception> {
-    let conditions = (
-        vec(select(vec!["r0".to_owned(), "r1".to_owned()]), 0..2),
-        prop_oneof![
-            4 => vec(source(), 0..3),
-            1 => Just(vec!["8.0.0.0/8".parse().unwrap()]),
-        ],
-        scope(),
-    );
-    let patterns = (
-        option::weighted(0.2, Just("vendor")),
-        option::weighted(0.2, Just("SEC-*")),
-        option::weighted(0.2, Just("deploy*")),
-    );
-    let expires = option::weighted(
-        0.5,
-        select(vec!["2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"]),
-    );
-    (traffic(), conditions, patterns, expires).prop_map(
-        |(traffic, (rules, sources, scope), (description, ticket, principal), expires)| Exception {
-            id: String::new(),
-            reason: "agreed".to_owned(),
-            owner: "edge@example.com".to_owned(),
-            expires: expires.map(|text| text.parse().unwrap()),
-            rules,
-            scope,
-            rule_tags: ticket
-                .map(|glob| ("ticket".to_owned(), Glob::new(glob)))
-                .into_iter()
-                .collect(),
-            descriptions: description.map(Glob::new).into_iter().collect(),
-            principals: principal.map(Glob::new).into_iter().collect(),
-            traffic,
-            sources,
-        },
-    )
-}
-
-fn policy_override(actions: &'static [Action]) -> impl Strategy<Value = Override> {
-    let change = select(actions).prop_map(|action| RuleOverride {
-        severity: None,
-        action: Some(action),
-    });
-    (
-        scope(),
-        select(vec!["r0".to_owned(), "r1".to_owned()]),
-        change,
-    )
-        .prop_map(|(scope, id, change)| Override {
-            scope,
-            rule_overrides: BTreeMap::from([(id, change)]),
-        })
-}
-
-pub(crate) const ALL_ACTIONS: &[Action] = &[
-    Action::Narrow,
-    Action::Restrict,
-    Action::Revoke,
-    Action::Narrow,
-    Action::Restrict,
-    Action::Notify,
-    Action::Off,
-];
-
-pub(crate) fn policy(actions: &'static [Action]) -> impl Strategy<Value = Policy> {
-    let guardrails = option::weighted(0.1, 0..4_usize).prop_map(|max_removals| Guardrails {
-        max_removals,
-        ..Guardrails::default()
-    });
-    (
-        vec(rule(actions), 1..5),
-        vec(exception(), 0..3),
-        vec(policy_override(actions), 0..2),
-        guardrails,
-    )
-        .prop_map(|(mut rules, mut exceptions, overrides, guardrails)| {
-            for (number, rule) in rules.iter_mut().enumerate() {
-                rule.id = format!("r{number}");
-            }
-            for (number, exception) in exceptions.iter_mut().enumerate() {
-                exception.id = format!("e{number}");
-            }
-            Policy {
-                name: "generated".to_owned(),
-                rules: rules.into_iter().map(Arc::new).collect(),
-                exceptions: exceptions.into_iter().map(Arc::new).collect(),
-                overrides,
-                guardrails,
-                ..Policy::default()
-            }
-        })
 }
 
 fn quota() -> impl Strategy<Value = Quota> {

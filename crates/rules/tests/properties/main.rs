@@ -13,6 +13,7 @@
 mod ec2;
 mod expected;
 mod generate;
+mod generate_policy;
 mod mutants;
 mod oracle;
 mod world;
