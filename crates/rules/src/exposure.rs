@@ -3,7 +3,7 @@
 //! A port is open to the world for a protocol and an address family when the sources that reach it
 //! together cover the public address space of the family. Rules for protocol `-1` count for every
 //! protocol and port. Which of the sources are exposed depends on their rank, see
-//! [`SourceRank`]: a source is exposed if the sources of its rank and all later ranks together
+//! `SourceRank`: a source is exposed if the sources of its rank and all later ranks together
 //! cover the public address space. The broad sources have the first rank. The others follow by the
 //! length of their shortest public prefix.
 
