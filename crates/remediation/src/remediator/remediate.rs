@@ -1,7 +1,7 @@
 //! The remediator: handles one event at a time.
 
 use portcullis_rules::plan::Attachments;
-use portcullis_rules::{Decision, Finding, Policy};
+use portcullis_rules::{Decision, Finding, Policy, evaluate};
 
 use super::decision::decide_group;
 use super::enforce::Enforcement;
@@ -184,8 +184,13 @@ impl Remediator {
         if !self.policy.guardrails.needs_attachments() {
             return Ok(unknown);
         }
-        let decision = self.decide(change, snapshot, unknown);
-        if decision.evaluation.findings.iter().any(Finding::enforces) {
+        let context = change.evaluation_context(Some(self.services.clock.now()));
+        let Snapshot {
+            group,
+            prefix_lists,
+        } = snapshot;
+        let evaluation = evaluate(&self.policy, group, prefix_lists, &context);
+        if evaluation.findings.iter().any(Finding::enforces) {
             self.services.reader.read_attachments(&snapshot.group).await
         } else {
             Ok(unknown)
