@@ -8,10 +8,7 @@
 
 use portcullis_policy::{PRESETS, find_preset, lint_policy, parse_policy, render_policy};
 use portcullis_rules::baseline::baseline_policy;
-use portcullis_rules::plan::Attachments;
-use portcullis_rules::{
-    Action, Context, PlanInput, Policy, PrefixLists, Quota, SecurityGroup, build_plan, evaluate,
-};
+use portcullis_rules::{Action, Context, PlanInput, Policy, PrefixLists, SecurityGroup, decide};
 
 fn load_preset(name: &str) -> Policy {
     let loaded = parse_policy(&format!("{name}.yaml"), find_preset(name).unwrap().text)
@@ -30,17 +27,9 @@ fn rules_after(policy: &Policy, lines: &[&str]) -> Vec<String> {
         ..SecurityGroup::default()
     };
     let (lists, context) = (PrefixLists::empty(), Context::default());
-    let evaluation = evaluate(policy, &group, &lists, &context);
-    let input = PlanInput {
-        policy,
-        group: &group,
-        lists: &lists,
-        context: &context,
-        foreign: false,
-        attachments: Attachments::default(),
-        quota: Quota::default(),
-    };
-    let result = build_plan(&input, &evaluation).apply_to(&group);
+    let decision = decide(&PlanInput::new(policy, &group, &lists, &context));
+    assert_eq!(decision.violations, []);
+    let result = decision.plan.apply_to(&group);
     let mut lines: Vec<_> = result.rules.iter().map(ToString::to_string).collect();
     lines.sort();
     lines

@@ -35,7 +35,7 @@ pub fn decide(input: &PlanInput<'_>) -> Decision {
 
 /// Verifies a plan. Returns it if there are no violations, otherwise a plan that refuses
 /// everything.
-pub fn verified_or_refused(
+fn verified_or_refused(
     plan: Plan,
     input: &PlanInput<'_>,
     evaluation: &Evaluation,

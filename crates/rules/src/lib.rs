@@ -35,7 +35,7 @@ pub use decide::{Decision, decide};
 pub use evaluate::{Evaluation, Finding, evaluate};
 pub use exception::Exception;
 pub use group::{IngressRule, SecurityGroup};
-pub use plan::{Plan, PlanInput, Quota, Removal, build_plan};
+pub use plan::{Plan, PlanInput, Quota, Removal};
 pub use policy::{Action, Guardrails, Policy, PolicyRule, Severity};
 pub use ports::{PortRange, PortSet};
 pub use protocol::Protocol;

@@ -8,7 +8,7 @@ mod reason;
 mod replacement;
 mod types;
 
-pub use builder::build_plan;
+pub(crate) use builder::build_plan;
 pub use input::{Attachments, PlanInput, Quota};
 pub use reason::{RefusalReason, SkipReason};
 pub use types::{Addition, ApplyOrder, Plan, Purpose, Refusal, Removal, SkippedAddition};

@@ -11,7 +11,7 @@ use crate::scope::{Glob, matches_any_glob};
 /// Builds the plan for a group that was evaluated with the same input.
 ///
 /// The result is not verified. Call [`decide`](crate::decide()) for a plan that may be applied.
-pub fn build_plan(input: &PlanInput<'_>, evaluation: &Evaluation) -> Plan {
+pub(crate) fn build_plan(input: &PlanInput<'_>, evaluation: &Evaluation) -> Plan {
     let mut plan = Plan {
         group_id: input.group.id.clone(),
         ..Plan::default()
