@@ -1,0 +1,214 @@
+//! What the group allowed before the plan, port by port.
+
+use std::collections::{BTreeSet, HashMap};
+
+use ipnet::IpNet;
+
+use crate::address::{AddressBlock, AddressFamily};
+use crate::group::{Ec2Ports, IngressRule, Traffic};
+use crate::ports::{PortRange, PortSet};
+use crate::protocol::Protocol;
+use crate::source::{PrefixLists, Source};
+
+/// A kind of traffic: a protocol, and for ICMP the type and code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct TrafficKind {
+    protocol: Protocol,
+    messages: Ec2Ports,
+}
+
+/// What the group allowed before the plan.
+///
+/// A trusted source may replace a removed rule only where the rules of the group, taken together,
+/// allowed all of its addresses.
+#[derive(Debug)]
+pub(super) struct PriorAccess<'a> {
+    rules: &'a [IngressRule],
+    lists: &'a PrefixLists,
+    /// The blocks of all rules in ascending order, with the index of the rule.
+    blocks: Vec<(AddressRange, usize)>,
+    /// The ports at which a source was allowed completely. Protocols without ports have all or
+    /// none.
+    known: HashMap<(Source, TrafficKind), PortSet>,
+}
+
+/// An inclusive range of addresses of one family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct AddressRange {
+    family: AddressFamily,
+    first: u128,
+    last: u128,
+}
+
+impl AddressRange {
+    fn from_net(net: &IpNet) -> Self {
+        let block = AddressBlock::from_net(net);
+        let (first, last) = block.bounds();
+        Self {
+            family: block.family(),
+            first,
+            last,
+        }
+    }
+
+    fn overlaps(self, other: Self) -> bool {
+        self.family == other.family && self.first <= other.last && other.first <= self.last
+    }
+
+    fn contains(self, other: Self) -> bool {
+        self.family == other.family && self.first <= other.first && other.last <= self.last
+    }
+}
+
+impl<'a> PriorAccess<'a> {
+    pub(super) fn new(rules: &'a [IngressRule], lists: &'a PrefixLists) -> Self {
+        let mut blocks: Vec<(AddressRange, usize)> = Vec::new();
+        for (index, rule) in rules.iter().enumerate() {
+            let nets = lists.source_blocks(&rule.source).iter();
+            blocks.extend(nets.map(|net| (AddressRange::from_net(net), index)));
+        }
+        blocks.sort_unstable();
+        Self {
+            rules,
+            lists,
+            blocks,
+            known: HashMap::new(),
+        }
+    }
+
+    /// The ports of an added rule at which the group allowed every address of its source. A
+    /// protocol without ports has all ports or none.
+    pub(super) fn allowed_ports(&mut self, added: &IngressRule) -> PortSet {
+        let kind = TrafficKind::of_rule(added);
+        let key = (added.source.clone(), kind);
+        if let Some(known) = self.known.get(&key) {
+            return known.clone();
+        }
+        let ports = self.compute_allowed_ports(&added.source, kind);
+        self.known.insert(key, ports.clone());
+        ports
+    }
+
+    fn compute_allowed_ports(&self, source: &Source, kind: TrafficKind) -> PortSet {
+        let nets = self.lists.source_blocks(source).iter();
+        let mut wanted: Vec<AddressRange> = nets.map(AddressRange::from_net).collect();
+        wanted.sort_unstable();
+        let same_source = self
+            .rules
+            .iter()
+            .filter(|rule| rule.source.same_source(source))
+            .filter_map(|rule| kind.ports_reached_by(rule));
+        let mut allowed: Vec<PortRange> = same_source.collect();
+        let mut parts = Vec::new();
+        for &(range, index) in &self.blocks {
+            let ports = self
+                .rules
+                .get(index)
+                .and_then(|it| kind.ports_reached_by(it));
+            let Some(ports) = ports else {
+                continue;
+            };
+            if wanted.iter().all(|block| range.contains(*block)) && !wanted.is_empty() {
+                allowed.push(ports);
+            } else if wanted.iter().any(|block| range.overlaps(*block)) {
+                parts.push((range, ports));
+            }
+        }
+        let by_one_rule: PortSet = allowed.iter().copied().collect();
+        allowed.extend(ports_covered_by_parts(&wanted, &parts, &by_one_rule));
+        allowed.into_iter().collect()
+    }
+}
+
+impl TrafficKind {
+    fn of_rule(rule: &IngressRule) -> Self {
+        let messages = match rule.traffic() {
+            Traffic::Icmp | Traffic::Icmpv6 => rule.ec2_ports(),
+            Traffic::Tcp(_) | Traffic::Udp(_) | Traffic::Other(_) | Traffic::All => {
+                Ec2Ports::default()
+            }
+        };
+        Self {
+            protocol: rule.protocol(),
+            messages,
+        }
+    }
+
+    /// The ports at which a rule allows this traffic; every port for protocols without ports.
+    fn ports_reached_by(self, rule: &IngressRule) -> Option<PortRange> {
+        match (rule.traffic(), self.protocol) {
+            (Traffic::All, _) => Some(PortRange::ALL),
+            (Traffic::Tcp(ports), Protocol::Tcp) | (Traffic::Udp(ports), Protocol::Udp) => {
+                Some(ports)
+            }
+            (Traffic::Other(number), Protocol::Other(wanted)) => {
+                (number == wanted).then_some(PortRange::ALL)
+            }
+            (Traffic::Icmp, Protocol::Icmp) | (Traffic::Icmpv6, Protocol::Icmpv6) => {
+                includes_messages(rule.ec2_ports(), self.messages).then_some(PortRange::ALL)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether ICMP messages include other messages. -1 means any type or any code.
+fn includes_messages(allowed: Ec2Ports, wanted: Ec2Ports) -> bool {
+    let field = |value: Option<i32>| value.unwrap_or(-1);
+    let includes_code = field(allowed.to) == -1 || field(allowed.to) == field(wanted.to);
+    field(allowed.from) == -1 || (field(allowed.from) == field(wanted.from) && includes_code)
+}
+
+/// The ports, other than those that are known, at which the parts together cover the wanted
+/// addresses. Both are in ascending order.
+fn ports_covered_by_parts(
+    wanted: &[AddressRange],
+    parts: &[(AddressRange, PortRange)],
+    known: &PortSet,
+) -> Vec<PortRange> {
+    let mut starts: BTreeSet<u16> = BTreeSet::new();
+    for range in parts
+        .iter()
+        .map(|part| part.1)
+        .chain(known.ranges().iter().copied())
+    {
+        starts.insert(range.first_port());
+        starts.extend(range.last_port().checked_add(1));
+    }
+    let nexts = starts.iter().skip(1).map(|start| start.saturating_sub(1));
+    let ends = nexts.chain([u16::MAX]);
+    let mut covered = Vec::new();
+    for (&start, end) in starts.iter().zip(ends) {
+        let open = parts.iter().filter(|part| part.1.contains(start));
+        if !known.contains(start) && covers_all(wanted, open.map(|part| part.0)) {
+            covered.extend(PortRange::new(start, end));
+        }
+    }
+    covered
+}
+
+/// Whether ranges in ascending order cover all of the wanted ranges, which are in ascending order,
+/// too.
+fn covers_all(wanted: &[AddressRange], ranges: impl Iterator<Item = AddressRange>) -> bool {
+    let mut missing = wanted.iter().copied();
+    let mut next = missing.next();
+    let mut reached: Option<AddressRange> = None;
+    for range in ranges {
+        reached = match reached {
+            Some(previous) if extends(previous, range) => Some(AddressRange {
+                last: previous.last.max(range.last),
+                ..previous
+            }),
+            _ => Some(range),
+        };
+        while next.is_some_and(|block| reached.is_some_and(|it| it.contains(block))) {
+            next = missing.next();
+        }
+    }
+    next.is_none() && !wanted.is_empty()
+}
+
+/// Whether a range starts inside or right after another one.
+fn extends(previous: AddressRange, range: AddressRange) -> bool {
+    previous.family == range.family && range.first <= previous.last.saturating_add(1)
+}
