@@ -112,15 +112,17 @@ impl PortSet {
     /// The ports in both sets.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        self.ranges
-            .iter()
-            .flat_map(|a| {
-                other
-                    .ranges
-                    .iter()
-                    .filter_map(|b| PortRange::new(a.from.max(b.from), a.to.min(b.to)))
-            })
-            .collect()
+        let mut common = Vec::new();
+        let mut remaining = other.ranges.as_slice();
+        for range in &self.ranges {
+            let skipped = remaining.partition_point(|candidate| candidate.to < range.from);
+            remaining = remaining.get(skipped..).unwrap_or_default();
+            let overlapping = remaining
+                .iter()
+                .take_while(|candidate| candidate.from <= range.to);
+            common.extend(overlapping.filter_map(|candidate| candidate.overlap_with(*range)));
+        }
+        Self { ranges: common }
     }
 
     /// The ports in either set.
