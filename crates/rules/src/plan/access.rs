@@ -76,17 +76,20 @@ impl<'a> PriorAccess<'a> {
         }
     }
 
-    /// The ports of an added rule at which the group allowed every address of its source. A
-    /// protocol without ports has all ports or none.
+    /// The part of the ports of an added rule at which the group allowed every address of its
+    /// source. A protocol without ports has all ports or none.
     pub(super) fn allowed_ports(&mut self, added: &IngressRule) -> PortSet {
         let kind = TrafficKind::of_rule(added);
         let key = (added.source.clone(), kind);
-        if let Some(known) = self.known.get(&key) {
-            return known.clone();
+        if !self.known.contains_key(&key) {
+            let ports = self.compute_allowed_ports(&added.source, kind);
+            self.known.insert(key.clone(), ports);
         }
-        let ports = self.compute_allowed_ports(&added.source, kind);
-        self.known.insert(key, ports.clone());
-        ports
+        let wanted = PortSet::from(added.port_range().unwrap_or(PortRange::ALL));
+        self.known
+            .get(&key)
+            .map(|allowed| wanted.intersection(allowed))
+            .unwrap_or_default()
     }
 
     fn compute_allowed_ports(&self, source: &Source, kind: TrafficKind) -> PortSet {

@@ -9,9 +9,9 @@ use super::access::PriorAccess;
 use super::input::PlanInput;
 use super::reason::RefusalReason;
 use super::replacement::{DraftRule, Offender, Origin, replacement_rules};
-use super::skipped::needed_additions;
+use super::skipped::SkippedAdditions;
 use super::sort_key::{addition_sort_key, full_sort_key};
-use super::types::{Addition, Plan, Purpose, Refusal, Removal, SkippedAddition};
+use super::types::{Addition, Plan, Purpose, Refusal, Removal};
 use crate::evaluate::{Evaluation, Finding, evaluate};
 use crate::group::{IngressRule, RuleContent, SecurityGroup};
 use crate::policy::Action;
@@ -49,7 +49,7 @@ pub(super) struct Draft<'a> {
     evaluation: Cow<'a, Evaluation>,
     /// By the index of the rule in the original group.
     reasons: BTreeMap<usize, RemovalReason>,
-    skipped: Vec<SkippedAddition>,
+    skipped: SkippedAdditions,
     round: usize,
 }
 
@@ -67,7 +67,7 @@ impl<'a> Draft<'a> {
             origins: (0..input.group.rules.len()).map(unchanged).collect(),
             evaluation: Cow::Borrowed(evaluation),
             reasons: BTreeMap::new(),
-            skipped: Vec::new(),
+            skipped: SkippedAdditions::default(),
             round: 0,
         }
     }
@@ -180,8 +180,8 @@ impl<'a> Draft<'a> {
     pub(super) fn into_plan(mut self, frozen: &FrozenRules) -> Plan {
         let refusals = self.refusals(frozen);
         let removals = self.take_removals();
-        let skipped_additions =
-            needed_additions(std::mem::take(&mut self.skipped), &self.group.rules);
+        let skipped = std::mem::take(&mut self.skipped);
+        let skipped_additions = skipped.without_allowed(&self.group.rules);
         let originals = &self.input.group.rules;
         let mut additions: Vec<Addition> = self
             .group
@@ -282,7 +282,9 @@ impl<'a> Replacer<'a> {
                 let dropped = reason.dropped_protocols;
                 reason.dropped_protocols = dropped.union(replacement.dropped_protocols);
             }
-            draft.skipped.extend(replacement.skipped);
+            for skipped in replacement.skipped {
+                draft.skipped.insert(skipped);
+            }
             replacements.extend(replacement.rules);
         }
         self.merge_replacements(draft, replacements);

@@ -209,11 +209,9 @@ fn split_by_access(
     if matches!(rule.source, Source::Group(_)) {
         return (vec![rule.clone()], Vec::new());
     }
-    let allowed = access.allowed_ports(rule);
-    let wanted = rule.port_range().unwrap_or(PortRange::ALL);
-    let wanted_ports = PortSet::from(wanted);
-    let inside = wanted_ports.intersection(&allowed);
-    let outside = wanted_ports.difference(&allowed);
+    let wanted = PortSet::from(rule.port_range().unwrap_or(PortRange::ALL));
+    let inside = access.allowed_ports(rule);
+    let outside = wanted.difference(&inside);
     (with_ports(rule, &inside), with_ports(rule, &outside))
 }
 
