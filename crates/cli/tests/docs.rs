@@ -119,6 +119,10 @@ fn pages_list_the_ports_of_their_rules() {
             portcullis_rules::baseline::RESTRICTED_COMMON_PORTS.as_slice(),
         ),
         (
+            "high-risk-ports",
+            portcullis_rules::baseline::HIGH_RISK_PORTS.as_slice(),
+        ),
+        (
             "uncommon-ports",
             portcullis_rules::baseline::COMMON_SERVICE_PORTS.as_slice(),
         ),

@@ -10,7 +10,7 @@
 //! ```
 //! let text = "version: 1\nextends: baseline\n";
 //! let loaded = portcullis_policy::parse_policy("policy.yaml", text).expect("a valid policy");
-//! assert_eq!(loaded.policy.rules.len(), 7);
+//! assert_eq!(loaded.policy.rules.len(), 8);
 //!
 //! let text = "version: 1\nextends: base\nmode: enforse\n";
 //! let errors = portcullis_policy::parse_policy("policy.yaml", text).unwrap_err();

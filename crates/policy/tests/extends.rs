@@ -37,7 +37,7 @@ fn a_rule_with_an_inherited_id_replaces_the_keys_that_it_lists() {
         "baseline",
         "rules: [{ id: uncommon-ports, severity: low, action: notify }]\n",
     );
-    assert_eq!(policy.rules.len(), 7);
+    assert_eq!(policy.rules.len(), 8);
     let rule = policy.rule_by_id("uncommon-ports").unwrap();
     let baseline = baseline_policy();
     let inherited = baseline.rule_by_id("uncommon-ports").unwrap();
@@ -62,7 +62,7 @@ fn new_rules_follow_inherited_rules_in_the_order_of_the_text() {
         .map(|rule| rule.id.clone())
         .collect();
     assert_eq!(
-        ids[3..],
+        ids[4..],
         [
             "port-range",
             "port-range-internal",

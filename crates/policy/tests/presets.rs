@@ -105,6 +105,21 @@ fn web_only_narrows_to_web_ports_and_icmp() {
 }
 
 #[test]
+fn silent_databases_are_closed_by_every_preset() {
+    for preset in PRESETS {
+        let policy = load_preset(preset.name);
+        for port in [23, 135, 137, 138, 139, 445, 1433, 1521, 5432] {
+            for line in [format!("tcp {port} 0.0.0.0/0"), format!("udp {port} ::/0")] {
+                assert!(rules_after(&policy, &[&line]).is_empty(), "{line}");
+            }
+        }
+    }
+    let baseline = load_preset("baseline");
+    let open_and_allowed = ["tcp 25 0.0.0.0/0", "tcp 53 0.0.0.0/0", "udp 53 0.0.0.0/0"];
+    assert_eq!(rules_after(&baseline, &open_and_allowed), open_and_allowed);
+}
+
+#[test]
 fn hipaa_extends_the_baseline() {
     let policy = load_preset("hipaa");
     let rule = policy.rule_by_id("restricted-common-ports").unwrap();
@@ -120,7 +135,7 @@ fn hipaa_extends_the_baseline() {
         .iter()
         .filter(|rule| rule.references.contains(&"HIPAA".to_owned()))
         .count();
-    assert_eq!((mapped, policy.rules.len()), (5, 8));
+    assert_eq!((mapped, policy.rules.len()), (5, 9));
     assert!(
         rules_after(
             &policy,

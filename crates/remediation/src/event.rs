@@ -8,7 +8,7 @@ mod actor;
 mod claimed_rules;
 
 use jiff::Timestamp;
-use portcullis_rules::{Context, IngressRule};
+use portcullis_rules::{Context, IngressRule, OpenedRules};
 use serde_json::Value;
 
 pub use actor::Actor;
@@ -50,6 +50,17 @@ pub struct GroupChange {
     /// The ingress rules that the event says were added or changed, as far as they can be read. They are never judged;
     /// they tell whether a first look came too early, and which findings this event brought.
     pub claimed_rules: Vec<IngressRule>,
+}
+
+impl GroupChange {
+    /// What the engine needs to know about the change: where it happened, who made it and which
+    /// rules it opened. `now` is the time by which exceptions expire.
+    pub fn evaluation_context(&self, now: Option<Timestamp>) -> Context {
+        Context {
+            opened: self.claimed_rules.iter().collect(),
+            ..self.origin.evaluation_context(now)
+        }
+    }
 }
 
 /// What a change is about.
@@ -94,6 +105,7 @@ impl Origin {
             account: self.account.clone(),
             region: self.region.clone(),
             principals,
+            opened: OpenedRules::None,
         }
     }
 }

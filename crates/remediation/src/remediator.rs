@@ -252,9 +252,7 @@ impl Remediator {
         change: &GroupChange,
         snapshot: &Snapshot,
     ) -> Result<Attachments, ServiceError> {
-        let context = change
-            .origin
-            .evaluation_context(Some(self.services.clock.now()));
+        let context = change.evaluation_context(Some(self.services.clock.now()));
         let is_needed = self.policy.guardrails.needs_attachments() && {
             let judgement = evaluate(
                 &self.policy,
@@ -282,9 +280,7 @@ impl Remediator {
         attachments: Attachments,
         ledger: &mut RemediationProgress,
     ) -> Plan {
-        let context = change
-            .origin
-            .evaluation_context(Some(self.services.clock.now()));
+        let context = change.evaluation_context(Some(self.services.clock.now()));
         let Snapshot {
             group,
             prefix_lists: lists,

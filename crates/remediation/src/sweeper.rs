@@ -182,9 +182,7 @@ impl Sweeper {
             &self.policy,
             group,
             lists,
-            &change
-                .origin
-                .evaluation_context(Some(self.services.clock.now())),
+            &change.evaluation_context(Some(self.services.clock.now())),
         )
     }
 

@@ -171,6 +171,11 @@ pub fn public_ranges_of_blocks(family: AddressFamily, blocks: &[AddressBlock]) -
     merged
 }
 
+/// Whether blocks of one family together cover its whole public address space.
+pub fn covers_public(family: AddressFamily, blocks: &[AddressBlock]) -> bool {
+    public_ranges_of_blocks(family, blocks) == [PublicRange::all(family)]
+}
+
 /// The number of public addresses that are less than this address.
 fn public_addresses_below(family: AddressFamily, address: u128) -> u128 {
     let mut count: u128 = 0;
@@ -214,10 +219,6 @@ mod tests {
     fn covers(texts: &[&str]) -> bool {
         let blocks: Vec<_> = texts.iter().map(|text| block(text)).collect();
         covers_public(blocks[0].family(), &blocks)
-    }
-
-    fn covers_public(family: AddressFamily, blocks: &[AddressBlock]) -> bool {
-        public_ranges_of_blocks(family, blocks) == [PublicRange::all(family)]
     }
 
     #[test]

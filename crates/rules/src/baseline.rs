@@ -19,6 +19,13 @@ use crate::traffic::TrafficSet;
 /// Source: AWS Config rule `restricted-common-ports`, with SSH added as in the HIPAA control.
 pub const RESTRICTED_COMMON_PORTS: [u16; 6] = [20, 21, 22, 3306, 3389, 4333];
 
+/// Other common service ports that must not be open to the world: Telnet, RPC, SMB/CIFS, SQL Server,
+/// Oracle, PostgreSQL.
+///
+/// Source: AWS Config rule `restricted-common-ports` as Security Hub's EC2.19 uses it, with NetBIOS
+/// and Oracle added.
+pub const HIGH_RISK_PORTS: [u16; 9] = [23, 135, 137, 138, 139, 445, 1433, 1521, 5432];
+
 /// The common service ports of EC2-034. Any other port is uncommon.
 ///
 /// HTTP, HTTPS, FTP, SSH, Telnet, DNS, RDP, SMTP, MySQL, PostgreSQL, Oracle, SQL Server, RPC,
@@ -38,8 +45,9 @@ pub fn baseline_policy() -> Policy {
     }
 }
 
-fn revoking_rules() -> [PolicyRule; 4] {
+fn revoking_rules() -> [PolicyRule; 5] {
     let restricted = PortSet::from_iter(RESTRICTED_COMMON_PORTS);
+    let high_risk = PortSet::from_iter(HIGH_RISK_PORTS);
     let uncommon = PortSet::from_iter(COMMON_SERVICE_PORTS).complement();
     [
         baseline_rule(
@@ -55,6 +63,13 @@ fn revoking_rules() -> [PolicyRule; 4] {
             Check::OpenPorts(TrafficSet::tcp_and_udp(restricted)),
             (Severity::High, Action::Revoke),
             &["HIPAA"],
+        ),
+        baseline_rule(
+            "high-risk-ports",
+            "TCP or UDP ports 23, 135, 137, 138, 139, 445, 1433, 1521 or 5432 open to the world",
+            Check::OpenPorts(TrafficSet::tcp_and_udp(high_risk)),
+            (Severity::High, Action::Revoke),
+            &["EC2.19"],
         ),
         baseline_rule(
             "uncommon-ports",
@@ -139,6 +154,7 @@ mod tests {
             [
                 r#"all-traffic critical revoke ["EC2.18", "EC2.19"]"#,
                 r#"restricted-common-ports high revoke ["HIPAA"]"#,
+                r#"high-risk-ports high revoke ["EC2.19"]"#,
                 r#"uncommon-ports high revoke ["EC2-034"]"#,
                 r#"port-range low revoke ["EC2-001"]"#,
                 r#"port-range-internal low notify ["EC2-001"]"#,

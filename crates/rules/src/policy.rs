@@ -83,7 +83,8 @@ pub struct PolicyRule {
     pub severity: Severity,
     /// The action for a violation.
     pub action: Action,
-    /// The published controls that the rule implements (`EC2-034`, `EC2.19`, `HIPAA`).
+    /// The published controls that the rule is about (`EC2-034`, `EC2.19`, `HIPAA`). Its page says
+    /// what it covers of them.
     pub references: Vec<String>,
     /// The groups that the rule applies to.
     pub scope: Scope,

@@ -19,9 +19,10 @@ macro_rules! pages {
 }
 
 /// The pages about the rules of the presets, in the order of the presets.
-pub const RULE_PAGES: [(&str, &str); 9] = pages![
+pub const RULE_PAGES: [(&str, &str); 10] = pages![
     "all-traffic",
     "restricted-common-ports",
+    "high-risk-ports",
     "uncommon-ports",
     "port-range",
     "port-range-internal",

@@ -63,8 +63,8 @@ pub(super) fn add_source(sources: &mut Vec<Source>, source: &Source) {
 /// Whether the sources together cover the public addresses of a family.
 fn cover_world(sources: &[Source]) -> bool {
     AddressFamily::BOTH.into_iter().any(|family| {
-        let mut blocks = blocks_of_family(sources, family);
-        !blocks.is_empty() && covers_public(family, &mut blocks)
+        let blocks = blocks_of_family(sources, family);
+        !blocks.is_empty() && covers_public(family, &blocks)
     })
 }
 

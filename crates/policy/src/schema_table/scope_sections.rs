@@ -64,8 +64,8 @@ pub(super) static MATCH: Section = Section {
         optional_key(
             "principals",
             Kind::List(&Kind::Pattern(PatternSubject::Principal), MinItems::One),
-            "ARNs of the principals that made the change. Known only for events, \
-             so audits and sweeps exempt nothing by them.",
+            "ARNs of the principals that opened the security group rule. Known only for rules \
+             that the event opened. For others, the ports are reported and not cut.",
         ),
     ],
 };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use portcullis_rules::{Context, Decision, PlanInput, Policy, Quota, decide};
+use portcullis_rules::{Context, Decision, OpenedRules, PlanInput, Policy, Quota, decide};
 
 use super::model::{IdsByRule, TestCase};
 use super::outcome::{self, ActualLine};
@@ -71,6 +71,8 @@ pub fn run_test_case(case: &TestCase, policy: &Policy, now: Timestamp) -> TestRe
         account: event.account,
         region: event.region,
         principals: event.principals,
+        // A test case describes a group that the event opened.
+        opened: OpenedRules::All,
     };
     let decision = decide(&PlanInput {
         policy,

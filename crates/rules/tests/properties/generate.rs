@@ -3,7 +3,7 @@
 //! Every port and address comes from a small table, so that rules often overlap and the oracle can
 //! evaluate all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,9 +13,9 @@ use portcullis_rules::policy::{Override, RuleOverride};
 use portcullis_rules::source::{GroupSource, parse_cidr};
 use portcullis_rules::traffic::ProtocolSet;
 use portcullis_rules::{
-    Action, Context, Decision, Evaluation, Exception, Glob, Guardrails, IngressRule, Plan,
-    PlanInput, Policy, PolicyRule, PortRange, PortSet, PrefixLists, Quota, Scope, SecurityGroup,
-    Severity, Source, TrafficSet, decide, evaluate,
+    Action, Context, Decision, Evaluation, Exception, Glob, Guardrails, IngressRule, OpenedRules,
+    Plan, PlanInput, Policy, PolicyRule, PortRange, PortSet, PrefixLists, Quota, Scope,
+    SecurityGroup, Severity, Source, TrafficSet, decide, evaluate,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -79,24 +79,40 @@ pub(crate) fn lists() -> PrefixLists {
         ),
         ("pl-world", ["0.0.0.0/0", "::/0"].iter().map(cidr).collect()),
         // Together all IPv4 addresses, without a broad block.
+        ("pl-nines", cidr(&"0.0.0.0/0").subnets(9).unwrap().collect()),
         ("pl-low", cidr(&"0.0.0.0/1").subnets(9).unwrap().collect()),
         (
             "pl-high",
             cidr(&"128.0.0.0/1").subnets(9).unwrap().collect(),
+        ),
+        (
+            "pl-high-tens",
+            cidr(&"128.0.0.0/1").subnets(10).unwrap().collect(),
+        ),
+        // A list of tens that counts as a nine, and a private block that does not count.
+        (
+            "pl-high-mixed",
+            ["8.0.0.0/9", "10.0.0.0/8"]
+                .iter()
+                .map(cidr)
+                .chain(cidr(&"128.0.0.0/1").subnets(10).unwrap())
+                .collect(),
         ),
         ("pl-empty", Vec::new()),
     ];
     known.into_iter().collect()
 }
 
-const LISTS: [&str; 8] = [
+pub(crate) const KNOWN_LISTS: [&str; 10] = [
     "pl-halves",
     "pl-office",
     "pl-mixed",
     "pl-world",
+    "pl-nines",
     "pl-low",
     "pl-high",
-    "pl-unknown",
+    "pl-high-tens",
+    "pl-high-mixed",
     "pl-empty",
 ];
 
@@ -107,6 +123,8 @@ pub(crate) struct Case {
     pub(crate) policy: Policy,
     pub(crate) lists: PrefixLists,
     pub(crate) context: Context,
+    /// The contents of the rules that the event opened.
+    pub(crate) opened_contents: BTreeSet<String>,
     pub(crate) quota: Quota,
 }
 
@@ -138,6 +156,10 @@ impl Case {
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "quota {}/{}", self.quota.v4, self.quota.v6)?;
+        let Context {
+            principals, opened, ..
+        } = &self.context;
+        writeln!(f, "event by {principals:?} opened {opened:?}")?;
         for rule in &self.group.rules {
             writeln!(
                 f,
@@ -202,7 +224,8 @@ fn source() -> impl Strategy<Value = Source> {
     };
     prop_oneof![
         12 => select(&CIDRS).prop_map(|text| Source::from_cidr(text).unwrap()),
-        3 => select(&LISTS).prop_map(|id| Source::PrefixList(id.to_owned())),
+        3 => select(&KNOWN_LISTS).prop_map(|id| Source::PrefixList(id.to_owned())),
+        1 => Just(Source::PrefixList("pl-unknown".to_owned())),
         1 => Just(group(None)),
         1 => Just(group(Some("111122223333"))),
         1 => Just(Source::from_group_id("sg-b")),
@@ -256,7 +279,7 @@ fn ingress() -> impl Strategy<Value = IngressRule> {
 }
 
 /// Sources that cover the public address space together, or overlap.
-const RELATED_SOURCES: [&[&str]; 10] = [
+const RELATED_SOURCES: [&[&str]; 16] = [
     &["0.0.0.0/0"],
     &["0.0.0.0/0", "::/0"],
     &["0.0.0.0/1", "128.0.0.0/1"],
@@ -266,6 +289,12 @@ const RELATED_SOURCES: [&[&str]; 10] = [
     &["pl-low", "pl-high"],
     &["0.0.0.0/0", "pl-low", "pl-high"],
     &["pl-low", "pl-high", "pl-office"],
+    &["8.0.0.0/8", "pl-nines", "8.8.8.8/32"],
+    &["8.0.0.0/8", "pl-low", "pl-high"],
+    &["0.0.0.0/0", "pl-nines", "8.8.8.0/24"],
+    &["pl-nines", "pl-low", "pl-high-tens"],
+    &["pl-low", "pl-high-mixed", "pl-high-tens"],
+    &["52.0.0.0/8", "pl-low", "pl-high-tens", "pl-nines"],
     &["pl-mixed", "pl-world", "pl-halves"],
 ];
 
@@ -293,10 +322,30 @@ fn related_rules() -> impl Strategy<Value = Vec<IngressRule>> {
         })
 }
 
+/// More rules than the default quota: 64 blocks that cover all IPv4 addresses, or all but one.
+fn many_rules() -> impl Strategy<Value = Vec<IngressRule>> {
+    let gap = option::of(0..64_usize);
+    (vec(ingress(), 1..3), gap, vec(any::<bool>(), 64)).prop_map(|(templates, gap, uses_last)| {
+        let everything = parse_cidr("0.0.0.0/0").unwrap();
+        let blocks = everything.subnets(6).unwrap().enumerate();
+        blocks
+            .filter(|(index, _)| Some(*index) != gap)
+            .zip(uses_last)
+            .map(|((_, block), uses_last)| {
+                let last = templates.len() - 1;
+                let mut rule = templates[if uses_last { last } else { 0 }].clone();
+                rule.source = Source::Cidr(block);
+                rule
+            })
+            .collect()
+    })
+}
+
 pub(crate) fn group() -> impl Strategy<Value = SecurityGroup> {
     let rules = prop_oneof![
-        2 => (related_rules(), vec(ingress(), 0..4)).prop_map(|(one, other)| [one, other].concat()),
-        1 => vec(ingress(), 0..7),
+        1 => (many_rules(), vec(ingress(), 0..4)).prop_map(|(one, other)| [one, other].concat()),
+        20 => (related_rules(), vec(ingress(), 0..4)).prop_map(|(one, other)| [one, other].concat()),
+        10 => vec(ingress(), 0..7),
     ];
     rules.prop_map(|rules| {
         let mut group = SecurityGroup {
@@ -360,19 +409,23 @@ fn rule(actions: &'static [Action]) -> impl Strategy<Value = PolicyRule> {
 fn exception() -> impl Strategy<Value = Exception> {
     let conditions = (
         vec(select(vec!["r0".to_owned(), "r1".to_owned()]), 0..2),
-        vec(source(), 0..3),
+        prop_oneof![
+            4 => vec(source(), 0..3),
+            1 => Just(vec!["8.0.0.0/8".parse().unwrap()]),
+        ],
         scope(),
     );
     let patterns = (
         option::weighted(0.2, Just("vendor")),
         option::weighted(0.2, Just("SEC-*")),
+        option::weighted(0.2, Just("deploy*")),
     );
     let expires = option::weighted(
         0.5,
         select(vec!["2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"]),
     );
     (traffic(), conditions, patterns, expires).prop_map(
-        |(traffic, (rules, sources, scope), (description, ticket), expires)| Exception {
+        |(traffic, (rules, sources, scope), (description, ticket, principal), expires)| Exception {
             id: String::new(),
             reason: "agreed".to_owned(),
             owner: "edge@example.com".to_owned(),
@@ -384,7 +437,7 @@ fn exception() -> impl Strategy<Value = Exception> {
                 .into_iter()
                 .collect(),
             descriptions: description.map(Glob::new).into_iter().collect(),
-            principals: Vec::new(),
+            principals: principal.map(Glob::new).into_iter().collect(),
             traffic,
             sources,
         },
@@ -461,20 +514,58 @@ pub(crate) const NO_LIMIT: Quota = Quota {
 };
 
 pub(crate) fn case(actions: &'static [Action]) -> impl Strategy<Value = Case> {
-    (group(), policy(actions), quota())
-        .prop_map(|(group, policy, quota)| case_of(group, policy, quota))
+    (group(), policy(actions), quota(), event())
+        .prop_map(|(group, policy, quota, event)| case_with_event(group, policy, quota, &event))
+}
+
+/// Who caused an event and which rules of the group it opened, by index.
+#[derive(Debug, Clone)]
+enum Event {
+    None,
+    OpenedAll(&'static str),
+    Opened(&'static str, Vec<bool>),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let principal = || select(vec!["deploy-1", "alice"]);
+    prop_oneof![
+        1 => Just(Event::None),
+        1 => principal().prop_map(Event::OpenedAll),
+        2 => (principal(), vec(any::<bool>(), 70))
+            .prop_map(|(principal, opened)| Event::Opened(principal, opened)),
+    ]
 }
 
 pub(crate) fn case_of(group: SecurityGroup, policy: Policy, quota: Quota) -> Case {
-    let context = Context {
+    case_with_event(group, policy, quota, &Event::None)
+}
+
+fn case_with_event(group: SecurityGroup, policy: Policy, quota: Quota, event: &Event) -> Case {
+    let mut context = Context {
         now: "2026-06-01T00:00:00Z".parse().ok(),
         ..Context::default()
     };
+    let mut opened_contents = BTreeSet::new();
+    match event {
+        Event::None => {}
+        Event::OpenedAll(principal) => {
+            context.principals.push((*principal).to_owned());
+            context.opened = OpenedRules::All;
+        }
+        Event::Opened(principal, is_opened) => {
+            context.principals.push((*principal).to_owned());
+            let rules = group.rules.iter().zip(is_opened);
+            let opened: Vec<_> = rules.filter(|(_, opened)| **opened).collect();
+            context.opened = opened.iter().map(|(rule, _)| *rule).collect();
+            opened_contents.extend(opened.iter().map(|(rule, _)| crate::ec2::content(rule)));
+        }
+    }
     Case {
         group,
         policy,
         lists: lists(),
         context,
+        opened_contents,
         quota,
     }
 }

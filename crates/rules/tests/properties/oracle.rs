@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 use ipnet::IpNet;
 use portcullis_rules::check::Check;
 use portcullis_rules::{
-    Action, Exception, IngressRule, Policy, PolicyRule, PrefixLists, Protocol, Scope, Source,
-    TrafficSet,
+    Action, Exception, IngressRule, OpenedRules, Policy, PolicyRule, PrefixLists, Protocol, Scope,
+    Source, TrafficSet,
 };
 
+use crate::ec2::content;
 use crate::generate::{Case, GROUP};
 use crate::world::{Bits, Packet, WORLD};
 
@@ -39,9 +40,15 @@ struct RuleAccess {
     is_all_traffic: bool,
     packets: Bits,
     origins: Bits,
-    /// For IPv4 and IPv6: whether the source has public addresses, and whether it is broad.
-    public: [bool; 2],
-    broad: [bool; 2],
+    /// For IPv4 and IPv6: the shortest prefix of a block with public addresses.
+    shortest_public: [Option<u8>; 2],
+}
+
+impl RuleAccess {
+    fn is_broad(&self, family: usize) -> bool {
+        let longest_broad = [8, 16][family];
+        self.shortest_public[family].is_some_and(|prefix_len| prefix_len <= longest_broad)
+    }
 }
 
 fn entries(source: &Source, lists: &PrefixLists) -> Vec<IpNet> {
@@ -53,38 +60,96 @@ fn entries(source: &Source, lists: &PrefixLists) -> Vec<IpNet> {
 }
 
 fn rule_access(rule: &IngressRule, lists: &PrefixLists) -> RuleAccess {
-    let origins = WORLD.origins_of(&rule.source);
     let mut access = RuleAccess {
         is_all_traffic: rule.protocol() == Protocol::All,
         packets: WORLD.packets_of(rule),
-        origins,
-        public: [false; 2],
-        broad: [false; 2],
+        origins: WORLD.origins_of(&rule.source),
+        shortest_public: [None; 2],
     };
     for net in entries(&rule.source, lists) {
-        let v6 = usize::from(net.addr().is_ipv6());
-        let max_broad_len = if v6 == 1 { 16 } else { 8 };
-        access.public[v6] |= !origins.and(WORLD.public[v6]).is_empty();
-        access.broad[v6] |= net.prefix_len() <= max_broad_len
-            && !WORLD.origins_in(&net).and(WORLD.public[v6]).is_empty();
+        let family = usize::from(net.addr().is_ipv6());
+        let shortest = &mut access.shortest_public[family];
+        let is_public = !WORLD.origins_in(&net).and(WORLD.public[family]).is_empty();
+        if is_public && shortest.is_none_or(|known| net.prefix_len() < known) {
+            *shortest = Some(net.prefix_len());
+        }
     }
     access
 }
 
-/// Whether a rule is open to the world for a packet, alone or together with the other rules.
-fn is_exposed(rule: &RuleAccess, rules: &[&RuleAccess], packet: usize) -> bool {
-    (0..2).any(|family| {
-        let members = || {
-            rules
-                .iter()
-                .filter(|other| other.packets.contains(packet) && other.public[family])
-        };
-        let all = members().fold(Bits::default(), |all, member| all.or(member.origins));
-        let is_open = WORLD.public[family].is_subset_of(all);
-        let any_broad = members().any(|member| member.broad[family]);
-        let is_member = rule.packets.contains(packet) && rule.public[family];
-        is_open && is_member && (rule.broad[family] || !any_broad)
-    })
+/// The indexes of the rules that offend for a packet and a family, of the rules that count.
+///
+/// Takes away the sources that offend, one set after the other, while the others still cover.
+fn offending_rules(
+    rules: &[RuleAccess],
+    counts: &[bool],
+    packet: usize,
+    family: usize,
+) -> BTreeSet<usize> {
+    let is_member = |index: usize| {
+        counts[index]
+            && rules[index].packets.contains(packet)
+            && rules[index].shortest_public[family].is_some()
+    };
+    let mut remaining: Vec<usize> = (0..rules.len()).filter(|&index| is_member(index)).collect();
+    let covers = |members: &[usize]| {
+        let all = members
+            .iter()
+            .fold(Bits::default(), |all, &index| all.or(rules[index].origins));
+        WORLD.public[family].is_subset_of(all)
+    };
+    let mut offending = BTreeSet::new();
+    if !covers(&remaining) {
+        return offending;
+    }
+    offending.extend(
+        remaining
+            .iter()
+            .filter(|&&index| rules[index].is_broad(family)),
+    );
+    remaining.retain(|index| !offending.contains(index));
+    while covers(&remaining) {
+        let shortest = remaining
+            .iter()
+            .filter_map(|&index| rules[index].shortest_public[family])
+            .min();
+        let has_shortest = |index: &usize| rules[*index].shortest_public[family] == shortest;
+        offending.extend(remaining.iter().filter(|index| has_shortest(index)));
+        remaining.retain(|index| !has_shortest(index));
+    }
+    offending
+}
+
+/// For each rule, the packets for which it offends together with the rules that count.
+fn open_packets(rules: &[RuleAccess], counts: &[bool]) -> Vec<Bits> {
+    let mut open = vec![Bits::default(); rules.len()];
+    for packet in 0..WORLD.packets.len() {
+        for family in 0..2 {
+            for index in offending_rules(rules, counts, packet, family) {
+                open[index].insert(packet);
+            }
+        }
+    }
+    open
+}
+
+/// Where each rule is open to the world.
+struct OpenPackets {
+    /// Together with all rules.
+    among_all: Vec<Bits>,
+    /// Together with the rules of protocol `-1` only.
+    among_all_traffic: Vec<Bits>,
+}
+
+impl OpenPackets {
+    fn of(rules: &[RuleAccess]) -> Self {
+        let every_rule = vec![true; rules.len()];
+        let all_traffic: Vec<bool> = rules.iter().map(|rule| rule.is_all_traffic).collect();
+        Self {
+            among_all: open_packets(rules, &every_rule),
+            among_all_traffic: open_packets(rules, &all_traffic),
+        }
+    }
 }
 
 /// The packet that decides whether a rule without ports is open as a whole. No narrower rule allows
@@ -166,22 +231,21 @@ fn offending_packets(
     check: &Check,
     rule: &IngressRule,
     access: &RuleAccess,
-    rules: &[RuleAccess],
+    (open, open_among_all_traffic): (Bits, Bits),
 ) -> Bits {
-    let all_rules: Vec<&RuleAccess> = rules.iter().collect();
     let all_packets = access.packets;
     let open_ports: Bits = (0..WORLD.packets.len())
-        .filter(|&index| has_ports(WORLD.packets[index]))
-        .filter(|&index| is_exposed(access, &all_rules, index))
+        .filter(|&index| has_ports(WORLD.packets[index]) && open.contains(index))
         .collect();
     // For `-1` only rules of `-1` count; for every other protocol, rules of `-1` count too.
-    let counted: Vec<&RuleAccess> = rules
-        .iter()
-        .filter(|other| other.is_all_traffic || !access.is_all_traffic)
-        .collect();
+    let counted = if access.is_all_traffic {
+        open_among_all_traffic
+    } else {
+        open
+    };
     let is_open_as_whole = deciding_packet(rule)
         .and_then(packet_index)
-        .is_some_and(|packet| is_exposed(access, &counted, packet));
+        .is_some_and(|packet| counted.contains(packet));
     let is_all_traffic = access.is_all_traffic;
     let not_open = match rule.protocol() {
         Protocol::Tcp | Protocol::Udp => all_packets.minus(open_ports),
@@ -200,7 +264,7 @@ fn offending_packets(
             let has_blocks = !matches!(rule.source, Source::Group(_));
             packets_if(has_blocks && count_ports(all_packets) > 1, not_open)
         }
-        Check::BroadSource => packets_if(access.broad[0] || access.broad[1], not_open),
+        Check::BroadSource => packets_if(access.is_broad(0) || access.is_broad(1), not_open),
         Check::OtherProtocols => {
             let is_other = matches!(rule.protocol(), Protocol::Other(_));
             packets_if(is_other && is_open_as_whole, all_packets)
@@ -256,7 +320,20 @@ fn is_block_inside(inner: &IpNet, outer: &IpNet) -> bool {
 }
 
 /// Whether an exception that is not expired applies to a security group rule and a policy rule.
-fn exempts(exception: &Exception, policy_rule: &str, ingress: &IngressRule, case: &Case) -> bool {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Applies {
+    Yes,
+    No,
+    /// Only the principal who opened the security group rule is not known.
+    Perhaps,
+}
+
+fn applies(
+    exception: &Exception,
+    policy_rule: &str,
+    ingress: &IngressRule,
+    case: &Case,
+) -> Applies {
     let now = case.context.now.unwrap();
     let is_live = exception.expires.is_none_or(|expires| now < expires);
     let matches_description =
@@ -266,12 +343,34 @@ fn exempts(exception: &Exception, policy_rule: &str, ingress: &IngressRule, case
         exception.rules.is_empty() || exception.rules.iter().any(|id| id == policy_rule);
     let is_allowed = |allowed: &Source| is_source_inside(&ingress.source, allowed, &case.lists);
     let matches_source = exception.sources.is_empty() || exception.sources.iter().any(is_allowed);
-    is_live
+    let matches_the_rest = is_live
         && matches_description
         && matches_tags
         && in_scope(&exception.scope)
         && matches_rule
-        && matches_source
+        && matches_source;
+    if !matches_the_rest {
+        Applies::No
+    } else if exception.principals.is_empty() {
+        Applies::Yes
+    } else {
+        match opened_by(ingress, case) {
+            None => Applies::Perhaps,
+            Some(principal) if principal.starts_with("deploy") => Applies::Yes,
+            Some(_) => Applies::No,
+        }
+    }
+}
+
+/// Who opened a rule, if that is known.
+fn opened_by<'a>(ingress: &IngressRule, case: &'a Case) -> Option<&'a str> {
+    let is_opened = match &case.context.opened {
+        OpenedRules::None => false,
+        OpenedRules::All => true,
+        OpenedRules::Listed(_) => case.opened_contents.contains(&content(ingress)),
+    };
+    let principal = case.context.principals.first()?;
+    is_opened.then_some(principal)
 }
 
 /// Evaluates rules against the policy of a case.
@@ -280,30 +379,41 @@ pub(crate) fn evaluate(case: &Case, rules: &[IngressRule]) -> BTreeSet<OracleFin
         .iter()
         .map(|rule| rule_access(rule, &case.lists))
         .collect();
+    let open = OpenPackets::of(&accesses);
+    let policy_rules = applicable_rules(&case.policy);
     let mut findings = BTreeSet::new();
     for (index, (ingress, access)) in rules.iter().zip(&accesses).enumerate() {
-        for (rule, action) in applicable_rules(&case.policy) {
-            let offending = offending_packets(&rule.check, ingress, access, &accesses);
+        let is_open = (open.among_all[index], open.among_all_traffic[index]);
+        for (rule, action) in &policy_rules {
+            let offending = offending_packets(&rule.check, ingress, access, is_open);
             if offending.is_empty() {
                 continue;
             }
-            let exempted = case
-                .policy
-                .exceptions
-                .iter()
-                .filter(|exception| exempts(exception, &rule.id, ingress, case))
-                .fold(Bits::default(), |all, exception| {
-                    all.or(packets_in(&exception.traffic))
-                });
-            let remaining = offending.minus(exempted);
-            let exempt = remaining.is_empty();
+            let named_by = |wanted: Applies| {
+                case.policy
+                    .exceptions
+                    .iter()
+                    .filter(|exception| applies(exception, &rule.id, ingress, case) == wanted)
+                    .fold(Bits::default(), |all, exception| {
+                        all.or(packets_in(&exception.traffic))
+                    })
+            };
+            let not_exempt = offending.minus(named_by(Applies::Yes));
+            let certain = not_exempt.minus(named_by(Applies::Perhaps));
+            let (packets, strongest) = if not_exempt.is_empty() {
+                (offending, Action::Revoke)
+            } else if certain.is_empty() {
+                (not_exempt, Action::Notify)
+            } else {
+                (certain, Action::Revoke)
+            };
             findings.insert(OracleFinding {
                 index,
                 policy_rule: rule.id.clone(),
-                action,
+                action: strongest.min(*action),
                 trusted: rule.trusted.clone(),
-                packets: if exempt { offending } else { remaining },
-                exempt,
+                packets,
+                exempt: not_exempt.is_empty(),
             });
         }
     }

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use ipnet::IpNet;
-use portcullis_rules::baseline::{COMMON_SERVICE_PORTS, RESTRICTED_COMMON_PORTS};
+use portcullis_rules::baseline::{COMMON_SERVICE_PORTS, HIGH_RISK_PORTS, RESTRICTED_COMMON_PORTS};
 use portcullis_rules::{IngressRule, PrefixLists, Protocol, Source};
 
-use crate::generate::{CIDRS, NUMBERS, PORTS, lists};
+use crate::generate::{CIDRS, KNOWN_LISTS, NUMBERS, PORTS, lists};
 
 /// A packet. Ports are ranges in which all ports behave alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,7 +34,7 @@ pub(crate) enum Origin {
 
 /// A set of small numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Bits([u64; 12]);
+pub(crate) struct Bits([u64; 16]);
 
 impl Bits {
     pub(crate) fn insert(&mut self, number: usize) {
@@ -129,15 +129,7 @@ impl World {
             .chain(&SPECIAL_PURPOSE)
             .map(|text| cidr(text))
             .collect();
-        let known = [
-            "pl-halves",
-            "pl-office",
-            "pl-mixed",
-            "pl-world",
-            "pl-low",
-            "pl-high",
-        ];
-        blocks.extend(known.iter().flat_map(|id| lists.entries(id).unwrap()));
+        blocks.extend(KNOWN_LISTS.iter().flat_map(|id| lists.entries(id).unwrap()));
         let mut starts = BTreeSet::from([(false, 0), (true, 0)]);
         for (v6, low, high) in blocks.iter().map(block_ends) {
             starts.insert((v6, low));
@@ -188,20 +180,11 @@ impl World {
                 .iter()
                 .fold(Bits::default(), |all, net| all.or(self.origins_in(net)))
         };
-        let listed = [
-            "pl-halves",
-            "pl-office",
-            "pl-mixed",
-            "pl-world",
-            "pl-low",
-            "pl-high",
-            "pl-empty",
-        ];
         let cidrs = CIDRS
             .iter()
             .map(|text| (Source::Cidr(cidr(text)), self.origins_in(&cidr(text))));
         cidrs
-            .chain(listed.map(|id| (Source::PrefixList(id.to_owned()), all(id))))
+            .chain(KNOWN_LISTS.map(|id| (Source::PrefixList(id.to_owned()), all(id))))
             .collect()
     }
 
@@ -223,6 +206,9 @@ impl World {
 
     /// The origins of a source.
     pub(crate) fn origins_of(&self, source: &Source) -> Bits {
+        if let (Source::Cidr(net), false) = (source, self.known_sources.contains_key(source)) {
+            return self.origins_in(net);
+        }
         let name = match source {
             Source::Group(group) => group.group_id.clone(),
             Source::Cidr(_) | Source::PrefixList(_) => source.to_string(),
@@ -288,6 +274,7 @@ fn packets() -> Vec<Packet> {
     let ends = PORTS
         .iter()
         .chain(&COMMON_SERVICE_PORTS)
+        .chain(&HIGH_RISK_PORTS)
         .chain(&RESTRICTED_COMMON_PORTS);
     let port_starts: BTreeSet<u32> = ends
         .flat_map(|&port| [u32::from(port), u32::from(port) + 1])

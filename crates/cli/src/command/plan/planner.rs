@@ -140,7 +140,7 @@ impl Planner<'_> {
             policy: self.policy,
             group,
             lists: &self.described.prefix_lists,
-            context: &change.origin.evaluation_context(Some(now)),
+            context: &change.evaluation_context(Some(now)),
             foreign: self.is_foreign(group),
             attachments: Attachments::default(),
             quota: Quota::default(),

@@ -1,0 +1,245 @@
+//! How evaluation and decision scale with the number of rules of a group.
+//!
+//! Prints the best time of several runs for groups of different shapes, policies and sizes, and how
+//! much longer a group takes than the one before it in proportion to their sizes (1.0 is linear).
+//!
+//! `cargo bench -p portcullis-rules` runs everything. Arguments after `--` are parts of names:
+//! `cargo bench -p portcullis-rules -- halves narrow`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark prints, and may fail loudly"
+)]
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use portcullis_rules::baseline::baseline_policy;
+use portcullis_rules::check::Check;
+use portcullis_rules::source::parse_cidr;
+use portcullis_rules::{
+    Action, Context, IngressRule, PlanInput, Policy, PolicyRule, PortSet, PrefixLists, Scope,
+    SecurityGroup, Severity, Source, TrafficSet, decide, evaluate,
+};
+
+const SIZES: [u32; 4] = [60, 240, 1000, 4000];
+
+/// How often each measurement is repeated at most, and for how long.
+const MAX_RUNS: u32 = 5;
+const MAX_TIME: Duration = Duration::from_secs(2);
+
+/// A group of `count` rules.
+type Shape = fn(count: u32) -> Vec<String>;
+
+const SHAPES: [(&str, Shape); 9] = [
+    ("private", |count| {
+        lines(count, |n| format!("tcp {} 10.0.0.0/8", port(n)))
+    }),
+    ("ports-anywhere", |count| {
+        lines(count, |n| format!("tcp {} 0.0.0.0/0", port(n)))
+    }),
+    ("all-traffic-blocks", |count| {
+        lines(count, |n| format!("-1 - {}", block(n, count)))
+    }),
+    ("tcp-blocks", |count| {
+        lines(count, |n| format!("tcp 22 {}", block(n, count)))
+    }),
+    ("nested-ranges", |count| {
+        lines(count, |n| {
+            format!("tcp {}-{} {}", n, 65_535 - n, block(n, count))
+        })
+    }),
+    ("halves", |count| {
+        lines(count, |n| {
+            let half = if n % 2 == 0 {
+                "0.0.0.0/1"
+            } else {
+                "128.0.0.0/1"
+            };
+            format!("tcp {}-{} {half}", n / 2 * 8, n / 2 * 8 + 5)
+        })
+    }),
+    ("lists", |count| {
+        lines(count, |n| {
+            let list = if n % 2 == 0 { "pl-low" } else { "pl-high" };
+            format!("tcp {} {list}", n / 2 * 4)
+        })
+    }),
+    ("all-traffic-and-ports", |count| {
+        lines(count, |n| match n % 2 {
+            0 => format!("-1 - {}", block(n, count)),
+            _ => format!("tcp {} ::/0", port(n)),
+        })
+    }),
+    ("icmp", |count| {
+        lines(count, |n| match n % 3 {
+            0 => format!("icmp - {}", block(n, count)),
+            1 => format!("icmp {}/{} 128.0.0.0/1", n % 250, n / 250),
+            _ => format!("icmp {}/-1 0.0.0.0/1", n % 250),
+        })
+    }),
+];
+
+fn lines(count: u32, line: impl Fn(u32) -> String) -> Vec<String> {
+    (0..count).map(line).collect()
+}
+
+fn port(number: u32) -> u32 {
+    1024 + number * 16
+}
+
+/// The block with this number, of `count` blocks that cover all IPv4 addresses.
+fn block(number: u32, count: u32) -> String {
+    let prefix_len = u8::try_from(count.next_power_of_two().trailing_zeros()).unwrap();
+    let shift = 32 - u32::from(prefix_len);
+    let double_blocks = (1 << prefix_len) - count;
+    // The first blocks have twice the size, so that `count` blocks cover everything.
+    if number < double_blocks {
+        let address = std::net::Ipv4Addr::from((2 * number) << shift);
+        format!("{address}/{}", prefix_len - 1)
+    } else {
+        let address = std::net::Ipv4Addr::from((number + double_blocks) << shift);
+        format!("{address}/{prefix_len}")
+    }
+}
+
+fn policies() -> Vec<(&'static str, Policy)> {
+    let web_only = Check::OpenExcept(TrafficSet {
+        icmp: true,
+        icmpv6: true,
+        ..TrafficSet::tcp([80, 443].into_iter().collect())
+    });
+    let ssh = Check::OpenPorts(TrafficSet::tcp_and_udp(PortSet::from_iter([22])));
+    vec![
+        ("baseline", baseline_policy()),
+        ("web-only", single_rule_policy(web_only, Action::Narrow)),
+        (
+            "narrow-ssh",
+            single_rule_policy(ssh.clone(), Action::Narrow),
+        ),
+        ("restrict-ssh", single_rule_policy(ssh, Action::Restrict)),
+        ("range-revoke", {
+            single_rule_policy(Check::PortRangeInternal, Action::Revoke)
+        }),
+        ("broad-narrow", {
+            single_rule_policy(Check::BroadSource, Action::Narrow)
+        }),
+    ]
+}
+
+fn single_rule_policy(check: Check, action: Action) -> Policy {
+    let trusted = ["8.8.8.0/24", "pl-office", "sg-0123456789abcdef0"];
+    let rule = PolicyRule {
+        id: "rule".to_owned(),
+        forbids: "what the benchmark forbids".to_owned(),
+        check,
+        severity: Severity::High,
+        action,
+        references: Vec::new(),
+        scope: Scope::default(),
+        trusted: trusted
+            .iter()
+            .map(|text| text.parse::<Source>().unwrap())
+            .collect(),
+    };
+    Policy {
+        name: "bench".to_owned(),
+        rules: vec![Arc::new(rule)],
+        ..Policy::default()
+    }
+}
+
+fn prefix_lists() -> PrefixLists {
+    let nines_of = |text: &str| parse_cidr(text).unwrap().subnets(9).unwrap().collect();
+    let office = vec![parse_cidr("8.8.4.0/24").unwrap()];
+    PrefixLists::from_iter([
+        ("pl-low", nines_of("0.0.0.0/1")),
+        ("pl-high", nines_of("128.0.0.0/1")),
+        ("pl-office", office),
+    ])
+}
+
+/// The best time of several runs.
+fn measure(run: impl Fn()) -> Duration {
+    let start = Instant::now();
+    let mut best = Duration::MAX;
+    for _ in 0..MAX_RUNS {
+        let run_start = Instant::now();
+        run();
+        best = best.min(run_start.elapsed());
+        if start.elapsed() > MAX_TIME {
+            break;
+        }
+    }
+    best
+}
+
+/// Prints the times of one row: one for each size, with the ratio to linear growth.
+fn print_row(name: &str, time_of: impl Fn(u32) -> Duration) {
+    print!("{name:<44}");
+    let mut previous: Option<(u32, Duration)> = None;
+    for size in SIZES {
+        let time = time_of(size);
+        let milliseconds = time.as_secs_f64() * 1e3;
+        print!("{milliseconds:>10.3} ms");
+        if let Some((smaller, smaller_time)) = previous {
+            let growth = f64::from(size) / f64::from(smaller);
+            let ratio = time.as_secs_f64() / smaller_time.as_secs_f64() / growth;
+            print!(" ({ratio:>4.1})");
+        }
+        previous = Some((size, time));
+    }
+    println!();
+}
+
+fn main() {
+    // Cargo passes `--bench`.
+    let filters: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with('-'))
+        .collect();
+    print!("{:<44}", "rules");
+    for size in SIZES {
+        print!("{size:>13}       ");
+    }
+    println!();
+    let lists = prefix_lists();
+    let context = Context::default();
+    for (shape_name, shape) in SHAPES {
+        let group_of = |size: u32| {
+            let rules = shape(size)
+                .iter()
+                .map(|line| line.parse::<IngressRule>().unwrap())
+                .collect();
+            SecurityGroup {
+                id: "sg-0123456789abcdef0".to_owned(),
+                rules,
+                ..SecurityGroup::default()
+            }
+        };
+        for (policy_name, policy) in policies() {
+            let name = format!("{shape_name} {policy_name}");
+            if !filters.iter().all(|filter| name.contains(filter)) {
+                continue;
+            }
+            print_row(&format!("evaluate {name}"), |size| {
+                let group = group_of(size);
+                measure(|| drop(black_box(evaluate(&policy, &group, &lists, &context))))
+            });
+            print_row(&format!("decide   {name}"), |size| {
+                let group = group_of(size);
+                let input = PlanInput::new(&policy, &group, &lists, &context);
+                measure(|| {
+                    let decision = black_box(decide(&input));
+                    assert!(
+                        decision.violations.is_empty(),
+                        "{:?}",
+                        decision.violations.first()
+                    );
+                })
+            });
+        }
+    }
+}
