@@ -1,6 +1,6 @@
 //! What the group allowed before the plan, port by port.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ipnet::IpNet;
 
@@ -23,13 +23,17 @@ struct TrafficKind {
 /// allowed all of its addresses.
 #[derive(Debug)]
 pub(super) struct PriorAccess<'a> {
-    rules: &'a [IngressRule],
     lists: &'a PrefixLists,
-    /// The blocks of all rules in ascending order, with the index of the rule.
-    blocks: Vec<(AddressRange, usize)>,
+    rules_by_source: BTreeMap<Source, Vec<&'a IngressRule>>,
     /// The ports at which a source was allowed completely. Protocols without ports have all or
     /// none.
     known: HashMap<(Source, TrafficKind), PortSet>,
+}
+
+/// A block of addresses and the ports that it could reach.
+struct Part<'p> {
+    range: AddressRange,
+    ports: &'p PortSet,
 }
 
 /// An inclusive range of addresses of one family.
@@ -62,16 +66,14 @@ impl AddressRange {
 
 impl<'a> PriorAccess<'a> {
     pub(super) fn new(rules: &'a [IngressRule], lists: &'a PrefixLists) -> Self {
-        let mut blocks: Vec<(AddressRange, usize)> = Vec::new();
-        for (index, rule) in rules.iter().enumerate() {
-            let nets = lists.source_blocks(&rule.source).iter();
-            blocks.extend(nets.map(|net| (AddressRange::from_net(net), index)));
+        let mut rules_by_source: BTreeMap<Source, Vec<&IngressRule>> = BTreeMap::new();
+        for rule in rules {
+            let source = rule.source.without_owner();
+            rules_by_source.entry(source).or_default().push(rule);
         }
-        blocks.sort_unstable();
         Self {
-            rules,
             lists,
-            blocks,
+            rules_by_source,
             known: HashMap::new(),
         }
     }
@@ -93,34 +95,53 @@ impl<'a> PriorAccess<'a> {
     }
 
     fn compute_allowed_ports(&self, source: &Source, kind: TrafficKind) -> PortSet {
-        let nets = self.lists.source_blocks(source).iter();
-        let mut wanted: Vec<AddressRange> = nets.map(AddressRange::from_net).collect();
-        wanted.sort_unstable();
-        let same_source = self
-            .rules
-            .iter()
-            .filter(|rule| rule.source.same_source(source))
-            .filter_map(|rule| kind.ports_reached_by(rule));
-        let mut allowed: Vec<PortRange> = same_source.collect();
-        let mut parts = Vec::new();
-        for &(range, index) in &self.blocks {
-            let ports = self
-                .rules
-                .get(index)
-                .and_then(|it| kind.ports_reached_by(it));
-            let Some(ports) = ports else {
+        let wanted = self.address_ranges(source);
+        let mut by_one_source = PortSet::empty();
+        let mut partial_sources = Vec::new();
+        for (other, rules) in &self.rules_by_source {
+            let reached = rules.iter().filter_map(|rule| kind.ports_reached_by(rule));
+            let ports: PortSet = reached.collect();
+            let ranges = self.address_ranges(other);
+            let contains_all =
+                |range: &AddressRange| wanted.iter().all(|block| range.contains(*block));
+            if ports.is_empty() {
                 continue;
-            };
-            if wanted.iter().all(|block| range.contains(*block)) && !wanted.is_empty() {
-                allowed.push(ports);
-            } else if wanted.iter().any(|block| range.overlaps(*block)) {
-                parts.push((range, ports));
+            }
+            let is_inside = !wanted.is_empty() && ranges.iter().any(contains_all);
+            if is_inside || other.same_source(source) {
+                by_one_source = by_one_source.union(&ports);
+            } else {
+                partial_sources.push((ranges, ports));
             }
         }
-        let by_one_rule: PortSet = allowed.iter().copied().collect();
-        allowed.extend(ports_covered_by_parts(&wanted, &parts, &by_one_rule));
-        allowed.into_iter().collect()
+        let parts = overlapping_parts(&wanted, &partial_sources);
+        let by_several = ports_covered_by_parts(&wanted, &parts, &by_one_source);
+        by_one_source.union(&by_several.into_iter().collect())
     }
+
+    /// The blocks of a source in ascending order.
+    fn address_ranges(&self, source: &Source) -> Vec<AddressRange> {
+        let nets = self.lists.source_blocks(source).iter();
+        let mut ranges: Vec<AddressRange> = nets.map(AddressRange::from_net).collect();
+        ranges.sort_unstable();
+        ranges
+    }
+}
+
+/// The blocks that overlap the wanted addresses, in ascending order.
+fn overlapping_parts<'p>(
+    wanted: &[AddressRange],
+    sources: &'p [(Vec<AddressRange>, PortSet)],
+) -> Vec<Part<'p>> {
+    let mut parts = Vec::new();
+    for (ranges, ports) in sources {
+        let overlapping = ranges
+            .iter()
+            .filter(|range| wanted.iter().any(|block| range.overlaps(*block)));
+        parts.extend(overlapping.map(|&range| Part { range, ports }));
+    }
+    parts.sort_unstable_by_key(|part| part.range);
+    parts
 }
 
 impl TrafficKind {
@@ -166,24 +187,22 @@ fn includes_messages(allowed: Ec2Ports, wanted: Ec2Ports) -> bool {
 /// addresses. Both are in ascending order.
 fn ports_covered_by_parts(
     wanted: &[AddressRange],
-    parts: &[(AddressRange, PortRange)],
+    parts: &[Part<'_>],
     known: &PortSet,
 ) -> Vec<PortRange> {
     let mut starts: BTreeSet<u16> = BTreeSet::new();
-    for range in parts
-        .iter()
-        .map(|part| part.1)
-        .chain(known.ranges().iter().copied())
-    {
-        starts.insert(range.first_port());
-        starts.extend(range.last_port().checked_add(1));
+    for ports in parts.iter().map(|part| part.ports).chain([known]) {
+        for range in ports.ranges() {
+            starts.insert(range.first_port());
+            starts.extend(range.last_port().checked_add(1));
+        }
     }
     let nexts = starts.iter().skip(1).map(|start| start.saturating_sub(1));
     let ends = nexts.chain([u16::MAX]);
     let mut covered = Vec::new();
     for (&start, end) in starts.iter().zip(ends) {
-        let open = parts.iter().filter(|part| part.1.contains(start));
-        if !known.contains(start) && covers_all(wanted, open.map(|part| part.0)) {
+        let open = parts.iter().filter(|part| part.ports.contains(start));
+        if !known.contains(start) && covers_all(wanted, open.map(|part| part.range)) {
             covered.extend(PortRange::new(start, end));
         }
     }

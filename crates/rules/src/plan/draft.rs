@@ -3,12 +3,12 @@
 
 use std::borrow::Cow;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::access::PriorAccess;
 use super::input::PlanInput;
 use super::reason::RefusalReason;
-use super::replacement::{DraftRule, Offender, Origin, replacement_rules};
+use super::replacement::{DraftRule, Offender, Origin, TrustRules, replacement_rules};
 use super::skipped::SkippedAdditions;
 use super::sort_key::{addition_sort_key, full_sort_key};
 use super::types::{Addition, Plan, Purpose, Refusal, Removal};
@@ -20,8 +20,10 @@ use crate::traffic::{ProtocolSet, TrafficSet};
 
 /// The number of rounds in which rules for trusted sources may be added.
 ///
-/// The limit ends the case of two trusted sources where one policy rule adds what another forbids.
-/// Rules that keep allowed traffic need no limit, because they only get narrower.
+/// A rule for a trusted source that turned out to be forbidden is not added again, so there are
+/// few rounds. The limit bounds the work for policies with many trusted sources that trust and
+/// forbid each other. Rules that keep allowed traffic need no limit, because they only get
+/// narrower.
 const MAX_TRUST_ROUNDS: usize = 8;
 
 /// Rules that are not changed, by their index in the original group, with the reason.
@@ -50,6 +52,8 @@ pub(super) struct Draft<'a> {
     /// By the index of the rule in the original group.
     reasons: BTreeMap<usize, RemovalReason>,
     skipped: SkippedAdditions,
+    /// Rules for trusted sources that were added and turned out to be forbidden.
+    forbidden_trust: HashSet<RuleContent>,
     round: usize,
 }
 
@@ -68,6 +72,7 @@ impl<'a> Draft<'a> {
             evaluation: Cow::Borrowed(evaluation),
             reasons: BTreeMap::new(),
             skipped: SkippedAdditions::default(),
+            forbidden_trust: HashSet::new(),
             round: 0,
         }
     }
@@ -83,6 +88,7 @@ impl<'a> Draft<'a> {
                 return;
             }
             self.record_reasons(&enforced);
+            self.record_forbidden_trust(&enforced);
             replacer.replace_offending_rules(self, &enforced, &evaluation.excepted);
             self.round = self.round.saturating_add(1);
             self.evaluation = Cow::Owned(self.evaluate());
@@ -162,6 +168,14 @@ impl<'a> Draft<'a> {
                 if !reason.policy_rules.contains(&policy_rule.id) {
                     reason.policy_rules.push(policy_rule.id.clone());
                 }
+            }
+        }
+    }
+
+    fn record_forbidden_trust(&mut self, enforced: &EnforcedFindings<'_>) {
+        for (index, (rule, origin)) in self.group.rules.iter().zip(&self.origins).enumerate() {
+            if origin.added_for == Some(Purpose::Trust) && enforced.contains_key(&index) {
+                self.forbidden_trust.insert(rule.content());
             }
         }
     }
@@ -259,7 +273,6 @@ impl<'a> Replacer<'a> {
         enforced: &EnforcedFindings<'_>,
         excepted: &BTreeMap<usize, TrafficSet>,
     ) {
-        let add_trusted = draft.round < MAX_TRUST_ROUNDS;
         let nothing = TrafficSet::default();
         let rules = std::mem::take(&mut draft.group.rules);
         let origins = std::mem::take(&mut draft.origins);
@@ -276,8 +289,12 @@ impl<'a> Replacer<'a> {
                 findings,
                 excepted: excepted.get(&index).unwrap_or(&nothing),
             };
-            let lists = self.input.lists;
-            let replacement = replacement_rules(&offender, lists, &mut self.access, add_trusted);
+            let mut trust = TrustRules {
+                access: &mut self.access,
+                forbidden: &draft.forbidden_trust,
+                may_be_added: draft.round < MAX_TRUST_ROUNDS,
+            };
+            let replacement = replacement_rules(&offender, self.input.lists, &mut trust);
             if let Some(reason) = draft.reasons.get_mut(&origin.index) {
                 let dropped = reason.dropped_protocols;
                 reason.dropped_protocols = dropped.union(replacement.dropped_protocols);

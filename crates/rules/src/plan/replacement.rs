@@ -1,11 +1,13 @@
 //! The rules that replace an offending rule: for the traffic that is kept and for trusted sources.
 
+use std::collections::HashSet;
+
 use super::access::PriorAccess;
 use super::reason::SkipReason;
 use super::types::{Purpose, SkippedAddition};
 use crate::address::{AddressBlock, AddressFamily};
 use crate::evaluate::Finding;
-use crate::group::{Ec2Ports, IngressRule, Traffic};
+use crate::group::{Ec2Ports, IngressRule, RuleContent, Traffic};
 use crate::policy::Action;
 use crate::ports::{PortRange, PortSet};
 use crate::protocol::Protocol;
@@ -43,6 +45,15 @@ pub(super) struct Offender<'a> {
     pub(super) excepted: &'a TrafficSet,
 }
 
+/// Which rules for trusted sources may be added.
+pub(super) struct TrustRules<'d, 'a> {
+    pub(super) access: &'d mut PriorAccess<'a>,
+    /// Rules that turned out to be forbidden.
+    pub(super) forbidden: &'d HashSet<RuleContent>,
+    /// Whether the limit of rounds is not reached.
+    pub(super) may_be_added: bool,
+}
+
 /// What replaces an offending rule.
 #[derive(Debug, Default)]
 pub(super) struct Replacement {
@@ -52,13 +63,11 @@ pub(super) struct Replacement {
     pub(super) dropped_protocols: ProtocolSet,
 }
 
-/// Computes the rules that replace an offending rule. Without `add_trusted`, rules for trusted
-/// sources are skipped.
+/// Computes the rules that replace an offending rule.
 pub(super) fn replacement_rules(
     offender: &Offender<'_>,
     lists: &PrefixLists,
-    access: &mut PriorAccess<'_>,
-    add_trusted: bool,
+    trust: &mut TrustRules<'_, '_>,
 ) -> Replacement {
     let mut replacement = Replacement::default();
     let kept = replacement.add_kept_traffic(offender, lists);
@@ -68,7 +77,7 @@ pub(super) fn replacement_rules(
         replacement.skip_all(lost_rules, SkipReason::TrustedSourceForbidden);
     }
     if !offender.is_revoked() {
-        replacement.add_trusted_sources(offender, lists, access, add_trusted);
+        replacement.add_trusted_sources(offender, lists, trust);
     }
     replacement
 }
@@ -134,6 +143,16 @@ impl Offender<'_> {
     }
 }
 
+impl TrustRules<'_, '_> {
+    /// Whether a rule for a trusted source may not be added: it is the offending rule itself, it
+    /// turned out to be forbidden, or the limit of rounds is reached.
+    fn forbids(&self, rule: &IngressRule, offender: &Offender<'_>) -> bool {
+        !self.may_be_added
+            || rule.same_content(offender.rule)
+            || (!self.forbidden.is_empty() && self.forbidden.contains(&rule.content()))
+    }
+}
+
 impl Replacement {
     /// Adds rules for the traffic that the action leaves. Returns the traffic.
     fn add_kept_traffic(&mut self, offender: &Offender<'_>, lists: &PrefixLists) -> TrafficSet {
@@ -152,8 +171,7 @@ impl Replacement {
         &mut self,
         offender: &Offender<'_>,
         lists: &PrefixLists,
-        access: &mut PriorAccess<'_>,
-        add_trusted: bool,
+        trust: &mut TrustRules<'_, '_>,
     ) {
         let addable = offender.addable_protocols();
         for (source, mut traffic) in offender.trusted_traffic() {
@@ -162,12 +180,11 @@ impl Replacement {
             }
             traffic.other_protocols = traffic.other_protocols.intersection(addable);
             for rule in rules_for_traffic(&traffic, offender.rule, source, lists) {
-                let (inside, outside) = split_by_access(&rule, access);
+                let (inside, outside) = split_by_access(&rule, trust.access);
                 self.skip_all(outside, SkipReason::TrustedSourceOutside);
-                // Either the limit of rounds is reached, or this is the offending rule itself.
                 let (forbidden, addable): (Vec<_>, Vec<_>) = inside
                     .into_iter()
-                    .partition(|part| !add_trusted || part.same_content(offender.rule));
+                    .partition(|part| trust.forbids(part, offender));
                 self.skip_all(forbidden, SkipReason::TrustedSourceForbidden);
                 self.add_all(addable, Purpose::Trust, offender);
             }
