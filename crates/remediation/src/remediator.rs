@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_rules::plan::{Attachments, Plan, Refusal};
-use portcullis_rules::{Finding, PlanInput, Policy, Quota, SecurityGroup, build_plan, evaluate};
+use portcullis_rules::{Finding, PlanInput, Policy, SecurityGroup, build_plan, evaluate};
 
 use crate::alert;
 use crate::event::{GroupChange, Origin, Target};
@@ -286,22 +286,13 @@ impl Remediator {
             prefix_lists: lists,
         } = snapshot;
         let judgement = evaluate(&self.policy, group, lists, &context);
-        let (policy, context, quota) = (&self.policy, &context, Quota::default());
         let situation = PlanInput {
-            policy,
-            group,
-            lists,
-            context,
-            foreign: false,
             attachments,
-            quota,
+            already_removed: &ledger.removed,
+            ..PlanInput::new(&self.policy, group, lists, &context)
         };
-        let plan = guard::guard_plan(
-            build_plan(&situation, &judgement),
-            &situation,
-            &judgement,
-            &ledger.removed,
-        );
+        let plan = build_plan(&situation, &judgement);
+        let plan = guard::guard_plan(plan, &situation, &judgement);
         ledger.record_evaluation(group, judgement);
         plan
     }

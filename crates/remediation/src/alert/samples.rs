@@ -6,12 +6,12 @@ use std::sync::Arc;
 use portcullis_rules::check::Check;
 use portcullis_rules::group::Ec2Ports;
 use portcullis_rules::plan::{
-    Addition, ApplyOrder, Attachments, Purpose, Refusal, RefusalReason, SkipReason, SkippedAddition,
+    Addition, ApplyOrder, Purpose, Refusal, RefusalReason, SkipReason, SkippedAddition,
 };
 use portcullis_rules::source::parse_cidr;
 use portcullis_rules::{
     Action, Exception, Finding, IngressRule, PlanInput, Policy, PolicyRule, PortSet, PrefixLists,
-    Quota, Scope, SecurityGroup, Source, TrafficSet, baseline, build_plan, evaluate,
+    Scope, SecurityGroup, Source, TrafficSet, baseline, build_plan, evaluate,
 };
 
 use crate::event::{Actor, Origin};
@@ -93,16 +93,7 @@ pub(crate) fn report_with_policy(policy: &Policy, group: SecurityGroup) -> Group
     let lists = PrefixLists::from_iter([("pl-0fedcba9876543210", whole_world)]);
     let context = sample_origin().evaluation_context("2026-11-21T03:12:46Z".parse().ok());
     let judgement = evaluate(policy, &group, &lists, &context);
-    let (attachments, quota) = (Attachments::default(), Quota::default());
-    let situation = PlanInput {
-        policy,
-        group: &group,
-        lists: &lists,
-        context: &context,
-        foreign: false,
-        attachments,
-        quota,
-    };
+    let situation = PlanInput::new(policy, &group, &lists, &context);
     let plan = build_plan(&situation, &judgement);
     let remaining: Vec<_> = judgement
         .findings
@@ -421,6 +412,7 @@ pub(crate) fn huge_report() -> GroupReport {
         ingress: rule.clone(),
         purpose: Purpose::Keep,
         replaces: rule.clone(),
+        is_excepted: false,
     });
     report.added = additions.collect();
     report.failed_additions = report

@@ -1,17 +1,11 @@
 //! The last check of a plan before it is carried out.
 
 use portcullis_rules::decide::verified_or_refused;
-use portcullis_rules::plan::{Plan, RefusalReason};
-use portcullis_rules::{Evaluation, PlanInput, Removal};
+use portcullis_rules::plan::Plan;
+use portcullis_rules::{Evaluation, PlanInput};
 
-/// The plan; or, where it must not be carried out, one that refuses everything: when the independent checker objects to
-/// it, and when it would take the event, over all rounds, beyond the removals that the policy allows.
-pub(super) fn guard_plan(
-    plan: Plan,
-    situation: &PlanInput<'_>,
-    judgement: &Evaluation,
-    removed: &[Removal],
-) -> Plan {
+/// The plan, or one that refuses everything if it fails verification.
+pub(super) fn guard_plan(plan: Plan, situation: &PlanInput<'_>, judgement: &Evaluation) -> Plan {
     let (plan, objections) = verified_or_refused(plan, situation, judgement);
     if !objections.is_empty() {
         let objections = objections
@@ -22,24 +16,15 @@ pub(super) fn guard_plan(
         let group = &situation.group.id;
         tracing::error!(group.id = %group, objections, "the plan does not pass its own check: nothing is touched");
     }
-    // A box that an early look still shows is removed again, and counts once.
-    let is_new = |removal: &&Removal| !removed.iter().any(|known| known.ingress == removal.ingress);
-    let all = removed
-        .len()
-        .saturating_add(plan.removals.iter().filter(is_new).count());
-    let most = situation.policy.guardrails.max_removals;
-    if !plan.is_empty() && most.is_some_and(|most| all > most) {
-        return plan.refuse_all(judgement, RefusalReason::TooManyRemovals);
-    }
     plan
 }
 
 #[cfg(test)]
 mod tests {
     use portcullis_rules::baseline::baseline_policy;
-    use portcullis_rules::plan::{Addition, Attachments, Purpose};
+    use portcullis_rules::plan::{Addition, Purpose, RefusalReason};
     use portcullis_rules::{
-        Context, IngressRule, PrefixLists, Quota, SecurityGroup, build_plan, evaluate,
+        Context, IngressRule, PrefixLists, Removal, SecurityGroup, build_plan, evaluate,
     };
 
     use super::*;
@@ -59,19 +44,10 @@ mod tests {
         let (policy, lists, context) =
             (baseline_policy(), PrefixLists::empty(), Context::default());
         let judgement = evaluate(&policy, &group, &lists, &context);
-        let (attachments, quota) = (Attachments::default(), Quota::default());
-        let situation = PlanInput {
-            policy: &policy,
-            group: &group,
-            lists: &lists,
-            context: &context,
-            foreign: false,
-            attachments,
-            quota,
-        };
+        let situation = PlanInput::new(&policy, &group, &lists, &context);
         let mut plan = build_plan(&situation, &judgement);
         spoil(&mut plan);
-        guard_plan(plan, &situation, &judgement, &[])
+        guard_plan(plan, &situation, &judgement)
     }
 
     #[test]
@@ -96,6 +72,7 @@ mod tests {
                 ingress: rule("tcp 80 0.0.0.0/0"),
                 purpose,
                 replaces: instead_of,
+                is_excepted: false,
             });
         };
         let only_adds = |plan: &mut Plan| {

@@ -3,8 +3,7 @@
 use jiff::Timestamp;
 use portcullis_remediation::event::{GroupChange, Target};
 use portcullis_remediation::{GroupRef, GroupReport, alert};
-use portcullis_rules::plan::Attachments;
-use portcullis_rules::{PlanInput, Policy, Quota, SecurityGroup, Source, decide};
+use portcullis_rules::{PlanInput, Policy, SecurityGroup, Source, decide};
 
 use super::events::Events;
 use super::plans::{IgnoredEvent, PlanFailure, PlannedGroup, Plans};
@@ -19,7 +18,7 @@ pub(super) const DESCRIBE_GROUPS_HELP: &str =
 pub(super) struct Planner<'a> {
     pub(super) policy: &'a Policy,
     pub(super) described: &'a DescribedGroups,
-    /// The account that Portcullis runs in, if given.
+    /// The account that Portcullis runs in, if given; if absent, the account of the event.
     pub(super) account: Option<&'a str>,
     /// The time given with `--now`; if absent, the time of the event is used.
     pub(super) now: Option<Timestamp>,
@@ -136,15 +135,12 @@ impl Planner<'_> {
     ) -> PlannedGroup {
         let event_time = change.origin.time.unwrap_or(self.fallback_time);
         let now = self.now.unwrap_or(event_time);
-        let decision = decide(&PlanInput {
-            policy: self.policy,
-            group,
-            lists: &self.described.prefix_lists,
-            context: &change.evaluation_context(Some(now)),
-            foreign: self.is_foreign(group),
-            attachments: Attachments::default(),
-            quota: Quota::default(),
-        });
+        let mut context = change.evaluation_context(Some(now));
+        if let Some(account) = self.account {
+            context.account = Some(account.to_owned());
+        }
+        let lists = &self.described.prefix_lists;
+        let decision = decide(&PlanInput::new(self.policy, group, lists, &context));
         let report = GroupReport::from_plan(
             self.policy,
             change,
@@ -155,14 +151,6 @@ impl Planner<'_> {
         );
         let alert = report.needs_alert().then(|| alert::compose_alert(&report));
         PlannedGroup { report, alert }
-    }
-
-    /// Whether the group belongs to another account than the one that Portcullis runs in.
-    fn is_foreign(&self, group: &SecurityGroup) -> bool {
-        match (self.account, group.owner_id.as_deref()) {
-            (Some(account), Some(owner)) => account != owner,
-            _ => false,
-        }
     }
 }
 
