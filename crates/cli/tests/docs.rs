@@ -290,6 +290,7 @@ fn exceptions_on_pages_exempt_their_rule() {
     let mut violations: BTreeMap<&str, &str> = BTreeMap::from([
         ("all-traffic", "all - 0.0.0.0/0"),
         ("restricted-common-ports", "tcp 22 0.0.0.0/0"),
+        ("high-risk-ports", "tcp 5432 0.0.0.0/0"),
         ("uncommon-ports", "tcp 8040 ::/0"),
         ("port-range", "tcp 50000-50100 0.0.0.0/0"),
         ("port-range-internal", "tcp 40000-40100 10.20.3.0/24"),

@@ -28,9 +28,10 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 /// The policy rules of the baseline.
-const POLICY_RULES: [&str; 7] = [
+const POLICY_RULES: [&str; 8] = [
     "all-traffic",
     "restricted-common-ports",
+    "high-risk-ports",
     "uncommon-ports",
     "port-range",
     "port-range-internal",

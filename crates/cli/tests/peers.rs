@@ -69,9 +69,10 @@ struct EventCase {
     why: Option<String>,
 }
 
-const REVOKE_RULES: [&str; 4] = [
+const REVOKE_RULES: [&str; 5] = [
     "all-traffic",
     "restricted-common-ports",
+    "high-risk-ports",
     "uncommon-ports",
     "port-range",
 ];

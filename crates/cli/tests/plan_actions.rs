@@ -311,7 +311,11 @@ fn exceptions_are_evaluated_at_the_time_of_the_event() {
 
 #[test]
 fn exceptions_match_the_principal_of_the_event() {
-    let by = |pattern: &str| {
+    let opens = |port: u16| {
+        json!({"items": [{"ipProtocol": "tcp", "fromPort": port, "toPort": port,
+            "ipRanges": {"items": [{"cidrIp": "0.0.0.0/0"}]}}]})
+    };
+    let by = |pattern: &str, opened_port: u16| {
         let more = format!(
             "exceptions:
   - id: pipeline
@@ -321,14 +325,19 @@ fn exceptions_match_the_principal_of_the_event() {
     match: {{ principals: [\"{pattern}\"] }}
 "
         );
-        first_plan(
-            &policy_with_action("revoke", &more),
-            &group_with_rules(&[("tcp", 5432, 5432, "0.0.0.0/0")]),
-            "",
-        )["outcome"]
-            .clone()
+        let mut event: Value = serde_json::from_str(&authorize_event(None)).unwrap();
+        event["requestParameters"]["ipPermissions"] = opens(opened_port);
+        let group = group_with_rules(&[("tcp", 5432, 5432, "0.0.0.0/0")]);
+        let folder = folder(&policy_with_action("revoke", &more), &group);
+        let folder = folder.with("event.json", event.to_string());
+        let run = folder.run(&format!("{ARGS} --format json"));
+        let plan = run.json()["plans"][0].clone();
+        plan["outcome"].as_str().unwrap().to_owned()
     };
-    assert_eq!(by("arn:aws:iam::111122223333:role/deploy"), "clean");
-    assert_eq!(by("arn:aws:sts::*:assumed-role/deploy/*"), "clean");
-    assert_eq!(by("arn:aws:iam::111122223333:role/other"), "would-close");
+    assert_eq!(by("arn:aws:iam::111122223333:role/deploy", 5432), "clean");
+    assert_eq!(by("arn:aws:sts::*:assumed-role/deploy/*", 5432), "clean");
+    let other_role = "arn:aws:iam::111122223333:role/other";
+    assert_eq!(by(other_role, 5432), "would-close");
+    // Nobody knows who opened a rule that this event did not open.
+    assert_ne!(by(other_role, 80), "would-close");
 }

@@ -22,8 +22,8 @@ pub const RESTRICTED_COMMON_PORTS: [u16; 6] = [20, 21, 22, 3306, 3389, 4333];
 /// Other common service ports that must not be open to the world: Telnet, RPC, SMB/CIFS, SQL Server,
 /// Oracle, PostgreSQL.
 ///
-/// Source: AWS Config rule `restricted-common-ports` as Security Hub's EC2.19 uses it, with NetBIOS
-/// and Oracle added.
+/// Source: AWS Config rule `restricted-common-ports` as Security Hub's EC2.19 uses it, with ports
+/// 137 to 139 and Oracle added.
 pub const HIGH_RISK_PORTS: [u16; 9] = [23, 135, 137, 138, 139, 445, 1433, 1521, 5432];
 
 /// The common service ports of EC2-034. Any other port is uncommon.

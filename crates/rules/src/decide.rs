@@ -58,7 +58,7 @@ mod tests {
     use crate::group::tests::{group, rule};
     use crate::plan::{Addition, Purpose, Removal};
     use crate::scope::Context;
-    use crate::source::PrefixLists;
+    use crate::source::{PrefixLists, parse_cidr};
 
     /// The decision about a group with one violation, where the plan is changed before it is
     /// verified.
@@ -106,6 +106,31 @@ mod tests {
         assert_eq!((plan.removals.len(), plan.refusals.len()), (1, 0));
         assert_eq!(plan.removals[0].ingress, rule("tcp 22 0.0.0.0/0"));
         assert_eq!(violations, []);
+    }
+
+    #[test]
+    fn narrow_blocks_that_cover_the_internet_are_removed_beside_an_office() {
+        let nines = parse_cidr("0.0.0.0/0").unwrap().subnets(9).unwrap();
+        let mut lines: Vec<String> = nines.map(|net| format!("tcp 22 {net}")).collect();
+        lines.push("tcp 22 8.8.8.0/24".to_owned());
+        lines.push("tcp 22 8.0.0.0/8".to_owned());
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let (policy, group) = (baseline_policy(), group(&lines));
+        let (lists, context) = (PrefixLists::empty(), Context::default());
+        let decision = decide(&PlanInput::new(&policy, &group, &lists, &context));
+        assert_eq!(decision.violations, []);
+        let kept: Vec<String> = decision
+            .plan
+            .apply_to(&group)
+            .rules
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert!(kept.contains(&"tcp 22 8.8.8.0/24".to_owned()));
+        assert!(!kept.contains(&"tcp 22 8.0.0.0/8".to_owned()));
+        assert!(!kept.contains(&"tcp 22 8.0.0.0/9".to_owned()));
+        // 0.0.0.0/8, 10.0.0.0/8, 127.0.0.0/8, and 224.0.0.0/3 in blocks of /9, and the office.
+        assert_eq!(kept.len(), 6 + 64 + 1);
     }
 
     #[test]

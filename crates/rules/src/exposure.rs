@@ -11,7 +11,7 @@ mod axis;
 mod coverage;
 mod public_source;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use crate::address::AddressFamily;
 use crate::group::{IngressRule, Traffic};
@@ -60,7 +60,7 @@ impl Exposures {
 }
 
 /// What the exposure of a rule depends on, besides the other rules of the group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct ClassKey {
     traffic: Traffic,
     /// ICMP type and code.
@@ -74,7 +74,7 @@ pub fn compute_exposures(rules: &[IngressRule], lists: &PrefixLists) -> Exposure
     let sources = PublicSources::from_rules(rules, lists);
     let openness = Openness::compute(rules, &sources);
     let mut exposures = Exposures::default();
-    let mut class_by_key: HashMap<ClassKey, ExposureClass> = HashMap::new();
+    let mut class_by_key: BTreeMap<ClassKey, ExposureClass> = BTreeMap::new();
     for (rule_index, rule) in rules.iter().enumerate() {
         let key = ClassKey {
             traffic: rule.traffic(),

@@ -66,7 +66,7 @@ pub enum Traffic {
 ///
 /// This is the `SecurityGroupRule` of EC2. An `IpPermission`, which can have several sources, is
 /// several of these.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IngressRule {
     /// `sgr-...`, when known (`DescribeSecurityGroups` does not return it).
     pub id: Option<String>,

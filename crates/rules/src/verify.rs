@@ -10,7 +10,7 @@
 
 mod access;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::evaluate::evaluate;
@@ -90,7 +90,7 @@ struct Verifier<'a> {
 impl Verifier<'_> {
     /// The rules that the plan removes. Reports removals of rules that are not in the group.
     fn find_removed_rules(&self) -> (RuleIndexes, Vec<Violation>) {
-        let mut indexes: HashMap<&IngressRule, Vec<usize>> = HashMap::new();
+        let mut indexes: BTreeMap<&IngressRule, Vec<usize>> = BTreeMap::new();
         for (index, rule) in self.before.rules.iter().enumerate().rev() {
             indexes.entry(rule).or_default().push(index);
         }
@@ -145,7 +145,7 @@ impl Verifier<'_> {
     /// The forbidden rules after the plan, except those that the plan refuses to change.
     fn still_forbidden_rules(&self, removed: &RuleIndexes) -> Vec<Violation> {
         let refusals = self.plan.refusals.iter();
-        let refused: HashSet<&IngressRule> = refusals.map(|refusal| &refusal.ingress).collect();
+        let refused: BTreeSet<&IngressRule> = refusals.map(|refusal| &refusal.ingress).collect();
         let after = self.group_with(&self.rules_without(removed), Additions::Made);
         let evaluation = evaluate(self.policy, &after, self.lists, self.context);
         evaluation

@@ -19,6 +19,7 @@ pub(super) struct ExpectedFinding {
 }
 
 const RESTRICTED: [u32; 6] = [20, 21, 22, 3306, 3389, 4333];
+const HIGH_RISK: [u32; 9] = [23, 135, 137, 138, 139, 445, 1433, 1521, 5432];
 const COMMON: [u32; 20] = [
     80, 443, 20, 21, 22, 23, 53, 3389, 25, 465, 587, 3306, 5432, 1521, 1433, 135, 137, 138, 139,
     445,
@@ -42,8 +43,10 @@ struct Oracle {
     port_ranges: Vec<(u32, u32)>,
     blocks: Vec<Vec<Range>>,
     broad: BTreeMap<(usize, bool), bool>,
-    public: BTreeMap<(usize, bool), bool>,
-    covered: BTreeMap<(Vec<usize>, bool), bool>,
+    /// The shortest prefix of a block with public addresses.
+    shortest: BTreeMap<(usize, bool), u32>,
+    /// The rules that open the world, of those that allow a packet.
+    opening: BTreeMap<(Vec<usize>, bool), BTreeSet<usize>>,
 }
 
 impl Oracle {
@@ -60,12 +63,15 @@ impl Oracle {
                 cidr => vec![range(cidr)],
             })
             .collect();
-        let (mut broad, mut public) = (BTreeMap::new(), BTreeMap::new());
+        let (mut broad, mut shortest) = (BTreeMap::new(), BTreeMap::new());
         for (index, blocks) in blocks.iter().enumerate() {
             for v6 in [false, true] {
                 let family = || blocks.iter().filter(|block| block.v6 == v6);
                 broad.insert((index, v6), family().any(|block| is_broad(*block)));
-                public.insert((index, v6), family().any(|block| touches_public(*block)));
+                let public = family().filter(|block| touches_public(**block));
+                if let Some(length) = public.map(|block| block.length).min() {
+                    shortest.insert((index, v6), length);
+                }
             }
         }
         Self {
@@ -79,8 +85,8 @@ impl Oracle {
                 .collect(),
             blocks,
             broad,
-            public,
-            covered: BTreeMap::new(),
+            shortest,
+            opening: BTreeMap::new(),
         }
     }
 
@@ -99,26 +105,45 @@ impl Oracle {
     /// so.
     fn opens_to_world(&mut self, index: usize, among: &[usize]) -> bool {
         [false, true].into_iter().any(|v6| {
-            let blocks: Vec<Range> = among
+            let key = (among.to_vec(), v6);
+            if !self.opening.contains_key(&key) {
+                let opening = self.rules_that_open(among, v6);
+                self.opening.insert(key.clone(), opening);
+            }
+            self.opening[&key].contains(&index)
+        })
+    }
+
+    /// The rules that open the world: first the broad ones, then, while the rest still covers it,
+    /// those with the shortest prefix.
+    fn rules_that_open(&self, among: &[usize], v6: bool) -> BTreeSet<usize> {
+        let covers_world = |rules: &[usize]| {
+            let blocks: Vec<Range> = rules
                 .iter()
-                .flat_map(|&i| &self.blocks[i])
+                .flat_map(|&index| &self.blocks[index])
                 .copied()
                 .filter(|block| block.v6 == v6)
                 .collect();
-            if !*self
-                .covered
-                .entry((among.to_vec(), v6))
-                .or_insert_with(|| covers(&blocks, v6))
-            {
-                return false;
-            }
-            let any_broad = among.iter().any(|&i| self.broad[&(i, v6)]);
-            if any_broad {
-                self.broad[&(index, v6)]
-            } else {
-                self.public[&(index, v6)]
-            }
-        })
+            covers(&blocks, v6)
+        };
+        let mut rest: Vec<usize> = among.to_vec();
+        rest.retain(|&index| self.shortest.contains_key(&(index, v6)));
+        let mut opening = BTreeSet::new();
+        if !covers_world(&rest) {
+            return opening;
+        }
+        opening.extend(rest.iter().filter(|&&index| self.broad[&(index, v6)]));
+        rest.retain(|index| !opening.contains(index));
+        while covers_world(&rest) {
+            let shortest = rest.iter().map(|&index| self.shortest[&(index, v6)]).min();
+            let (first, others) = rest
+                .iter()
+                .partition(|&&index| Some(self.shortest[&(index, v6)]) == shortest);
+            let first: Vec<usize> = first;
+            opening.extend(first);
+            rest = others;
+        }
+        opening
     }
 
     fn is_open(&mut self, index: usize, packet: &str, port: u32) -> bool {
@@ -140,6 +165,7 @@ impl Oracle {
     fn range_starts(&self) -> Vec<u32> {
         let named = RESTRICTED
             .into_iter()
+            .chain(HIGH_RISK)
             .chain(COMMON)
             .flat_map(|port| [port, port + 1]);
         let written = self
@@ -187,6 +213,9 @@ impl Oracle {
         let restricted = self.ports_where(|oracle, port| {
             RESTRICTED.contains(&port) && oracle.is_port_open(index, port)
         });
+        let high_risk = self.ports_where(|oracle, port| {
+            HIGH_RISK.contains(&port) && oracle.is_port_open(index, port)
+        });
         let uncommon = self.ports_where(|oracle, port| {
             !COMMON.contains(&port) && oracle.is_port_open(index, port)
         });
@@ -207,6 +236,7 @@ impl Oracle {
         [
             ("all-traffic", is_all_open, "all".to_owned()),
             ("restricted-common-ports", true, format_ports(&restricted)),
+            ("high-risk-ports", true, format_ports(&high_risk)),
             ("uncommon-ports", true, format_ports(&uncommon)),
             ("port-range", open_count > 1, several),
             ("port-range-internal", has_several_ports, private.clone()),
@@ -265,7 +295,9 @@ pub(super) fn expected_findings(group: &str, rules: &[RuleSpec]) -> Vec<Expected
         for (rule, offending) in oracle.evaluate_rule(index, ingress.source) {
             let (severity, action) = match rule {
                 "all-traffic" => ("critical", "revoke"),
-                "restricted-common-ports" | "uncommon-ports" => ("high", "revoke"),
+                "restricted-common-ports" | "high-risk-ports" | "uncommon-ports" => {
+                    ("high", "revoke")
+                }
                 "port-range" => ("low", "revoke"),
                 "port-range-internal" => ("low", "notify"),
                 _ => ("medium", "notify"),

@@ -57,5 +57,7 @@ pub(super) const COVERING: &[&[&str]] = &[
     &["::/1", "8000::/1", "2000::/4", "3000::/4"],
     &["pl-nines-low", "pl-nines-high", "pl-dual", "1.1.1.1/32"],
     &["pl-low-and-private", "pl-dual", "128.0.0.0/1", "3000::/4"],
+    &["11.0.0.0/8", "pl-nines-low", "pl-nines-high", "1.1.1.1/32"],
+    &["0.0.0.0/0", "pl-nines-low", "pl-nines-high", "1.1.1.1/32"],
     &["pl-public", "pl-nearly-public", "192.0.0.0/23", "::/0"],
 ];

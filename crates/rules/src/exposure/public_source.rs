@@ -1,6 +1,6 @@
 //! The public part of the sources of a group.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::address::{AddressBlock, AddressFamily, PublicRange, public_ranges_of_blocks};
 use crate::group::IngressRule;
@@ -42,7 +42,7 @@ pub(super) struct PublicSources {
 
 impl PublicSources {
     pub(super) fn from_rules(rules: &[IngressRule], lists: &PrefixLists) -> Self {
-        let mut numbers: HashMap<&Source, usize> = HashMap::new();
+        let mut numbers: BTreeMap<&Source, usize> = BTreeMap::new();
         let mut public = Vec::new();
         let mut number_by_rule = Vec::with_capacity(rules.len());
         for rule in rules {

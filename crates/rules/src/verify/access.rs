@@ -1,6 +1,6 @@
 //! The access that a group allows, to compare with the rules that a plan adds.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
@@ -13,20 +13,20 @@ pub(super) struct AllowedAccess<'a> {
     policy: &'a Policy,
     group: &'a SecurityGroup,
     lists: &'a PrefixLists,
-    rules_by_source: HashMap<Source, Vec<&'a IngressRule>>,
+    rules_by_source: BTreeMap<Source, Vec<&'a IngressRule>>,
     /// The ports that are allowed from sources and protocols that were looked at already.
-    ports_by_source: HashMap<(Source, PortProtocol, Origins), AllowedPorts>,
+    ports_by_source: BTreeMap<(Source, PortProtocol, Origins), AllowedPorts>,
 }
 
 /// The protocols with ports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum PortProtocol {
     Tcp,
     Udp,
 }
 
 /// Which rules of the group count for the access from a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Origins {
     /// Those with the same source.
     SameSource,
@@ -45,7 +45,7 @@ impl<'a> AllowedAccess<'a> {
         group: &'a SecurityGroup,
         lists: &'a PrefixLists,
     ) -> Self {
-        let mut rules_by_source: HashMap<Source, Vec<&'a IngressRule>> = HashMap::new();
+        let mut rules_by_source: BTreeMap<Source, Vec<&'a IngressRule>> = BTreeMap::new();
         for rule in &group.rules {
             let source = rule.source.without_owner();
             rules_by_source.entry(source).or_default().push(rule);
@@ -55,7 +55,7 @@ impl<'a> AllowedAccess<'a> {
             group,
             lists,
             rules_by_source,
-            ports_by_source: HashMap::new(),
+            ports_by_source: BTreeMap::new(),
         }
     }
 
@@ -221,17 +221,35 @@ fn ports_from_everywhere(
         let bounds = allowed_port_bounds(rule, protocol);
         allowed.extend(bounds.map(|bounds| (bounds, ranges)));
     }
-    let mut parts = AddressParts::new(&wanted, allowed.iter().flat_map(|(_, ranges)| ranges));
-    // By port: the changes of the number of rules, for the parts in a range.
-    let mut changes: BTreeMap<u32, Vec<(AddressRange, Change)>> = BTreeMap::new();
-    for ((first, last), ranges) in &allowed {
+    let cuts = allowed.iter().flat_map(|(_, ranges)| ranges);
+    let parts = AddressParts::new(&wanted, cuts);
+    covered_ports(parts, changes_by_port(&allowed))
+}
+
+/// By port: the parts of the addresses that rules start or end to allow there.
+fn changes_by_port(
+    allowed: &[((u16, u16), Vec<AddressRange>)],
+) -> BTreeMap<u32, Vec<(AddressRange, PortChange)>> {
+    let mut changes: BTreeMap<u32, Vec<(AddressRange, PortChange)>> = BTreeMap::new();
+    for ((first, last), ranges) in allowed {
         let end = u32::from(*last).saturating_add(1);
         for &range in ranges {
             let starts = changes.entry(u32::from(*first)).or_default();
-            starts.push((range, Change::Start));
-            changes.entry(end).or_default().push((range, Change::End));
+            starts.push((range, PortChange::Start));
+            changes
+                .entry(end)
+                .or_default()
+                .push((range, PortChange::End));
         }
     }
+    changes
+}
+
+/// The ports at which every part is allowed.
+fn covered_ports(
+    mut parts: AddressParts,
+    changes: BTreeMap<u32, Vec<(AddressRange, PortChange)>>,
+) -> AllowedPorts {
     let mut covered = Vec::new();
     let mut covered_since: Option<u32> = None;
     for (port, changes_at_port) in changes {
@@ -258,7 +276,7 @@ fn port_range_between(start: u32, end: u32) -> Option<(u16, u16)> {
 
 /// Whether rules start or end to allow a port.
 #[derive(Debug, Clone, Copy)]
-enum Change {
+enum PortChange {
     Start,
     End,
 }
@@ -298,7 +316,7 @@ impl AddressParts {
         self.uncovered_count == 0
     }
 
-    fn apply(&mut self, range: AddressRange, change: Change) {
+    fn apply(&mut self, range: AddressRange, change: PortChange) {
         let is_before = |&(start, _): &(AddressStart, u32)| start < (range.is_ipv6, range.first);
         let first = self.parts.partition_point(is_before);
         for ((is_ipv6, address), count) in self.parts.iter_mut().skip(first) {
@@ -307,8 +325,8 @@ impl AddressParts {
             }
             let was_covered = *count > 0;
             *count = match change {
-                Change::Start => count.saturating_add(1),
-                Change::End => count.saturating_sub(1),
+                PortChange::Start => count.saturating_add(1),
+                PortChange::End => count.saturating_sub(1),
             };
             match (was_covered, *count > 0) {
                 (false, true) => self.uncovered_count = self.uncovered_count.saturating_sub(1),
