@@ -1,6 +1,6 @@
 //! What the group allowed before the plan, port by port.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 
@@ -11,7 +11,7 @@ use crate::protocol::Protocol;
 use crate::source::{PrefixLists, Source};
 
 /// A kind of traffic: a protocol, and for ICMP the type and code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct TrafficKind {
     protocol: Protocol,
     messages: Ec2Ports,
@@ -27,7 +27,7 @@ pub(super) struct PriorAccess<'a> {
     rules_by_source: BTreeMap<Source, Vec<&'a IngressRule>>,
     /// The ports at which a source was allowed completely. Protocols without ports have all or
     /// none.
-    known: HashMap<(Source, TrafficKind), PortSet>,
+    known: BTreeMap<(Source, TrafficKind), PortSet>,
 }
 
 /// A block of addresses and the ports that it could reach.
@@ -74,7 +74,7 @@ impl<'a> PriorAccess<'a> {
         Self {
             lists,
             rules_by_source,
-            known: HashMap::new(),
+            known: BTreeMap::new(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Builds the plan for an evaluated group: applies the guardrails and drafts the changes.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use super::draft::{Draft, FrozenRules};
 use super::input::PlanInput;
@@ -8,7 +8,7 @@ use super::quota::choose_order;
 use super::reason::RefusalReason;
 use super::types::Plan;
 use crate::evaluate::Evaluation;
-use crate::group::IngressRule;
+use crate::group::{IngressRule, RuleContent};
 use crate::scope::{Glob, matches_any_glob};
 
 /// Builds the plan for a group that was evaluated with the same input.
@@ -68,15 +68,25 @@ fn exceeds_limit(input: &PlanInput<'_>, draft: &Draft<'_>) -> bool {
     };
     let removed = draft.removed_indexes().into_iter();
     let planned = removed.filter_map(|index| input.group.rules.get(index));
-    let mut existing: HashSet<&IngressRule> =
-        planned.filter(|rule| !input.is_opened(rule)).collect();
+    let mut existing: BTreeSet<RuleIdentity<'_>> = planned
+        .filter(|rule| !input.is_opened(rule))
+        .map(rule_identity)
+        .collect();
     if existing.is_empty() {
         return false;
     }
     // A rule that an early read still shows is removed again. It counts once.
     let earlier = input.already_removed.iter().map(|removal| &removal.ingress);
-    existing.extend(earlier.filter(|rule| !input.is_opened(rule)));
+    let earlier_existing = earlier.filter(|rule| !input.is_opened(rule));
+    existing.extend(earlier_existing.map(rule_identity));
     existing.len() > limit
+}
+
+/// What tells a rule apart from rules that came before or after it with the same content.
+type RuleIdentity<'a> = (RuleContent, Option<&'a str>);
+
+fn rule_identity(rule: &IngressRule) -> RuleIdentity<'_> {
+    (rule.content(), rule.id.as_deref())
 }
 
 /// The reason not to change the group at all, if there is one.

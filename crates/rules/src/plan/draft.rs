@@ -2,8 +2,8 @@
 //! finding is left.
 
 use std::borrow::Cow;
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::access::PriorAccess;
 use super::input::PlanInput;
@@ -53,7 +53,7 @@ pub(super) struct Draft<'a> {
     reasons: BTreeMap<usize, RemovalReason>,
     skipped: SkippedAdditions,
     /// Rules for trusted sources that were added and turned out to be forbidden.
-    forbidden_trust: HashSet<RuleContent>,
+    forbidden_trust: BTreeSet<RuleContent>,
     round: usize,
 }
 
@@ -72,7 +72,7 @@ impl<'a> Draft<'a> {
             evaluation: Cow::Borrowed(evaluation),
             reasons: BTreeMap::new(),
             skipped: SkippedAdditions::default(),
-            forbidden_trust: HashSet::new(),
+            forbidden_trust: BTreeSet::new(),
             round: 0,
         }
     }
@@ -310,7 +310,7 @@ impl<'a> Replacer<'a> {
     /// Adds the replacements that the draft does not have. Of equal ones, the one with the lower
     /// id of the replaced rule is added.
     fn merge_replacements(&self, draft: &mut Draft<'_>, replacements: Vec<DraftRule>) {
-        let mut positions: HashMap<RuleContent, usize> = draft
+        let mut positions: BTreeMap<RuleContent, usize> = draft
             .group
             .rules
             .iter()

@@ -1,6 +1,6 @@
 //! The rules quota and the order in which a plan is applied.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use super::input::{PlanInput, Quota};
 use super::list_weight::prefix_list_weight;
@@ -71,7 +71,7 @@ pub(super) fn choose_order(plan: &Plan, input: &PlanInput<'_>) -> ApplyOrder {
     let added_rules = plan.additions.iter().map(|addition| &addition.ingress);
     let added = QuotaUsage::for_rules(added_rules.clone(), input.lists);
     let used = QuotaUsage::for_rules(input.group.rules.iter(), input.lists);
-    let removed_contents: HashSet<_> = plan
+    let removed_contents: BTreeSet<_> = plan
         .removals
         .iter()
         .map(|removal| removal.ingress.content())

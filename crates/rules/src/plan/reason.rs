@@ -1,7 +1,7 @@
 //! Reasons for refusals and skipped additions: stable codes and messages.
 
 /// Why a rule is not added to a group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SkipReason {
     /// EC2 rejected the rule because of the rules quota of the group, even after the removals. The
     /// planner does not use this reason, because the quota is not known.

@@ -1,6 +1,6 @@
 //! The rules that replace an offending rule: for the traffic that is kept and for trusted sources.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use super::access::PriorAccess;
 use super::reason::SkipReason;
@@ -49,7 +49,7 @@ pub(super) struct Offender<'a> {
 pub(super) struct TrustRules<'d, 'a> {
     pub(super) access: &'d mut PriorAccess<'a>,
     /// Rules that turned out to be forbidden.
-    pub(super) forbidden: &'d HashSet<RuleContent>,
+    pub(super) forbidden: &'d BTreeSet<RuleContent>,
     /// Whether the limit of rounds is not reached.
     pub(super) may_be_added: bool,
 }
@@ -234,15 +234,15 @@ fn split_by_access(
 
 /// The rule with other ports: one rule for each range. A rule without ports stays as it is.
 fn with_ports(rule: &IngressRule, ports: &PortSet) -> Vec<IngressRule> {
-    let mut parts = Vec::new();
+    let mut rules = Vec::new();
     for &range in ports.ranges() {
         let ec2_ports = match rule.port_range() {
             Some(_) => ec2_ports_from_range(range),
             None => rule.ec2_ports(),
         };
-        parts.extend(new_rule(rule.protocol(), ec2_ports, &rule.source, rule));
+        rules.extend(new_rule(rule.protocol(), ec2_ports, &rule.source, rule));
     }
-    parts
+    rules
 }
 
 /// Whether two sources can have addresses of the same family. A trusted source of the other family

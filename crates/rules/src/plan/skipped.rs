@@ -1,7 +1,7 @@
 //! Skipped additions: which of them take access away.
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::reason::SkipReason;
 use super::sort_key::full_sort_key;
@@ -14,7 +14,7 @@ use crate::source::Source;
 /// Skipped additions without duplicates.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SkippedAdditions {
-    rules: HashMap<(RuleContent, SkipReason), IngressRule>,
+    rules: BTreeMap<(RuleContent, SkipReason), IngressRule>,
 }
 
 impl SkippedAdditions {
@@ -58,16 +58,16 @@ fn details(rule: &IngressRule) -> impl Ord + '_ {
 
 /// What the rules of a group allow to some sources.
 struct AllowedTraffic {
-    ranges: HashMap<(Source, Protocol), Vec<PortRange>>,
+    ranges: BTreeMap<(Source, Protocol), Vec<PortRange>>,
     /// ICMP rules are compared by content.
-    contents: HashSet<RuleContent>,
+    contents: BTreeSet<RuleContent>,
 }
 
 impl AllowedTraffic {
-    fn new(rules: &[IngressRule], sources: &HashSet<Source>) -> Self {
+    fn new(rules: &[IngressRule], sources: &BTreeSet<Source>) -> Self {
         let mut allowed = Self {
-            ranges: HashMap::new(),
-            contents: HashSet::new(),
+            ranges: BTreeMap::new(),
+            contents: BTreeSet::new(),
         };
         for rule in rules {
             let source = rule.source.without_owner();

@@ -18,13 +18,12 @@ use crate::baseline::baseline_policy;
 use crate::check::Check;
 use crate::decide::decide;
 use crate::exception::Exception;
-use crate::group::SecurityGroup;
 use crate::group::tests::group;
+use crate::group::{SecurityGroup, Traffic};
 use crate::policy::{
     Action, ExistingRules, Guardrails, Override, Policy, PolicyRule, RuleOverride, Severity,
 };
 use crate::ports::{PortRange, PortSet};
-use crate::protocol::Protocol;
 use crate::scope::{Context, Glob, OpenedRules, Scope};
 use crate::source::{PrefixLists, Source, parse_cidr};
 use crate::traffic::{ProtocolSet, TrafficSet};

@@ -173,7 +173,7 @@ pub(crate) fn addable_packets(case: &Case, rule: &IngressRule) -> Bits {
     let is_named = |number: u8| excepted != ProtocolSet::all() && excepted.contains(number);
     let is_addable = |index: &usize| match WORLD.packets[*index] {
         Packet::Other(number) => [4, 41, 47, 50, 51].contains(&number) || is_named(number),
-        _ => true,
+        Packet::Tcp(..) | Packet::Udp(..) | Packet::Icmp(..) | Packet::Icmpv6(..) => true,
     };
     let all = 0..WORLD.packets.len();
     packets.and(all.filter(is_addable).collect())

@@ -133,9 +133,10 @@ fn other_protocols_of_all_traffic_are_kept_where_an_exception_names_them() {
         let kept: Vec<_> = plan
             .additions
             .iter()
-            .filter_map(|it| match it.ingress.protocol() {
-                Protocol::Other(number) => Some((number, it.is_excepted)),
-                _ => None,
+            .filter_map(|it| match it.ingress.traffic() {
+                Traffic::Other(number) => Some((number, it.is_excepted)),
+                Traffic::Tcp(_) | Traffic::Udp(_) | Traffic::Icmp | Traffic::Icmpv6 => None,
+                Traffic::All => panic!("protocol -1 is kept"),
             })
             .collect();
         (kept, plan.removals[0].dropped_protocols.contains(132))
