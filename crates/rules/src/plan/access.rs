@@ -32,19 +32,19 @@ pub(super) struct PriorAccess<'a> {
 
 /// A block of addresses and the ports that it could reach.
 struct Part<'p> {
-    range: AddressRange,
+    range: SourceRange,
     ports: &'p PortSet,
 }
 
 /// An inclusive range of addresses of one family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct AddressRange {
+struct SourceRange {
     family: AddressFamily,
     first: u128,
     last: u128,
 }
 
-impl AddressRange {
+impl SourceRange {
     fn from_net(net: &IpNet) -> Self {
         let block = AddressBlock::from_net(net);
         let (first, last) = block.bounds();
@@ -103,7 +103,7 @@ impl<'a> PriorAccess<'a> {
             let ports: PortSet = reached.collect();
             let ranges = self.address_ranges(other);
             let contains_all =
-                |range: &AddressRange| wanted.iter().all(|block| range.contains(*block));
+                |range: &SourceRange| wanted.iter().all(|block| range.contains(*block));
             if ports.is_empty() {
                 continue;
             }
@@ -120,9 +120,9 @@ impl<'a> PriorAccess<'a> {
     }
 
     /// The blocks of a source in ascending order.
-    fn address_ranges(&self, source: &Source) -> Vec<AddressRange> {
+    fn address_ranges(&self, source: &Source) -> Vec<SourceRange> {
         let nets = self.lists.source_blocks(source).iter();
-        let mut ranges: Vec<AddressRange> = nets.map(AddressRange::from_net).collect();
+        let mut ranges: Vec<SourceRange> = nets.map(SourceRange::from_net).collect();
         ranges.sort_unstable();
         ranges
     }
@@ -130,8 +130,8 @@ impl<'a> PriorAccess<'a> {
 
 /// The blocks that overlap the wanted addresses, in ascending order.
 fn overlapping_parts<'p>(
-    wanted: &[AddressRange],
-    sources: &'p [(Vec<AddressRange>, PortSet)],
+    wanted: &[SourceRange],
+    sources: &'p [(Vec<SourceRange>, PortSet)],
 ) -> Vec<Part<'p>> {
     let mut parts = Vec::new();
     for (ranges, ports) in sources {
@@ -186,7 +186,7 @@ fn includes_messages(allowed: Ec2Ports, wanted: Ec2Ports) -> bool {
 /// The ports, other than those that are known, at which the parts together cover the wanted
 /// addresses. Both are in ascending order.
 fn ports_covered_by_parts(
-    wanted: &[AddressRange],
+    wanted: &[SourceRange],
     parts: &[Part<'_>],
     known: &PortSet,
 ) -> Vec<PortRange> {
@@ -211,13 +211,13 @@ fn ports_covered_by_parts(
 
 /// Whether ranges in ascending order cover all of the wanted ranges, which are in ascending order,
 /// too.
-fn covers_all(wanted: &[AddressRange], ranges: impl Iterator<Item = AddressRange>) -> bool {
+fn covers_all(wanted: &[SourceRange], ranges: impl Iterator<Item = SourceRange>) -> bool {
     let mut missing = wanted.iter().copied();
     let mut next = missing.next();
-    let mut reached: Option<AddressRange> = None;
+    let mut reached: Option<SourceRange> = None;
     for range in ranges {
         reached = match reached {
-            Some(previous) if extends(previous, range) => Some(AddressRange {
+            Some(previous) if extends(previous, range) => Some(SourceRange {
                 last: previous.last.max(range.last),
                 ..previous
             }),
@@ -231,6 +231,6 @@ fn covers_all(wanted: &[AddressRange], ranges: impl Iterator<Item = AddressRange
 }
 
 /// Whether a range starts inside or right after another one.
-fn extends(previous: AddressRange, range: AddressRange) -> bool {
+fn extends(previous: SourceRange, range: SourceRange) -> bool {
     previous.family == range.family && range.first <= previous.last.saturating_add(1)
 }
