@@ -744,6 +744,9 @@ fn guardrails_refuse_and_tell_without_error() {
         });
         let mut by_pipeline = group_change(SG, "e-1");
         by_pipeline.origin.actor.issuer = Some("arn:aws:iam::111122223333:role/deploy".to_owned());
+        if reason == RefusalReason::NotifyOnlyPrincipal {
+            by_pipeline.claimed_rules = world.ec2.ingress_rules(SG);
+        }
         let handled = world.handle(&by_pipeline);
         assert_eq!(
             (report(&handled).outcome, handled.errors.len()),
