@@ -149,6 +149,20 @@ fn a_sweep_is_in_the_log_and_the_metrics_as_documented() -> Result<()> {
     );
     ensure!(names == documented, "{names:?} {documented:?}");
 
+    let topic = after.wait_for_line("metrics", "Topic")?;
+    ensure!(
+        topic["SubscriptionsConfirmed"] == 1 && topic["SubscriptionsPending"] == 0,
+        "{topic}"
+    );
+    let arn = after.stack.output("AlertTopicArn")?;
+    ensure!(
+        topic["Topic"] == arn.rsplit(':').next().unwrap_or_default(),
+        "{topic}"
+    );
+    for metric in table(&page, "### Metrics of the topic") {
+        ensure!(topic[&metric].is_number(), "{metric} {topic}");
+    }
+
     let finished = after.wait_for_line("sweep finished", "report")?;
     let keys: BTreeSet<String> = finished
         .as_object()

@@ -32,9 +32,10 @@ const PLATFORM: [&str; 5] = [
 const ENFORCING: [&str; 2] = ["Enforcing", "SweepRemediates"];
 
 /// Prefixes of actions that do not change a security group.
-const READ_ONLY: [&str; 6] = [
+const READ_ONLY: [&str; 7] = [
     "ec2:Describe",
     "ec2:Get",
+    "sns:GetTopicAttributes",
     "sns:Publish",
     "ssm:GetParameter",
     "kms:",
@@ -199,6 +200,7 @@ fn the_template_grants_exactly_what_the_code_needs() {
         &constant(&source, "MUTATING"),
     );
     let code = union(&code, &constant(&source, "PARAMETER"));
+    let code = union(&code, &constant(&source, "SUBSCRIPTIONS"));
     assert!(
         code.contains("ec2:RevokeSecurityGroupIngress"),
         "iam.rs was not read: {code:?}"

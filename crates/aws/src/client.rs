@@ -17,6 +17,7 @@ use crate::list::Ec2GroupLister;
 use crate::parameter::read_parameter;
 use crate::publish::SnsPublisher;
 use crate::read::Ec2GroupReader;
+use crate::subscriptions::{SubscriptionCounts, count_subscriptions};
 
 /// Variables that override the endpoints of the services that are warmed up (AWS SDKs and Tools
 /// Reference Guide, "Service-specific endpoints").
@@ -138,6 +139,17 @@ impl Aws {
             .timeout_config(timing.timeout_config())
             .build();
         read_parameter(&aws_sdk_ssm::Client::from_conf(config), &name).await
+    }
+
+    /// Counts the subscriptions of an SNS topic, in one call.
+    ///
+    /// # Errors
+    /// When the attributes of the topic cannot be read or contain no counts.
+    pub async fn count_subscriptions(
+        &self,
+        topic_arn: &str,
+    ) -> Result<SubscriptionCounts, ServiceError> {
+        count_subscriptions(&self.sns, topic_arn).await
     }
 
     /// A reader of security groups. It has no method that changes one.

@@ -37,6 +37,9 @@ pub const MUTATING: &[&str] = &[
     "ec2:CreateTags",
 ];
 
+/// Action for counting the subscriptions of the topic, after each sweep: on the topic only.
+pub const SUBSCRIPTIONS: &[&str] = &["sns:GetTopicAttributes"];
+
 /// Action for reading the policy from the parameter in `PORTCULLIS_POLICY`: on that parameter only.
 pub const PARAMETER: &[&str] = &["ssm:GetParameter"];
 

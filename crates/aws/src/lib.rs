@@ -25,6 +25,7 @@ mod publish;
 mod read;
 mod revoke;
 mod session;
+mod subscriptions;
 
 pub use client::Aws;
 pub use clock::SystemClock;
@@ -34,3 +35,4 @@ pub use list::Ec2GroupLister;
 pub use publish::SnsPublisher;
 pub use read::Ec2GroupReader;
 pub use session::{Role, Session, SessionOptions};
+pub use subscriptions::SubscriptionCounts;

@@ -5,7 +5,6 @@ use aws_sdk_sns::Client;
 use aws_sdk_sns::operation::publish::builders::PublishFluentBuilder;
 use aws_sdk_sns::types::MessageAttributeValue;
 use portcullis_remediation::{Alert, AlertPublisher, ErrorKind, ServiceError};
-use serde_json::json;
 
 use crate::call::unexpected_response;
 use crate::error::call_error;
@@ -31,7 +30,7 @@ impl SnsPublisher {
             .topic_arn(&self.topic_arn)
             .subject(&alert.subject)
             .message_structure("json")
-            .message(sns_message_body(alert));
+            .message(alert.sns_message());
         for (name, value) in &alert.attributes {
             // SNS rejects the whole message if an attribute has an empty value.
             if !value.is_empty() {
@@ -65,17 +64,4 @@ fn string_attribute(value: &str) -> Result<MessageAttributeValue, ServiceError> 
         .string_value(value)
         .build()
         .map_err(|error| ServiceError::new(OPERATION, ErrorKind::Other, error.to_string()))
-}
-
-/// The message for each kind of subscriber. All values are strings: SNS ignores a key with any
-/// other value (Amazon SNS API Reference, `Publish`, `MessageStructure`).
-fn sns_message_body(alert: &Alert) -> String {
-    json!({
-        "default": alert.email,
-        "email": alert.email,
-        "https": alert.chat,
-        "lambda": alert.report,
-        "sqs": alert.report,
-    })
-    .to_string()
 }

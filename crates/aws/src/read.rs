@@ -61,10 +61,10 @@ impl Ec2GroupReader {
     /// The one group. EC2 returns an error for an unknown group, so a response without the group
     /// does not prove that it does not exist.
     async fn describe_group(&self, group: &GroupRef) -> Result<Described, ServiceError> {
-        let request = self.ec2.describe_security_groups();
+        let all_groups = self.ec2.describe_security_groups();
         let request = match group {
-            GroupRef::Id(id) => request.group_ids(id),
-            GroupRef::Name(name) => request.group_names(name),
+            GroupRef::Id(id) => all_groups.group_ids(id),
+            GroupRef::Name(name) => all_groups.group_names(name),
         };
         let output = request
             .send()

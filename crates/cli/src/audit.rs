@@ -170,8 +170,10 @@ impl Audit {
     /// Exceptions by principal are left out, because an audit does not know who made a change; so
     /// are exceptions by region, if the region of a group is unknown.
     pub fn stale_exceptions<'p>(&self, policy: &'p Policy) -> Vec<&'p Exception> {
-        let exceptions = policy.exceptions.iter().map(AsRef::as_ref);
-        exceptions
+        policy
+            .exceptions
+            .iter()
+            .map(AsRef::as_ref)
             .filter(|exception| self.is_stale(exception))
             .collect()
     }

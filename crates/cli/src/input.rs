@@ -109,8 +109,12 @@ impl Input {
     /// The error for bytes that are not UTF-8, with the line of the first one.
     fn not_utf8(&self, error: &FromUtf8Error) -> CliError {
         let valid = error.utf8_error().valid_up_to();
-        let before = error.as_bytes().iter().take(valid);
-        let newlines = before.filter(|byte| **byte == b'\n').count();
+        let newlines = error
+            .as_bytes()
+            .iter()
+            .take(valid)
+            .filter(|byte| **byte == b'\n')
+            .count();
         CliError::NotUtf8 {
             name: self.to_string(),
             line: newlines.saturating_add(1),

@@ -88,10 +88,12 @@ impl PolicyName {
 
 /// Whether some part of the policy applies to certain regions only.
 pub fn depends_on_region(policy: &Policy) -> bool {
-    let rules = policy.rules.iter().map(|rule| &rule.scope);
     let exceptions = policy.exceptions.iter().map(|exception| &exception.scope);
     let overrides = policy.overrides.iter().map(|entry| &entry.scope);
-    rules
+    policy
+        .rules
+        .iter()
+        .map(|rule| &rule.scope)
         .chain(exceptions)
         .chain(overrides)
         .chain(&policy.guardrails.protected)

@@ -1,8 +1,10 @@
-//! The use case of Portcullis: from the bytes of an event to a closed group and a team that knows.
+//! The use cases of Portcullis: remediating a security group after an event, and sweeping all
+//! groups of a region.
 //!
-//! [`mod@intake`] finds out which group an event is about and who did it; [`remediate`] reads the group, judges it, plans,
-//! acts, and reads again until nothing is left; [`report`] says what happened and [`alert`] puts it into words.
-//! [`mod@sweep`] does the same for every group of a region. The outside is reached through the traits of [`ports`] alone.
+//! [`event`] decodes which groups an event affects and who made the call. [`Remediator`] reads such
+//! a group, evaluates it, plans, applies the plan, and reads it again until nothing forbidden is
+//! left. [`report`] contains what happened, and [`alert`] presents it. [`Sweeper`] does the same
+//! for every group of a region. Services are called only through the traits of [`services`].
 
 pub mod alert;
 pub mod event;
@@ -12,17 +14,15 @@ pub mod report;
 pub mod services;
 pub mod sweeper;
 
-#[cfg(test)]
-mod schema;
-
-pub use alert::Alert;
-pub use event::{DecodeError, DecodedEvent, GroupChange, Origin, Target, decode_event};
+pub use event::{
+    DecodeError, DecodedEvent, GroupChange, Origin, SweepRequest, Target, decode_event,
+};
 pub use partition::Partition;
 pub use remediator::{EventOutcome, Limits, RemediationError, Remediator, Services};
-pub use report::{GroupOutcome, GroupReport};
+pub use report::{GroupOutcome, GroupReport, SweepError, SweepReport};
 pub use services::{
-    AlertPublisher, AuthorizeIngress, Clock, ErrorKind, GroupLister, GroupPage, GroupReader,
+    Alert, AlertPublisher, AuthorizeIngress, Clock, ErrorKind, GroupLister, GroupPage, GroupReader,
     GroupRef, IngressEditor, Mode, RevokeIngress, RevokeResults, ServiceError, Snapshot,
     next_page_checked,
 };
-pub use sweeper::{SweepError, SweepReport, SweepRequest, Sweeper};
+pub use sweeper::Sweeper;

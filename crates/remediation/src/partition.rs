@@ -1,4 +1,4 @@
-//! The one table of AWS partitions: what a region's ARNs begin with and where its console is.
+//! The table of AWS partitions: ARN partitions, region prefixes and console hosts.
 
 /// An AWS partition.
 ///
@@ -9,7 +9,7 @@
 pub struct Partition {
     /// The second field of an ARN: `aws`, `aws-cn`.
     pub name: &'static str,
-    /// How the names of its regions begin; empty for `aws`, which has every other region.
+    /// The prefix of its region names; empty for `aws`, which has every other region.
     region_prefix: &'static str,
     /// The host of its console without the region: `console.aws.amazon.com`.
     pub console_host: Option<&'static str>,

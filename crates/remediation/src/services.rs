@@ -1,6 +1,9 @@
-//! The ports: what the use case needs of the world outside.
+//! The services that the use cases call, as traits, and the values that these calls exchange.
 //!
-//! Reading and changing are two traits, so that a composition for monitor mode is never handed anything that changes.
+//! Reading and changing security groups are separate traits, so that a function in monitor mode is
+//! built without anything that can change a group.
+
+mod message;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,14 +14,14 @@ use jiff::Timestamp;
 use portcullis_rules::plan::Attachments;
 use portcullis_rules::{IngressRule, PrefixLists, SecurityGroup};
 
-use crate::alert::Alert;
+pub use message::Alert;
 
-/// How an event or a request names a group.
+/// How an event or a request refers to a security group.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GroupRef {
     /// `sg-...`.
     Id(String),
-    /// A name, which EC2 takes for groups of the default VPC only.
+    /// A name. EC2 accepts names for groups of the default VPC only.
     Name(String),
 }
 
@@ -31,12 +34,12 @@ impl fmt::Display for GroupRef {
     }
 }
 
-/// Whether the group may be changed.
+/// Whether security groups may be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// What the policy forbids is removed.
     Enforce,
-    /// Nothing is changed; what would be done is told.
+    /// Nothing is changed; the report contains what enforce mode would do.
     Monitor,
 }
 
@@ -56,24 +59,34 @@ impl fmt::Display for Mode {
     }
 }
 
-/// What went wrong outside, as far as it decides what to do next.
+/// Why a call failed: the kinds that are handled differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ErrorKind {
     /// Too many requests, after the client's own retries.
     Throttled,
-    /// The role may not make this call.
+    /// The role is not allowed to make this call.
     Denied,
-    /// The security group does not exist (any more).
+    /// The security group does not exist.
     GroupNotFound,
-    /// The rule to revoke does not exist (any more): look again.
+    /// The rule to revoke does not exist: read the group again.
     RuleNotFound,
-    /// No answer in time, or a broken connection: the call may have happened.
+    /// No answer in time, or a broken connection: the call may have taken effect.
     NoAnswer,
-    /// Anything else. Never taken for success.
+    /// Anything else. Never treated as success.
     Other,
 }
 
 impl ErrorKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [
+        Self::Throttled,
+        Self::Denied,
+        Self::GroupNotFound,
+        Self::RuleNotFound,
+        Self::NoAnswer,
+        Self::Other,
+    ];
+
     /// Stable kebab-case code.
     pub const fn code(self) -> &'static str {
         match self {
@@ -85,17 +98,32 @@ impl ErrorKind {
             Self::Other => "failed",
         }
     }
+
+    /// What the error means, as a sentence.
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::Throttled => "AWS throttled the request.",
+            Self::Denied => {
+                "AWS denied the request: the function's role lacks the permission, or a service \
+                 control policy or permissions boundary denies it."
+            }
+            Self::GroupNotFound => "AWS reports that the security group no longer exists.",
+            Self::RuleNotFound => "AWS did not find the rule: someone changed it at the same time.",
+            Self::NoAnswer => "AWS did not respond in time.",
+            Self::Other => "The call failed.",
+        }
+    }
 }
 
-/// A call to the outside that failed.
+/// A call to a service that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{operation} failed ({}): {message}", kind.code())]
 pub struct ServiceError {
     /// The API operation: `DescribeSecurityGroups`.
     pub operation: &'static str,
-    /// What it means for us.
+    /// Why it failed.
     pub kind: ErrorKind,
-    /// What the service said, with its error code and request id when there are any.
+    /// The service's own message, with its error code and request id when it has any.
     pub message: String,
 }
 
@@ -110,12 +138,12 @@ impl ServiceError {
     }
 }
 
-/// A group as it is now, with the entries of the prefix lists its rules name.
+/// A security group as it is now, with the entries of the prefix lists that its rules reference.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// The group.
     pub group: SecurityGroup,
-    /// The lists; one that does not exist (any more) is not among them.
+    /// The prefix lists. A list that does not exist is not among them.
     pub prefix_lists: PrefixLists,
 }
 
@@ -125,7 +153,7 @@ pub trait GroupReader: Send + Sync {
     /// The group as it is now.
     ///
     /// # Errors
-    /// [`ErrorKind::GroupNotFound`] when there is none. An error is never an empty group.
+    /// [`ErrorKind::GroupNotFound`] if it does not exist. A failed read is never an empty group.
     async fn read_group(&self, group: &GroupRef) -> Result<Snapshot, ServiceError>;
 
     /// The ids of the groups with an ingress rule from this prefix list, ascending.
@@ -137,34 +165,35 @@ pub trait GroupReader: Send + Sync {
         prefix_list: &str,
     ) -> Result<Vec<String>, ServiceError>;
 
-    /// What the group is attached to. Asked only when a guardrail of the policy needs to know.
+    /// What the group is attached to. Called only if a guardrail of the policy needs to know.
     ///
     /// # Errors
-    /// When it cannot be found out.
+    /// When it cannot be read.
     async fn read_attachments(&self, group: &SecurityGroup) -> Result<Attachments, ServiceError>;
 }
 
-/// Some of the groups of a region as they are now.
+/// Some of the security groups of a region as they are now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GroupPage {
-    /// The groups. Their rules have neither ids nor tags: the answer that lists groups does not know them.
+    /// The groups. Their rules have neither ids nor tags, because `DescribeSecurityGroups` does not
+    /// return them.
     pub groups: Vec<SecurityGroup>,
-    /// The entries of the prefix lists that the rules name, and perhaps of others; one that does not exist (any more) is
-    /// not among them.
+    /// The entries of the prefix lists that the rules reference, and possibly of other lists. A
+    /// list that does not exist is not among them.
     pub prefix_lists: PrefixLists,
-    /// Groups with a rule that cannot be understood: they are there and were not read. Without their rules.
+    /// Groups with a rule that could not be parsed, without their rules, and why.
     pub unreadable_groups: Vec<(SecurityGroup, ServiceError)>,
-    /// Where the next page begins; `None` after the last one.
+    /// The token of the next page; `None` after the last page.
     pub next_token: Option<String>,
 }
 
-/// Lists the groups of a region, page by page. Changes nothing.
+/// Lists the security groups of a region, page by page. Changes nothing.
 #[async_trait]
 pub trait GroupLister: Send + Sync {
-    /// The page that this token names; the first one without.
+    /// The page with this token; the first page without one.
     ///
     /// # Errors
-    /// When it cannot be read. An error is never an empty page.
+    /// When it cannot be read. A failed read is never an empty page.
     async fn list_page(&self, token: Option<&str>) -> Result<GroupPage, ServiceError>;
 
     /// The same groups in the same order, with the ids, descriptions and tags of their rules.
@@ -177,11 +206,11 @@ pub trait GroupLister: Send + Sync {
     ) -> Result<Vec<SecurityGroup>, ServiceError>;
 }
 
-/// The page that this token names, on a way that has `seen` the tokens of the pages before. One that leads back is an
-/// error: there is no end to it.
+/// Reads the page with this token and remembers the token in `seen`. A repeated token is an
+/// error, because the listing would never end.
 ///
 /// # Errors
-/// As [`GroupLister::page`].
+/// As [`GroupLister::list_page`].
 pub async fn next_page_checked(
     lister: &dyn GroupLister,
     token: Option<&str>,
@@ -189,53 +218,50 @@ pub async fn next_page_checked(
 ) -> Result<GroupPage, ServiceError> {
     seen.extend(token.map(str::to_owned));
     let page = lister.list_page(token).await?;
-    if page
-        .next_token
-        .as_ref()
-        .is_some_and(|next| seen.contains(next))
-    {
+    let next = page.next_token.as_ref();
+    if next.is_some_and(|next| seen.contains(next)) {
         return Err(ServiceError::new(
             "DescribeSecurityGroups",
             ErrorKind::Other,
-            "the page token came twice",
+            "the same page token was returned twice",
         ));
     }
     Ok(page)
 }
 
-/// What became of each box that was to go, in the order they were given.
+/// The result for each rule to remove, in the order they were given.
 pub type RevokeResults = Vec<Result<(), ServiceError>>;
 
-/// Removes ingress rules. A composition for monitor mode has none of these.
+/// Removes ingress rules.
 #[async_trait]
 pub trait RevokeIngress: Send + Sync {
-    /// Removes these boxes by their content: protocol, ports and source as they were judged.
+    /// Removes these rules by their content: protocol, ports and source as they were evaluated.
     ///
-    /// A box that is not there (any more) is [`ErrorKind::RuleNotFound`]. One failing box does not keep the others
-    /// from going. An answer of success is no proof: read the group again.
+    /// A rule that does not exist is [`ErrorKind::RuleNotFound`]. An error for one rule does not
+    /// affect the others. Success does not prove the removal: read the group again.
     async fn revoke_rules(&self, group_id: &str, rules: &[IngressRule]) -> RevokeResults;
 }
 
-/// What became of each box that was to be added, in the order they were given.
+/// The result for each rule to add, in the order they were given.
 pub type AuthorizeResults = Vec<Result<(), ServiceError>>;
 
-/// Adds ingress rules in the place of removed ones. A composition for monitor mode has none of these.
+/// Adds ingress rules.
 #[async_trait]
 pub trait AuthorizeIngress: Send + Sync {
-    /// Adds these boxes with their descriptions and tags. A box that is there already is a success. One failing box does
-    /// not keep the others from coming.
+    /// Adds these rules with their descriptions and tags. A rule that already exists is a success.
+    /// An error for one rule does not affect the others.
     async fn authorize_rules(&self, group_id: &str, rules: &[IngressRule]) -> AuthorizeResults;
 }
 
-/// Both hands that change a group.
+/// Changes the ingress rules of security groups. In monitor mode none is built.
 pub trait IngressEditor: RevokeIngress + AuthorizeIngress {}
 
 impl<T: RevokeIngress + AuthorizeIngress> IngressEditor for T {}
 
-/// Tells people.
+/// Publishes alerts.
 #[async_trait]
 pub trait AlertPublisher: Send + Sync {
-    /// Sends the alert.
+    /// Publishes an alert.
     ///
     /// # Errors
     /// When it was not accepted for delivery.
@@ -245,7 +271,7 @@ pub trait AlertPublisher: Send + Sync {
 /// Time.
 #[async_trait]
 pub trait Clock: Send + Sync {
-    /// Now.
+    /// The current time.
     fn now(&self) -> Timestamp;
     /// Waits.
     async fn sleep(&self, duration: Duration);
@@ -256,7 +282,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ports_are_object_safe() {
+    fn the_service_traits_are_object_safe() {
         fn _is(
             _: &dyn GroupReader,
             _: &dyn IngressEditor,
@@ -268,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_says_what_failed_and_why() {
+    fn an_error_says_which_operation_failed_and_why() {
         let error = ServiceError::new(
             "DescribeSecurityGroups",
             ErrorKind::Denied,
@@ -278,5 +304,11 @@ mod tests {
             error.to_string(),
             "DescribeSecurityGroups failed (denied): UnauthorizedOperation"
         );
+    }
+
+    #[test]
+    fn each_error_kind_has_its_own_code() {
+        let codes: BTreeSet<_> = ErrorKind::ALL.map(ErrorKind::code).into();
+        assert_eq!(codes.len(), ErrorKind::ALL.len());
     }
 }

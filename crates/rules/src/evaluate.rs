@@ -67,6 +67,9 @@ impl Evaluation {
 
     /// Removes the traffic from a finding that exceptions exempt, and records these exceptions.
     fn apply_exceptions(&mut self, finding: &mut Finding, matching: &[MatchingException<'_>]) {
+        if matching.is_empty() {
+            return;
+        }
         let mut remaining = finding.offending.clone();
         let mut undecided = TrafficSet::default();
         let mut last_used = None;

@@ -128,6 +128,12 @@ impl PortSet {
     /// The ports in either set.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
+        if other.is_empty() {
+            return self.clone();
+        }
+        if self.is_empty() {
+            return other.clone();
+        }
         self.ranges.iter().chain(&other.ranges).copied().collect()
     }
 

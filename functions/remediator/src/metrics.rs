@@ -65,11 +65,7 @@ impl EventMetrics {
     }
 
     fn add_report(&mut self, report: &GroupReport) {
-        for finding in report
-            .findings
-            .iter()
-            .filter(|finding| finding.exempted_by.is_none())
-        {
+        for finding in report.active_findings() {
             self.findings = self.findings.saturating_add(1);
             let rule = self
                 .rules
@@ -78,18 +74,16 @@ impl EventMetrics {
             rule.findings = rule.findings.saturating_add(1);
         }
         // In monitor mode the report contains what would be removed; nothing was.
-        let removed = match report.mode {
-            Mode::Enforce => report.removed.as_slice(),
-            Mode::Monitor => &[],
-        };
-        for removal in removed {
+        let is_enforced = report.mode == Mode::Enforce;
+        for outcome in report.removed_rules().filter(|_| is_enforced) {
             self.removed = self.removed.saturating_add(1);
-            for id in &removal.policy_rules {
+            for id in &outcome.policy_rules {
                 let rule = self.rules.entry(id.clone()).or_default();
                 rule.removed = rule.removed.saturating_add(1);
             }
         }
-        self.refusals = self.refusals.saturating_add(report.refusals.len());
+        let refusals = report.refused_rules().count();
+        self.refusals = self.refusals.saturating_add(refusals);
         self.exposures.extend(report.exposure_seconds());
     }
 

@@ -1,5 +1,5 @@
-//! Handles one invocation: parses the request, sweeps the region, logs the result and its metrics,
-//! and responds to Lambda.
+//! Handles one invocation: parses the request, sweeps the region, counts the subscriptions of the
+//! topic, logs the result and the metrics, and responds to Lambda.
 
 use std::time::Duration;
 
@@ -7,15 +7,26 @@ use jiff::Timestamp;
 use lambda_runtime::{Context, LambdaEvent};
 use portcullis_aws::Aws;
 use portcullis_function::InvocationError;
-use portcullis_remediation::sweeper::json::SweepV1;
+use portcullis_function::metrics::write_metric_lines;
+use portcullis_remediation::report::json::SweepV1;
 use portcullis_remediation::{SweepError, SweepReport, SweepRequest, Sweeper};
 use serde_json::{Value, json};
 
-use crate::metrics;
+use crate::metrics::{subscriptions_metric_line, sweep_metric_lines};
 
 /// The part of the function's timeout that is reserved for the group that is being closed, the page
 /// that is being read, and the digest.
 const TIME_RESERVE: Duration = Duration::from_secs(45);
+
+/// What an invocation uses.
+pub(crate) struct SweepFunction {
+    /// Lists the groups, and counts the subscriptions.
+    pub(crate) aws: Aws,
+    /// Evaluates the groups.
+    pub(crate) sweeper: Sweeper,
+    /// The topic of the alerts.
+    pub(crate) topic_arn: String,
+}
 
 /// Sweeps the region.
 ///
@@ -23,16 +34,26 @@ const TIME_RESERVE: Duration = Duration::from_secs(45);
 /// When the request is invalid, the sweep did not finish, a group is still open or could not be
 /// read, or an alert was not published.
 pub(crate) async fn handle_invocation(
-    aws: &Aws,
-    sweeper: &Sweeper,
+    function: &SweepFunction,
     event: &LambdaEvent<Value>,
 ) -> Result<Value, InvocationError> {
+    let SweepFunction { aws, sweeper, .. } = function;
     let request = parse_sweep_request(&event.payload, &event.context, aws.region())?;
     // A lister caches prefix lists, and these can change, so each sweep has its own.
     let report = sweeper.sweep(&aws.group_lister(), &request).await;
     let response = report_sweep(&report);
-    portcullis_function::metrics::write_metric_lines(&metrics::sweep_metric_lines(&report));
+    write_metric_lines(&sweep_metric_lines(&report));
+    report_subscriptions(aws, &function.topic_arn, report.ended).await;
     response
+}
+
+/// Writes the metric line of the topic. If the subscriptions cannot be counted, the sweep does not
+/// fail: its retry would publish the digest again.
+async fn report_subscriptions(aws: &Aws, topic_arn: &str, now: Timestamp) {
+    match aws.count_subscriptions(topic_arn).await {
+        Ok(counts) => write_metric_lines(&[subscriptions_metric_line(now, topic_arn, counts)]),
+        Err(error) => tracing::warn!(%error, "subscriptions not counted"),
+    }
 }
 
 /// The request of a scheduled event, or of `{"token": "..."}` to continue an unfinished sweep.

@@ -13,22 +13,23 @@ use portcullis_remediation::{Mode, Sweeper};
 use serde_json::Value;
 
 use action::SweepAction;
+use handler::SweepFunction;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     init_logging();
-    let (aws, sweeper) = build_sweeper()
+    let function = build_function()
         .await
         .inspect_err(|error| tracing::error!(%error, "startup failed"))?;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
-        let (aws, sweeper) = (&aws, &sweeper);
-        async move { handler::handle_invocation(aws, sweeper, &event).await }
+        let function = &function;
+        async move { handler::handle_invocation(function, &event).await }
     }))
     .await
 }
 
-/// Builds the sweeper. It gets an editor only in enforce mode, and only if sweeps remediate.
-async fn build_sweeper() -> Result<(Aws, Sweeper), Error> {
+/// Builds the function. It gets an editor only in enforce mode, and only if sweeps remediate.
+async fn build_function() -> Result<SweepFunction, Error> {
     let settings = Settings::from_env(env_variable)?;
     let action = SweepAction::from_env(env_variable)?;
     let aws = Aws::connect_with(None, &Timing::with_long_timeouts()).await?;
@@ -44,8 +45,12 @@ async fn build_sweeper() -> Result<(Aws, Sweeper), Error> {
         SweepAction::Remediate => mode,
         SweepAction::Report => Mode::Monitor,
     };
-    let services = build_services(&aws, settings.topic_arn, sweep_mode);
-    Ok((aws, Sweeper::new(services, policy, Limits::default())))
+    let services = build_services(&aws, settings.topic_arn.clone(), sweep_mode);
+    Ok(SweepFunction {
+        aws,
+        sweeper: Sweeper::new(services, policy, Limits::default()),
+        topic_arn: settings.topic_arn,
+    })
 }
 
 fn env_variable(name: &str) -> Option<String> {

@@ -1,9 +1,11 @@
-//! The metrics of a sweep: one line for the sweep, by its action, and one for each policy rule with
-//! findings.
+//! The metrics of a sweep: one line for the sweep, by its action, one for each policy rule with
+//! findings, and one for the subscriptions of the topic.
 //!
 //! The metrics have names of their own, because a sweep counts what exists and an event counts what
 //! was added: a sum of both would be meaningless.
 
+use jiff::Timestamp;
+use portcullis_aws::SubscriptionCounts;
 use portcullis_function::Metric;
 use portcullis_function::metrics::build_metric_line;
 use portcullis_remediation::{GroupOutcome, SweepReport};
@@ -52,11 +54,24 @@ pub(crate) fn sweep_metric_lines(sweep: &SweepReport) -> Vec<Value> {
     std::iter::once(total_line).chain(rules).collect()
 }
 
+/// The log line of the topic. Its dimension is the name of the topic, which belongs to one stack.
+pub(crate) fn subscriptions_metric_line(
+    now: Timestamp,
+    topic_arn: &str,
+    counts: SubscriptionCounts,
+) -> Value {
+    let metrics = vec![
+        Metric::count("SubscriptionsConfirmed", counts.confirmed),
+        Metric::count("SubscriptionsPending", counts.pending),
+    ];
+    let topic_name = topic_arn.rsplit(':').next().unwrap_or(topic_arn);
+    build_metric_line(now, ("Topic", topic_name), metrics)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use jiff::Timestamp;
     use portcullis_function::{Settings, load_policy};
     use portcullis_remediation::remediator::Limits;
     use portcullis_remediation::{
@@ -119,6 +134,23 @@ mod tests {
             .unwrap()
             .retain(|name, _| name.starts_with(char::is_uppercase));
         line
+    }
+
+    #[test]
+    fn subscriptions_are_metrics_of_the_topic() {
+        let counts = SubscriptionCounts {
+            confirmed: 0,
+            pending: 2,
+        };
+        let topic = "arn:aws:sns:eu-west-1:111122223333:portcullis-AlertTopic-1A2B";
+        let line = subscriptions_metric_line(Timestamp::UNIX_EPOCH, topic, counts);
+        assert_eq!(
+            values_of_line(&line),
+            json!({
+                "Topic": "portcullis-AlertTopic-1A2B",
+                "SubscriptionsConfirmed": 0, "SubscriptionsPending": 2,
+            })
+        );
     }
 
     #[tokio::test]

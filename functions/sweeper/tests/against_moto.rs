@@ -215,6 +215,22 @@ fn a_remediating_sweep_closes_only_what_is_forbidden() -> Result<()> {
 }
 
 #[test]
+fn a_sweep_does_not_fail_when_subscriptions_cannot_be_counted() -> Result<()> {
+    let environment = TestEnvironment::new(&[("PORTCULLIS_SWEEP_ACTION", "remediate")])?;
+    environment.sweep_response()?;
+    let topic = format!(
+        "arn:aws:sns:{}:{}:alerts",
+        environment.aws.region(),
+        environment.aws.account()
+    );
+    environment
+        .aws
+        .call("sns", "delete_topic", &json!({"TopicArn": topic}))?;
+    assert_eq!(environment.sweep_response()?["outcome"], "clean");
+    Ok(())
+}
+
+#[test]
 fn an_unreadable_page_fails_the_sweep_and_is_reported() -> Result<()> {
     let environment = TestEnvironment::new(&[])?;
     environment.aws.ec2().fault(

@@ -15,7 +15,7 @@ use super::slack;
 use super::style::{BOLD, DIM, GREEN, RED};
 
 /// How much of the e-mail the picture shows.
-const EMAIL_LINES: usize = 14;
+const EMAIL_LINES: usize = 10;
 const INTRODUCTION: &str =
     "The real template.yaml and the real function, without an AWS account or network access.";
 

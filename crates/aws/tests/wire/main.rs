@@ -20,6 +20,7 @@ mod publish;
 mod read;
 mod revoke;
 mod session;
+mod subscriptions;
 
 use std::time::Duration;
 

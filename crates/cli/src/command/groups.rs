@@ -24,8 +24,11 @@ pub(super) fn problem_messages(input: &str, problems: &[Problem]) -> Vec<Message
     if problems.is_empty() {
         return Vec::new();
     }
-    let listed = problems.iter().take(MAX_LISTED_ERRORS);
-    let mut messages: Vec<_> = listed.map(problem_message).collect();
+    let mut messages: Vec<_> = problems
+        .iter()
+        .take(MAX_LISTED_ERRORS)
+        .map(problem_message)
+        .collect();
     let count = format_count(problems.len(), "value");
     let summary = format!("{count} of {input} could not be read");
     let help = "the rules or groups they belong to were skipped; everything else was evaluated";

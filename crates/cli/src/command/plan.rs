@@ -74,8 +74,12 @@ fn ensure_single_stdin(args: &PlanArgs) -> Result<(), CliError> {
 
 /// The messages about what could not be planned; of many failures, about the first.
 fn plan_error_messages(plans: &Plans) -> Vec<Message> {
-    let listed = plans.errors.iter().take(MAX_LISTED_ERRORS);
-    let mut messages: Vec<_> = listed.map(failure_message).collect();
+    let mut messages: Vec<_> = plans
+        .errors
+        .iter()
+        .take(MAX_LISTED_ERRORS)
+        .map(failure_message)
+        .collect();
     let unlisted = plans.errors.len().saturating_sub(MAX_LISTED_ERRORS);
     if unlisted > 0 {
         let text = format!("and {}", format_count(unlisted, "more error"));

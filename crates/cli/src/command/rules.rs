@@ -67,11 +67,13 @@ pub fn run_rules(args: &RulesArgs) -> Result<CommandOutput, CliError> {
             to_pretty_json(&rules_document(vec![PolicyRuleV1::new(rule, page)]))?
         }
         (None, Format::Human) => rules_table(&policy),
-        (None, Format::Json) => {
-            let rules = policy.rules.iter();
-            let documents = rules.map(|rule| PolicyRuleV1::new(rule, None));
-            to_pretty_json(&rules_document(documents.collect()))?
-        }
+        (None, Format::Json) => to_pretty_json(&rules_document(
+            policy
+                .rules
+                .iter()
+                .map(|rule| PolicyRuleV1::new(rule, None))
+                .collect(),
+        ))?,
     };
     Ok(CommandOutput {
         data,
@@ -105,8 +107,9 @@ fn explain_rule(policy: &Policy, rule: &PolicyRule) -> String {
 /// Whether the rule is the same as in the first preset that has a rule of this id. The pages are
 /// about those rules.
 fn matches_preset(rule: &PolicyRule) -> bool {
-    let presets = PRESETS.iter();
-    let mut policies = presets.filter_map(|preset| parse_policy(preset.name, preset.text).ok());
+    let mut policies = PRESETS
+        .iter()
+        .filter_map(|preset| parse_policy(preset.name, preset.text).ok());
     let preset_rule = policies.find_map(|loaded| loaded.policy.rule_by_id(&rule.id).cloned());
     preset_rule.is_some_and(|preset_rule| *preset_rule == *rule)
 }

@@ -15,8 +15,18 @@ pub(crate) fn merge_policies(base: &Record, own: &Record) -> Record {
     for key in ["exceptions", "overrides"] {
         let inherited = base.list_items(key);
         if !inherited.is_empty() {
-            let entries = inherited.iter().chain(own.list_items(key)).cloned();
-            set_merged_value(&mut merged, key, own, Value::List(entries.collect()));
+            set_merged_value(
+                &mut merged,
+                key,
+                own,
+                Value::List(
+                    inherited
+                        .iter()
+                        .chain(own.list_items(key))
+                        .cloned()
+                        .collect(),
+                ),
+            );
         }
     }
     let guardrails = base

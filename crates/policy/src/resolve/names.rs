@@ -35,8 +35,12 @@ impl Resolver<'_> {
     pub(super) fn warn_about_unused_names(&mut self, own: &Record) {
         let mut unused = Vec::new();
         for (key, used) in [("ports", &self.used_ports), ("trusted", &self.used_trusted)] {
-            let names = own.map_entries(key).iter().map(|(name, _)| name);
-            unused.extend(names.filter(|name| !used.contains(&name.value)));
+            unused.extend(
+                own.map_entries(key)
+                    .iter()
+                    .map(|(name, _)| name)
+                    .filter(|name| !used.contains(&name.value)),
+            );
         }
         for name in unused {
             let message = format!("{} is never used", quote_text(&name.value));

@@ -79,21 +79,33 @@ pub(super) fn addition_lines(decision: &Decision) -> Vec<ActualLine> {
 
 pub(super) fn resulting_rule_lines(group: &SecurityGroup, decision: &Decision) -> Vec<ActualLine> {
     let result = decision.plan.apply_to(group);
-    let rules = result.rules.iter();
-    rules
+    result
+        .rules
+        .iter()
         .map(|rule| ActualLine::new(rule.to_string(), ""))
         .collect()
 }
 
 pub(super) fn refusal_lines(decision: &Decision) -> Vec<ActualLine> {
-    let reasons = decision.plan.refusals.iter().map(|refusal| refusal.reason);
-    unique_lines(reasons.map(|reason| ActualLine::new(reason.code(), reason.message())))
+    unique_lines(
+        decision
+            .plan
+            .refusals
+            .iter()
+            .map(|refusal| refusal.reason)
+            .map(|reason| ActualLine::new(reason.code(), reason.message())),
+    )
 }
 
 pub(super) fn skipped_addition_lines(decision: &Decision) -> Vec<ActualLine> {
-    let skipped = decision.plan.skipped_additions.iter();
-    let reasons = skipped.map(|addition| addition.reason);
-    unique_lines(reasons.map(|reason| ActualLine::new(reason.code(), reason.message())))
+    unique_lines(
+        decision
+            .plan
+            .skipped_additions
+            .iter()
+            .map(|addition| addition.reason)
+            .map(|reason| ActualLine::new(reason.code(), reason.message())),
+    )
 }
 
 /// Each line once: rules with the same content, and findings with the same exception, have equal

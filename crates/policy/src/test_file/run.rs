@@ -40,8 +40,9 @@ impl Difference {
     /// What was expected but did not happen.
     pub fn missing(&self) -> Vec<&str> {
         let mut actual: Vec<&str> = self.actual.iter().map(|line| line.text.as_str()).collect();
-        let expected = self.expected.iter().map(String::as_str);
-        expected
+        self.expected
+            .iter()
+            .map(String::as_str)
             .filter(|text| !remove_first_match(&mut actual, text))
             .collect()
     }

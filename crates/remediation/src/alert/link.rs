@@ -1,9 +1,10 @@
-//! The only links of a message: to groups in the AWS console.
+//! Links to the AWS console, the only links in an alert, and the ARN of a group.
 
 use crate::partition::Partition;
 use crate::report::GroupReport;
 
-/// The group's page in the console of its partition; `None` when the region or the id are not known for certain.
+/// The group's page in the console of its partition; `None` if the region or the id are unknown or
+/// malformed.
 pub(super) fn console_url(report: &GroupReport) -> Option<String> {
     group_console_url(report.origin.region.as_deref()?, &report.group.id)
 }
@@ -47,7 +48,7 @@ pub(super) fn group_arn(report: &GroupReport) -> Option<String> {
     Some(Partition::security_group_arn(region, account, id))
 }
 
-/// Letters, digits and dashes, and not too many.
+/// Whether a text has letters, digits and dashes only, and not too many.
 fn is_plain_identifier(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 64
@@ -58,39 +59,40 @@ fn is_plain_identifier(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
     use super::*;
+    use crate::report::samples;
 
     #[test]
     fn every_partition_has_its_host() {
         let mut report = samples::closed_report();
-        let mut at = |region: &str| {
+        let mut link_and_arn = |region: &str| {
             report.origin.region = Some(region.to_owned());
             console_url(&report).zip(group_arn(&report))
         };
-        let (link, arn) = at("eu-west-1").unwrap();
+        let (link, arn) = link_and_arn("eu-west-1").unwrap();
         assert_eq!(
             link,
-            "https://eu-west-1.console.aws.amazon.com/ec2/home?region=eu-west-1#SecurityGroup:groupId=sg-0123456789abcdef0"
+            "https://eu-west-1.console.aws.amazon.com/ec2/home?region=eu-west-1\
+             #SecurityGroup:groupId=sg-0123456789abcdef0"
         );
         assert_eq!(
             arn,
             "arn:aws:ec2:eu-west-1:111122223333:security-group/sg-0123456789abcdef0"
         );
         assert!(
-            at("cn-north-1")
+            link_and_arn("cn-north-1")
                 .unwrap()
                 .0
                 .starts_with("https://cn-north-1.console.amazonaws.cn/ec2/")
         );
         assert!(
-            at("us-gov-west-1")
+            link_and_arn("us-gov-west-1")
                 .unwrap()
                 .0
                 .starts_with("https://us-gov-west-1.console.amazonaws-us-gov.com/ec2/")
         );
         assert!(
-            at("us-gov-west-1")
+            link_and_arn("us-gov-west-1")
                 .unwrap()
                 .1
                 .starts_with("arn:aws-us-gov:ec2:")
@@ -107,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_no_link_to_what_is_not_known() {
+    fn there_is_no_link_to_an_unknown_group() {
         let mut report = samples::closed_report();
         report.origin.region = Some("evil.example/#".to_owned());
         assert_eq!(console_url(&report), None);

@@ -1,17 +1,15 @@
-//! Words for what people see: rules, ports, sources, times.
-
-use std::fmt::Write as _;
+//! Phrases for rules, ports, sources, times and errors.
 
 use jiff::Timestamp;
 use portcullis_rules::check::Check;
 use portcullis_rules::{Finding, IngressRule, PortRange, Protocol, Source};
 
-use super::sanitize;
+use crate::alert::sanitize::sanitize_line;
 use crate::report::GroupReport;
 use crate::services::ErrorKind;
 
-/// Services that people know a port by.
-const SERVICE_GROUP_NAMES: [(u16, &str); 27] = [
+/// Well-known services by port.
+const SERVICE_NAMES: [(u16, &str); 27] = [
     (20, "FTP data"),
     (21, "FTP"),
     (22, "SSH"),
@@ -50,11 +48,11 @@ pub(super) fn describe_rule(ingress: &IngressRule) -> String {
     )
 }
 
-/// `tcp 22 from 0.0.0.0/0`: for where there is little room.
+/// `tcp 22 from 0.0.0.0/0`: the short form.
 pub(super) fn short_rule(ingress: &IngressRule) -> String {
     let ports = match ingress.port_range() {
         Some(PortRange::ALL) => " all ports".to_owned(),
-        Some(span) => format!(" {span}"),
+        Some(range) => format!(" {range}"),
         None if ingress.protocol() == Protocol::All => " traffic".to_owned(),
         None => String::new(),
     };
@@ -79,15 +77,15 @@ pub(super) fn describe_traffic(ingress: &IngressRule) -> String {
     };
     ingress
         .port_range()
-        .map_or(name.to_owned(), |span| describe_ports(name, span))
+        .map_or(name.to_owned(), |range| describe_ports(name, range))
 }
 
 /// `TCP port 22 (SSH)`, `UDP ports 20-25`, `TCP, ALL ports`.
-pub(super) fn describe_ports(name: &str, span: PortRange) -> String {
-    match span {
+pub(super) fn describe_ports(name: &str, range: PortRange) -> String {
+    match range {
         PortRange::ALL => format!("{name}, ALL ports"),
-        span if span.port_count() > 1 => format!("{name} ports {span}"),
-        span => format!("{name} port {span}{}", service_suffix(span.first_port())),
+        range if range.port_count() > 1 => format!("{name} ports {range}"),
+        range => format!("{name} port {range}{}", service_suffix(range.first_port())),
     }
 }
 
@@ -113,10 +111,9 @@ fn describe_protocol(number: u8) -> String {
 }
 
 fn service_suffix(port: u16) -> String {
-    let known = SERVICE_GROUP_NAMES
+    SERVICE_NAMES
         .iter()
-        .find(|(number, _)| *number == port);
-    known
+        .find(|(number, _)| *number == port)
         .map(|(_, name)| format!(" ({name})"))
         .unwrap_or_default()
 }
@@ -124,10 +121,10 @@ fn service_suffix(port: u16) -> String {
 /// `0.0.0.0/0 (every IPv4 address)`.
 pub(super) fn describe_source(source: &Source) -> String {
     match source {
-        Source::Cidr(net) if net.prefix_len() == 0 && net.addr().is_ipv4() => {
-            format!("{net} (every IPv4 address)")
+        Source::Cidr(net) if net.prefix_len() == 0 => {
+            let version = if net.addr().is_ipv4() { 4 } else { 6 };
+            format!("{net} (every IPv{version} address)")
         }
-        Source::Cidr(net) if net.prefix_len() == 0 => format!("{net} (every IPv6 address)"),
         Source::Cidr(_) | Source::PrefixList(_) | Source::Group(_) => source_label(source),
     }
 }
@@ -136,20 +133,19 @@ pub(super) fn describe_source(source: &Source) -> String {
 pub(super) fn source_label(source: &Source) -> String {
     match source {
         Source::Cidr(net) => net.to_string(),
-        Source::PrefixList(id) => format!("prefix list {}", sanitize::sanitize_line(id, 64)),
-        Source::Group(group) => format!(
-            "security group {}",
-            sanitize::sanitize_line(&group.group_id, 64)
-        ),
+        Source::PrefixList(id) => format!("prefix list {}", sanitize_line(id, 64)),
+        Source::Group(group) => format!("security group {}", sanitize_line(&group.group_id, 64)),
     }
 }
 
-/// Whether the source by itself is every address of its family.
+/// Whether the source is every address of its family.
 pub(super) fn is_every_address(source: &Source) -> bool {
     matches!(source, Source::Cidr(net) if net.prefix_len() == 0)
 }
 
-/// AWS does not track TCP and UDP flows that a rule for every address admits, when the way back is open too.
+/// Whether AWS may not track connections that the rule allows: TCP and UDP flows from every address
+/// are not tracked if all outgoing traffic is allowed (Amazon VPC User Guide, "Security group
+/// connection tracking").
 pub(super) fn may_be_untracked(ingress: &IngressRule) -> bool {
     is_every_address(&ingress.source)
         && matches!(
@@ -158,7 +154,8 @@ pub(super) fn may_be_untracked(ingress: &IngressRule) -> bool {
         )
 }
 
-/// Whether the finding is about the world, not about a range or a source that is merely wide.
+/// Whether the finding is about access from the whole internet, not from an internal range or a
+/// broad source.
 pub(super) fn is_open_to_world(finding: &Finding) -> bool {
     match finding.policy_rule.check {
         Check::AllTraffic
@@ -170,7 +167,7 @@ pub(super) fn is_open_to_world(finding: &Finding) -> bool {
     }
 }
 
-/// The text with a capital letter at its beginning.
+/// The text with a capital first letter.
 pub(super) fn capitalize_first(text: &str) -> String {
     let mut rest = text.chars();
     rest.next()
@@ -183,22 +180,25 @@ pub(super) fn count_phrase(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
+/// `exception a`, `exceptions a, b`.
+pub(super) fn exceptions_phrase(ids: &[String]) -> String {
+    let noun = if ids.len() == 1 {
+        "exception"
+    } else {
+        "exceptions"
+    };
+    format!("{noun} {}", ids.join(", "))
+}
+
 /// `1, 2 and 5`.
 pub(super) fn join_numbers(numbers: &[usize]) -> String {
-    let mut text = String::new();
-    for (place, number) in numbers.iter().enumerate() {
-        let last = place.saturating_add(1) == numbers.len();
-        let joint = if place == 0 {
-            ""
-        } else if last {
-            " and "
-        } else {
-            ", "
-        };
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{joint}{number}");
+    let mut parts: Vec<_> = numbers.iter().map(ToString::to_string).collect();
+    let last = parts.pop().unwrap_or_default();
+    if parts.is_empty() {
+        last
+    } else {
+        format!("{} and {last}", parts.join(", "))
     }
-    text
 }
 
 /// `2026-11-21 10:00:00 UTC`.
@@ -218,24 +218,27 @@ pub(super) fn format_duration(seconds: i64) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-/// The group's id, or what the event called it.
+/// The group's id, or how the event refers to it.
 pub(super) fn display_group_id(report: &GroupReport) -> String {
-    match sanitize::sanitize_line(&report.group.id, 64) {
-        id if id.is_empty() => sanitize::sanitize_line(&report.group_ref.to_string(), 120),
+    match sanitize_line(&report.group.id, 64) {
+        id if id.is_empty() => sanitize_line(&report.group_ref.to_string(), 120),
         id => id,
     }
 }
 
-/// The group's name as it came, when it has one that can be seen.
+/// The group's name, not sanitized, if it has one with visible characters.
 pub(super) fn group_name(report: &GroupReport) -> Option<&str> {
-    report
-        .group
+    let group = &report.group;
+    if group.id.is_empty() {
+        return None;
+    }
+    group
         .name
         .as_deref()
-        .filter(|name| !report.group.id.is_empty() && !sanitize::sanitize_line(name, 9).is_empty())
+        .filter(|name| !sanitize_line(name, 9).is_empty())
 }
 
-/// Who did it, as it came: the best that the event tells.
+/// Who made the change, not sanitized: the most readable name in the event.
 pub(super) fn principal_name(report: &GroupReport) -> &str {
     let actor = &report.origin.actor;
     let known = [&actor.who, &actor.arn, &actor.invoked_by];
@@ -244,49 +247,33 @@ pub(super) fn principal_name(report: &GroupReport) -> &str {
         .flatten()
         .map(String::as_str)
         .next()
-        .unwrap_or("somebody the event does not name")
+        .unwrap_or("unknown principal")
 }
 
-/// What an error means, in words.
-pub(super) const fn error_explanation(kind: ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::Throttled => "AWS turned the call away because there were too many at once.",
-        ErrorKind::Denied => {
-            "AWS did not let Portcullis make this call: its role lacks the permission, or something above it denies it."
-        }
-        ErrorKind::GroupNotFound => "AWS says the security group does not exist any more.",
-        ErrorKind::RuleNotFound => {
-            "AWS did not find the rule as it was read: somebody changed it at the same moment."
-        }
-        ErrorKind::NoAnswer => "AWS did not answer in time.",
-        ErrorKind::Other => "The call failed.",
-    }
-}
-
-/// Why a rule was not removed, in few words.
+/// Why a rule was not removed, as a short phrase.
 pub(super) const fn error_cause(kind: ErrorKind) -> &'static str {
     match kind {
-        ErrorKind::Throttled => "AWS took no more calls",
-        ErrorKind::Denied => "Portcullis lacks the permission to remove it",
-        ErrorKind::GroupNotFound => "AWS says the group is gone",
-        ErrorKind::RuleNotFound => "it was changed at the same moment",
-        ErrorKind::NoAnswer => "AWS did not answer",
+        ErrorKind::Throttled => "AWS throttled the request",
+        ErrorKind::Denied => "Portcullis lacks permission to remove it",
+        ErrorKind::GroupNotFound => "AWS reports that the group no longer exists",
+        ErrorKind::RuleNotFound => "it changed at the same time",
+        ErrorKind::NoAnswer => "AWS did not respond",
         ErrorKind::Other => "the call to remove it failed",
     }
 }
 
-/// Why a rule was not added, in few words.
+/// Why a rule was not added, as a sentence.
 pub(super) const fn addition_error_cause(kind: ErrorKind) -> &'static str {
     match kind {
-        ErrorKind::Throttled => "AWS took no more calls.",
+        ErrorKind::Throttled => "AWS throttled the request.",
         ErrorKind::Denied => {
-            "Portcullis lacks the permission to add it (ec2:AuthorizeSecurityGroupIngress)."
+            "Portcullis lacks permission to add it (ec2:AuthorizeSecurityGroupIngress)."
         }
-        ErrorKind::GroupNotFound => "AWS says the group is gone.",
+        ErrorKind::GroupNotFound => "AWS reports that the group no longer exists.",
         ErrorKind::RuleNotFound => {
-            "Somebody else removed or changed the rule at the same moment, so nothing was opened again."
+            "Someone else removed or changed the rule at the same time, so nothing was added."
         }
-        ErrorKind::NoAnswer => "AWS did not answer, so it may be there all the same.",
+        ErrorKind::NoAnswer => "AWS did not respond, so the rule may exist anyway.",
         ErrorKind::Other => "The call to add it failed.",
     }
 }
@@ -295,11 +282,13 @@ pub(super) const fn addition_error_cause(kind: ErrorKind) -> &'static str {
 pub(super) const fn error_remedy(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Denied => {
-            "Trying again will not help. Remove it by hand now. Then look at the function's role, its permissions boundary and the organisation's service control policies."
+            "Retrying will not help. Run the commands below now. Then check the function's role, \
+             its permissions boundary and the organization's service control policies."
         }
-        ErrorKind::GroupNotFound => "Make sure that the group is gone; then nothing is open.",
+        ErrorKind::GroupNotFound => "Confirm that the group was deleted; if so, nothing is open.",
         ErrorKind::Throttled | ErrorKind::RuleNotFound | ErrorKind::NoAnswer | ErrorKind::Other => {
-            "Portcullis tries again by itself within minutes and writes again when it is closed. If no such message comes, remove it by hand."
+            "Portcullis retries automatically within minutes and sends another alert when the \
+             group is closed. If no such alert arrives, run the commands below."
         }
     }
 }
@@ -313,12 +302,12 @@ mod tests {
         assert_eq!(join_numbers(&[]), "");
         assert_eq!(join_numbers(&[1]), "1");
         assert_eq!(join_numbers(&[1, 2, 5]), "1, 2 and 5");
-        let said: Vec<_> = [0, 1, 119, 120, 7199, 7200, 200_000]
+        let durations: Vec<_> = [0, 1, 119, 120, 7199, 7200, 200_000]
             .into_iter()
             .map(format_duration)
             .collect();
         assert_eq!(
-            said,
+            durations,
             [
                 "0 seconds",
                 "1 second",
@@ -334,6 +323,6 @@ mod tests {
 
     #[test]
     fn services_are_in_order() {
-        assert!(SERVICE_GROUP_NAMES.is_sorted());
+        assert!(SERVICE_NAMES.is_sorted());
     }
 }

@@ -1,9 +1,9 @@
-//! Plain text for mail: headings, paragraphs, tables and lists, wrapped.
+//! Plain text for e-mail: wrapped headings, paragraphs, tables and lists.
 
-/// How wide a line is. Commands and links are never broken, so they may be wider.
+/// The width of a line. Commands and links are never broken, so they can be wider.
 const LINE_WIDTH: usize = 76;
-/// How wide the labels of a table are.
-const LABEL: usize = 10;
+/// The width of the labels of a table.
+const LABEL_WIDTH: usize = 10;
 
 /// A text that grows line by line.
 #[derive(Debug, Default)]
@@ -28,14 +28,14 @@ impl PlainText {
         self.push_wrapped(mark, &indent, text);
     }
 
-    /// A line of a table; nothing when there is no value.
+    /// A line of a table; nothing if there is no value.
     pub(super) fn push_row(&mut self, label: &str, value: Option<&str>) {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
-            self.push_item(&format!("  {label:<LABEL$}"), value);
+            self.push_item(&format!("  {label:<LABEL_WIDTH$}"), value);
         }
     }
 
-    /// A shell command, one word of it on each line, and so ready to be pasted.
+    /// A shell command to paste, with one of its words on each line.
     pub(super) fn push_command(&mut self, words: &[String]) {
         self.push_line(&format!("  {}", words.join(" \\\n      ")));
     }

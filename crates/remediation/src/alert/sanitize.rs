@@ -1,11 +1,13 @@
-//! Text from outside, made safe to show: group names, descriptions, session names, user agents, error messages.
+//! Makes untrusted text safe to display: group names, descriptions, session names, user agents and
+//! error messages.
 //!
-//! Whoever may open a group may also write these texts, and what they write is read by the people who guard it.
+//! Whoever can open a group can also choose these texts, and the security team reads them.
 
-/// One line of visible text of at most `max` characters, for mail: no control or invisible characters, nothing that
-/// turns the direction of writing, no terminal escapes, nothing that mail programs make a link.
+/// One line of visible text of at most `max` characters, for e-mail: no control or invisible
+/// characters, nothing that changes the direction of writing, no terminal escapes, and nothing that
+/// mail programs turn into a link.
 pub fn sanitize_line(text: &str, max: usize) -> String {
-    // Nothing after that much of the text can be shown, so nothing after it is looked at.
+    // Later characters cannot be part of the result, so a long text costs no time.
     let bounded: String = text
         .chars()
         .take(max.saturating_mul(4).saturating_add(64))
@@ -14,7 +16,8 @@ pub fn sanitize_line(text: &str, max: usize) -> String {
     truncate_with_ellipsis(&break_links(&visible), max)
 }
 
-/// As [`line()`], and without anything that chat programs take for markup, a mention or an entity.
+/// As [`sanitize_line`], and without anything that chat programs treat as markup, a mention or an
+/// entity.
 pub fn sanitize_chat(text: &str, max: usize) -> String {
     let plain: String = sanitize_line(text, max)
         .chars()
@@ -23,7 +26,7 @@ pub fn sanitize_chat(text: &str, max: usize) -> String {
     truncate_with_ellipsis(&break_mentions(&plain), max)
 }
 
-/// As [`line()`], in printable ASCII: for subjects.
+/// As [`sanitize_line`], in printable ASCII: for subjects.
 pub fn sanitize_ascii(text: &str, max: usize) -> String {
     let plain: String = sanitize_line(text, max.saturating_add(1))
         .chars()
@@ -40,7 +43,7 @@ pub fn sanitize_ascii(text: &str, max: usize) -> String {
         .collect()
 }
 
-/// At most `max` characters; a cut is marked by an ellipsis.
+/// At most `max` characters. A shortened text ends with an ellipsis.
 pub fn truncate_with_ellipsis(text: &str, max: usize) -> String {
     if text.char_indices().nth(max).is_none() {
         return text.to_owned();
@@ -52,7 +55,7 @@ pub fn truncate_with_ellipsis(text: &str, max: usize) -> String {
         .collect()
 }
 
-/// Takes out terminal sequences (`ESC [ 31 m`) whole, so that they leave no `[31m` behind.
+/// Removes whole terminal sequences (`ESC [ 31 m`), so that no `[31m` is left.
 fn strip_terminal_escapes(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
@@ -73,7 +76,7 @@ fn strip_terminal_escapes(text: &str) -> String {
     out
 }
 
-/// Visible characters, with single spaces for all kinds of space and for control characters.
+/// The visible characters, with single spaces in place of whitespace and control characters.
 fn strip_invisible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars().filter(|&c| !is_invisible(c)) {
@@ -87,19 +90,40 @@ fn strip_invisible(text: &str) -> String {
     out
 }
 
-/// Characters that show nothing, or change how others are shown: Unicode's `Default_Ignorable_Code_Point`, the marks
-/// that turn the direction of writing, annotation marks, private use and noncharacters.
+/// Whether a character is invisible or changes how others are displayed: Unicode's
+/// `Default_Ignorable_Code_Point`, the marks that change the direction of writing, annotation
+/// marks, private use and noncharacters.
 pub(super) const fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{2800}' | '\u{3164}' | '\u{fdd0}'..='\u{fdef}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-        | '\u{fff0}'..='\u{fffb}' | '\u{fffe}'..='\u{ffff}' | '\u{e000}'..='\u{f8ff}'
-        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
-        | '\u{f0000}'..='\u{10ffff}')
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{17b4}'
+            | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{e000}'..='\u{f8ff}'
+            | '\u{fdd0}'..='\u{fdef}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{fffe}'..='\u{ffff}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+            | '\u{f0000}'..='\u{10ffff}'
+    )
 }
 
-/// Breaks what mail and chat programs turn into links.
+/// Breaks everything that mail and chat programs turn into links.
 fn break_links(text: &str) -> String {
     let mut text = text.replace("://", ":/ /");
     for start in ["www.", "mailto:"] {
@@ -108,7 +132,7 @@ fn break_links(text: &str) -> String {
     text
 }
 
-/// Puts a space before the last character of every `word`, in any case of letters. `word` is ASCII.
+/// Inserts a space before the last character of every `word`, ignoring case. `word` is ASCII.
 fn break_word(text: &str, word: &str) -> String {
     let lower = text.to_ascii_lowercase();
     let mut out = String::with_capacity(text.len());
@@ -123,7 +147,7 @@ fn break_word(text: &str, word: &str) -> String {
     out
 }
 
-/// A look-alike for every character that chat programs give a meaning.
+/// A similar character in place of each that has a meaning in chat programs.
 const fn replace_markup(c: char) -> char {
     match c {
         '<' => '\u{2039}',
@@ -139,7 +163,8 @@ const fn replace_markup(c: char) -> char {
     }
 }
 
-/// Writes `(at)` for an at-sign that could mention somebody. One inside a mail address is left.
+/// Writes `(at)` in place of an at-sign that could mention someone. At-signs inside e-mail
+/// addresses are kept.
 fn break_mentions(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text.chars();
@@ -167,7 +192,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn ordinary_text_stays_as_it_is() {
+    fn ordinary_text_is_unchanged() {
         for text in [
             "web",
             "temp ssh for #1234 (ask Bob)",
@@ -182,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_steers_a_terminal_or_a_reader_is_gone() {
+    fn control_sequences_are_removed() {
         assert_eq!(
             sanitize_line("a\u{1b}[31;1mred\u{1b}[0m\r\nSubject: x\t\0y", 99),
             "ared Subject: x y"
@@ -202,7 +227,8 @@ mod tests {
     fn links_and_mentions_are_broken() {
         assert_eq!(
             sanitize_chat("<!channel> <@U123> <https://evil.example|click>", 99),
-            "\u{2039}!channel\u{203a} \u{2039}(at)U123\u{203a} \u{2039}https:/ /evil.example\u{2223}click\u{203a}"
+            "\u{2039}!channel\u{203a} \u{2039}(at)U123\u{203a} \
+             \u{2039}https:/ /evil.example\u{2223}click\u{203a}"
         );
         assert_eq!(
             sanitize_chat("@here x@here @Everyone *b* `c` &lt;", 99),
@@ -216,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_is_marked() {
+    fn shortened_text_ends_with_an_ellipsis() {
         assert_eq!(truncate_with_ellipsis("abcdef", 6), "abcdef");
         assert_eq!(truncate_with_ellipsis("abcdefg", 6), "abcde\u{2026}");
         assert_eq!(truncate_with_ellipsis("abc", 0), "");
@@ -226,8 +252,8 @@ mod tests {
         assert_eq!(sanitize_chat(&"@".repeat(5000), 10).chars().count(), 10);
     }
 
-    /// Text of what attacks are made of, with some of everything else.
-    fn nasty() -> impl Strategy<Value = String> {
+    /// Texts with pieces of attacks and other characters.
+    fn hostile_text() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             prop::sample::select(vec![
                 "<!channel>",
@@ -286,32 +312,37 @@ mod tests {
 
     proptest! {
         #[test]
-        fn mail_text_is_one_plain_line(text in nasty(), max in 0..300_usize) {
+        fn email_text_is_one_plain_line(text in hostile_text(), max in 0..300_usize) {
             let clean = sanitize_line(&text, max);
             prop_assert!(is_plain(&clean), "{clean:?}");
             prop_assert!(clean.chars().count() <= max);
         }
 
         #[test]
-        fn chat_text_has_no_markup_and_mentions_nobody(text in nasty(), max in 0..300_usize) {
+        fn chat_text_has_no_markup_and_no_mentions(text in hostile_text(), max in 0..300_usize) {
             let clean = sanitize_chat(&text, max);
             prop_assert!(is_plain(&clean), "{clean:?}");
-            prop_assert!(!clean.contains(['<', '>', '&', '`', '*', '~', '|', '[', ']']), "{clean:?}");
+            let markup = ['<', '>', '&', '`', '*', '~', '|', '[', ']'];
+            prop_assert!(!clean.contains(markup), "{clean:?}");
             let lower = clean.to_ascii_lowercase();
-            prop_assert!(!["@here", "@channel", "@everyone"].iter().any(|all| lower.contains(all)), "{clean:?}");
+            for mention in ["@here", "@channel", "@everyone"] {
+                prop_assert!(!lower.contains(mention), "{clean:?}");
+            }
             prop_assert!(!clean.starts_with('@') && !clean.contains(" @"), "{clean:?}");
             prop_assert!(clean.chars().count() <= max);
         }
 
         #[test]
-        fn a_subject_part_is_printable_ascii(text in nasty(), max in 0..99_usize) {
+        fn a_subject_part_is_printable_ascii(text in hostile_text(), max in 0..99_usize) {
             let clean = sanitize_ascii(&text, max);
-            prop_assert!(clean.chars().all(|c| matches!(c, ' '..='~')) && clean.len() <= max, "{clean:?}");
+            prop_assert!(clean.chars().all(|c| matches!(c, ' '..='~')), "{clean:?}");
+            prop_assert!(clean.len() <= max, "{clean:?}");
         }
 
         #[test]
-        fn cleaning_twice_is_cleaning_once(text in nasty()) {
-            prop_assert_eq!(sanitize_line(&sanitize_line(&text, 200), 200), sanitize_line(&text, 200));
+        fn sanitizing_is_idempotent(text in hostile_text()) {
+            let clean = sanitize_line(&text, 200);
+            prop_assert_eq!(sanitize_line(&clean, 200), clean);
         }
     }
 }

@@ -1,33 +1,45 @@
-//! The custom notification of Amazon Q Developer in chat applications: what a channel in Slack or Teams shows.
+//! The custom notification of Amazon Q Developer in chat applications: what a channel in Slack or
+//! Microsoft Teams shows.
 //!
-//! Anything that is not of this schema is dropped there without a word. The only link is the one to the console; text
-//! from outside is in code spans, where nothing is a link, and is cleaned of all that would end one.
+//! Amazon Q drops a notification that does not match the schema without an error. The only link is
+//! the one to the console. Untrusted text is in code spans, where nothing becomes a link, and has
+//! no characters that would end the span.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use portcullis_rules::Finding;
 use portcullis_rules::plan::RefusalReason;
 use serde_json::{Map, Value, json};
 
-use super::summary::{AlertSummary, Headline, RuleEntry, RuleStatus};
-use super::{link, phrases, replacements, sanitize, subject};
-use crate::report::GroupReport;
+use super::summary::{AlertSummary, Headline, describe_outcome};
+use crate::alert::link::{console_url, group_arn};
+use crate::alert::phrases::{
+    count_phrase, describe_rule, display_group_id, exceptions_phrase, format_time, group_name,
+    principal_name,
+};
+use crate::alert::replacements::{describe_combined_rules, lost_allowed_access};
+use crate::alert::sanitize::sanitize_chat;
+use crate::alert::subject::{headline_label, subject_phrase};
+use crate::report::{GroupReport, RuleOutcome};
 
-/// The most characters that a title may have.
+/// The most characters of a title.
 const MAX_TITLE: usize = 250;
+/// How many findings about one rule are listed.
+const MAX_FINDINGS: usize = 4;
+/// How many exceptions of one rule are listed.
+const MAX_EXCEPTIONS: usize = 3;
 
-/// The notification, as JSON. Lists of rules hold at most `most` of them.
-pub(super) fn compose_chat(story: &AlertSummary<'_>, most: usize) -> String {
-    let report = story.report;
-    let title = chat_title(story);
+/// The notification, as JSON. Lists of rules have at most `max_entries` of them.
+pub(super) fn compose_chat(summary: &AlertSummary<'_>, max_entries: usize) -> String {
+    let report = summary.report;
+    let title = chat_title(summary);
     let mut metadata = json!({
         "threadId": thread_id(report),
         "summary": title,
         "eventType": format!("portcullis-{}", report.outcome),
-        "additionalContext": additional_context(story),
+        "additionalContext": additional_context(report),
     });
-    if let (Some(metadata), Some(arn)) = (metadata.as_object_mut(), link::group_arn(report)) {
+    if let (Some(metadata), Some(arn)) = (metadata.as_object_mut(), group_arn(report)) {
         metadata.insert("relatedResources".to_owned(), json!([arn]));
     }
     json!({
@@ -36,8 +48,8 @@ pub(super) fn compose_chat(story: &AlertSummary<'_>, most: usize) -> String {
         "content": {
             "textType": "client-markdown",
             "title": title,
-            "description": chat_description(story, most),
-            "nextSteps": chat_next_steps(story),
+            "description": chat_description(summary, max_entries),
+            "nextSteps": chat_next_steps(summary),
             "keywords": chat_keywords(report),
         },
         "metadata": metadata,
@@ -46,284 +58,308 @@ pub(super) fn compose_chat(story: &AlertSummary<'_>, most: usize) -> String {
 }
 
 /// As the subject, without account and region, which follow below.
-fn chat_title(story: &AlertSummary<'_>) -> String {
-    let name = phrases::group_name(story.report)
-        .map(|name| format!(" ({})", sanitize::sanitize_chat(name, 64)));
-    let group = sanitize::sanitize_chat(&phrases::display_group_id(story.report), 120);
-    let text = format!(
-        "{}: {} in {group}{}",
-        subject::headline_label(story),
-        subject::subject_phrase(story),
-        name.unwrap_or_default()
+fn chat_title(summary: &AlertSummary<'_>) -> String {
+    let report = summary.report;
+    let name = match group_name(report) {
+        Some(name) => format!(" ({})", sanitize_chat(name, 64)),
+        None => String::new(),
+    };
+    let title = format!(
+        "{}: {} in {}{name}",
+        headline_label(summary),
+        subject_phrase(summary),
+        sanitize_chat(&display_group_id(report), 120),
     );
-    sanitize::sanitize_chat(&text, MAX_TITLE)
+    sanitize_chat(&title, MAX_TITLE)
 }
 
-fn chat_description(story: &AlertSummary<'_>, most: usize) -> String {
-    let mut text = String::new();
-    if let Some(error) = &story.report.unverified {
-        append_line(
-            &mut text,
-            &format!(
-                "The group could not be read again: {}",
-                phrases::error_explanation(error.kind)
-            ),
-        );
+fn chat_description(summary: &AlertSummary<'_>, max_entries: usize) -> String {
+    let report = summary.report;
+    let mut lines = Vec::new();
+    if let Some(error) = &report.unverified {
+        lines.push(format!(
+            "The group could not be read again: {}",
+            error.kind.message()
+        ));
     }
-    for case in story.entries.iter().take(most) {
-        append_line(
-            &mut text,
-            &format!(
-                "- {}: {}",
-                describe_entry(case),
-                describe_status(case, story.report)
-            ),
-        );
+    lines.extend(describe_entries(summary, max_entries));
+    lines.extend(describe_skipped_additions(report));
+    for outcome in summary.exempt_rules.iter().take(max_entries) {
+        lines.push(describe_exempt_rule(outcome));
     }
-    let left_out = story.entries.len().saturating_sub(most);
-    if left_out > 0 {
-        append_line(
-            &mut text,
-            &format!(
-                "- and {}",
-                phrases::count_phrase(left_out, "more rule", "more rules")
-            ),
-        );
+    for id in report.expired_exceptions.iter().take(max_entries) {
+        let id = code_span(id, 64);
+        lines.push(format!("- The exception {id} has expired"));
     }
-    let losses = sanitize::sanitize_chat(
-        &replacements::describe_combined_rules(
-            story
-                .report
-                .skipped_additions
-                .iter()
-                .map(|loss| &loss.ingress),
-        ),
-        300,
-    );
-    if !losses.is_empty() {
-        append_line(
-            &mut text,
-            &format!("- Could NOT be kept or opened again: {losses}. The e-mail says why."),
-        );
+    if !lines.is_empty() {
+        lines.push(String::new());
     }
-    for (ingress, ids) in story.exempt_rules.iter().take(most) {
-        let ids: Vec<_> = ids.iter().take(3).map(|id| code_span(id, 64)).collect();
-        let rule = sanitize::sanitize_chat(&phrases::describe_rule(ingress), 200);
-        append_line(
-            &mut text,
-            &format!("- {rule}: allowed by exception {}", ids.join(", ")),
-        );
+    lines.push(describe_origin(report));
+    lines.push(describe_location(report));
+    lines.extend(console_url(report));
+    lines.join("\n").trim_end().to_owned()
+}
+
+/// Each rule with its outcome.
+fn describe_entries(summary: &AlertSummary<'_>, max_entries: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for outcome in summary.entries.iter().take(max_entries) {
+        lines.push(format!(
+            "- {}: {}",
+            describe_entry(outcome),
+            describe_result(outcome, summary.report)
+        ));
     }
-    for id in story.report.expired_exceptions.iter().take(most) {
-        append_line(
-            &mut text,
-            &format!("- The exception {} has ended", code_span(id, 64)),
-        );
+    let omitted = summary.entries.len().saturating_sub(max_entries);
+    if omitted > 0 {
+        let more = count_phrase(omitted, "more rule", "more rules");
+        lines.push(format!("- and {more}"));
     }
-    if !text.is_empty() {
-        text.push('\n');
-    }
-    append_line(
-        &mut text,
-        &format!(
-            "Changed by {} {}",
-            code_span(phrases::principal_name(story.report), 128),
-            describe_origin(story.report)
-        ),
-    );
-    append_line(&mut text, &describe_location(story.report));
-    append_line(
-        &mut text,
-        &link::console_url(story.report).unwrap_or_default(),
-    );
-    text.trim_end().to_owned()
+    lines
+}
+
+fn describe_skipped_additions(report: &GroupReport) -> Option<String> {
+    let skipped = report
+        .skipped_additions
+        .iter()
+        .map(|skipped| &skipped.ingress);
+    let rules = describe_combined_rules(skipped);
+    (!rules.is_empty()).then(|| {
+        format!(
+            "- NOT added: {}. The e-mail has the reasons.",
+            sanitize_chat(&rules, 300)
+        )
+    })
+}
+
+fn describe_exempt_rule(outcome: &RuleOutcome) -> String {
+    let rule = describe_rule(&outcome.rule);
+    let exceptions: Vec<_> = outcome
+        .exceptions()
+        .into_iter()
+        .take(MAX_EXCEPTIONS)
+        .map(|id| code_span(id, 64))
+        .collect();
+    format!(
+        "- {}: allowed by {}",
+        sanitize_chat(&rule, 200),
+        exceptions_phrase(&exceptions)
+    )
 }
 
 /// `removed`, `narrowed, TCP ports 80 and 443 stay open to 0.0.0.0/0 as new rules`.
-fn describe_status(case: &RuleEntry<'_>, report: &GroupReport) -> String {
-    match case.describe_outcome(report.mode) {
-        (head, Some(told)) => format!("{head}, {}", sanitize::sanitize_chat(&told, 300)),
+fn describe_result(outcome: &RuleOutcome, report: &GroupReport) -> String {
+    match describe_outcome(outcome, report.mode) {
+        (head, Some(details)) => {
+            let details = sanitize_chat(&details, 300);
+            format!("{head}, {details}")
+        }
         (head, None) => head,
     }
 }
 
-fn append_line(text: &mut String, line: &str) {
-    text.push_str(line);
-    text.push('\n');
-}
-
-/// `TCP port 22 (SSH) from 0.0.0.0/0 (every IPv4 address), against restricted-common-ports (HIPAA)`.
-fn describe_entry(case: &RuleEntry<'_>) -> String {
-    let mut text = sanitize::sanitize_chat(&phrases::describe_rule(case.ingress), 200);
-    if let Some(description) = case
-        .ingress
+/// `TCP port 22 (SSH) from ::/0 (every IPv6 address) violates restricted-common-ports (HIPAA)`.
+fn describe_entry(outcome: &RuleOutcome) -> String {
+    let rule = describe_rule(&outcome.rule);
+    let description = outcome
+        .rule
         .description
         .as_deref()
-        .filter(|text| !sanitize::sanitize_chat(text, 9).is_empty())
-    {
-        // Writing to a String cannot fail.
-        let _ = write!(text, " {}", code_span(description, 80));
-    }
-    let rules: Vec<_> = case
-        .findings
-        .iter()
-        .take(4)
-        .map(|finding| policy_rule_label(finding))
-        .collect();
-    let more = if case.findings.len() > rules.len() {
+        .map(|text| code_span(text, 80))
+        .filter(|text| !text.is_empty())
+        .map(|text| format!(" {text}"))
+        .unwrap_or_default();
+    let labels = policy_rule_labels(outcome);
+    let more = if labels.len() > MAX_FINDINGS {
         " and more"
     } else {
         ""
     };
-    let _ = write!(text, ", against {}{more}", rules.join(", "));
-    text
+    let shown: Vec<_> = labels.into_iter().take(MAX_FINDINGS).collect();
+    format!(
+        "{}{description} violates {}{more}",
+        sanitize_chat(&rule, 200),
+        shown.join(", ")
+    )
+}
+
+/// The policy rules of the findings. A rule that was removed because of other removals has none.
+fn policy_rule_labels(outcome: &RuleOutcome) -> Vec<String> {
+    if outcome.findings.is_empty() {
+        return outcome
+            .policy_rules
+            .iter()
+            .map(|id| sanitize_chat(id, 64))
+            .collect();
+    }
+    outcome.findings.iter().map(policy_rule_label).collect()
 }
 
 /// `restricted-common-ports (HIPAA)`.
 fn policy_rule_label(finding: &Finding) -> String {
-    let id = sanitize::sanitize_chat(&finding.policy_rule.id, 64);
-    let references = sanitize::sanitize_chat(&finding.policy_rule.references.join(", "), 64);
-    if references.is_empty() {
-        id
-    } else {
-        format!("{id} ({references})")
+    let policy_rule = &finding.policy_rule;
+    let id = sanitize_chat(&policy_rule.id, 64);
+    let references = policy_rule.references.join(", ");
+    match sanitize_chat(&references, 64) {
+        none if none.is_empty() => id,
+        references => format!("{id} ({references})"),
     }
 }
 
-/// `from 203.0.113.7 at 2026-11-21 10:00:00 UTC`.
+/// `Changed by alice from 203.0.113.7 at 2026-11-21 10:00:00 UTC`.
 fn describe_origin(report: &GroupReport) -> String {
-    let from = report
-        .origin
-        .source_ip
-        .as_deref()
-        .map(|from| format!("from {} ", code_span(from, 64)));
-    let at = report
-        .origin
-        .time
-        .map(|time| format!("at {}", phrases::format_time(time)));
-    let (from, at) = (from.unwrap_or_default(), at.unwrap_or_default());
-    format!("{from}{at}").trim_end().to_owned()
+    let origin = &report.origin;
+    let from = match &origin.source_ip {
+        Some(ip) => format!(" from {}", code_span(ip, 64)),
+        None => String::new(),
+    };
+    let at = match origin.time {
+        Some(time) => format!(" at {}", format_time(time)),
+        None => String::new(),
+    };
+    format!(
+        "Changed by {}{from}{at}",
+        code_span(principal_name(report), 128)
+    )
 }
 
 fn describe_location(report: &GroupReport) -> String {
-    let parts = [
-        report
-            .origin
-            .account
-            .as_deref()
-            .map(|account| format!("account {}", sanitize::sanitize_chat(account, 64))),
-        report
-            .origin
-            .region
-            .as_deref()
-            .map(|region| sanitize::sanitize_chat(region, 64)),
-        report
-            .group
-            .vpc_id
-            .as_deref()
-            .map(|vpc| sanitize::sanitize_chat(vpc, 64)),
-    ];
-    let known: Vec<_> = parts.into_iter().flatten().collect();
-    known.join(", ")
+    let origin = &report.origin;
+    let mut parts = Vec::new();
+    if let Some(account) = &origin.account {
+        parts.push(format!("account {}", sanitize_chat(account, 64)));
+    }
+    if let Some(region) = &origin.region {
+        parts.push(sanitize_chat(region, 64));
+    }
+    if let Some(vpc_id) = &report.group.vpc_id {
+        parts.push(sanitize_chat(vpc_id, 64));
+    }
+    parts.join(", ")
 }
 
 /// A code span, in which nothing is a link, a mention or markup.
-fn code_span(text: &str, max: usize) -> String {
-    match sanitize::sanitize_chat(text, max) {
+fn code_span(text: &str, max_chars: usize) -> String {
+    match sanitize_chat(text, max_chars) {
         empty if empty.is_empty() => String::new(),
         text => format!("`{text}`"),
     }
 }
 
-fn chat_next_steps(story: &AlertSummary<'_>) -> Vec<String> {
-    let fixed: &[&str] = match story.headline {
+fn chat_next_steps(summary: &AlertSummary<'_>) -> Vec<String> {
+    let mut steps = Vec::new();
+    let is_plan = summary.headline == Headline::WouldClose;
+    if lost_allowed_access(summary.report) && !is_plan {
+        steps.push(
+            "Some access that the policy allows was lost and is currently blocked. The e-mail has \
+             the commands that restore it.",
+        );
+    }
+    let refusals: BTreeSet<_> = summary
+        .entries
+        .iter()
+        .filter_map(|outcome| outcome.status.refusal())
+        .collect();
+    steps.extend(refusals.into_iter().map(RefusalReason::message));
+    steps.extend(headline_steps(summary));
+    steps.into_iter().map(str::to_owned).collect()
+}
+
+fn headline_steps(summary: &AlertSummary<'_>) -> &'static [&'static str] {
+    let has_errors = summary
+        .entries
+        .iter()
+        .any(|outcome| outcome.status.error().is_some());
+    match summary.headline {
         Headline::NotVerified => &[
-            "Look at the group in the console: nobody could make sure that it is closed.",
-            "Portcullis tries again by itself within minutes.",
+            "Check the group in the console: Portcullis could not verify that it is closed.",
+            "Portcullis retries automatically within minutes.",
         ],
-        Headline::NotClosed if story.report.failed_removals.is_empty() => {
-            &["Remove the rules by hand now. The e-mail has the commands."]
+        Headline::NotClosed if !has_errors => {
+            &["Remove the rules manually now. The e-mail has the commands."]
         }
         Headline::NotClosed => &[
-            "Remove the rules by hand now. The e-mail has the commands and the errors.",
-            "If it is a permission: look at the function's role and at service control policies.",
+            "Remove the rules manually now. The e-mail has the commands and the errors.",
+            "If a permission is missing, check the function's role and the service control \
+             policies.",
         ],
         Headline::Refused => &[],
         Headline::WouldClose => &[
-            "Close the rules by hand (the e-mail has the commands), or switch Portcullis to enforce mode.",
+            "Remove the rules manually (the e-mail has the commands), or switch Portcullis to \
+             enforce mode.",
         ],
         Headline::Closed => &[
-            "Ask whoever made the change whether it was meant.",
-            "If the access is needed: propose an exception in the policy, with reason, owner and expiry date, and then \
-             undo with the commands in the e-mail. Without an exception it is closed again.",
+            "Ask whoever made the change whether it was intended.",
+            "If the access is needed, propose an exception in the policy, with a reason, an owner \
+             and an expiry date. Then undo the change with the commands in the e-mail. Without an \
+             exception, Portcullis closes it again.",
         ],
-        Headline::AlreadyGone => &["Ask whoever made the change whether it was meant."],
+        Headline::AlreadyGone => &["Ask whoever made the change whether it was intended."],
         Headline::Reported => {
-            &["Nothing was changed. See whether a narrower source or fewer ports will do."]
+            &["Nothing was changed. Check whether a narrower source or fewer ports are enough."]
         }
-        Headline::GroupDeleted | Headline::Clean => &["Nothing has to be done."],
-    };
-    let cut = (replacements::lost_allowed_access(story.report) && story.headline != Headline::WouldClose).then_some(
-        "Some of what may stay open could not be kept and is cut now. The e-mail has the commands that open it again.",
-    );
-    let reason = |case: &RuleEntry<'_>| {
-        if let RuleStatus::Refused(refusal) = case.status {
-            Some(refusal.reason)
-        } else {
-            None
-        }
-    };
-    let reasons: BTreeSet<_> = story.entries.iter().filter_map(reason).collect();
-    let reasons = reasons.into_iter().map(RefusalReason::message);
-    cut.into_iter()
-        .chain(reasons)
-        .chain(fixed.iter().copied())
-        .map(str::to_owned)
-        .collect()
+        Headline::GroupDeleted | Headline::Clean => &["No action is required."],
+    }
 }
 
 fn chat_keywords(report: &GroupReport) -> Vec<String> {
-    let severity = report.max_severity().map(|severity| severity.to_string());
-    let words = [
-        Some("portcullis".to_owned()),
-        Some(report.outcome.to_string()),
-        severity,
-    ];
-    words.into_iter().flatten().collect()
+    let mut keywords = vec!["portcullis".to_owned(), report.outcome.to_string()];
+    if let Some(severity) = report.max_severity() {
+        keywords.push(severity.to_string());
+    }
+    keywords
 }
 
-/// The same for all that is told about one event and one group, so that a retry is shown below what it follows up.
+/// The same for all alerts about one event and one group, so that chat programs show them in one
+/// thread.
 fn thread_id(report: &GroupReport) -> String {
-    let id = |text: &str| -> String {
-        text.chars()
-            .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
-            .take(64)
-            .collect()
+    let event = match &report.origin.event_id {
+        Some(id) => thread_id_part(id),
+        None => "unknown".to_owned(),
     };
-    let event = id(report.origin.event_id.as_deref().unwrap_or("unknown"));
-    let group = match id(&report.group.id) {
-        group if group.is_empty() => id(&report.group_ref.to_string()),
-        group => group,
+    let group = match thread_id_part(&report.group.id) {
+        empty if empty.is_empty() => {
+            let named = report.group_ref.to_string();
+            thread_id_part(&named)
+        }
+        id => id,
     };
     format!("portcullis-{event}-{group}")
 }
 
-fn additional_context(story: &AlertSummary<'_>) -> Map<String, Value> {
-    let report = story.report;
+/// Letters, digits and dashes of a text.
+pub(super) fn thread_id_part(text: &str) -> String {
+    text.chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
+        .take(64)
+        .collect()
+}
+
+fn additional_context(report: &GroupReport) -> Map<String, Value> {
+    let origin = &report.origin;
     let severity = report.max_severity().map(|severity| severity.to_string());
-    let pairs = [
-        ("account", report.origin.account.clone()),
-        ("event", report.origin.event_id.clone()),
-        ("group", Some(phrases::display_group_id(report))),
+    context_map([
+        ("account", origin.account.clone()),
+        ("event", origin.event_id.clone()),
+        ("group", Some(display_group_id(report))),
         ("mode", Some(report.mode.to_string())),
         ("policy", Some(report.policy.clone())),
-        ("region", report.origin.region.clone()),
+        ("region", origin.region.clone()),
         ("severity", severity),
         ("vpc", report.group.vpc_id.clone()),
-    ];
-    let known = pairs.into_iter().filter_map(|(key, value)| {
-        let value = sanitize::sanitize_chat(value.as_deref().unwrap_or_default(), 128);
-        (!value.is_empty()).then(|| (key.to_owned(), Value::from(value)))
-    });
-    known.collect()
+    ])
+}
+
+/// The pairs with a value.
+pub(super) fn context_map<const N: usize>(
+    pairs: [(&str, Option<String>); N],
+) -> Map<String, Value> {
+    let mut context = Map::new();
+    for (key, value) in pairs {
+        let value = sanitize_chat(value.as_deref().unwrap_or_default(), 128);
+        if !value.is_empty() {
+            context.insert(key.to_owned(), Value::from(value));
+        }
+    }
+    context
 }

@@ -1,13 +1,30 @@
-//! What people see, as they see it.
+//! Alerts as their readers see them.
 
 use insta::assert_snapshot;
 use serde_json::Value;
 
+use super::budget::{CHAT_BUDGET, EMAIL_BUDGET, REPORT_BUDGET};
+use super::email::compose_email;
+use super::slack::compose_chat;
+use super::summary::AlertSummary;
 use super::*;
-use crate::report::GroupReport;
+use crate::report::{GroupReport, RuleOutcome, RuleStatus, json, samples};
+use crate::services::Alert;
 
-/// Everything of a message that a person or a filter sees.
-fn shown(report: &GroupReport) -> String {
+/// The SNS limit of a message, attributes included.
+const MAX_SNS_MESSAGE: usize = 256 * 1024;
+
+/// Whether a message is within the limits of SNS with space for its attributes.
+fn fits_into_sns(alert: &Alert) -> bool {
+    alert.sns_message().len() <= MAX_SNS_MESSAGE - 4096
+}
+
+fn is_unprintable(c: char) -> bool {
+    (c.is_control() && c != '\n') || sanitize::is_invisible(c)
+}
+
+/// Everything of an alert that its readers and filter policies see.
+fn displayed_alert(report: &GroupReport) -> String {
     let alert = compose_alert(report);
     let chat: Value = serde_json::from_str(&alert.chat).unwrap();
     let attributes: Vec<_> = alert
@@ -25,97 +42,97 @@ fn shown(report: &GroupReport) -> String {
 }
 
 #[test]
-fn simple() {
-    assert_snapshot!(shown(&samples::single_rule_report()));
+fn single_rule() {
+    assert_snapshot!(displayed_alert(&samples::single_rule_report()));
 }
 
 #[test]
 fn closed() {
-    assert_snapshot!(shown(&samples::closed_report()));
+    assert_snapshot!(displayed_alert(&samples::closed_report()));
 }
 
 #[test]
 fn monitor() {
-    assert_snapshot!(shown(&samples::monitor_report()));
+    assert_snapshot!(displayed_alert(&samples::monitor_report()));
 }
 
 #[test]
-fn noticed() {
-    assert_snapshot!(shown(&samples::notify_only_report()));
+fn reported_only() {
+    assert_snapshot!(displayed_alert(&samples::notify_only_report()));
 }
 
 #[test]
-fn incomplete() {
-    assert_snapshot!(shown(&samples::incomplete_report()));
+fn not_closed() {
+    assert_snapshot!(displayed_alert(&samples::incomplete_report()));
 }
 
 #[test]
 fn refused() {
-    assert_snapshot!(shown(&samples::refused_report()));
+    assert_snapshot!(displayed_alert(&samples::refused_report()));
 }
 
 #[test]
 fn unverified() {
-    assert_snapshot!(shown(&samples::unverified_report()));
+    assert_snapshot!(displayed_alert(&samples::unverified_report()));
 }
 
 #[test]
 fn already_gone() {
-    assert_snapshot!(shown(&samples::already_gone_report()));
+    assert_snapshot!(displayed_alert(&samples::already_gone_report()));
 }
 
 #[test]
-fn vanished() {
-    assert_snapshot!(shown(&samples::group_deleted_report()));
+fn group_deleted() {
+    assert_snapshot!(displayed_alert(&samples::group_deleted_report()));
 }
 
 #[test]
 fn narrowed() {
-    assert_snapshot!(shown(&samples::narrowed_report()));
+    assert_snapshot!(displayed_alert(&samples::narrowed_report()));
 }
 
 #[test]
 fn restricted() {
-    assert_snapshot!(shown(&samples::restricted_report()));
+    assert_snapshot!(displayed_alert(&samples::restricted_report()));
 }
 
 #[test]
-fn mixed() {
-    assert_snapshot!(shown(&samples::mixed_remedies_report()));
+fn mixed_remedies() {
+    assert_snapshot!(displayed_alert(&samples::mixed_remedies_report()));
 }
 
 #[test]
 fn would_narrow() {
-    assert_snapshot!(shown(&samples::would_narrow_report()));
+    assert_snapshot!(displayed_alert(&samples::would_narrow_report()));
 }
 
 #[test]
-fn excepted() {
-    assert_snapshot!(shown(&samples::exempt_report()));
+fn exempt() {
+    assert_snapshot!(displayed_alert(&samples::exempt_report()));
 }
 
 #[test]
-fn not_kept() {
-    assert_snapshot!(shown(&samples::lost_access_report()));
+fn lost_access() {
+    assert_snapshot!(displayed_alert(&samples::lost_access_report()));
 }
 
 #[test]
-fn too_many() {
-    assert_snapshot!(shown(&samples::removal_limit_report()));
+fn too_many_removals() {
+    assert_snapshot!(displayed_alert(&samples::removal_limit_report()));
 }
 
 #[test]
-fn unsound() {
-    assert_snapshot!(shown(&samples::failed_verification_report()));
+fn failed_verification() {
+    assert_snapshot!(displayed_alert(&samples::failed_verification_report()));
 }
 
 #[test]
-fn nasty() {
-    assert_snapshot!(shown(&samples::hostile_text_report()));
+fn hostile_texts() {
+    assert_snapshot!(displayed_alert(&samples::hostile_text_report()));
 }
 
 #[test]
-fn the_message_is_strings_for_each_protocol() {
+fn the_sns_message_has_a_string_for_each_protocol() {
     let alert = compose_alert(&samples::closed_report());
     let message: Value = serde_json::from_str(&alert.sns_message()).unwrap();
     let keys: Vec<_> = message
@@ -138,16 +155,12 @@ fn the_message_is_strings_for_each_protocol() {
 }
 
 #[test]
-fn a_thousand_findings_fit_into_one_message() {
+fn a_huge_report_fits_into_one_message() {
     let alert = compose_alert(&samples::huge_report());
-    assert!(
-        alert.sns_message().len() < 240 * 1024,
-        "{}",
-        alert.sns_message().len()
-    );
+    assert!(fits_into_sns(&alert), "{}", alert.sns_message().len());
     assert!(
         json::escaped_len(&alert.email) <= EMAIL_BUDGET
-            && alert.email.contains("more rules: all of them are in")
+            && alert.email.contains("more rules. The JSON report that SQS")
     );
     assert!(json::escaped_len(&alert.chat) <= CHAT_BUDGET);
     assert!(json::escaped_len(&alert.report) <= REPORT_BUDGET);
@@ -157,14 +170,14 @@ fn a_thousand_findings_fit_into_one_message() {
 }
 
 #[test]
-fn long_lists_are_cut_and_say_so() {
+fn long_lists_are_shortened_and_say_so() {
     let long = "words ".repeat(42);
     let lines: Vec<_> = (20_000..20_042)
         .map(|port| format!("tcp {port} 0.0.0.0/0 {long}"))
         .collect();
-    let alert = compose_alert(&samples::baseline_report(samples::sample_group(
-        &lines.iter().map(String::as_str).collect::<Vec<_>>(),
-    )));
+    let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+    let report = samples::baseline_report(&samples::sample_group(&lines));
+    let alert = compose_alert(&report);
     assert!(
         alert
             .subject
@@ -174,30 +187,25 @@ fn long_lists_are_cut_and_say_so() {
     );
     assert!(
         alert.email.contains("\n30. TCP port 20029")
-            && alert.email.contains("\nAnd 12 more rules: all of them")
+            && alert.email.contains("\nAnd 12 more rules. The JSON report")
     );
-    assert!(alert.email.contains("\nAnd 32 more rules: see the report"));
+    assert!(alert.email.contains("\nAnd 32 more rules. The JSON report"));
     assert!(alert.chat.contains("- and 32 more rules"));
     let report: Value = serde_json::from_str(&alert.report).unwrap();
-    assert_eq!(
-        (
-            &report["truncated"],
-            report["restore"].as_array().unwrap().len()
-        ),
-        (&Value::Bool(false), 42)
-    );
+    assert_eq!(report["truncated"], false);
+    assert_eq!(report["undo"]["restore"].as_array().unwrap().len(), 42);
 }
 
 #[test]
-fn the_smallest_wordings_are_small_whatever_the_report_holds() {
+fn texts_without_lists_are_small() {
     let report = samples::huge_report();
-    let story = AlertSummary::from_report(&report);
-    assert!(json::escaped_len(&email::compose_email(&story, 0)) <= EMAIL_BUDGET);
-    assert!(json::escaped_len(&slack::compose_chat(&story, 0)) <= CHAT_BUDGET);
+    let summary = AlertSummary::from_report(&report);
+    assert!(json::escaped_len(&compose_email(&summary, 0)) <= EMAIL_BUDGET);
+    assert!(json::escaped_len(&compose_chat(&summary, 0)) <= CHAT_BUDGET);
     assert!(json::escaped_len(&json::to_json_within(&report, 0)) <= REPORT_BUDGET);
 }
 
-fn all() -> Vec<GroupReport> {
+fn all_reports() -> Vec<GroupReport> {
     vec![
         samples::single_rule_report(),
         samples::closed_report(),
@@ -227,22 +235,15 @@ fn all() -> Vec<GroupReport> {
 }
 
 #[test]
-fn every_message_keeps_its_promises() {
-    for report in all() {
+fn every_alert_is_printable_and_within_its_limits() {
+    for report in all_reports() {
         let alert = compose_alert(&report);
         assert!(
             alert.subject.len() <= 99 && alert.subject.chars().all(|c| matches!(c, ' '..='~')),
             "{}",
             alert.subject
         );
-        assert!(
-            !alert
-                .email
-                .chars()
-                .any(|c| (c.is_control() && c != '\n') || sanitize::is_invisible(c)),
-            "{}",
-            alert.email
-        );
+        assert!(!alert.email.chars().any(is_unprintable), "{}", alert.email);
         let links = |text: &str| text.matches("://").count();
         assert!(links(&alert.email) <= 1, "{}", alert.email);
         assert!(
@@ -269,7 +270,7 @@ mod properties {
     use super::*;
     use proptest::prelude::*;
 
-    /// Texts of all lengths that attacks and accidents are made of.
+    /// Texts of all lengths, with pieces of attacks.
     fn text() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             prop::sample::select(vec![
@@ -291,34 +292,49 @@ mod properties {
             .prop_map(|(pieces, times)| pieces.concat().repeat(times))
     }
 
+    fn set_texts(outcome: &mut RuleOutcome, description: &str, message: &str) {
+        outcome.rule.description = Some(description.to_owned());
+        for finding in &mut outcome.findings {
+            finding.ingress.description = Some(description.to_owned());
+        }
+        if let RuleStatus::Failed(error) = &mut outcome.status {
+            message.clone_into(&mut error.message);
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn whatever_the_texts_the_message_is_whole(
-            name in text(), described in text(), who in text(), agent in text(), said in text(), place in text(),
+        fn alerts_are_well_formed_whatever_the_texts(
+            name in text(),
+            description in text(),
+            who in text(),
+            user_agent in text(),
+            message in text(),
+            region in text(),
         ) {
             let mut report = samples::incomplete_report();
             report.group.name = Some(name);
             report.origin.actor.who = Some(who);
-            report.origin.user_agent = Some(agent);
-            report.origin.region = Some(place);
-            for finding in report.findings.iter_mut().chain(&mut report.remaining) {
-                finding.ingress.description = Some(described.clone());
-            }
-            for failure in &mut report.failed_removals {
-                failure.ingress.description = Some(described.clone());
-                failure.error.message.clone_from(&said);
+            report.origin.user_agent = Some(user_agent);
+            report.origin.region = Some(region);
+            for outcome in &mut report.rules {
+                set_texts(outcome, &description, &message);
             }
             let alert = compose_alert(&report);
-            prop_assert!(alert.subject.len() <= 99 && alert.subject.chars().all(|c| matches!(c, ' '..='~')));
+            prop_assert!(alert.subject.len() <= 99);
+            prop_assert!(alert.subject.chars().all(|c| matches!(c, ' '..='~')));
             prop_assert!(alert.subject.starts_with("NOT CLOSED: 3 of 4 rules"));
-            prop_assert!(!alert.email.chars().any(|c| (c.is_control() && c != '\n') || sanitize::is_invisible(c)));
+            prop_assert!(!alert.email.chars().any(is_unprintable));
             prop_assert!(alert.email.matches("://").count() <= 1);
-            prop_assert!(!alert.chat.contains(['<', '>', '&', '*']) && !alert.chat.to_lowercase().contains("@here"));
+            prop_assert!(!alert.chat.contains(['<', '>', '&', '*']));
+            prop_assert!(!alert.chat.to_lowercase().contains("@here"));
             prop_assert!(serde_json::from_str::<Value>(&alert.chat).is_ok());
             prop_assert!(serde_json::from_str::<Value>(&alert.report).is_ok());
-            prop_assert!(alert.sns_message().len() < 240 * 1024);
-            prop_assert!(alert.attributes.iter().all(|(_, value)| !value.is_empty() && value.chars().count() <= 128));
+            prop_assert!(fits_into_sns(&alert));
+            for (_, value) in &alert.attributes {
+                prop_assert!((1..=128).contains(&value.chars().count()));
+            }
         }
     }
 }

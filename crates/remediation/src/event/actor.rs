@@ -1,25 +1,26 @@
-//! Who made a call. Shapes differ by kind and year; nothing here may ever stop a remediation.
+//! Who made a call. The shape of `userIdentity` differs by type and has changed over the years, so
+//! a missing or unexpected value is never an error.
 
 use serde_json::Value;
 
-use super::non_empty_text;
+use super::record::non_empty_text;
 
-/// Who made a call, in the words of people.
+/// Who made a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Actor {
     /// CloudTrail's `userIdentity.type`: `IAMUser`, `AssumedRole`, `Root`.
     pub kind: Option<String>,
-    /// A name a colleague would recognise: `alice@example.com (role Developer)`.
+    /// A name that a colleague would recognize: `alice@example.com (role Developer)`.
     pub who: Option<String>,
     /// The ARN.
     pub arn: Option<String>,
-    /// The ARN of the role whose session it is, if it is one.
+    /// The ARN of the role, if the caller is an assumed-role session.
     pub issuer: Option<String>,
-    /// The AWS service that made the call for somebody: `cloudformation.amazonaws.com`.
+    /// The AWS service that made the call on behalf of the caller: `cloudformation.amazonaws.com`.
     pub invoked_by: Option<String>,
 }
 
-/// Reads `userIdentity` of a record as far as it can be read.
+/// Decodes `userIdentity` of a record on a best-effort basis.
 pub(super) fn decode_actor(record: &Value) -> Actor {
     let Some(identity) = record.get("userIdentity") else {
         return Actor::default();
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_has_a_name() {
+    fn every_identity_type_has_a_name() {
         let role = "arn:aws:sts::111122223333:assumed-role/Developer/alice@example.com";
         assert_eq!(
             who(&json!({"type": "AssumedRole", "arn": role})).unwrap(),
@@ -127,21 +128,30 @@ mod tests {
     }
 
     #[test]
-    fn odd_shapes_stop_nothing() {
+    fn unexpected_shapes_are_tolerated() {
         for identity in &[
             json!(null),
             json!("x"),
             json!([]),
             json!({"type": 7, "arn": {}}),
             json!({"type": "AssumedRole", "sessionContext": {}}),
-            json!({"type": "AssumedRole", "sessionContext": {"sessionIssuer": {}, "webIdFederationData": {"attributes": {}}}}),
+            json!({
+                "type": "AssumedRole",
+                "sessionContext": {
+                    "sessionIssuer": {},
+                    "webIdFederationData": {"attributes": {}},
+                },
+            }),
             json!({"type": "Unknown"}),
         ] {
             assert_eq!(who(identity), None, "{identity}");
         }
         assert_eq!(decode_actor(&json!({})), Actor::default());
-        let issuer = json!({"type": "AssumedRole", "sessionContext": {"sessionIssuer": {"userName": "userName"}},
-            "invokedBy": "cloudformation.amazonaws.com"});
+        let issuer = json!({
+            "type": "AssumedRole",
+            "sessionContext": {"sessionIssuer": {"userName": "userName"}},
+            "invokedBy": "cloudformation.amazonaws.com",
+        });
         assert_eq!(who(&issuer).unwrap(), "role userName");
     }
 }

@@ -1,7 +1,10 @@
-//! Every shape an event is known to come in.
+//! Every known shape of an event.
+
+use portcullis_rules::IngressRule;
+use serde_json::{Value, json};
 
 use super::*;
-use serde_json::json;
+use crate::services::GroupRef;
 
 #[expect(
     clippy::needless_pass_by_value,
@@ -9,7 +12,8 @@ use serde_json::json;
 )]
 fn record(name: &str, request: Value, response: Value) -> Value {
     json!({
-        "eventName": name, "eventSource": "ec2.amazonaws.com", "eventID": "e-1", "eventTime": "2026-11-21T10:00:00Z",
+        "eventName": name, "eventSource": "ec2.amazonaws.com",
+        "eventID": "e-1", "eventTime": "2026-11-21T10:00:00Z",
         "awsRegion": "eu-west-1", "recipientAccountId": "111122223333",
         "requestParameters": request, "responseElements": response,
     })
@@ -18,7 +22,7 @@ fn record(name: &str, request: Value, response: Value) -> Value {
 fn change(event: &Value) -> GroupChange {
     match decode_event_value(event) {
         Ok(DecodedEvent::Change(change)) => *change,
-        other => panic!("no change: {other:?}"),
+        other => panic!("not a change: {other:?}"),
     }
 }
 
@@ -38,14 +42,17 @@ fn claimed(event: &Value) -> Vec<String> {
 }
 
 #[test]
-fn the_items_form() {
+fn decodes_permissions_with_items() {
     let event = record(
         "AuthorizeSecurityGroupIngress",
         json!({"groupId": "sg-1", "ipPermissions": {"items": [
-            {"ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "groups": {"items": [{"groupId": "sg-9"}]},
-             "ipRanges": {"items": [{"cidrIp": "1.2.3.4/0"}]}, "ipv6Ranges": {"items": [{"cidrIpv6": "::/0"}]},
+            {"ipProtocol": "tcp", "fromPort": 22, "toPort": 22,
+             "groups": {"items": [{"groupId": "sg-9"}]},
+             "ipRanges": {"items": [{"cidrIp": "1.2.3.4/0"}]},
+             "ipv6Ranges": {"items": [{"cidrIpv6": "::/0"}]},
              "prefixListIds": {"items": [{"prefixListId": "pl-1"}]}},
-            {"ipProtocol": "-1", "groups": {}, "ipRanges": {}, "ipv6Ranges": {"items": [{"cidrIpv6": "::/0"}]}}]}}),
+            {"ipProtocol": "-1", "groups": {}, "ipRanges": {},
+             "ipv6Ranges": {"items": [{"cidrIpv6": "::/0"}]}}]}}),
         json!({"_return": true}),
     );
     assert_eq!(ids(&event), ["sg-1"]);
@@ -62,10 +69,11 @@ fn the_items_form() {
 }
 
 #[test]
-fn the_flat_form() {
+fn decodes_the_flat_form() {
     let event = record(
         "AuthorizeSecurityGroupIngress",
-        json!({"groupId": "sg-1", "ipPermissions": {}, "ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "cidrIp": "0.0.0.0/0"}),
+        json!({"groupId": "sg-1", "ipPermissions": {}, "ipProtocol": "tcp",
+               "fromPort": 22, "toPort": 22, "cidrIp": "0.0.0.0/0"}),
         Value::Null,
     );
     assert_eq!(
@@ -78,13 +86,14 @@ fn the_flat_form() {
 }
 
 #[test]
-fn modified_rules_one_or_several() {
+fn decodes_one_or_several_modified_rules() {
     let update = |id: &str, port: i32| {
-        json!({"SecurityGroupRuleId": id, "tag": 1,
-               "SecurityGroupRule": {"CidrIpv4": "0.0.0.0/0", "FromPort": port, "ToPort": port, "IpProtocol": "tcp"}})
+        json!({"SecurityGroupRuleId": id, "tag": 1, "SecurityGroupRule": {
+            "CidrIpv4": "0.0.0.0/0", "FromPort": port, "ToPort": port, "IpProtocol": "tcp"}})
     };
     let modify = |updates: Value| {
-        let request = json!({"ModifySecurityGroupRulesRequest": {"GroupId": "sg-1", "SecurityGroupRule": updates}});
+        let request = json!({"ModifySecurityGroupRulesRequest": {
+            "GroupId": "sg-1", "SecurityGroupRule": updates}});
         record(
             "ModifySecurityGroupRules",
             request,
@@ -100,8 +109,9 @@ fn modified_rules_one_or_several() {
 }
 
 #[test]
-fn the_group_may_be_in_the_response_only() {
-    let response = json!({"_return": true, "securityGroupRuleSet": {"items": [{"groupId": "sg-2"}, {"groupId": "sg-2"}]}});
+fn the_group_id_can_be_in_the_response_only() {
+    let response = json!({"_return": true, "securityGroupRuleSet": {
+        "items": [{"groupId": "sg-2"}, {"groupId": "sg-2"}]}});
     let event = record(
         "AuthorizeSecurityGroupIngress",
         json!({"groupName": "web", "ipPermissions": {}}),
@@ -110,12 +120,12 @@ fn the_group_may_be_in_the_response_only() {
     assert_eq!(
         ids(&event),
         ["sg-2"],
-        "each group once, and the id before the name"
+        "each group once, and the id wins over the name"
     );
 }
 
 #[test]
-fn the_group_may_be_named_only() {
+fn a_group_can_be_referred_to_by_name() {
     let event = record(
         "AuthorizeSecurityGroupIngress",
         json!({"groupName": "web"}),
@@ -128,7 +138,7 @@ fn the_group_may_be_named_only() {
 }
 
 #[test]
-fn an_event_that_names_no_group_is_an_error() {
+fn an_event_without_a_group_is_an_error() {
     for request in [
         Value::Null,
         json!({}),
@@ -138,17 +148,16 @@ fn an_event_that_names_no_group_is_an_error() {
     ] {
         let event = record("AuthorizeSecurityGroupIngress", request, Value::Null);
         let error = decode_event_value(&event).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("the AuthorizeSecurityGroupIngress event e-1 names no security group")
-        );
+        assert!(error.to_string().starts_with(
+            "the AuthorizeSecurityGroupIngress event e-1 does not specify a security group"
+        ));
     }
 }
 
 #[test]
-fn prefix_lists_that_changed() {
-    let request = json!({"ModifyManagedPrefixListRequest": {"PrefixListId": "pl-1", "AddEntry": {"Cidr": "0.0.0.0/0"}}});
+fn decodes_changed_prefix_lists() {
+    let request = json!({"ModifyManagedPrefixListRequest": {
+        "PrefixListId": "pl-1", "AddEntry": {"Cidr": "0.0.0.0/0"}}});
     assert_eq!(
         ids(&record("ModifyManagedPrefixList", request, Value::Null)),
         ["pl-1"]
@@ -166,7 +175,7 @@ fn prefix_lists_that_changed() {
         decode_event_value(&record("ModifyManagedPrefixList", json!({}), Value::Null)).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the ModifyManagedPrefixList event e-1 names no prefix list"
+        "the ModifyManagedPrefixList event e-1 does not specify a prefix list"
     );
 }
 
@@ -208,14 +217,15 @@ fn failed_and_other_calls_are_ignored_with_a_reason() {
 }
 
 #[test]
-fn envelopes_are_taken_off() {
+fn decodes_records_in_envelopes() {
     let mut bare = record(
         "AuthorizeSecurityGroupIngress",
         json!({"groupId": "sg-1"}),
         Value::Null,
     );
     bare.as_object_mut().unwrap().remove("recipientAccountId");
-    let envelope = json!({"id": "x", "source": "aws.ec2", "account": "444455556666", "region": "eu-north-1",
+    let envelope = json!({
+        "id": "x", "source": "aws.ec2", "account": "444455556666", "region": "eu-north-1",
         "detail-type": "AWS API Call via CloudTrail", "detail": bare, "unknown": [1]});
     let failed =
         json!({"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": envelope});
@@ -227,14 +237,14 @@ fn envelopes_are_taken_off() {
     assert_eq!(
         origin.region.as_deref(),
         Some("eu-west-1"),
-        "the record knows better than the envelope"
+        "the record wins over the envelope"
     );
     assert_eq!(origin.event_id.as_deref(), Some("e-1"));
     assert_eq!(origin.time, "2026-11-21T10:00:00Z".parse().ok());
 }
 
 #[test]
-fn what_is_no_record_is_an_error_with_a_reason() {
+fn anything_but_a_record_is_an_error() {
     assert!(
         decode_event(b"{")
             .unwrap_err()
@@ -262,12 +272,14 @@ fn what_is_no_record_is_an_error_with_a_reason() {
 }
 
 #[test]
-fn odd_values_beside_the_group_stop_nothing() {
+fn unexpected_values_besides_the_group_are_tolerated() {
     let event = record(
         "AuthorizeSecurityGroupIngress",
         json!({"groupId": "sg-1", "ipPermissions": {"items": [
-            {"ipProtocol": "tcp", "fromPort": "443", "toPort": "443", "ipRanges": {"items": [{"cidrIp": "nonsense"}]}},
-            {"ipProtocol": "tcp", "fromPort": 99999, "toPort": 1, "ipRanges": {"items": [{"cidrIp": "0.0.0.0/0"}]}},
+            {"ipProtocol": "tcp", "fromPort": "443", "toPort": "443",
+             "ipRanges": {"items": [{"cidrIp": "nonsense"}]}},
+            {"ipProtocol": "tcp", "fromPort": 99999, "toPort": 1,
+             "ipRanges": {"items": [{"cidrIp": "0.0.0.0/0"}]}},
             {"ipProtocol": 6}, null]}}),
         json!("a text"),
     );

@@ -1,176 +1,182 @@
-//! Carrying out one plan: additions and removals in the order the plan says.
+//! Applies one plan: additions and removals in the order of the plan.
 
 use portcullis_rules::plan::{Addition, ApplyOrder, Plan};
 use portcullis_rules::{IngressRule, Removal};
 
-use super::Limits;
-use crate::services::{
-    AuthorizeResults, Clock, ErrorKind, IngressEditor, RevokeResults, ServiceError,
-};
+use super::limits::Limits;
+use crate::services::{Clock, ErrorKind, IngressEditor, ServiceError};
 
-type Attempts<T> = Vec<(T, Result<(), ServiceError>)>;
+type CallResult = Result<(), ServiceError>;
+type Attempts<T> = Vec<(T, CallResult)>;
 
-/// What became of a plan.
+/// The result of applying a plan.
 #[derive(Debug, Default)]
 pub(super) struct ApplyResult {
-    /// Each removal that was tried, and its answer.
+    /// Each removal that was tried, and its result.
     pub(super) removals: Attempts<Removal>,
-    /// Each addition that was tried, or could not be, and its answer.
+    /// Each addition that was tried, or could not be, and its result.
     pub(super) additions: Attempts<Addition>,
-    /// Whether removals wait for what is to take their place.
+    /// Whether removals were left to the next round, until their replacements are added.
     pub(super) has_deferred_removals: bool,
 }
 
-/// Does what the plan says.
-///
-/// Where additions come first, a box whose replacement could not be added for a passing reason waits for the next round:
-/// what stays allowed is not cut for a throttled call. In the last round closing comes before keeping, and what could
-/// not be added is tried again after it.
-pub(super) async fn apply_plan(
-    changer: &dyn IngressEditor,
-    clock: &dyn Clock,
-    limits: Limits,
-    plan: &Plan,
-    last: bool,
-) -> ApplyResult {
-    let mut act = ApplyResult::default();
-    if plan.order == ApplyOrder::AddFirst {
-        act.additions = authorize_additions(changer, &plan.group_id, plan.additions.clone()).await;
+/// What applying a plan needs.
+#[derive(Clone, Copy)]
+pub(super) struct Applier<'a> {
+    pub(super) editor: &'a dyn IngressEditor,
+    pub(super) clock: &'a dyn Clock,
+    pub(super) limits: Limits,
+}
+
+impl Applier<'_> {
+    /// Applies a plan.
+    ///
+    /// If additions come first and the replacement of a rule fails for a transient reason, the
+    /// removal of that rule waits for the next round, so that a throttled call does not block
+    /// allowed access. In the last round the removal has priority, and the addition is retried
+    /// afterwards.
+    pub(super) async fn apply_plan(self, plan: &Plan, is_last_round: bool) -> ApplyResult {
+        let mut result = ApplyResult::default();
+        if plan.order == ApplyOrder::AddFirst {
+            result.additions = self
+                .authorize_additions(&plan.group_id, plan.additions.clone())
+                .await;
+        }
+        let (deferred, removals): (Vec<_>, Vec<_>) = plan
+            .removals
+            .iter()
+            .cloned()
+            .partition(|removal| !is_last_round && is_deferred(&result.additions, removal));
+        result.has_deferred_removals = !deferred.is_empty();
+        result.removals = self.revoke_removals(&plan.group_id, removals).await;
+        if plan.order == ApplyOrder::RemoveFirst {
+            result.additions = self.authorize_replacements(plan, &result.removals).await;
+        }
+        self.retry_additions(&plan.group_id, &mut result).await;
+        result
     }
-    let waits = |removal: &Removal| {
-        !last
-            && act
-                .additions
-                .iter()
-                .any(|tried| defers_removal(tried, &removal.ingress))
-    };
-    let (waiting, removals): (Vec<_>, Vec<_>) = plan.removals.iter().cloned().partition(waits);
-    act.has_deferred_removals = !waiting.is_empty();
-    let boxes: Vec<IngressRule> = removals
-        .iter()
-        .map(|removal| removal.ingress.clone())
-        .collect();
-    if !boxes.is_empty() {
-        let answers: RevokeResults = changer.revoke_rules(&plan.group_id, &boxes).await;
-        act.removals = removals
-            .into_iter()
-            .zip(pad_results(answers, "RevokeSecurityGroupIngress"))
+
+    async fn revoke_removals(&self, group_id: &str, removals: Vec<Removal>) -> Attempts<Removal> {
+        if removals.is_empty() {
+            return Vec::new();
+        }
+        let rules: Vec<_> = removals
+            .iter()
+            .map(|removal| removal.ingress.clone())
             .collect();
+        let results = self.editor.revoke_rules(group_id, &rules).await;
+        pair_with_results(removals, results, "RevokeSecurityGroupIngress")
     }
-    if plan.order == ApplyOrder::RemoveFirst {
-        act.additions = authorize_replacements(changer, plan, &act.removals).await;
-    }
-    retry_additions(changer, clock, limits, &plan.group_id, &mut act).await;
-    act
-}
 
-async fn authorize_additions(
-    changer: &dyn IngressEditor,
-    group_id: &str,
-    additions: Vec<Addition>,
-) -> Attempts<Addition> {
-    if additions.is_empty() {
-        return Vec::new();
+    async fn authorize_additions(
+        &self,
+        group_id: &str,
+        additions: Vec<Addition>,
+    ) -> Attempts<Addition> {
+        if additions.is_empty() {
+            return Vec::new();
+        }
+        let rules: Vec<IngressRule> = additions
+            .iter()
+            .map(|addition| addition.ingress.clone())
+            .collect();
+        let results = self.editor.authorize_rules(group_id, &rules).await;
+        pair_with_results(additions, results, "AuthorizeSecurityGroupIngress")
     }
-    let boxes: Vec<IngressRule> = additions
-        .iter()
-        .map(|addition| addition.ingress.clone())
-        .collect();
-    let answers: AuthorizeResults = changer.authorize_rules(group_id, &boxes).await;
-    additions
-        .into_iter()
-        .zip(pad_results(answers, "AuthorizeSecurityGroupIngress"))
-        .collect()
-}
 
-/// Adds what takes the place of boxes that went. Nothing is added for a box that is still there, and nothing for one that
-/// somebody else took away at the same moment: that would open what they closed.
-async fn authorize_replacements(
-    changer: &dyn IngressEditor,
-    plan: &Plan,
-    removals: &Attempts<Removal>,
-) -> Attempts<Addition> {
-    let mut free = Vec::new();
-    let mut not_tried = Vec::new();
-    for addition in &plan.additions {
-        match removal_result(removals, &addition.replaces) {
-            Some(Err(error)) if error.kind == ErrorKind::RuleNotFound => {
-                not_tried.push((addition.clone(), Err(error.clone())));
+    /// Adds the replacements of removed rules. Nothing is added for a rule that is still there, or
+    /// for one that someone else removed at the same time, because that would undo their change.
+    async fn authorize_replacements(
+        &self,
+        plan: &Plan,
+        removals: &Attempts<Removal>,
+    ) -> Attempts<Addition> {
+        let mut to_add = Vec::new();
+        let mut not_tried = Vec::new();
+        for addition in &plan.additions {
+            match removal_result(removals, &addition.replaces) {
+                Some(Err(error)) if error.kind == ErrorKind::RuleNotFound => {
+                    not_tried.push((addition.clone(), Err(error.clone())));
+                }
+                Some(Err(error)) if error.kind != ErrorKind::NoAnswer => {}
+                _ => to_add.push(addition.clone()),
             }
-            Some(Err(error)) if error.kind != ErrorKind::NoAnswer => {}
-            _ => free.push(addition.clone()),
+        }
+        let mut additions = self.authorize_additions(&plan.group_id, to_add).await;
+        additions.extend(not_tried);
+        additions
+    }
+
+    /// Retries, after pauses, the additions that failed for a transient reason although the rule
+    /// they replace was removed. Later plans no longer contain that rule.
+    async fn retry_additions(&self, group_id: &str, result: &mut ApplyResult) {
+        let mut pause = self.limits.initial_delay;
+        for _ in 1..self.limits.max_rounds {
+            let additions = std::mem::take(&mut result.additions);
+            let (to_retry, settled): (Vec<_>, Vec<_>) = additions
+                .into_iter()
+                .partition(|attempt| needs_retry(attempt, &result.removals));
+            result.additions = settled;
+            if to_retry.is_empty() {
+                break;
+            }
+            self.clock.sleep(pause).await;
+            pause = pause.saturating_mul(2);
+            let to_retry = to_retry.into_iter().map(|(addition, _)| addition).collect();
+            let retried = self.authorize_additions(group_id, to_retry).await;
+            result.additions.extend(retried);
         }
     }
-    let mut tried = authorize_additions(changer, &plan.group_id, free).await;
-    tried.extend(not_tried);
-    tried
 }
 
-/// Tries again, after pauses, what could not be added for a passing reason although the box in whose place it comes is
-/// gone: the plans of later rounds know nothing of that box.
-async fn retry_additions(
-    changer: &dyn IngressEditor,
-    clock: &dyn Clock,
-    limits: Limits,
-    group_id: &str,
-    act: &mut ApplyResult,
-) {
-    let mut pause = limits.initial_delay;
-    for _ in 1..limits.max_rounds {
-        let is_missed = |(addition, failed): &(Addition, Result<(), ServiceError>)| {
-            let gone = match removal_result(&act.removals, &addition.replaces) {
-                Some(Ok(())) => true,
-                Some(Err(error)) => error.kind == ErrorKind::NoAnswer,
-                None => false,
-            };
-            gone && failed.as_ref().is_err_and(is_transient)
-        };
-        let (missed, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut act.additions)
-            .into_iter()
-            .partition(is_missed);
-        act.additions = rest;
-        if missed.is_empty() {
-            break;
-        }
-        clock.sleep(pause).await;
-        pause = pause.saturating_mul(2);
-        let missed = missed.into_iter().map(|(addition, _)| addition).collect();
-        act.additions
-            .extend(authorize_additions(changer, group_id, missed).await);
-    }
+/// Whether a removal is deferred, because a replacement of its rule failed for a transient reason.
+fn is_deferred(additions: &Attempts<Addition>, removal: &Removal) -> bool {
+    additions.iter().any(|(addition, result)| {
+        addition.replaces == removal.ingress && result.as_ref().is_err_and(is_transient)
+    })
+}
+
+/// Whether an addition failed for a transient reason although its rule was removed, or may have
+/// been.
+fn needs_retry((addition, result): &(Addition, CallResult), removals: &Attempts<Removal>) -> bool {
+    let is_removed = match removal_result(removals, &addition.replaces) {
+        Some(Ok(())) => true,
+        Some(Err(error)) => error.kind == ErrorKind::NoAnswer,
+        None => false,
+    };
+    is_removed && result.as_ref().is_err_and(is_transient)
 }
 
 fn removal_result<'a>(
     removals: &'a Attempts<Removal>,
-    gone: &IngressRule,
-) -> Option<&'a Result<(), ServiceError>> {
+    rule: &IngressRule,
+) -> Option<&'a CallResult> {
     removals
         .iter()
-        .find(|(removal, _)| removal.ingress == *gone)
-        .map(|(_, answer)| answer)
+        .find(|(removal, _)| removal.ingress == *rule)
+        .map(|(_, result)| result)
 }
 
-/// The answers, and an error for each box that got none.
-fn pad_results(
-    answers: Vec<Result<(), ServiceError>>,
+/// Each attempt with its result. A rule without a result counts as failed.
+fn pair_with_results<T>(
+    attempts: Vec<T>,
+    results: Vec<CallResult>,
     operation: &'static str,
-) -> impl Iterator<Item = Result<(), ServiceError>> {
-    let missing = move || {
-        Err(ServiceError::new(
-            operation,
-            ErrorKind::Other,
-            "no answer for this rule",
-        ))
-    };
-    answers.into_iter().chain(std::iter::repeat_with(missing))
+) -> Attempts<T> {
+    let mut results = results.into_iter();
+    attempts
+        .into_iter()
+        .map(|attempt| {
+            let result = results
+                .next()
+                .unwrap_or_else(|| Err(missing_result(operation)));
+            (attempt, result)
+        })
+        .collect()
 }
 
-/// Whether an addition failed for a passing reason and was to come in the place of this box.
-fn defers_removal(
-    (addition, answer): &(Addition, Result<(), ServiceError>),
-    gone: &IngressRule,
-) -> bool {
-    addition.replaces == *gone && answer.as_ref().is_err_and(is_transient)
+fn missing_result(operation: &'static str) -> ServiceError {
+    ServiceError::new(operation, ErrorKind::Other, "no answer for this rule")
 }
 
 const fn is_transient(error: &ServiceError) -> bool {

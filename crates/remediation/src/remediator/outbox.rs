@@ -1,5 +1,5 @@
-//! What this process has told and what it still owes, by event and group: so that a repeated event is told once, and
-//! a revocation whose alert failed is told by the retry.
+//! The alerts that this process has published and those that are pending, by event and group. A
+//! retried event does not publish the same alert again, and publishes one that failed before.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,23 +10,23 @@ use crate::event::Origin;
 use crate::report::GroupReport;
 use crate::services::GroupRef;
 
-/// How many events are remembered. Lambda gives up on an event after hours and three attempts; what is still owed is
-/// never forgotten before what is told.
+/// How many entries are kept. Lambda retries an event twice and drops it after hours. An entry with
+/// pending alerts is evicted only if all entries have some.
 const MAX_ENTRIES: usize = 1024;
 
 /// One event and one group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AlertKey {
     event_id: Option<String>,
-    /// How the event named the group.
-    pub(super) group: String,
+    /// How the event refers to the group.
+    pub(super) group: GroupRef,
 }
 
 impl AlertKey {
-    pub(super) fn new(origin: &Origin, named: &GroupRef) -> Self {
+    pub(super) fn new(origin: &Origin, group: &GroupRef) -> Self {
         Self {
             event_id: origin.event_id.clone(),
-            group: named.to_string(),
+            group: group.clone(),
         }
     }
 }
@@ -38,35 +38,34 @@ struct OutboxEntry {
     sent: Vec<AlertFingerprint>,
 }
 
-/// The memory of a process.
+/// The alerts of a process.
 #[derive(Debug, Default)]
 pub(super) struct AlertOutbox(Mutex<VecDeque<OutboxEntry>>);
 
 impl AlertOutbox {
-    /// Whether the same news about the same event has been told. An event without an id is never known again.
+    /// Whether alerts about the same event already covered everything in this report. An event
+    /// without an id is never recognized as the same.
     pub(super) fn was_sent(&self, key: &AlertKey, report: &GroupReport) -> bool {
-        let news = AlertFingerprint::from_report(report);
-        let knows = |entry: &OutboxEntry| {
-            let deed_is_known =
-                |deed: &String| entry.sent.iter().any(|told| told.changes.contains(deed));
-            entry.sent.iter().any(|told| told.state == news.state)
-                && news.changes.iter().all(deed_is_known)
-        };
-        key.event_id.is_some()
-            && self
-                .lock_entries()
-                .iter()
-                .any(|entry| entry.key == *key && knows(entry))
+        let fingerprint = AlertFingerprint::from_report(report);
+        let is_known = self
+            .lock_entries()
+            .iter()
+            .filter(|entry| entry.key == *key)
+            .any(|entry| fingerprint.is_covered_by(&entry.sent));
+        is_known && key.event_id.is_some()
     }
 
-    /// Remembers that this must be told; the same news twice is one.
+    /// Adds a report to the pending ones, unless it is equivalent to one of them.
     pub(super) fn enqueue(&self, key: &AlertKey, report: &GroupReport) {
         let mut entries = self.lock_entries();
-        let place = entries.iter().position(|entry| entry.key == *key);
-        if let Some(entry) = place.and_then(|place| entries.get_mut(place)) {
-            if !entry.pending.iter().any(|owed| {
-                AlertFingerprint::from_report(owed) == AlertFingerprint::from_report(report)
-            }) {
+        if let Some(entry) = entries.iter_mut().find(|entry| entry.key == *key) {
+            let fingerprint = AlertFingerprint::from_report(report);
+            let is_pending = entry
+                .pending
+                .iter()
+                .map(AlertFingerprint::from_report)
+                .any(|known| known == fingerprint);
+            if !is_pending {
                 entry.pending.push_back(report.clone());
             }
         } else {
@@ -79,27 +78,23 @@ impl AlertOutbox {
         }
     }
 
-    /// The oldest report that is owed.
+    /// The oldest pending report.
     pub(super) fn next_pending(&self, key: &AlertKey) -> Option<GroupReport> {
-        self.lock_entries()
-            .iter()
-            .find(|entry| entry.key == *key)
-            .and_then(|entry| entry.pending.front().cloned())
+        let entries = self.lock_entries();
+        let entry = entries.iter().find(|entry| entry.key == *key)?;
+        entry.pending.front().cloned()
     }
 
-    /// Remembers that it was told.
+    /// Records that the oldest pending report was published.
     pub(super) fn mark_sent(&self, key: &AlertKey, report: &GroupReport) {
-        if let Some(entry) = self
-            .lock_entries()
-            .iter_mut()
-            .find(|entry| entry.key == *key)
-        {
+        let mut entries = self.lock_entries();
+        if let Some(entry) = entries.iter_mut().find(|entry| entry.key == *key) {
             entry.pending.pop_front();
             entry.sent.push(AlertFingerprint::from_report(report));
         }
     }
 
-    /// Nothing panics while it holds the lock; a poisoned one is as good.
+    /// Nothing panics while it holds the lock, so a poisoned lock can be used.
     fn lock_entries(&self) -> MutexGuard<'_, VecDeque<OutboxEntry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -115,8 +110,8 @@ fn evict_entry_if_full(entries: &mut VecDeque<OutboxEntry>) {
     }
 }
 
-/// What is new in a report. What a repeated event finds done already is no news again, so what was found and done counts
-/// by the box, and how it stands as a whole.
+/// What a report contains. A retried event does not find again what was found and changed before,
+/// so findings and changes are compared one by one, and the state of the group as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct AlertFingerprint {
     state: BTreeSet<String>,
@@ -125,111 +120,105 @@ struct AlertFingerprint {
 
 impl AlertFingerprint {
     fn from_report(report: &GroupReport) -> Self {
-        let line = |what: &str, rule: &IngressRule| {
-            format!("{what} {} {rule}", rule.id.as_deref().unwrap_or_default())
-        };
-        let remaining = report
-            .remaining
-            .iter()
-            .map(|finding| line("remaining", &finding.ingress));
-        let refused = report
-            .refusals
-            .iter()
-            .map(|refusal| line(refusal.reason.code(), &refusal.ingress));
-        let unverified = report.unverified.as_ref().map(|_| "unverified".to_owned());
-        let outcome = [Some(report.outcome.to_string()), unverified]
-            .into_iter()
-            .flatten();
-        let found = report
-            .findings
-            .iter()
-            .map(|finding| line(&finding.policy_rule.id, &finding.ingress));
-        let removed = report
-            .removed
-            .iter()
-            .map(|removal| line("removed", &removal.ingress));
-        let added = report
-            .added
-            .iter()
-            .map(|addition| line("added", &addition.ingress));
-        let lost = report
-            .skipped_additions
-            .iter()
-            .map(|loss| line(loss.reason.code(), &loss.ingress));
-        let unkept = report
-            .failed_additions
-            .iter()
-            .map(|unkept| line("unkept", &unkept.addition.ingress));
-        Self {
-            state: outcome.chain(remaining).chain(refused).collect(),
-            changes: found
-                .chain(removed)
-                .chain(added)
-                .chain(lost)
-                .chain(unkept)
-                .collect(),
+        let mut state = BTreeSet::from([report.outcome.to_string()]);
+        state.extend(report.unverified.as_ref().map(|_| "unverified".to_owned()));
+        for outcome in report.open_rules() {
+            let refusal = outcome.status.refusal();
+            let code = refusal.map_or("open", |reason| reason.code());
+            state.insert(fingerprint_line(code, &outcome.rule));
         }
+        let mut changes = BTreeSet::new();
+        for finding in report.findings() {
+            changes.insert(fingerprint_line(&finding.policy_rule.id, &finding.ingress));
+        }
+        for outcome in report.removed_rules() {
+            changes.insert(fingerprint_line("removed", &outcome.rule));
+        }
+        for addition in report.replacements() {
+            changes.insert(fingerprint_line("added", &addition.ingress));
+        }
+        for skipped in &report.skipped_additions {
+            changes.insert(fingerprint_line(skipped.reason.code(), &skipped.ingress));
+        }
+        for failed in report.failed_additions() {
+            changes.insert(fingerprint_line("failed", &failed.addition.ingress));
+        }
+        Self { state, changes }
     }
+
+    fn is_covered_by(&self, sent: &[Self]) -> bool {
+        let is_same_state = sent.iter().any(|known| known.state == self.state);
+        let known_changes: BTreeSet<_> = sent.iter().flat_map(|known| &known.changes).collect();
+        is_same_state
+            && self
+                .changes
+                .iter()
+                .all(|change| known_changes.contains(change))
+    }
+}
+
+fn fingerprint_line(what: &str, rule: &IngressRule) -> String {
+    format!("{what} {} {rule}", rule.id.as_deref().unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::alert::samples;
+    use portcullis_rules::plan::RefusalReason;
 
-    fn tells(told: &GroupReport, report: &GroupReport) -> bool {
-        let memory = AlertOutbox::default();
-        let key = AlertKey::new(&told.origin, &told.group_ref);
-        memory.enqueue(&key, told);
-        memory.mark_sent(&key, told);
-        !memory.was_sent(&key, report)
+    use super::*;
+    use crate::report::{RuleStatus, samples};
+
+    /// Whether a report is published after another one about the same event.
+    fn is_published_after(sent: &GroupReport, report: &GroupReport) -> bool {
+        let outbox = AlertOutbox::default();
+        let key = AlertKey::new(&sent.origin, &sent.group_ref);
+        outbox.enqueue(&key, sent);
+        outbox.mark_sent(&key, sent);
+        !outbox.was_sent(&key, report)
+    }
+
+    fn without_replacements(report: &GroupReport) -> GroupReport {
+        let mut report = report.clone();
+        for outcome in &mut report.rules {
+            outcome.replacements.clear();
+        }
+        report
     }
 
     #[test]
-    fn what_is_new_is_told_and_what_is_done_already_is_not() {
-        let told = samples::narrowed_report();
-        assert!(!tells(&told, &told));
-        assert!(
-            !tells(
-                &told,
-                &GroupReport {
-                    added: Vec::new(),
-                    ..told.clone()
-                }
-            ),
-            "it was added by the first attempt"
-        );
-        let not_added = GroupReport {
-            added: Vec::new(),
-            ..told.clone()
+    fn the_same_report_is_published_once() {
+        let report = samples::narrowed_report();
+        assert!(!is_published_after(&report, &report));
+        let retried = without_replacements(&report);
+        assert!(!is_published_after(&report, &retried), "added before");
+    }
+
+    #[test]
+    fn new_changes_are_published() {
+        let report = samples::narrowed_report();
+        assert!(is_published_after(&without_replacements(&report), &report));
+        let lost_access = samples::lost_access_report();
+        let mut failed = report.clone();
+        failed.rules[0].failed_additions = lost_access.failed_additions().cloned().collect();
+        assert!(is_published_after(&report, &failed));
+        let skipped = GroupReport {
+            skipped_additions: lost_access.skipped_additions,
+            ..report.clone()
         };
-        assert!(tells(&not_added, &told), "an added rule is news");
-        assert!(tells(
-            &told,
-            &GroupReport {
-                failed_additions: samples::lost_access_report().failed_additions,
-                ..told.clone()
-            }
-        ));
-        assert!(tells(
-            &told,
-            &GroupReport {
-                skipped_additions: samples::lost_access_report().skipped_additions,
-                ..told.clone()
-            }
-        ));
-        assert!(tells(
-            &told,
-            &GroupReport {
-                remaining: told.findings.clone(),
-                ..told.clone()
-            }
-        ));
+        assert!(is_published_after(&report, &skipped));
+    }
+
+    #[test]
+    fn a_new_state_is_published() {
+        let report = samples::narrowed_report();
+        let mut reopened = report.clone();
+        reopened.rules[0].status = RuleStatus::Reopened;
+        assert!(is_published_after(&report, &reopened));
         let refused = samples::removal_limit_report();
-        let mut otherwise = refused.clone();
-        for refusal in &mut otherwise.refusals {
-            refusal.reason = portcullis_rules::plan::RefusalReason::ProtectedGroup;
+        let mut protected = refused.clone();
+        for outcome in &mut protected.rules {
+            outcome.status = RuleStatus::Refused(RefusalReason::ProtectedGroup);
         }
-        assert!(tells(&refused, &otherwise));
+        assert!(is_published_after(&refused, &protected));
     }
 }

@@ -1,318 +1,355 @@
-//! What has been seen and done to one group for one event, over all rounds.
+//! What was found and changed in one group for one event, over all rounds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_rules::plan::{Addition, ApplyOrder, Plan, Refusal, RefusalReason, SkippedAddition};
-use portcullis_rules::{Evaluation, Finding, IngressRule, Removal, SecurityGroup};
+use portcullis_rules::plan::{Addition, ApplyOrder, Plan, Refusal, SkippedAddition};
+use portcullis_rules::{Decision, Evaluation, Finding, IngressRule, Removal, SecurityGroup};
 
 use super::apply::ApplyResult;
-use crate::report::{FailedAddition, FailedRemoval, GroupOutcome};
-use crate::services::{ErrorKind, Mode, ServiceError};
+use crate::report::{FailedAddition, RuleOutcome, RuleStatus, sort_by_attention};
+use crate::services::{ErrorKind, ServiceError};
 
-/// The memory of one reconciliation.
+/// The progress of the remediation of one group.
 #[derive(Debug, Default)]
 pub(super) struct RemediationProgress {
-    /// Every finding, each box and rule once.
-    pub(super) findings: Vec<Finding>,
-    /// What the last look still found that an enforcing rule forbids.
-    pub(super) remaining: Vec<Finding>,
-    /// What went.
-    pub(super) removed: Vec<Removal>,
-    /// What was put in the place of what went.
-    pub(super) added: Vec<Addition>,
-    /// What the plans could not keep.
+    /// Rules that the plans could not add.
     pub(super) skipped_additions: Vec<SkippedAddition>,
-    /// Whether removals came before what took their place.
+    /// Whether removals or additions came first.
     pub(super) order: ApplyOrder,
-    /// Exceptions that have ended.
+    /// Exceptions that have expired.
     pub(super) expired_exceptions: BTreeSet<String>,
-    /// Prefix lists without entries.
+    /// Prefix lists that do not exist.
     pub(super) unresolved_prefix_lists: BTreeSet<String>,
-    /// How often we acted.
+    /// How often a plan was applied.
     pub(super) rounds: u32,
-    /// The error of the last look, when it failed.
+    /// Why the last read failed.
     pub(super) unverified: Option<ServiceError>,
-    /// Removals whose call gave no answer: the next look tells whether they happened.
-    unanswered_removals: Vec<Removal>,
-    last_failed_removals: Vec<FailedRemoval>,
-    /// Over all rounds, each box once.
-    all_failed_additions: Vec<FailedAddition>,
-    /// The boxes of the last look.
+    /// Whether the last round left removals to the next one, until their replacements are added.
+    pub(super) has_deferred_removals: bool,
+    rules: BTreeMap<RuleKey, TrackedRule>,
+    added: Vec<Addition>,
+    failed_additions: Vec<FailedAddition>,
+    /// The rules of the group at the last read.
     last_read_rules: Vec<IngressRule>,
-    has_deferred_removals: bool,
-    stuck: bool,
+    /// Whether another round cannot help.
+    is_stuck: bool,
+}
+
+/// A rule with findings or changes.
+#[derive(Debug)]
+struct TrackedRule {
+    /// What is known so far. Its status is decided at the end.
+    outcome: RuleOutcome,
+    /// Whether it had to be removed at the last read.
+    is_forbidden: bool,
+    /// The error of its removal in the last round.
+    error: Option<ServiceError>,
+    /// Whether its removal got no answer. The next read shows whether it took effect.
+    is_unanswered: bool,
 }
 
 impl RemediationProgress {
-    /// Takes in what a look and its judgement gave.
-    pub(super) fn record_evaluation(&mut self, group: &SecurityGroup, judgement: Evaluation) {
-        let shows = |rule: &IngressRule| group.rules.iter().any(|there| there.same_content(rule));
-        for removal in std::mem::take(&mut self.unanswered_removals) {
-            if !shows(&removal.ingress) {
-                self.removed.push(removal);
-            }
-        }
-        for missed in std::mem::take(&mut self.all_failed_additions) {
-            if !shows(&missed.addition.ingress) {
-                self.all_failed_additions.push(missed);
-            } else if missed.error.kind == ErrorKind::NoAnswer {
-                self.record_addition(missed.addition);
-            } else {
-                // Somebody else put it there.
-            }
-        }
+    /// Records a read of the group, which shows whether calls without an answer took effect.
+    pub(super) fn record_read(&mut self, group: &SecurityGroup) {
         self.last_read_rules.clone_from(&group.rules);
-        for finding in &judgement.findings {
-            if !self
-                .findings
-                .iter()
-                .any(|known| is_same_finding(known, finding))
-            {
-                self.findings.push(finding.clone());
+        self.settle_unanswered_removals();
+        self.settle_failed_additions();
+    }
+
+    /// Records the decision about the group as it was read last.
+    pub(super) fn record_decision(&mut self, decision: &Decision) {
+        for tracked in self.rules.values_mut() {
+            tracked.is_forbidden = false;
+        }
+        let Evaluation {
+            findings,
+            unresolved_prefix_lists,
+            exceptions_expired,
+            ..
+        } = &decision.evaluation;
+        for finding in findings {
+            let tracked = self.track(&finding.ingress);
+            tracked.is_forbidden |= finding.enforces();
+            tracked.outcome.add_finding(finding.clone());
+        }
+        for removal in &decision.plan.removals {
+            let tracked = self.track(&removal.ingress);
+            tracked.is_forbidden = true;
+            tracked.outcome.add_removal_reasons(removal);
+        }
+        self.unresolved_prefix_lists
+            .extend(unresolved_prefix_lists.iter().cloned());
+        self.expired_exceptions
+            .extend(exceptions_expired.iter().cloned());
+    }
+
+    /// The entry of this rule. A rule that was added again has another id and a separate entry.
+    fn track(&mut self, rule: &IngressRule) -> &mut TrackedRule {
+        let entry = self.rules.entry(rule_key(rule));
+        entry.or_insert_with(|| TrackedRule {
+            outcome: RuleOutcome::new(rule.clone(), RuleStatus::Reported),
+            is_forbidden: false,
+            error: None,
+            is_unanswered: false,
+        })
+    }
+
+    /// A removal without an answer took effect if the rule is not there.
+    fn settle_unanswered_removals(&mut self) {
+        for tracked in self.rules.values_mut() {
+            let is_unanswered = std::mem::take(&mut tracked.is_unanswered);
+            if is_unanswered && !contains_content(&self.last_read_rules, &tracked.outcome.rule) {
+                tracked.outcome.removed = true;
             }
         }
-        self.remaining = judgement
-            .findings
-            .into_iter()
-            .filter(Finding::enforces)
-            .collect();
-        self.unresolved_prefix_lists
-            .extend(judgement.unresolved_prefix_lists);
-        self.expired_exceptions.extend(judgement.exceptions_expired);
     }
 
-    /// Whether there is something to do and doing it may help.
-    pub(super) fn can_continue(&self, plan: &Plan, rounds: u32) -> bool {
-        !plan.is_empty() && !self.stuck && self.rounds < rounds
+    /// An addition without an answer took effect if the rule is there. If the rule of another
+    /// failed addition is there, someone else added it.
+    fn settle_failed_additions(&mut self) {
+        for failed in std::mem::take(&mut self.failed_additions) {
+            if !contains_content(&self.last_read_rules, &failed.addition.ingress) {
+                self.failed_additions.push(failed);
+            } else if failed.error.kind == ErrorKind::NoAnswer {
+                self.record_addition(failed.addition);
+            }
+        }
     }
 
-    /// Whether a removal waits for what is to take its place.
-    pub(super) const fn has_deferred_removals(&self) -> bool {
-        self.has_deferred_removals
+    /// The rules that were removed in earlier rounds.
+    pub(super) fn removed_ingress_rules(&self) -> Vec<IngressRule> {
+        self.removed_rules().cloned().collect()
     }
 
-    /// Takes in what became of a plan.
-    pub(super) fn record_apply(&mut self, plan: Plan, act: ApplyResult) {
+    /// Whether there is something to do and another round can help.
+    pub(super) fn can_continue(&self, plan: &Plan, max_rounds: u32) -> bool {
+        !plan.is_empty() && !self.is_stuck && self.rounds < max_rounds
+    }
+
+    /// Records the result of applying a plan.
+    pub(super) fn record_apply(&mut self, plan: Plan, result: ApplyResult) {
         self.rounds = self.rounds.saturating_add(1);
-        self.last_failed_removals.clear();
-        self.has_deferred_removals = act.has_deferred_removals;
+        self.has_deferred_removals = result.has_deferred_removals;
         if plan.order == ApplyOrder::RemoveFirst && !plan.additions.is_empty() {
             self.order = ApplyOrder::RemoveFirst;
         }
-        // Where every removal failed nothing was lost.
-        let may_be_gone = |answer: &Result<(), ServiceError>| {
-            answer
-                .as_ref()
-                .map_or_else(|error| error.kind == ErrorKind::NoAnswer, |()| true)
-        };
-        if act.removals.iter().any(|(_, answer)| may_be_gone(answer)) {
-            plan.skipped_additions
-                .into_iter()
-                .for_each(|loss| self.record_skipped_addition(loss));
+        // If every removal failed, no access was lost, so no addition was skipped.
+        if result
+            .removals
+            .iter()
+            .any(|(_, answer)| may_be_done(answer))
+        {
+            for skipped in plan.skipped_additions {
+                self.record_skipped_addition(skipped);
+            }
         }
-        for (addition, answer) in act.additions {
+        for (addition, answer) in result.additions {
             match answer {
                 Ok(()) => self.record_addition(addition),
                 Err(error) => self.record_failed_addition(addition, error),
             }
         }
-        // A removal that waits for its replacement is tried again.
-        let mut helped = act.has_deferred_removals || act.removals.is_empty();
-        for (removal, answer) in act.removals {
-            match answer {
-                Ok(()) => {
-                    helped = true;
-                    self.record_removal(removal);
-                }
-                // Somebody else was faster, or the rule is not what it was: look again.
-                Err(error) if error.kind == ErrorKind::RuleNotFound => helped = true,
-                Err(error) => {
-                    if error.kind == ErrorKind::NoAnswer {
-                        helped = true;
-                        self.unanswered_removals.push(removal.clone());
-                    }
-                    self.last_failed_removals.push(FailedRemoval {
-                        ingress: removal.ingress,
-                        error,
-                    });
-                }
+        for tracked in self.rules.values_mut() {
+            tracked.error = None;
+        }
+        // A deferred removal is tried again in the next round.
+        let mut can_help = result.has_deferred_removals || result.removals.is_empty();
+        for (removal, answer) in result.removals {
+            can_help |= self.record_removal(&removal, answer);
+        }
+        self.is_stuck = !can_help;
+    }
+
+    /// Records the answer to a removal. Returns whether another round can help.
+    fn record_removal(&mut self, removal: &Removal, answer: Result<(), ServiceError>) -> bool {
+        let tracked = self.track(&removal.ingress);
+        match answer {
+            Ok(()) => {
+                tracked.outcome.removed = true;
+                true
+            }
+            // Someone else removed or changed the rule first: the next read shows which.
+            Err(error) if error.kind == ErrorKind::RuleNotFound => true,
+            Err(error) => {
+                tracked.is_unanswered = error.kind == ErrorKind::NoAnswer;
+                tracked.error = Some(error);
+                tracked.is_unanswered
             }
         }
-        self.stuck = !helped;
     }
 
-    /// Monitor mode: this is what would be done. Gives the refusals back.
-    pub(super) fn record_dry_run(&mut self, plan: Plan) -> Vec<Refusal> {
-        self.removed = plan.removals;
-        self.added = plan.additions;
-        self.skipped_additions = plan.skipped_additions;
-        self.order = plan.order;
-        plan.refusals
-    }
-
-    /// What was to be added in the place of boxes that are gone, could not be, and is not there.
-    pub(super) fn failed_additions(&self) -> Vec<FailedAddition> {
-        let is_gone = |missed: &&FailedAddition| {
-            let instead_of = &missed.addition.replaces;
-            self.removed
-                .iter()
-                .any(|removal| removal.ingress == *instead_of)
-                || !self
-                    .last_read_rules
-                    .iter()
-                    .any(|there| there.same_content(instead_of))
-        };
-        self.all_failed_additions
+    fn record_skipped_addition(&mut self, skipped: SkippedAddition) {
+        let is_known = self
+            .skipped_additions
             .iter()
-            .filter(is_gone)
-            .cloned()
-            .collect()
-    }
-
-    /// The group went after we acted: nothing of it is open.
-    pub(super) fn record_group_deleted(&mut self) {
-        self.remaining.clear();
-        self.unanswered_removals.clear();
-        self.all_failed_additions.clear();
-    }
-
-    /// What could not be removed and is still there, or may be.
-    pub(super) fn failed_removals(&self) -> Vec<FailedRemoval> {
-        let remains = |failure: &&FailedRemoval| {
-            self.remaining
-                .iter()
-                .any(|finding| finding.ingress.same_content(&failure.ingress))
-        };
-        self.last_failed_removals
-            .iter()
-            .filter(remains)
-            .cloned()
-            .collect()
-    }
-
-    /// The last look failed: what was there before, less what went since, may be left.
-    pub(super) fn record_verification_error(&mut self, error: ServiceError) {
-        let removed = &self.removed;
-        self.remaining.retain(|finding| {
-            !removed
-                .iter()
-                .any(|removal| removal.ingress == finding.ingress)
-        });
-        self.unverified = Some(error);
-    }
-
-    /// How it ended.
-    pub(super) fn outcome(&self, mode: Mode, refusals: &[Refusal]) -> GroupOutcome {
-        let refused = |finding: &Finding| {
-            refusals
-                .iter()
-                .any(|refusal| refusal.ingress.same_content(&finding.ingress))
-        };
-        if self.unverified.is_some() {
-            GroupOutcome::NotClosed
-        } else if !self.remaining.is_empty() {
-            match mode {
-                // A plan that does not pass its own check is a defect: it must be noticed, so the event must come again.
-                _ if refusals
-                    .iter()
-                    .any(|refusal| refusal.reason == RefusalReason::FailedVerification) =>
-                {
-                    GroupOutcome::NotClosed
-                }
-                _ if self.remaining.iter().all(refused) => GroupOutcome::Refused,
-                Mode::Monitor => GroupOutcome::WouldClose,
-                Mode::Enforce => GroupOutcome::NotClosed,
-            }
-        } else if !self.removed.is_empty() {
-            GroupOutcome::Closed
-        } else if self
-            .findings
-            .iter()
-            .any(|finding| finding.exempted_by.is_none())
-        {
-            GroupOutcome::Reported
-        } else {
-            GroupOutcome::Clean
-        }
-    }
-
-    fn record_skipped_addition(&mut self, loss: SkippedAddition) {
-        let is_same = |known: &SkippedAddition| {
-            known.reason == loss.reason && known.ingress.same_content(&loss.ingress)
-        };
-        if !self.skipped_additions.iter().any(is_same) {
-            self.skipped_additions.push(loss);
+            .filter(|known| known.reason == skipped.reason)
+            .any(|known| known.ingress.same_content(&skipped.ingress));
+        if !is_known {
+            self.skipped_additions.push(skipped);
         }
     }
 
     fn record_failed_addition(&mut self, addition: Addition, error: ServiceError) {
-        self.all_failed_additions
-            .retain(|missed| !missed.addition.ingress.same_content(&addition.ingress));
-        self.all_failed_additions
+        self.forget_failed_addition(&addition.ingress);
+        self.failed_additions
             .push(FailedAddition { addition, error });
     }
 
     fn record_addition(&mut self, addition: Addition) {
-        self.all_failed_additions
-            .retain(|missed| !missed.addition.ingress.same_content(&addition.ingress));
-        if !self
+        self.forget_failed_addition(&addition.ingress);
+        let is_known = self
             .added
             .iter()
-            .any(|known| known.ingress.same_content(&addition.ingress))
-        {
+            .any(|known| known.ingress.same_content(&addition.ingress));
+        if !is_known {
             self.added.push(addition);
         }
     }
 
-    /// A box that came back and went again is told once.
-    fn record_removal(&mut self, removal: Removal) {
-        if !self
-            .removed
-            .iter()
-            .any(|known| known.ingress == removal.ingress)
-        {
-            self.removed.push(removal);
+    fn forget_failed_addition(&mut self, rule: &IngressRule) {
+        self.failed_additions
+            .retain(|failed| !failed.addition.ingress.same_content(rule));
+    }
+
+    /// Records that the group was deleted after a plan was applied, so nothing is open.
+    pub(super) fn record_group_deleted(&mut self) {
+        for tracked in self.rules.values_mut() {
+            tracked.is_forbidden = false;
+            tracked.is_unanswered = false;
         }
+        self.failed_additions.clear();
+        self.last_read_rules.clear();
+    }
+
+    /// Records that the group could not be read again. Forbidden rules that have not been removed
+    /// may still be there.
+    pub(super) fn record_verification_error(&mut self, error: ServiceError) {
+        for tracked in self.rules.values_mut() {
+            tracked.is_forbidden &= !tracked.outcome.removed;
+        }
+        self.unverified = Some(error);
+    }
+
+    /// The outcome of each rule, sorted by attention. `refusals` are those of the last plan.
+    pub(super) fn rule_outcomes(&self, refusals: &[Refusal]) -> Vec<RuleOutcome> {
+        let mut rules: Vec<_> = self
+            .rules
+            .values()
+            .map(|tracked| self.rule_outcome(tracked, refusals))
+            .filter(is_worth_reporting)
+            .collect();
+        sort_by_attention(&mut rules);
+        rules
+    }
+
+    fn rule_outcome(&self, tracked: &TrackedRule, refusals: &[Refusal]) -> RuleOutcome {
+        let mut outcome = tracked.outcome.clone();
+        let rule = &tracked.outcome.rule;
+        outcome.status = self.rule_status(tracked, refusals);
+        outcome.is_replacement = self
+            .added
+            .iter()
+            .any(|addition| is_identical_rule(&addition.ingress, rule));
+        outcome.replacements = self
+            .added
+            .iter()
+            .filter(|addition| is_same_rule(&addition.replaces, rule))
+            .filter(|addition| !self.is_removed_again(addition))
+            .cloned()
+            .collect();
+        if outcome.removed || !contains_content(&self.last_read_rules, rule) {
+            outcome.failed_additions = self
+                .failed_additions
+                .iter()
+                .filter(|failed| is_same_rule(&failed.addition.replaces, rule))
+                .cloned()
+                .collect();
+        }
+        outcome
+    }
+
+    fn rule_status(&self, tracked: &TrackedRule, refusals: &[Refusal]) -> RuleStatus {
+        let outcome = &tracked.outcome;
+        let refusal = refusals
+            .iter()
+            .find(|refusal| is_same_rule(&refusal.ingress, &outcome.rule));
+        if let Some(refusal) = refusal {
+            RuleStatus::Refused(refusal.reason)
+        } else if tracked.is_forbidden {
+            self.open_status(tracked.error.clone())
+        } else if outcome.removed {
+            RuleStatus::Applied
+        } else if outcome.findings.iter().any(Finding::enforces) {
+            RuleStatus::Gone
+        } else if outcome.is_exempt() {
+            RuleStatus::Exempt
+        } else {
+            RuleStatus::Reported
+        }
+    }
+
+    /// The status of a rule that has to be removed and is, or may be, still there.
+    fn open_status(&self, error: Option<ServiceError>) -> RuleStatus {
+        if self.unverified.is_some() {
+            RuleStatus::Unverified(error)
+        } else {
+            error.map_or(RuleStatus::Reopened, RuleStatus::Failed)
+        }
+    }
+
+    /// Whether a rule that was added was removed again in a later round.
+    fn is_removed_again(&self, addition: &Addition) -> bool {
+        self.removed_rules()
+            .any(|removed| is_identical_rule(removed, &addition.ingress))
+    }
+
+    fn removed_rules(&self) -> impl Iterator<Item = &IngressRule> {
+        self.rules
+            .values()
+            .map(|tracked| &tracked.outcome)
+            .filter(|outcome| outcome.removed)
+            .map(|outcome| &outcome.rule)
     }
 }
 
-/// Whether two findings are the same rule broken by the same box; a box that came back has another id.
-fn is_same_finding(one: &Finding, other: &Finding) -> bool {
-    one.policy_rule.id == other.policy_rule.id
-        && one.ingress.id == other.ingress.id
-        && one.ingress.same_content(&other.ingress)
+/// A plan can remove a rule without findings because of other removals. If such a rule was neither
+/// removed nor replaced and is no longer forbidden, there is nothing to report.
+fn is_worth_reporting(outcome: &RuleOutcome) -> bool {
+    let has_changes =
+        outcome.removed || !outcome.replacements.is_empty() || !outcome.failed_additions.is_empty();
+    has_changes || outcome.status.is_open() || !outcome.findings.is_empty()
+}
+
+/// Whether a call succeeded, or may have.
+fn may_be_done(answer: &Result<(), ServiceError>) -> bool {
+    match answer {
+        Ok(()) => true,
+        Err(error) => error.kind == ErrorKind::NoAnswer,
+    }
+}
+
+fn contains_content(rules: &[IngressRule], rule: &IngressRule) -> bool {
+    rules.iter().any(|other| other.same_content(rule))
+}
+
+/// What identifies a security group rule: its content and its id.
+type RuleKey = ((String, (Option<i32>, Option<i32>), String), Option<String>);
+
+fn rule_key(rule: &IngressRule) -> RuleKey {
+    (rule.sort_key(), rule.id.clone())
+}
+
+/// Whether both are the same security group rule of EC2.
+fn is_same_rule(rule: &IngressRule, other: &IngressRule) -> bool {
+    rule.id == other.id && rule.same_content(other)
+}
+
+/// Whether an undo cannot distinguish the rules: content, description and tags are equal, whatever
+/// the ids.
+fn is_identical_rule(rule: &IngressRule, other: &IngressRule) -> bool {
+    let is_equal = rule.description == other.description && rule.tags == other.tags;
+    is_equal && rule.same_content(other)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::alert::samples;
-
-    #[test]
-    fn a_defect_is_never_a_success() {
-        let report = samples::failed_verification_report();
-        let ledger = RemediationProgress {
-            remaining: report.remaining.clone(),
-            ..RemediationProgress::default()
-        };
-        for mode in [Mode::Enforce, Mode::Monitor] {
-            assert_eq!(
-                ledger.outcome(mode, &report.refusals),
-                GroupOutcome::NotClosed
-            );
-        }
-        let refusals = samples::removal_limit_report();
-        let ledger = RemediationProgress {
-            remaining: refusals.remaining.clone(),
-            ..RemediationProgress::default()
-        };
-        assert_eq!(
-            ledger.outcome(Mode::Enforce, &refusals.refusals),
-            GroupOutcome::Refused
-        );
-        assert_eq!(
-            ledger.outcome(Mode::Enforce, &refusals.refusals[1..]),
-            GroupOutcome::NotClosed
-        );
-    }
-}
+mod tests;

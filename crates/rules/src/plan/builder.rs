@@ -76,7 +76,7 @@ fn exceeds_limit(input: &PlanInput<'_>, draft: &Draft<'_>) -> bool {
         return false;
     }
     // A rule that an early read still shows is removed again. It counts once.
-    let earlier = input.already_removed.iter().map(|removal| &removal.ingress);
+    let earlier = input.already_removed.iter();
     let earlier_existing = earlier.filter(|rule| !input.is_opened(rule));
     existing.extend(earlier_existing.map(rule_identity));
     existing.len() > limit
@@ -125,6 +125,10 @@ fn frozen_for_principal(input: &PlanInput<'_>) -> FrozenRules {
 
 /// Whether one of the globs matches one of the principals that made the change.
 fn matches_any_principal(globs: &[Glob], input: &PlanInput<'_>) -> bool {
-    let mut principals = input.context.principals.iter();
-    !globs.is_empty() && principals.any(|name| matches_any_glob(globs, Some(name)))
+    !globs.is_empty()
+        && input
+            .context
+            .principals
+            .iter()
+            .any(|name| matches_any_glob(globs, Some(name)))
 }

@@ -1,6 +1,5 @@
 //! The input of a decision.
 
-use super::types::Removal;
 use crate::group::{IngressRule, SecurityGroup};
 use crate::policy::Policy;
 use crate::scope::Context;
@@ -25,9 +24,9 @@ pub struct PlanInput<'a> {
     pub attachments: Attachments,
     /// The assumed rules quota of the group. It decides only the order of a plan.
     pub quota: Quota,
-    /// What was removed from the group for the same event already. It counts towards
+    /// The rules that were removed from the group for the same event already. They count towards
     /// [`Guardrails::max_removals`](crate::Guardrails::max_removals).
-    pub already_removed: &'a [Removal],
+    pub already_removed: &'a [IngressRule],
 }
 
 impl<'a> PlanInput<'a> {

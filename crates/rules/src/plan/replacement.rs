@@ -298,8 +298,12 @@ fn protocols_and_ports(
 ) -> Vec<(Protocol, Ec2Ports)> {
     let mut parts = Vec::new();
     for (protocol, ports) in [(Protocol::Tcp, &traffic.tcp), (Protocol::Udp, &traffic.udp)] {
-        let ranges = ports.ranges().iter();
-        parts.extend(ranges.map(|&range| (protocol, ec2_ports_from_range(range))));
+        parts.extend(
+            ports
+                .ranges()
+                .iter()
+                .map(|&range| (protocol, ec2_ports_from_range(range))),
+        );
     }
     if traffic.icmp && may_contain_family(source, AddressFamily::V4, lists) {
         parts.push((Protocol::Icmp, icmp_messages(removed)));

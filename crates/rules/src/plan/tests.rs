@@ -19,7 +19,7 @@ use crate::check::Check;
 use crate::decide::decide;
 use crate::exception::Exception;
 use crate::group::tests::group;
-use crate::group::{SecurityGroup, Traffic};
+use crate::group::{IngressRule, SecurityGroup, Traffic};
 use crate::policy::{
     Action, ExistingRules, Guardrails, Override, Policy, PolicyRule, RuleOverride, Severity,
 };
@@ -128,7 +128,7 @@ struct Scenario {
     context: Context,
     attachments: Attachments,
     quota: Quota,
-    already_removed: Vec<Removal>,
+    already_removed: Vec<IngressRule>,
 }
 
 impl Scenario {

@@ -105,14 +105,16 @@ fn product_arn(arn: &GroupArn) -> String {
 }
 
 fn asff_compliance(finding: &Finding) -> AsffCompliance<'_> {
-    let references = finding.policy_rule.references.iter();
     AsffCompliance {
         status: if finding.exempted_by.is_some() {
             "WARNING"
         } else {
             "FAILED"
         },
-        related_requirements: references
+        related_requirements: finding
+            .policy_rule
+            .references
+            .iter()
             .take(limit::REQUIREMENTS)
             .map(String::as_str)
             .collect(),
@@ -161,7 +163,7 @@ fn product_fields(audit: &Audit, finding: &Finding) -> BTreeMap<&'static str, St
 fn asff_resource<'a>(
     group: &'a SecurityGroup,
     arn: &GroupArn,
-    finding: &Finding,
+    finding: &'a Finding,
 ) -> AsffResource<'a> {
     AsffResource {
         kind: "AwsEc2SecurityGroup",

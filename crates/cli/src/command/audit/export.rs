@@ -79,8 +79,10 @@ fn locate_group(
 }
 
 fn unknown_location(what: &'static str, audit: &Audit, group: &SecurityGroup) -> CliError {
-    let mut problems = audit.problems.iter();
-    let arn_problem = problems.find(|problem| is_arn_problem(problem, group));
+    let arn_problem = audit
+        .problems
+        .iter()
+        .find(|problem| is_arn_problem(problem, group));
     CliError::UnknownLocation {
         what,
         group: format!("`{}`", sanitize_text(&group.id)),

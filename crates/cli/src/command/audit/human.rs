@@ -99,8 +99,10 @@ fn truncate_name(text: &str) -> String {
     if text.chars().count() <= MAX_NAME_CHARS {
         return text.to_owned();
     }
-    let kept = text.chars().take(MAX_NAME_CHARS.saturating_sub(1));
-    kept.chain(['\u{2026}']).collect()
+    text.chars()
+        .take(MAX_NAME_CHARS.saturating_sub(1))
+        .chain(['\u{2026}'])
+        .collect()
 }
 
 fn audit_summary(audit: &Audit, findings: &[GroupFinding<'_>]) -> String {
@@ -146,8 +148,12 @@ fn describe_regions(audit: &Audit) -> String {
 
 /// How many regions the counts do not cover completely.
 fn incomplete_regions_note(audit: &Audit) -> String {
-    let regions = audit.regions.iter();
-    match regions.filter(|region| !region.is_complete()).count() {
+    match audit
+        .regions
+        .iter()
+        .filter(|region| !region.is_complete())
+        .count()
+    {
         0 => String::new(),
         count => {
             let count = format_count(count, "region");

@@ -173,7 +173,11 @@ fn compliance_result<'a>(audit: &Audit, finding: &'a Finding) -> Compliance<'a> 
     }
 }
 
-fn ocsf_resource<'a>(group: &'a SecurityGroup, arn: &GroupArn, finding: &Finding) -> Resource<'a> {
+fn ocsf_resource<'a>(
+    group: &'a SecurityGroup,
+    arn: &GroupArn,
+    finding: &'a Finding,
+) -> Resource<'a> {
     Resource {
         uid: arn.text.clone(),
         uid_alt: &group.id,

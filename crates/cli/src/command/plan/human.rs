@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 use std::fmt::{self, Write as _};
 
 use portcullis_remediation::event::Origin;
-use portcullis_remediation::{Alert, GroupOutcome, GroupReport};
+use portcullis_remediation::{Alert, GroupOutcome};
 use portcullis_rules::plan::{ApplyOrder, Purpose};
-use portcullis_rules::{Finding, IngressRule};
+use portcullis_rules::{Decision, Finding, IngressRule, Plan};
 
 use super::history;
 use super::plans::{IgnoredEvent, PlannedGroup, Plans};
@@ -52,14 +52,18 @@ pub(super) fn render_plans(plans: &Plans) -> String {
 fn render_planned_group(planned: &PlannedGroup, with_alert: bool) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = write_report(&mut text, &planned.report);
+    let _ = write_plan(&mut text, planned);
     if let Some(alert) = planned.alert.as_ref().filter(|_| with_alert) {
         text.push_str(&render_alert(alert));
     }
     text
 }
 
-fn write_report(text: &mut String, report: &GroupReport) -> fmt::Result {
+fn write_plan(text: &mut String, planned: &PlannedGroup) -> fmt::Result {
+    let report = &planned.report;
+    let Decision {
+        evaluation, plan, ..
+    } = &planned.decision;
     let id = sanitize_text(&report.group.id);
     let name = match &report.group.name {
         Some(name) => format!(" ({})", sanitize_text(name)),
@@ -67,13 +71,13 @@ fn write_report(text: &mut String, report: &GroupReport) -> fmt::Result {
     };
     writeln!(text, "{BOLD}{id}{name}: {}{BOLD:#}", report.outcome)?;
     writeln!(text, "{}", describe_event(&report.origin))?;
-    if !report.findings.is_empty() {
-        write!(text, "\n{}", findings_table(report))?;
+    if !evaluation.findings.is_empty() {
+        write!(text, "\n{}", findings_table(&evaluation.findings))?;
     }
-    write_changes(text, report)?;
-    write_skipped_additions(text, report)?;
-    write_refusals(text, report)?;
-    if report.removed.is_empty() && report.refusals.is_empty() {
+    write_changes(text, plan)?;
+    write_skipped_additions(text, plan)?;
+    write_refusals(text, plan)?;
+    if plan.removals.is_empty() && plan.refusals.is_empty() {
         writeln!(text, "\nWould change nothing.")?;
     }
     Ok(())
@@ -98,15 +102,15 @@ fn describe_event(origin: &Origin) -> String {
 }
 
 /// The findings, the most severe first; exempt findings come last.
-fn findings_table(report: &GroupReport) -> String {
-    let mut findings: Vec<_> = report.findings.iter().collect();
-    findings.sort_by_key(|finding| {
+fn findings_table(findings: &[Finding]) -> String {
+    let mut sorted: Vec<_> = findings.iter().collect();
+    sorted.sort_by_key(|finding| {
         (
             finding.exempted_by.is_some(),
             Reverse(finding.policy_rule.severity),
         )
     });
-    let rows = findings
+    let rows = sorted
         .into_iter()
         .map(|finding| (row_style(finding), finding_row(finding)));
     format_table(HEADER, rows)
@@ -130,16 +134,16 @@ fn finding_row(finding: &Finding) -> [String; 7] {
 }
 
 /// Removals and additions, in the order in which they would be applied.
-fn write_changes(text: &mut String, report: &GroupReport) -> fmt::Result {
-    match report.order {
+fn write_changes(text: &mut String, plan: &Plan) -> fmt::Result {
+    match plan.order {
         ApplyOrder::AddFirst => {
-            write_additions(text, report)?;
-            write_removals(text, report)
+            write_additions(text, plan)?;
+            write_removals(text, plan)
         }
         ApplyOrder::RemoveFirst => {
-            write_removals(text, report)?;
-            write_additions(text, report)?;
-            if !report.added.is_empty() {
+            write_removals(text, plan)?;
+            write_additions(text, plan)?;
+            if !plan.additions.is_empty() {
                 let note = "Removals come first: allowed access is interrupted until the \
                             additions are applied.";
                 writeln!(text, "  {note}")?;
@@ -149,12 +153,12 @@ fn write_changes(text: &mut String, report: &GroupReport) -> fmt::Result {
     }
 }
 
-fn write_additions(text: &mut String, report: &GroupReport) -> fmt::Result {
-    if report.added.is_empty() {
+fn write_additions(text: &mut String, plan: &Plan) -> fmt::Result {
+    if plan.additions.is_empty() {
         return Ok(());
     }
     writeln!(text, "\n{BOLD}Would add{BOLD:#}")?;
-    for addition in &report.added {
+    for addition in &plan.additions {
         let purpose = match addition.purpose {
             Purpose::Keep => "still allowed",
             Purpose::Trust => "trusted",
@@ -166,12 +170,12 @@ fn write_additions(text: &mut String, report: &GroupReport) -> fmt::Result {
     Ok(())
 }
 
-fn write_removals(text: &mut String, report: &GroupReport) -> fmt::Result {
-    if report.removed.is_empty() {
+fn write_removals(text: &mut String, plan: &Plan) -> fmt::Result {
+    if plan.removals.is_empty() {
         return Ok(());
     }
     writeln!(text, "\n{BOLD}Would remove{BOLD:#}")?;
-    for removal in &report.removed {
+    for removal in &plan.removals {
         let removed = describe_rule(&removal.ingress);
         let policy_rules = removal.policy_rules.join(", ");
         writeln!(text, "  - {removed}: {policy_rules}")?;
@@ -179,24 +183,24 @@ fn write_removals(text: &mut String, report: &GroupReport) -> fmt::Result {
     Ok(())
 }
 
-fn write_skipped_additions(text: &mut String, report: &GroupReport) -> fmt::Result {
-    if report.skipped_additions.is_empty() {
+fn write_skipped_additions(text: &mut String, plan: &Plan) -> fmt::Result {
+    if plan.skipped_additions.is_empty() {
         return Ok(());
     }
     writeln!(text, "\n{BOLD}Would not add{BOLD:#}")?;
-    for skipped in &report.skipped_additions {
+    for skipped in &plan.skipped_additions {
         let rule = describe_rule(&skipped.ingress);
         writeln!(text, "  - {rule}: {}", skipped.reason.message())?;
     }
     Ok(())
 }
 
-fn write_refusals(text: &mut String, report: &GroupReport) -> fmt::Result {
-    if report.refusals.is_empty() {
+fn write_refusals(text: &mut String, plan: &Plan) -> fmt::Result {
+    if plan.refusals.is_empty() {
         return Ok(());
     }
     writeln!(text, "\n{BOLD}Would refuse to remove{BOLD:#}")?;
-    for refusal in &report.refusals {
+    for refusal in &plan.refusals {
         let rule = describe_rule(&refusal.ingress);
         writeln!(text, "  - {rule}: {}", refusal.reason.message())?;
     }
@@ -235,10 +239,10 @@ fn render_ignored_event(ignored: &IgnoredEvent) -> String {
 fn plan_summary(plans: &Plans) -> String {
     let (mut removals, mut additions, mut refusals) = (0_usize, 0_usize, 0_usize);
     for planned in &plans.planned {
-        let report = &planned.report;
-        removals = removals.saturating_add(report.removed.len());
-        additions = additions.saturating_add(report.added.len());
-        refusals = refusals.saturating_add(report.refusals.len());
+        let plan = &planned.decision.plan;
+        removals = removals.saturating_add(plan.removals.len());
+        additions = additions.saturating_add(plan.additions.len());
+        refusals = refusals.saturating_add(plan.refusals.len());
     }
     format!(
         "{}: {}, {}, {}; {} ignored, {}\n",

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_remediation::event::{Actor, Origin};
-use portcullis_remediation::report::json::{FindingV1, SecurityGroupRuleV1};
+use portcullis_remediation::report::json::{
+    EventV1, FindingV1, ReplacementV1, SecurityGroupRuleV1, SkippedAdditionV1, order_name,
+};
 use portcullis_remediation::{Alert, GroupRef, Mode};
-use portcullis_rules::plan::{Addition, ApplyOrder, Purpose, Refusal, SkippedAddition};
-use portcullis_rules::{Policy, Removal};
+use portcullis_rules::plan::{Addition, Refusal};
+use portcullis_rules::{Decision, Policy, Removal};
 use serde::Serialize;
 
 use super::plans::{History, IgnoredEvent, MissingGroup, PlanFailure, PlannedGroup, Plans};
@@ -69,24 +70,6 @@ struct PlanV1<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct EventV1<'a> {
-    id: Option<&'a str>,
-    name: &'a str,
-    time: Option<String>,
-    account: Option<&'a str>,
-    region: Option<&'a str>,
-    actor: ActorV1<'a>,
-}
-
-#[derive(Debug, Serialize)]
-struct ActorV1<'a> {
-    kind: Option<&'a str>,
-    who: Option<&'a str>,
-    arn: Option<&'a str>,
-    invoked_by: Option<&'a str>,
-}
-
-#[derive(Debug, Serialize)]
 struct RemovalV1<'a> {
     #[serde(flatten)]
     rule: SecurityGroupRuleV1<'a>,
@@ -97,18 +80,8 @@ struct RemovalV1<'a> {
 #[derive(Debug, Serialize)]
 struct AdditionV1<'a> {
     #[serde(flatten)]
-    rule: SecurityGroupRuleV1<'a>,
-    purpose: &'static str,
+    replacement: ReplacementV1<'a>,
     replaces: SecurityGroupRuleV1<'a>,
-}
-
-/// A rule that would not be added although the plan replaces one.
-#[derive(Debug, Serialize)]
-struct SkippedAdditionV1<'a> {
-    #[serde(flatten)]
-    rule: SecurityGroupRuleV1<'a>,
-    code: &'static str,
-    message: &'static str,
 }
 
 /// A rule that would not be removed although the policy forbids it.
@@ -148,7 +121,6 @@ impl<'a> PlansV1<'a> {
         } else {
             Mode::Enforce
         };
-        let failures = plans.errors.iter().map(PlanErrorV1::new);
         let problems = problems.iter().map(PlanErrorV1::from_problem);
         Self {
             version: 1,
@@ -165,7 +137,12 @@ impl<'a> PlansV1<'a> {
                 .history
                 .as_ref()
                 .map(|history| HistoryV1::new(history, plans)),
-            errors: failures.chain(problems).collect(),
+            errors: plans
+                .errors
+                .iter()
+                .map(PlanErrorV1::new)
+                .chain(problems)
+                .collect(),
         }
     }
 }
@@ -205,48 +182,31 @@ impl<'a> PlanV1<'a> {
     fn new(planned: &'a PlannedGroup) -> Self {
         let report = &planned.report;
         let group = &report.group;
-        let findings = report.findings.iter();
-        let skipped = report.skipped_additions.iter();
+        let Decision {
+            evaluation, plan, ..
+        } = &planned.decision;
         Self {
             event: EventV1::new(&report.origin),
             group_id: &group.id,
             group_name: group.name.as_deref(),
             outcome: report.outcome.as_str(),
-            findings: findings
+            findings: evaluation
+                .findings
+                .iter()
                 .map(|finding| FindingV1::new(group, finding))
                 .collect(),
-            removals: report.removed.iter().map(RemovalV1::new).collect(),
-            additions: report.added.iter().map(AdditionV1::new).collect(),
-            order: (!report.added.is_empty()).then(|| order_name(report.order)),
-            skipped_additions: skipped.map(SkippedAdditionV1::new).collect(),
-            refusals: report.refusals.iter().map(RefusalV1::new).collect(),
+            removals: plan.removals.iter().map(RemovalV1::new).collect(),
+            additions: plan.additions.iter().map(AdditionV1::new).collect(),
+            order: (!plan.additions.is_empty()).then(|| order_name(plan.order)),
+            skipped_additions: plan
+                .skipped_additions
+                .iter()
+                .map(SkippedAdditionV1::new)
+                .collect(),
+            refusals: plan.refusals.iter().map(RefusalV1::new).collect(),
             unresolved_prefix_lists: &report.unresolved_prefix_lists,
             expired_exceptions: &report.expired_exceptions,
             message: planned.alert.as_ref().map(AlertV1::new),
-        }
-    }
-}
-
-impl<'a> EventV1<'a> {
-    fn new(origin: &'a Origin) -> Self {
-        Self {
-            id: origin.event_id.as_deref(),
-            name: &origin.event_name,
-            time: origin.time.map(|time| time.to_string()),
-            account: origin.account.as_deref(),
-            region: origin.region.as_deref(),
-            actor: ActorV1::new(&origin.actor),
-        }
-    }
-}
-
-impl<'a> ActorV1<'a> {
-    fn new(actor: &'a Actor) -> Self {
-        Self {
-            kind: actor.kind.as_deref(),
-            who: actor.who.as_deref(),
-            arn: actor.arn.as_deref(),
-            invoked_by: actor.invoked_by.as_deref(),
         }
     }
 }
@@ -263,31 +223,9 @@ impl<'a> RemovalV1<'a> {
 
 impl<'a> AdditionV1<'a> {
     fn new(addition: &'a Addition) -> Self {
-        let purpose = match addition.purpose {
-            Purpose::Keep => "keep",
-            Purpose::Trust => "trust",
-        };
         Self {
-            rule: SecurityGroupRuleV1::new(&addition.ingress),
-            purpose,
+            replacement: ReplacementV1::new(addition),
             replaces: SecurityGroupRuleV1::new(&addition.replaces),
-        }
-    }
-}
-
-const fn order_name(order: ApplyOrder) -> &'static str {
-    match order {
-        ApplyOrder::AddFirst => "add-first",
-        ApplyOrder::RemoveFirst => "remove-first",
-    }
-}
-
-impl<'a> SkippedAdditionV1<'a> {
-    fn new(skipped: &'a SkippedAddition) -> Self {
-        Self {
-            rule: SecurityGroupRuleV1::new(&skipped.ingress),
-            code: skipped.reason.code(),
-            message: skipped.reason.message(),
         }
     }
 }

@@ -141,16 +141,13 @@ impl Planner<'_> {
         }
         let lists = &self.described.prefix_lists;
         let decision = decide(&PlanInput::new(self.policy, group, lists, &context));
-        let report = GroupReport::from_plan(
-            self.policy,
-            change,
-            group_ref,
-            group,
-            decision.evaluation,
-            decision.plan,
-        );
+        let report = GroupReport::planned(self.policy, change, group_ref, group, &decision);
         let alert = report.needs_alert().then(|| alert::compose_alert(&report));
-        PlannedGroup { report, alert }
+        PlannedGroup {
+            decision,
+            report,
+            alert,
+        }
     }
 }
 

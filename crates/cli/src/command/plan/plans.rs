@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_remediation::event::{DecodeError, GroupChange, Origin};
 use portcullis_remediation::{Alert, GroupRef, GroupReport};
-use portcullis_rules::Finding;
+use portcullis_rules::{Decision, Finding};
 
 use crate::describe::Problem;
 use crate::exit::ExitStatus;
@@ -24,6 +24,7 @@ pub(super) struct Plans {
 /// The plan for one group and one event.
 #[derive(Debug)]
 pub(super) struct PlannedGroup {
+    pub(super) decision: Decision,
     pub(super) report: GroupReport,
     /// The alert that would be sent; `None` if there is nothing to report.
     pub(super) alert: Option<Alert>,
@@ -141,7 +142,7 @@ impl Plans {
 
 impl PlannedGroup {
     fn has_enforced_findings(&self) -> bool {
-        self.report.findings.iter().any(Finding::enforces)
+        self.report.findings().any(Finding::enforces)
     }
 }
 

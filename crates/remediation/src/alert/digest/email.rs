@@ -1,201 +1,224 @@
-//! The digest for mail.
+//! The e-mail of a digest.
 
-use super::super::plain_text::PlainText;
-use super::super::{link, phrases, sanitize};
-use super::{group_status, sweep_advice, sweep_headline};
-use crate::sweeper::{GroupSummary, SweepReport};
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
-/// How many rules of the policy are counted one by one.
+use super::wording::{group_status, sweep_advice, sweep_headline};
+use crate::alert::link::{group_console_url, groups_console_url};
+use crate::alert::phrases::{count_phrase, describe_rule, format_time};
+use crate::alert::plain_text::PlainText;
+use crate::alert::sanitize::sanitize_line;
+use crate::report::{GroupSummary, SweepReport};
+
+/// How many policy rules are listed.
 const MAX_RULES: usize = 20;
 
-/// The text. At most `most` groups are shown one by one.
-pub(super) fn compose_sweep_email(swept: &SweepReport, most: usize) -> String {
-    let mut page = PlainText::default();
-    page.push_paragraph(&sweep_headline(swept));
-    page.push_blank_line();
-    let (groups, rules) = (
-        phrases::count_phrase(swept.group_count, "group", "groups"),
-        phrases::count_phrase(swept.security_group_rule_count, "rule", "rules"),
-    );
-    page.push_paragraph(&format!(
-        "Portcullis judged {groups} with {rules}. {}",
-        sweep_advice(swept)
-    ));
-    write_unfinished(&mut page, swept);
-    write_counts(&mut page, swept);
-    write_worst_groups(&mut page, swept, most);
-    write_stale_references(&mut page, swept, most);
-    write_sweep_location(&mut page, swept);
-    page.finish()
-}
-
-fn write_unfinished(page: &mut PlainText, swept: &SweepReport) {
-    let Some(unfinished) = &swept.unfinished else {
-        return;
+/// The text. At most `max_entries` groups are listed.
+pub(super) fn compose_sweep_email(sweep: &SweepReport, max_entries: usize) -> String {
+    let mut email = DigestWriter {
+        page: PlainText::default(),
+        sweep,
+        max_entries,
     };
-    page.push_heading("Unfinished");
-    page.push_row(
-        "Why",
-        Some(&sanitize::sanitize_line(
-            &unfinished.reason.to_string(),
-            400,
-        )),
-    );
-    if let Some(payload) = swept.resume_payload() {
-        page.push_paragraph(
-            "The next sweep begins anew. To go on where this one ended, invoke the function with:",
-        );
-        page.push_line(&format!("  {}", sanitize::sanitize_line(&payload, 2048)));
-    }
+    email.write_headline();
+    email.write_unfinished();
+    email.write_counts();
+    email.write_worst_groups();
+    email.write_prefix_lists();
+    email.write_expired_exceptions();
+    email.write_location();
+    email.page.finish()
 }
 
-fn write_counts(page: &mut PlainText, swept: &SweepReport) {
-    if swept.by_severity.is_empty() {
-        return;
+struct DigestWriter<'a> {
+    page: PlainText,
+    sweep: &'a SweepReport,
+    /// How many groups, prefix lists and exceptions may be listed.
+    max_entries: usize,
+}
+
+impl DigestWriter<'_> {
+    fn write_headline(&mut self) {
+        let sweep = self.sweep;
+        let rules = sweep.security_group_rule_count;
+        self.page.push_paragraph(&sweep_headline(sweep));
+        self.page.push_blank_line();
+        self.page.push_paragraph(&format!(
+            "Portcullis evaluated {} with {}. {}",
+            count_phrase(sweep.group_count, "group", "groups"),
+            count_phrase(rules, "rule", "rules"),
+            sweep_advice(sweep)
+        ));
     }
-    page.push_heading("What it found");
-    for (severity, count) in swept.by_severity.iter().rev() {
-        page.push_row(
-            &severity.to_string(),
-            Some(&phrases::count_phrase(*count, "finding", "findings")),
-        );
+
+    fn write_unfinished(&mut self) {
+        let Some(unfinished) = &self.sweep.unfinished else {
+            return;
+        };
+        let page = &mut self.page;
+        let reason = unfinished.reason.to_string();
+        page.push_heading("Unfinished");
+        page.push_row("Reason", Some(&sanitize_line(&reason, 400)));
+        if let Some(payload) = self.sweep.resume_payload() {
+            page.push_paragraph(
+                "The next scheduled sweep starts over. To continue where this one stopped, invoke \
+                 the function with:",
+            );
+            let payload = sanitize_line(&payload, 2048);
+            page.push_line(&format!("  {payload}"));
+        }
     }
-    page.push_blank_line();
-    let mut rules: Vec<_> = swept.by_policy_rule.iter().collect();
-    rules.sort_by_key(|(_, tally)| std::cmp::Reverse((tally.severity, tally.findings)));
-    for (rule, tally) in rules.iter().take(MAX_RULES) {
-        page.push_item(
-            "  - ",
-            &format!(
+
+    fn write_counts(&mut self) {
+        let sweep = self.sweep;
+        if sweep.by_severity.is_empty() {
+            return;
+        }
+        self.page.push_heading("Findings");
+        for (severity, count) in sweep.by_severity.iter().rev() {
+            let findings = count_phrase(*count, "finding", "findings");
+            self.page.push_row(&severity.to_string(), Some(&findings));
+        }
+        self.page.push_blank_line();
+        let mut rules: Vec<_> = sweep.by_policy_rule.iter().collect();
+        rules.sort_by_key(|(_, count)| Reverse((count.severity, count.findings)));
+        for (id, count) in rules.iter().take(MAX_RULES) {
+            let line = format!(
                 "{} ({}): {}",
-                sanitize::sanitize_line(rule, 64),
-                tally.severity,
-                tally.findings
-            ),
-        );
+                sanitize_line(id, 64),
+                count.severity,
+                count.findings
+            );
+            self.page.push_item("  - ", &line);
+        }
+        let omitted = rules.len().saturating_sub(MAX_RULES);
+        self.write_omitted(omitted, "more policy rule", "more policy rules");
+        if sweep.exempt > 0 {
+            let exempt = sweep.exempt;
+            self.page
+                .push_line(&format!("  - allowed by exceptions: {exempt}"));
+        }
     }
-    write_omitted_count(page, rules.len(), MAX_RULES, "rule", "rules");
-    if swept.exempt > 0 {
-        page.push_line(&format!("  - allowed by exceptions: {}", swept.exempt));
-    }
-}
 
-fn write_worst_groups(page: &mut PlainText, swept: &SweepReport, most: usize) {
-    if swept.affected_groups() == 0 {
-        return;
+    fn write_worst_groups(&mut self) {
+        let sweep = self.sweep;
+        if sweep.affected_groups() == 0 {
+            return;
+        }
+        self.page.push_heading("Groups, worst first");
+        for group in sweep.worst_groups.iter().take(self.max_entries) {
+            self.write_group(group);
+        }
+        let shown = sweep.worst_groups.len().min(self.max_entries);
+        let omitted = sweep.affected_groups().saturating_sub(shown);
+        self.write_omitted(omitted, "more group", "more groups");
     }
-    page.push_heading("Groups, worst first");
-    for note in swept.worst_groups.iter().take(most) {
-        write_group(page, swept, note);
-    }
-    write_omitted_count(
-        page,
-        swept.affected_groups(),
-        swept.worst_groups.len().min(most),
-        "group",
-        "groups",
-    );
-}
 
-fn write_group(page: &mut PlainText, swept: &SweepReport, note: &GroupSummary) {
-    let name = note
-        .name
-        .as_deref()
-        .map(|name| sanitize::sanitize_line(name, 64))
-        .filter(|name| !name.is_empty());
-    let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
-    let vpc = note
-        .vpc_id
-        .as_deref()
-        .map(|vpc| format!(", {}", sanitize::sanitize_line(vpc, 64)))
-        .unwrap_or_default();
-    let severity = note
-        .severity
-        .map(|severity| format!(" [{severity}]"))
-        .unwrap_or_default();
-    page.push_item(
-        "  - ",
-        &format!(
-            "{}{name}{vpc}{severity}: {}",
-            sanitize::sanitize_line(&note.id, 64),
-            group_status(note)
-        ),
-    );
-    for ingress in &note.security_group_rules {
-        page.push_item("      ", &phrases::describe_rule(ingress));
+    fn write_group(&mut self, group: &GroupSummary) {
+        let page = &mut self.page;
+        page.push_item("  - ", &describe_group_line(group));
+        for rule in &group.security_group_rules {
+            page.push_item("      ", &describe_rule(rule));
+        }
+        let omitted = group.more_security_group_rules;
+        if omitted > 0 {
+            let more = count_phrase(omitted, "more rule", "more rules");
+            page.push_line(&format!("      and {more}"));
+        }
+        if let Some(error) = &group.error {
+            page.push_item("      ", &sanitize_line(error, 300));
+        }
+        let link = self
+            .sweep
+            .region
+            .as_deref()
+            .and_then(|region| group_console_url(region, &group.id));
+        if let Some(link) = link {
+            page.push_line(&format!("      {link}"));
+        }
     }
-    if note.more_security_group_rules > 0 {
-        page.push_line(&format!(
-            "      and {}",
-            phrases::count_phrase(note.more_security_group_rules, "more rule", "more rules")
-        ));
-    }
-    if let Some(error) = &note.error {
-        page.push_item("      ", &sanitize::sanitize_line(error, 300));
-    }
-    if let Some(link) = swept
-        .region
-        .as_deref()
-        .and_then(|region| link::group_console_url(region, &note.id))
-    {
-        page.push_line(&format!("      {link}"));
-    }
-}
 
-fn write_stale_references(page: &mut PlainText, swept: &SweepReport, most: usize) {
-    for (heading, ids) in [
-        (
-            "Prefix lists that do not exist",
-            &swept.unresolved_prefix_lists,
-        ),
-        ("Exceptions that have ended", &swept.expired_exceptions),
-    ] {
+    fn write_prefix_lists(&mut self) {
+        let ids = &self.sweep.unresolved_prefix_lists;
         if ids.is_empty() {
-            continue;
+            return;
         }
-        page.push_heading(heading);
-        for id in ids.iter().take(most) {
-            page.push_item("  - ", &sanitize::sanitize_line(id, 64));
+        self.page.push_heading("Prefix lists that do not exist");
+        let omitted = self.write_ids(ids);
+        self.write_omitted(omitted, "more prefix list", "more prefix lists");
+    }
+
+    fn write_expired_exceptions(&mut self) {
+        let ids = &self.sweep.expired_exceptions;
+        if ids.is_empty() {
+            return;
         }
-        write_omitted_count(page, ids.len(), most, "other", "others");
+        self.page.push_heading("Expired exceptions");
+        let omitted = self.write_ids(ids);
+        self.write_omitted(omitted, "more exception", "more exceptions");
     }
-}
 
-fn write_omitted_count(page: &mut PlainText, all: usize, shown: usize, one: &str, many: &str) {
-    let left_out = all.saturating_sub(shown);
-    if left_out > 0 {
-        page.push_line(&format!(
-            "  - and {}",
-            phrases::count_phrase(left_out, &format!("more {one}"), &format!("more {many}"))
-        ));
+    /// Lists the first ids. Returns how many were left out.
+    fn write_ids(&mut self, ids: &BTreeSet<String>) -> usize {
+        for id in ids.iter().take(self.max_entries) {
+            let id = sanitize_line(id, 64);
+            self.page.push_item("  - ", &id);
+        }
+        ids.len().saturating_sub(self.max_entries)
     }
-}
 
-fn write_sweep_location(page: &mut PlainText, swept: &SweepReport) {
-    page.push_heading("Where");
-    let text = |text: Option<&String>| text.map(|text| sanitize::sanitize_line(text, 64));
-    page.push_row("Account", text(swept.account.as_ref()).as_deref());
-    page.push_row("Region", text(swept.region.as_ref()).as_deref());
-    page.push_row(
-        "When",
-        Some(&format!(
+    fn write_omitted(&mut self, omitted: usize, one: &str, many: &str) {
+        if omitted > 0 {
+            let more = count_phrase(omitted, one, many);
+            self.page.push_line(&format!("  - and {more}"));
+        }
+    }
+
+    fn write_location(&mut self) {
+        let sweep = self.sweep;
+        let page = &mut self.page;
+        page.push_heading("Where");
+        if let Some(account) = &sweep.account {
+            page.push_row("Account", Some(&sanitize_line(account, 64)));
+        }
+        if let Some(region) = &sweep.region {
+            page.push_row("Region", Some(&sanitize_line(region, 64)));
+        }
+        let time = format!(
             "{} to {}",
-            phrases::format_time(swept.started),
-            phrases::format_time(swept.ended)
-        )),
-    );
-    if let Some(link) = swept.region.as_deref().and_then(link::groups_console_url) {
-        page.push_line(&format!("  {link}"));
+            format_time(sweep.started),
+            format_time(sweep.ended)
+        );
+        page.push_row("When", Some(&time));
+        let link = sweep.region.as_deref().and_then(groups_console_url);
+        if let Some(link) = link {
+            page.push_line(&format!("  {link}"));
+        }
+        page.push_blank_line();
+        page.push_line(&format!(
+            "Portcullis sweep, policy {}, action {}",
+            sanitize_line(&sweep.policy, 64),
+            sweep.action_name()
+        ));
+        let id = sanitize_line(&sweep.id, 64);
+        page.push_line(&format!("Sweep {id}"));
     }
-    page.push_blank_line();
-    let action = if swept.remediates {
-        "remediate"
-    } else {
-        "report"
-    };
-    page.push_line(&format!(
-        "Portcullis sweep, policy {}, action {action}",
-        sanitize::sanitize_line(&swept.policy, 64)
-    ));
-    page.push_line(&format!("Sweep {}", sanitize::sanitize_line(&swept.id, 64)));
+}
+
+/// `sg-... (web), vpc-... [high]: CLOSED`.
+fn describe_group_line(group: &GroupSummary) -> String {
+    let mut line = sanitize_line(&group.id, 64);
+    let name = group.name.as_deref().unwrap_or_default();
+    match sanitize_line(name, 64) {
+        empty if empty.is_empty() => {}
+        name => line = format!("{line} ({name})"),
+    }
+    if let Some(vpc_id) = &group.vpc_id {
+        let vpc_id = sanitize_line(vpc_id, 64);
+        line = format!("{line}, {vpc_id}");
+    }
+    if let Some(severity) = group.severity {
+        line = format!("{line} [{severity}]");
+    }
+    format!("{line}: {}", group_status(group))
 }

@@ -2,143 +2,118 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::{link, phrases, sanitize};
-use super::{group_status, sweep_advice, sweep_headline};
-use crate::sweeper::{GroupSummary, SweepReport};
+use super::wording::{group_status, sweep_advice, sweep_headline};
+use crate::alert::link::groups_console_url;
+use crate::alert::phrases::{count_phrase, short_rule};
+use crate::alert::sanitize::sanitize_chat;
+use crate::alert::slack::{context_map, thread_id_part};
+use crate::report::{GroupSummary, SweepReport};
 
-/// How many boxes of a group are shown.
+/// How many security group rules of a group are shown.
 const MAX_GROUP_RULES: usize = 3;
 
-/// The notification, as JSON. At most `most` groups are shown one by one.
-pub(super) fn compose_sweep_chat(swept: &SweepReport, most: usize) -> String {
-    let title = sweep_headline(swept);
-    let severity = swept.max_severity().map(|severity| severity.to_string());
-    let words = [
-        Some("portcullis".to_owned()),
-        Some("sweep".to_owned()),
-        severity,
-    ];
+/// The notification, as JSON. At most `max_entries` groups are listed.
+pub(super) fn compose_sweep_chat(sweep: &SweepReport, max_entries: usize) -> String {
+    let title = sweep_headline(sweep);
+    let mut keywords = vec!["portcullis".to_owned(), "sweep".to_owned()];
+    if let Some(severity) = sweep.max_severity() {
+        keywords.push(severity.to_string());
+    }
     json!({
         "version": "1.0",
         "source": "custom",
         "content": {
             "textType": "client-markdown",
             "title": title,
-            "description": sweep_description(swept, most),
-            "nextSteps": [sweep_advice(swept)],
-            "keywords": words.into_iter().flatten().collect::<Vec<_>>(),
+            "description": sweep_description(sweep, max_entries),
+            "nextSteps": [sweep_advice(sweep)],
+            "keywords": keywords,
         },
         "metadata": {
-            "threadId": sweep_thread_id(swept),
+            "threadId": format!("portcullis-sweep-{}", thread_id_part(&sweep.id)),
             "summary": title,
-            "eventType": format!("portcullis-sweep-{}", swept.outcome()),
-            "additionalContext": sweep_context(swept),
+            "eventType": format!("portcullis-sweep-{}", sweep.outcome()),
+            "additionalContext": sweep_context(sweep),
         },
     })
     .to_string()
 }
 
-fn sweep_description(swept: &SweepReport, most: usize) -> String {
+fn sweep_description(sweep: &SweepReport, max_entries: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
-    if let Some(unfinished) = &swept.unfinished {
-        lines.push(format!(
-            "Unfinished: {}",
-            sanitize::sanitize_chat(&unfinished.reason.to_string(), 300)
-        ));
+    if let Some(unfinished) = &sweep.unfinished {
+        let reason = sanitize_chat(&unfinished.reason.to_string(), 300);
+        lines.push(format!("Unfinished: {reason}"));
     }
-    let counts = swept
-        .by_severity
-        .iter()
-        .rev()
-        .map(|(severity, count)| format!("{count} {severity}"));
-    lines.push(format!(
-        "{} judged. Findings: {}",
-        phrases::count_phrase(swept.group_count, "group", "groups"),
-        match counts.collect::<Vec<_>>().join(", ") {
-            none if none.is_empty() => "none".to_owned(),
-            some => some,
-        }
-    ));
-    lines.extend(
-        swept
-            .worst_groups
-            .iter()
-            .take(most)
-            .map(describe_sweep_group),
-    );
-    let left_out = swept
-        .affected_groups()
-        .saturating_sub(swept.worst_groups.len().min(most));
-    if left_out > 0 {
-        lines.push(format!(
-            "- and {}",
-            phrases::count_phrase(left_out, "more group", "more groups")
-        ));
+    lines.push(describe_counts(sweep));
+    for group in sweep.worst_groups.iter().take(max_entries) {
+        lines.push(describe_sweep_group(group));
     }
-    lines.extend(swept.region.as_deref().and_then(link::groups_console_url));
+    let shown = sweep.worst_groups.len().min(max_entries);
+    let omitted = sweep.affected_groups().saturating_sub(shown);
+    if omitted > 0 {
+        let more = count_phrase(omitted, "more group", "more groups");
+        lines.push(format!("- and {more}"));
+    }
+    let link = sweep.region.as_deref().and_then(groups_console_url);
+    lines.extend(link);
     lines.join("\n")
 }
 
-fn describe_sweep_group(note: &GroupSummary) -> String {
-    let name = note
-        .name
-        .as_deref()
-        .map(|name| sanitize::sanitize_chat(name, 64))
-        .filter(|name| !name.is_empty());
-    let name = name.map(|name| format!(" (`{name}`)")).unwrap_or_default();
-    let severity = note
-        .severity
-        .map(|severity| format!(" {severity}"))
-        .unwrap_or_default();
-    let boxes = note
+/// `12 groups evaluated. Findings: 2 high, 1 low`.
+fn describe_counts(sweep: &SweepReport) -> String {
+    let groups = count_phrase(sweep.group_count, "group", "groups");
+    if sweep.by_severity.is_empty() {
+        return format!("{groups} evaluated. Findings: none");
+    }
+    let counts: Vec<_> = sweep
+        .by_severity
+        .iter()
+        .rev()
+        .map(|(severity, count)| format!("{count} {severity}"))
+        .collect();
+    format!("{groups} evaluated. Findings: {}", counts.join(", "))
+}
+
+/// ``- sg-... (`web`) high, CLOSED: tcp 22 from 0.0.0.0/0 and 2 more``.
+fn describe_sweep_group(group: &GroupSummary) -> String {
+    let mut line = format!("- {}", sanitize_chat(&group.id, 64));
+    let name = group.name.as_deref().unwrap_or_default();
+    match sanitize_chat(name, 64) {
+        empty if empty.is_empty() => {}
+        name => line = format!("{line} (`{name}`)"),
+    }
+    if let Some(severity) = group.severity {
+        line = format!("{line} {severity}");
+    }
+    let rules: Vec<_> = group
         .security_group_rules
         .iter()
         .take(MAX_GROUP_RULES)
-        .map(|ingress| sanitize::sanitize_chat(&phrases::short_rule(ingress), 100));
-    let boxes = boxes.collect::<Vec<_>>().join(", ");
-    let left_out = note
+        .map(|rule| sanitize_chat(&short_rule(rule), 100))
+        .collect();
+    let hidden = group
         .security_group_rules
         .len()
-        .saturating_sub(MAX_GROUP_RULES)
-        .saturating_add(note.more_security_group_rules);
+        .saturating_sub(MAX_GROUP_RULES);
+    let left_out = hidden.saturating_add(group.more_security_group_rules);
     let more = if left_out > 0 {
         format!(" and {left_out} more")
     } else {
         String::new()
     };
     format!(
-        "- {}{name}{severity}, {}: {boxes}{more}",
-        sanitize::sanitize_chat(&note.id, 64),
-        group_status(note)
+        "{line}, {}: {}{more}",
+        group_status(group),
+        rules.join(", ")
     )
 }
 
-/// The same for a sweep and its retry.
-fn sweep_thread_id(swept: &SweepReport) -> String {
-    let id: String = swept
-        .id
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
-        .take(64)
-        .collect();
-    format!("portcullis-sweep-{id}")
-}
-
-fn sweep_context(swept: &SweepReport) -> Map<String, Value> {
-    let action = if swept.remediates {
-        "remediate"
-    } else {
-        "report"
-    };
-    let pairs = [
-        ("account", swept.account.as_deref()),
-        ("action", Some(action)),
-        ("policy", Some(swept.policy.as_str())),
-        ("region", swept.region.as_deref()),
-    ];
-    let known = pairs.into_iter().filter_map(|(key, value)| {
-        let value = sanitize::sanitize_chat(value.unwrap_or_default(), 128);
-        (!value.is_empty()).then(|| (key.to_owned(), Value::from(value)))
-    });
-    known.collect()
+fn sweep_context(sweep: &SweepReport) -> Map<String, Value> {
+    context_map([
+        ("account", sweep.account.clone()),
+        ("action", Some(sweep.action_name().to_owned())),
+        ("policy", Some(sweep.policy.clone())),
+        ("region", sweep.region.clone()),
+    ])
 }

@@ -1,4 +1,4 @@
-//! What people see of a sweep.
+//! Digests as their readers see them.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +6,16 @@ use insta::assert_snapshot;
 use portcullis_rules::Severity;
 
 use super::*;
+use crate::alert::budget::{CHAT_BUDGET, REPORT_BUDGET};
+use crate::alert::subject::MAX_SUBJECT;
 use crate::report::json::escaped_len;
-use crate::sweeper::RuleCount;
-use crate::sweeper::samples::{
+use crate::report::sweep_samples::{
     remediating_sweep, report_only_sweep, sample_group_summary, unfinished_sweep,
 };
+use crate::report::{GroupOutcome, RuleCount, SweepReport};
 
-fn all(swept: &SweepReport) -> String {
-    let alert = compose_digest(swept);
+fn displayed_digest(sweep: &SweepReport) -> String {
+    let alert = compose_digest(sweep);
     let pretty = |json: &str| {
         let value: serde_json::Value = serde_json::from_str(json).unwrap();
         serde_json::to_string_pretty(&value).unwrap()
@@ -33,23 +35,23 @@ fn all(swept: &SweepReport) -> String {
 }
 
 #[test]
-fn what_is_only_reported() {
-    assert_snapshot!(all(&report_only_sweep()));
+fn report_only() {
+    assert_snapshot!(displayed_digest(&report_only_sweep()));
 }
 
 #[test]
-fn what_was_done_and_what_was_not() {
-    assert_snapshot!(all(&remediating_sweep()));
+fn remediating() {
+    assert_snapshot!(displayed_digest(&remediating_sweep()));
 }
 
 #[test]
-fn an_unfinished_sweep_says_how_to_go_on() {
-    assert_snapshot!(all(&unfinished_sweep()));
+fn unfinished() {
+    assert_snapshot!(displayed_digest(&unfinished_sweep()));
 }
 
 #[test]
-fn every_digest_is_within_the_limits_of_sns_whatever_the_texts() {
-    let mut swept = unfinished_sweep();
+fn every_digest_is_within_the_limits_of_sns() {
+    let mut sweep = unfinished_sweep();
     let mut hostile = sample_group_summary(
         "sg-0a",
         GroupOutcome::NotClosed,
@@ -58,20 +60,20 @@ fn every_digest_is_within_the_limits_of_sns_whatever_the_texts() {
     );
     hostile.name = Some("<!channel>\n\u{1b}[31m\u{202e}@here \"\\".repeat(40));
     hostile.error = Some("\u{1}\"\n".repeat(9000));
-    swept.worst_groups = vec![hostile; 50];
-    swept.outcomes = BTreeMap::from([(GroupOutcome::NotClosed, 5000)]);
-    let tally = RuleCount {
+    sweep.worst_groups = vec![hostile; 50];
+    sweep.outcomes = BTreeMap::from([(GroupOutcome::NotClosed, 5000)]);
+    let count = RuleCount {
         severity: Severity::Critical,
         findings: 1,
     };
-    swept.by_policy_rule = (0..500)
-        .map(|number| (format!("rule-{number}-{}", "x".repeat(200)), tally))
+    sweep.by_policy_rule = (0..500)
+        .map(|number| (format!("rule-{number}-{}", "x".repeat(200)), count))
         .collect();
-    swept.expired_exceptions = (0..5000)
+    sweep.expired_exceptions = (0..5000)
         .map(|number| format!("exception-{number}"))
         .collect();
-    swept.unresolved_prefix_lists = (0..5000).map(|number| format!("pl-{number}")).collect();
-    let alert = compose_digest(&swept);
+    sweep.unresolved_prefix_lists = (0..5000).map(|number| format!("pl-{number}")).collect();
+    let alert = compose_digest(&sweep);
     assert!(
         alert.sns_message().len() <= 256 * 1024 - 4096,
         "{}",

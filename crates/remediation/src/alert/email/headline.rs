@@ -1,199 +1,210 @@
-//! The first paragraph: what happened, and whether the reader may go back to bed.
+//! The first paragraph: what happened, and whether any action is required.
 
-use super::super::plain_text::PlainText;
-use super::super::summary::{
-    AlertSummary, Headline, Remedy, RuleEntry, RuleStatus, problem_phrase,
+use super::writer::EmailWriter;
+use crate::alert::phrases::{
+    capitalize_first, count_phrase, display_group_id, format_duration, group_name, may_be_untracked,
 };
-use super::super::{phrases, replacements, sanitize};
+use crate::alert::replacements::lost_allowed_access;
+use crate::alert::sanitize::sanitize_line;
+use crate::alert::summary::{AlertSummary, Headline, Remedy, problem_phrase};
+use crate::report::{GroupReport, RuleOutcome, RuleStatus};
 
-pub(super) fn write_headline(page: &mut PlainText, story: &AlertSummary<'_>) {
-    let group = describe_group(story);
-    let group_first = phrases::capitalize_first(&group);
-    let cases = story.headline_entries();
-    let (rules, wrong, them) = (
-        count_rules(&cases),
-        problem_phrase(&cases),
-        it_or_them(&cases),
-    );
-    let text = match story.headline {
-        Headline::NotVerified => describe_not_verified(story, &group),
-        Headline::NotClosed => describe_not_closed(story, &group),
-        Headline::Refused => format!(
-            "REFUSED, STILL OPEN. {group_first} has {rules} {wrong}. The policy wants {them} gone, but Portcullis left {them} \
-             alone on purpose."
-        ),
-        Headline::WouldClose => format!(
-            "WOULD CLOSE (monitor mode), STILL OPEN. {group_first} has {rules} {wrong}. In enforce mode Portcullis would \
-             have {} {them}{}; in monitor mode it changes nothing.",
-            summarize_remedies(&cases).0,
-            if summarize_remedies(&cases).1.is_empty() {
-                String::new()
-            } else {
-                format!(" ({})", summarize_remedies(&cases).1)
+impl EmailWriter<'_> {
+    /// What happened.
+    pub(super) fn write_headline(&mut self) {
+        let summary = self.summary;
+        let group = describe_group(self.report);
+        let group_first = capitalize_first(&group);
+        let entries = summary.headline_entries();
+        let rules = count_rules(&entries);
+        let wrong = problem_phrase(&entries);
+        let them = it_or_them(&entries);
+        let text = match summary.headline {
+            Headline::NotVerified => describe_not_verified(summary, &group),
+            Headline::NotClosed => describe_not_closed(summary, &group),
+            Headline::Refused => format!(
+                "REFUSED, STILL OPEN. {group_first} has {rules} {wrong}. The policy forbids \
+                 {them}, but Portcullis refused to remove {them}."
+            ),
+            Headline::WouldClose => describe_would_close(&entries, &group_first),
+            Headline::Closed => describe_closed(summary, &group),
+            Headline::AlreadyGone => format!(
+                "ALREADY GONE. {group_first} had {rules} {wrong}. Someone else removed {them}, or \
+                 deleted the group, before Portcullis could."
+            ),
+            Headline::Reported => format!(
+                "REPORTED. {group_first} has {rules} with notify-only findings. Portcullis does \
+                 not change {them}."
+            ),
+            Headline::GroupDeleted => {
+                format!("GROUP DELETED. {group_first} no longer exists, so nothing is open.")
             }
-        ),
-        Headline::Closed => describe_closed(story, &group),
-        Headline::AlreadyGone => format!(
-            "ALREADY GONE. {group_first} had {rules} {wrong}. Before Portcullis could remove {them}, somebody else did, or \
-             deleted the group."
-        ),
-        Headline::Reported => format!(
-            "NOTICED. {group_first} has {rules} that the policy wants people to know about. Nothing was changed, and \
-             nothing will be."
-        ),
-        Headline::GroupDeleted => format!(
-            "GROUP DELETED. {group_first} does not exist any more, so nothing of it is open."
-        ),
-        Headline::Clean => format!("CLEAN. Nothing in {group} is against the policy."),
-    };
-    page.push_paragraph(&text);
+            Headline::Clean => format!("CLEAN. {group_first} complies with the policy."),
+        };
+        self.page.push_paragraph(&text);
+    }
 }
 
-fn describe_closed(story: &AlertSummary<'_>, group: &str) -> String {
-    let cases = story.headline_entries();
-    let look = match story.report.exposure_seconds() {
-        Some(seconds) => format!(
-            "A second look, {} after the change, found",
-            phrases::format_duration(seconds)
-        ),
-        None => "A second look found".to_owned(),
-    };
-    let rest = if replacements::lost_allowed_access(story.report) {
-        "But some of what may stay open could NOT be kept and is cut now: see below."
-    } else if connections_may_persist(story) {
-        "Connections that were already open may live on: see below."
-    } else {
-        "Nothing more has to be done."
-    };
-    let (rules, wrong) = (count_rules(&cases), problem_phrase(&cases));
-    let head = if replacements::lost_allowed_access(story.report) {
-        "CLOSED, NOT ALL KEPT"
-    } else {
-        "CLOSED"
-    };
-    let (verb, each) = summarize_remedies(&cases);
-    let each = if each.is_empty() {
-        each
-    } else {
-        format!(": {each}")
-    };
-    let place = if verb == "removed" { "from" } else { "in" };
-    let stays = match cases.as_slice() {
-        _ if replacements::lost_allowed_access(story.report) => "",
-        [case] if !case.replacements.is_empty() => {
-            " What the policy allows of it is open as new rules."
-        }
-        cases if cases.iter().any(|case| !case.replacements.is_empty()) => {
-            " What the policy allows of them is open as new rules."
-        }
-        _ => "",
+fn describe_would_close(entries: &[&RuleOutcome], group_first: &str) -> String {
+    let rules = count_rules(entries);
+    let wrong = problem_phrase(entries);
+    let them = it_or_them(entries);
+    let (verb, counts) = summarize_remedies(entries);
+    let counts = match counts {
+        None => String::new(),
+        Some(counts) => format!(" ({counts})"),
     };
     format!(
-        "{head}. Portcullis {verb} {rules} {wrong} {place} {group}{each}.{stays} {look} nothing left that the policy wants \
-         gone. {rest}"
+        "WOULD CLOSE (monitor mode), STILL OPEN. {group_first} has {rules} {wrong}. In enforce \
+         mode Portcullis would have {verb} {them}{counts}; in monitor mode it changes nothing."
     )
 }
 
-/// `narrowed`; where it differs from rule to rule `closed`, and `1 removed, 2 narrowed`.
-fn summarize_remedies(cases: &[&RuleEntry<'_>]) -> (&'static str, String) {
-    let deeds = [
+fn describe_closed(summary: &AlertSummary<'_>, group: &str) -> String {
+    let lost_access = lost_allowed_access(summary.report);
+    let verified = match summary.report.exposure_seconds() {
+        Some(seconds) => {
+            let duration = format_duration(seconds);
+            format!("Verified {duration} after the change")
+        }
+        None => "Verified".to_owned(),
+    };
+    let rest = if lost_access {
+        "But some access that the policy allows was LOST and is currently blocked: see below."
+    } else if connections_may_persist(summary) {
+        "Connections that were already open may persist: see below."
+    } else {
+        "No further action is required."
+    };
+    let what = describe_closed_rules(summary, group, lost_access);
+    format!("{what} {verified}: nothing that the policy forbids is left. {rest}")
+}
+
+/// `CLOSED. Portcullis removed 3 rules open to the world from security group sg-... (web).`
+fn describe_closed_rules(summary: &AlertSummary<'_>, group: &str, lost_access: bool) -> String {
+    let entries = summary.headline_entries();
+    let rules = count_rules(&entries);
+    let wrong = problem_phrase(&entries);
+    let (verb, counts) = summarize_remedies(&entries);
+    let counts = match counts {
+        None => String::new(),
+        Some(counts) => format!(": {counts}"),
+    };
+    let preposition = if verb == "removed" { "from" } else { "in" };
+    let has_replacements = entries.iter().any(|entry| !entry.replacements.is_empty());
+    let kept = if has_replacements && !lost_access {
+        " New rules keep the access that the policy allows."
+    } else {
+        ""
+    };
+    let head = if lost_access {
+        "CLOSED, SOME ALLOWED ACCESS LOST"
+    } else {
+        "CLOSED"
+    };
+    format!("{head}. Portcullis {verb} {rules} {wrong} {preposition} {group}{counts}.{kept}")
+}
+
+/// `narrowed`; if it differs from rule to rule, `closed` and `1 removed, 2 narrowed`.
+fn summarize_remedies(entries: &[&RuleOutcome]) -> (&'static str, Option<String>) {
+    let remedies = [
         (Remedy::Removed, "removed"),
         (Remedy::Narrowed, "narrowed"),
         (Remedy::Restricted, "restricted"),
     ];
-    let counts = deeds.map(|(deed, word)| {
-        (
-            cases.iter().filter(|case| case.remedy() == deed).count(),
-            word,
-        )
-    });
-    let done: Vec<_> = counts.into_iter().filter(|(count, _)| *count > 0).collect();
-    match done.as_slice() {
-        [] => ("removed", String::new()),
-        [(_, word)] => (word, String::new()),
+    let counts: Vec<_> = remedies
+        .into_iter()
+        .map(|(remedy, verb)| (count_remedy(entries, remedy), verb))
+        .filter(|(count, _)| *count > 0)
+        .collect();
+    match counts.as_slice() {
+        [] => ("removed", None),
+        [(_, verb)] => (verb, None),
         several => {
-            let each: Vec<_> = several
+            let counts: Vec<_> = several
                 .iter()
-                .map(|(count, word)| format!("{count} {word}"))
+                .map(|(count, verb)| format!("{count} {verb}"))
                 .collect();
-            ("closed", each.join(", "))
+            ("closed", Some(counts.join(", ")))
         }
     }
 }
 
-/// Whether AWS may have left connections open that a removed rule let in.
-fn connections_may_persist(story: &AlertSummary<'_>) -> bool {
-    let is_open = story.report.group.open_egress == Some(true);
-    !is_open
-        || !story
-            .headline_entries()
-            .iter()
-            .all(|case| phrases::may_be_untracked(case.ingress))
+fn count_remedy(entries: &[&RuleOutcome], remedy: Remedy) -> usize {
+    entries
+        .iter()
+        .filter(|entry| Remedy::of_rule(entry) == remedy)
+        .count()
 }
 
-fn describe_not_closed(story: &AlertSummary<'_>, group: &str) -> String {
-    let open = story.headline_entries();
-    let removed = story
-        .entries_with_status(|fate| matches!(fate, RuleStatus::Removed))
-        .len();
-    let removed = match removed {
-        0 => "None was removed.".to_owned(),
-        removed => format!(
+/// Whether connections that a removed rule allowed may still be open.
+fn connections_may_persist(summary: &AlertSummary<'_>) -> bool {
+    let is_egress_open = summary.report.group.open_egress == Some(true);
+    let entries = summary.headline_entries();
+    let mut rules = entries.iter().map(|entry| &entry.rule);
+    !is_egress_open || !rules.all(may_be_untracked)
+}
+
+fn describe_not_closed(summary: &AlertSummary<'_>, group: &str) -> String {
+    let open = summary.headline_entries();
+    let removed = summary.entries_with_status(|status| *status == RuleStatus::Applied);
+    let others = match removed.len() {
+        0 => "No rule was removed.".to_owned(),
+        count => format!(
             "{} removed.",
-            phrases::count_phrase(removed, "other was", "others were")
+            count_phrase(count, "other rule was", "other rules were")
         ),
     };
-    let wrong = problem_phrase(&open);
     format!(
-        "NOT CLOSED, ACT NOW. {} of {group} {} still {wrong}. {removed}",
-        phrases::capitalize_first(&count_rules(&open)),
-        is_or_are(&open)
+        "NOT CLOSED, ACT NOW. {} of {group} {} still {}. {others}",
+        capitalize_first(&count_rules(&open)),
+        is_or_are(&open),
+        problem_phrase(&open)
     )
 }
 
-fn describe_not_verified(story: &AlertSummary<'_>, group: &str) -> String {
-    let removed = story.headline_entries();
-    let unsure = story.entries_with_status(|fate| fate.is_open());
-    let unsure = match unsure.len() {
-        0 => String::new(),
-        _ => format!(
-            " {} may still be there.",
-            phrases::capitalize_first(&count_rules(&unsure))
-        ),
+fn describe_not_verified(summary: &AlertSummary<'_>, group: &str) -> String {
+    let removed = count_rules(&summary.headline_entries());
+    let open = summary.entries_with_status(RuleStatus::is_open);
+    let may_be_open = if open.is_empty() {
+        String::new()
+    } else {
+        let rules = capitalize_first(&count_rules(&open));
+        format!(" {rules} may still be open.")
     };
     format!(
-        "NOT VERIFIED, PLEASE LOOK. Portcullis removed {} from {group}, and could then not read the group again to make \
-         sure that nothing is left.{unsure}",
-        count_rules(&removed),
+        "NOT VERIFIED, PLEASE CHECK. Portcullis removed {removed} from {group}, but could not read \
+         the group again to verify that nothing is left.{may_be_open}"
     )
 }
 
 /// `security group sg-... (web)`.
-fn describe_group(story: &AlertSummary<'_>) -> String {
-    let name = phrases::group_name(story.report)
-        .map(|name| format!(" ({})", sanitize::sanitize_line(name, 255)));
-    let id = phrases::display_group_id(story.report);
-    let known = !story.report.group.id.is_empty();
-    format!(
-        "{}{id}{}",
-        if known { "security group " } else { "" },
-        name.unwrap_or_default()
-    )
-}
-
-/// `1 rule`, `3 rules`, `no rule`.
-fn count_rules(cases: &[&RuleEntry<'_>]) -> String {
-    if cases.is_empty() {
-        "no rule".to_owned()
+fn describe_group(report: &GroupReport) -> String {
+    let id = display_group_id(report);
+    let name = match group_name(report) {
+        Some(name) => format!(" ({})", sanitize_line(name, 255)),
+        None => String::new(),
+    };
+    if report.group.id.is_empty() {
+        format!("{id}{name}")
     } else {
-        phrases::count_phrase(cases.len(), "rule", "rules")
+        format!("security group {id}{name}")
     }
 }
 
-const fn is_or_are(cases: &[&RuleEntry<'_>]) -> &'static str {
-    if cases.len() == 1 { "is" } else { "are" }
+/// `1 rule`, `3 rules`, `no rule`.
+fn count_rules(entries: &[&RuleOutcome]) -> String {
+    if entries.is_empty() {
+        "no rule".to_owned()
+    } else {
+        count_phrase(entries.len(), "rule", "rules")
+    }
 }
 
-const fn it_or_them(cases: &[&RuleEntry<'_>]) -> &'static str {
-    if cases.len() == 1 { "it" } else { "them" }
+const fn is_or_are(entries: &[&RuleOutcome]) -> &'static str {
+    if entries.len() == 1 { "is" } else { "are" }
+}
+
+const fn it_or_them(entries: &[&RuleOutcome]) -> &'static str {
+    if entries.len() == 1 { "it" } else { "them" }
 }

@@ -1,66 +1,70 @@
-//! What could not be kept or opened again, why, and what to do.
+//! Allowed access that was lost: why, and how to restore it.
+
+use std::collections::BTreeMap;
 
 use portcullis_rules::IngressRule;
 use portcullis_rules::plan::SkipReason;
 
-use super::super::plain_text::PlainText;
-use super::super::summary::AlertSummary;
-use super::super::{phrases, replacements, sanitize};
-use super::advice::{reopen_command, write_commands};
+use super::commands::Command;
+use super::writer::EmailWriter;
+use crate::alert::phrases::{addition_error_cause, short_rule};
+use crate::alert::replacements::describe_combined_rules;
+use crate::alert::sanitize::sanitize_line;
+use crate::report::{FailedAddition, GroupReport};
 use crate::services::{ErrorKind, Mode};
 
-/// Each reason once with all it is the reason for, and the commands that open again what may be open.
-pub(super) fn write_lost_access(page: &mut PlainText, story: &AlertSummary<'_>, most: usize) {
-    let report = story.report;
-    if report.failed_additions.is_empty() && report.skipped_additions.is_empty() {
-        return;
-    }
-    let is_plan = report.mode == Mode::Monitor;
-    page.push_heading(if is_plan {
-        "What enforce mode could not keep"
-    } else {
-        "What could not be kept"
-    });
-    let mut kinds: Vec<ErrorKind> = Vec::new();
-    for unkept in &report.failed_additions {
-        if !kinds.contains(&unkept.error.kind) {
-            kinds.push(unkept.error.kind);
+impl EmailWriter<'_> {
+    /// Each reason once with its rules, and the commands that add these rules.
+    pub(super) fn write_lost_access(&mut self) {
+        let report = self.report;
+        let has_failed = report.failed_additions().next().is_some();
+        if !has_failed && report.skipped_additions.is_empty() {
+            return;
+        }
+        self.page.push_heading(match report.mode {
+            Mode::Monitor => "Allowed access that enforce mode would lose",
+            Mode::Enforce => "Allowed access that was lost",
+        });
+        self.write_failed_additions();
+        self.write_skipped_additions();
+        if report.mode == Mode::Enforce && !report.group.id.is_empty() {
+            self.write_reopen_commands();
         }
     }
-    for kind in kinds {
-        let same = report
-            .failed_additions
-            .iter()
-            .filter(|unkept| unkept.error.kind == kind);
-        let rules =
-            replacements::describe_combined_rules(same.map(|unkept| &unkept.addition.ingress));
-        page.push_item(
-            "  - ",
-            &format!(
-                "{rules}: allowed, and cut now. {}",
-                phrases::addition_error_cause(kind)
-            ),
-        );
-        if let Some(unkept) = report
-            .failed_additions
-            .iter()
-            .find(|unkept| unkept.error.kind == kind)
-        {
-            let (operation, code) = (unkept.error.operation, unkept.error.kind.code());
-            let message = sanitize::sanitize_line(&unkept.error.message, 300);
-            page.push_item("    ", &format!("({operation}, {code}: {message})"));
+
+    fn write_failed_additions(&mut self) {
+        let mut by_kind: BTreeMap<ErrorKind, Vec<&FailedAddition>> = BTreeMap::new();
+        for failed in self.report.failed_additions() {
+            by_kind.entry(failed.error.kind).or_default().push(failed);
+        }
+        for (kind, failed) in by_kind {
+            let rules =
+                describe_combined_rules(failed.iter().map(|failed| &failed.addition.ingress));
+            let cause = addition_error_cause(kind);
+            self.page.push_item(
+                "  - ",
+                &format!("{rules}: allowed by policy but currently blocked. {cause}"),
+            );
+            if let Some(FailedAddition { error, .. }) = failed.first() {
+                let details = format!(
+                    "({}, {}: {})",
+                    error.operation,
+                    kind.code(),
+                    sanitize_line(&error.message, 300)
+                );
+                self.page.push_item("    ", &details);
+            }
         }
     }
-    for reason in SkipReason::ALL {
-        let same: Vec<&IngressRule> = report
-            .skipped_additions
-            .iter()
-            .filter(|loss| loss.reason == reason)
-            .map(|loss| &loss.ingress)
-            .collect();
-        if !same.is_empty() {
-            let rules = replacements::describe_combined_rules(same.into_iter());
-            page.push_item(
+
+    fn write_skipped_additions(&mut self) {
+        for reason in SkipReason::ALL {
+            let skipped = skipped_rules(self.report, reason);
+            if skipped.is_empty() {
+                continue;
+            }
+            let rules = describe_combined_rules(skipped.into_iter());
+            self.page.push_item(
                 "  - ",
                 &format!(
                     "{rules}: {}{}",
@@ -70,47 +74,51 @@ pub(super) fn write_lost_access(page: &mut PlainText, story: &AlertSummary<'_>, 
             );
         }
     }
-    let unkept = report
-        .failed_additions
-        .iter()
-        .map(|unkept| &unkept.addition.ingress);
-    let no_room = report
-        .skipped_additions
-        .iter()
-        .filter(|loss| loss.reason == SkipReason::RulesQuota)
-        .map(|loss| &loss.ingress);
-    let missing: Vec<&IngressRule> = unkept.chain(no_room).collect();
-    if missing.is_empty() || is_plan || report.group.id.is_empty() {
-        return;
+
+    fn write_reopen_commands(&mut self) {
+        let over_quota = skipped_rules(self.report, SkipReason::RulesQuota);
+        let quota_advice = if over_quota.is_empty() {
+            ""
+        } else {
+            " (after removing other rules from the group)"
+        };
+        let commands: Vec<_> = self
+            .report
+            .failed_additions()
+            .map(|failed| &failed.addition.ingress)
+            .chain(over_quota)
+            .map(|rule| {
+                let comment = short_rule(rule);
+                Command::authorize(self.report, comment, rule)
+            })
+            .collect();
+        let (it, these) = match commands.len() {
+            0 => return,
+            1 => ("it", "this command"),
+            _ => ("them", "these commands"),
+        };
+        self.write_command_list(
+            &format!("To add {it} manually{quota_advice}, run {these}:"),
+            &commands,
+        );
     }
-    let (it, these) = if missing.len() == 1 {
-        ("it", "this")
-    } else {
-        ("them", "these")
-    };
-    let room = report
+}
+
+fn skipped_rules(report: &GroupReport, reason: SkipReason) -> Vec<&IngressRule> {
+    report
         .skipped_additions
         .iter()
-        .any(|loss| loss.reason == SkipReason::RulesQuota);
-    let room = if room {
-        " (make room in the group first)"
-    } else {
-        ""
-    };
-    page.push_paragraph(&format!("To open {it} again by hand{room}, run {these}:"));
-    let command =
-        |ingress: &&IngressRule| (phrases::short_rule(ingress), reopen_command(story, ingress));
-    write_commands(page, most, missing.len(), missing.iter().map(command));
+        .filter(|skipped| skipped.reason == reason)
+        .map(|skipped| &skipped.ingress)
+        .collect()
 }
 
 const fn skip_reason_advice(reason: SkipReason) -> &'static str {
     match reason {
         SkipReason::RulesQuota => {
-            " Merge rules of the group, or ask AWS for a higher quota of rules per security group."
+            " Merge rules of the group, or request a higher quota of rules per security group."
         }
-        SkipReason::TrustedSourceOutside => " If the source needs access, open it by hand.",
-        SkipReason::TrustedSourceForbidden => {
-            " One of the two is a mistake: have the policy mended."
-        }
+        SkipReason::TrustedSourceOutside => " If the source needs access, add a rule manually.",
+        SkipReason::TrustedSourceForbidden => " These settings conflict: fix the policy.",
     }
 }

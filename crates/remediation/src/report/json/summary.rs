@@ -1,11 +1,11 @@
-//! What a function returns: small, for whoever invokes it by hand or looks at the invocation record.
+//! The summary that the remediator function returns.
 
 use serde::Serialize;
 
-use super::CountsV1;
-use crate::report::GroupReport;
+use super::counts::CountsV1;
+use crate::report::{GroupOutcome, GroupReport};
 
-/// What became of an event.
+/// The outcome of an event.
 #[derive(Debug, Clone, Serialize)]
 pub struct SummaryV1<'a> {
     version: u32,
@@ -15,7 +15,8 @@ pub struct SummaryV1<'a> {
 }
 
 impl<'a> SummaryV1<'a> {
-    /// The summary of the reports of one event. Its outcome is the gravest of them, null when there is none.
+    /// The summary of the reports of one event. Its outcome is the one of greatest concern, or
+    /// null if there is no report.
     pub fn new(event_id: Option<&'a str>, reports: &'a [GroupReport]) -> Self {
         Self {
             version: 1,
@@ -23,14 +24,14 @@ impl<'a> SummaryV1<'a> {
                 .iter()
                 .map(|report| report.outcome)
                 .max()
-                .map(super::super::GroupOutcome::as_str),
+                .map(GroupOutcome::as_str),
             event_id,
             groups: reports.iter().map(GroupSummaryV1::new).collect(),
         }
     }
 }
 
-/// What became of one group.
+/// The outcome of one group.
 #[derive(Debug, Clone, Serialize)]
 pub struct GroupSummaryV1<'a> {
     id: Option<&'a str>,
@@ -41,13 +42,11 @@ pub struct GroupSummaryV1<'a> {
 
 impl<'a> GroupSummaryV1<'a> {
     fn new(report: &'a GroupReport) -> Self {
-        let id = Some(report.group.id.as_str()).filter(|id| !id.is_empty());
-        let (outcome, counts) = (report.outcome.as_str(), CountsV1::new(report));
         Self {
-            id,
+            id: Some(report.group.id.as_str()).filter(|id| !id.is_empty()),
             name: report.group.name.as_deref(),
-            outcome,
-            counts,
+            outcome: report.outcome.as_str(),
+            counts: CountsV1::new(report),
         }
     }
 }

@@ -178,22 +178,16 @@ fn what_the_event_opened_does_not_count_towards_the_limit() {
 
 #[test]
 fn earlier_removals_for_the_event_count_towards_the_limit() {
-    let removal_of = |line: &str| Removal {
-        ingress: line.parse().unwrap(),
-        policy_rules: Vec::new(),
-        action: Action::Revoke,
-        dropped_protocols: ProtocolSet::empty(),
-    };
     let mut scenario = guarded_scenario(limited_to(2)).opened(&["tcp 22 0.0.0.0/0"]);
     let both = ["- tcp 22 0.0.0.0/0", "- tcp 20-25 ::/0"];
     assert_eq!(plan_lines(&scenario.plan()), both);
-    scenario.already_removed = vec![removal_of("tcp 20-25 ::/0"), removal_of("tcp 1 ::/0")];
+    scenario.already_removed = group(&["tcp 20-25 ::/0", "tcp 1 ::/0"]).rules;
     assert_eq!(
         plan_lines(&scenario.plan()),
         both,
         "one rule is removed again"
     );
-    scenario.already_removed.push(removal_of("tcp 2 ::/0"));
+    scenario.already_removed.push("tcp 2 ::/0".parse().unwrap());
     assert_eq!(
         plan_lines(&scenario.plan()),
         ["- tcp 22 0.0.0.0/0", "! tcp 20-25 ::/0 too-many-removals"]

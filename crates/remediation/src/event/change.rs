@@ -1,0 +1,103 @@
+//! A decoded event: which call was made, by whom, and which security groups it affects.
+
+use jiff::Timestamp;
+use portcullis_rules::{Context, IngressRule, OpenedRules};
+
+use super::actor::Actor;
+use crate::services::GroupRef;
+
+/// A decoded event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DecodedEvent {
+    /// A call that may have widened access: evaluate these groups.
+    Change(Box<GroupChange>),
+    /// A call that cannot have widened access.
+    Ignored {
+        /// The origin of the event, for the log line.
+        origin: Box<Origin>,
+        /// Why it is ignored.
+        reason: IgnoreReason,
+    },
+}
+
+/// Why an event is ignored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IgnoreReason {
+    /// The call failed, so it changed nothing.
+    #[error("the call failed with {0}, so it changed nothing")]
+    CallFailed(String),
+    /// Another call.
+    #[error("{0} cannot open a security group to incoming traffic")]
+    UnrelatedCall(String),
+}
+
+/// A successful call that may have widened access.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupChange {
+    /// Who made the call, when and from where.
+    pub origin: Origin,
+    /// The groups to evaluate.
+    pub target: Target,
+    /// The ingress rules that were added or changed according to the event, on a best-effort basis.
+    /// They are never evaluated. If a group does not contain them, it may have been read too early.
+    pub claimed_rules: Vec<IngressRule>,
+}
+
+impl GroupChange {
+    /// The context for evaluating the policy, with the rules that the event opened. `now` is the
+    /// time that decides which exceptions have expired.
+    pub fn evaluation_context(&self, now: Option<Timestamp>) -> Context {
+        Context {
+            opened: self.claimed_rules.iter().collect(),
+            ..self.origin.evaluation_context(now)
+        }
+    }
+}
+
+/// What a change affects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Security groups, each once.
+    Groups(Vec<GroupRef>),
+    /// A managed prefix list (`pl-...`): every group that uses it.
+    PrefixList(String),
+}
+
+/// The origin of an event. Everything except the name of the call can be missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// CloudTrail's id of the event, the same in every copy that is delivered.
+    pub event_id: Option<String>,
+    /// The API call: `AuthorizeSecurityGroupIngress`.
+    pub event_name: String,
+    /// When the call was made.
+    pub time: Option<Timestamp>,
+    /// The account that the group is in.
+    pub account: Option<String>,
+    /// The region that the group is in.
+    pub region: Option<String>,
+    /// Who made the call.
+    pub actor: Actor,
+    /// The source IP address, or the AWS service that made the call.
+    pub source_ip: Option<String>,
+    /// The caller's user agent.
+    pub user_agent: Option<String>,
+}
+
+impl Origin {
+    /// The context for evaluating the policy. `now` is the time that decides which exceptions have
+    /// expired.
+    pub fn evaluation_context(&self, now: Option<Timestamp>) -> Context {
+        let Actor {
+            who, arn, issuer, ..
+        } = &self.actor;
+        let principals = [arn, issuer, who].into_iter().flatten().cloned().collect();
+        Context {
+            now,
+            account: self.account.clone(),
+            region: self.region.clone(),
+            principals,
+            opened: OpenedRules::None,
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Enforces the policy on one group, in rounds.
+
+use portcullis_rules::plan::{Attachments, Refusal};
+use portcullis_rules::{Decision, Policy, SecurityGroup};
+
+use super::apply::Applier;
+use super::audit_log::log_audit_records;
+use super::decision::decide_group;
+use super::limits::Limits;
+use super::progress::RemediationProgress;
+use super::reads::reread_group;
+use super::services::Services;
+use crate::event::GroupChange;
+use crate::report::{GroupOutcome, GroupReport};
+use crate::services::{ErrorKind, GroupRef, IngressEditor, Mode, ServiceError, Snapshot};
+
+/// Everything that enforcing the policy on one group needs.
+pub(super) struct Enforcement<'a> {
+    pub(super) services: &'a Services,
+    pub(super) policy: &'a Policy,
+    pub(super) limits: Limits,
+    pub(super) editor: &'a dyn IngressEditor,
+    pub(super) change: &'a GroupChange,
+    /// How the event refers to the group.
+    pub(super) named: &'a GroupRef,
+    pub(super) attachments: Attachments,
+}
+
+impl Enforcement<'_> {
+    /// Plans, applies and reads again until nothing forbidden is left or another round cannot help.
+    pub(super) async fn enforce_policy(&self, first_read: Snapshot) -> GroupReport {
+        let applier = Applier {
+            editor: self.editor,
+            clock: self.services.clock.as_ref(),
+            limits: self.limits,
+        };
+        let first_group = first_read.group.clone();
+        let mut snapshot = first_read;
+        let mut progress = RemediationProgress::default();
+        let refusals = loop {
+            progress.record_read(&snapshot.group);
+            let decision = self.decide(&snapshot, &progress);
+            progress.record_decision(&decision);
+            let plan = decision.plan;
+            if !progress.can_continue(&plan, self.limits.max_rounds) {
+                break plan.refusals;
+            }
+            log_audit_records(&self.change.origin, &plan);
+            let is_last_round = progress.rounds.saturating_add(1) >= self.limits.max_rounds;
+            let result = applier.apply_plan(&plan, is_last_round).await;
+            let refusals = plan.refusals.clone();
+            progress.record_apply(plan, result);
+            match self.read_again(&snapshot, &progress).await {
+                Ok(now) => snapshot = now,
+                Err(error) if error.kind == ErrorKind::GroupNotFound => {
+                    progress.record_group_deleted();
+                    break Vec::new();
+                }
+                Err(error) => {
+                    progress.record_verification_error(error);
+                    break refusals;
+                }
+            }
+        };
+        self.build_report(first_group, progress, &refusals)
+    }
+
+    /// Decides about the group, within the limit of removals over all rounds.
+    fn decide(&self, snapshot: &Snapshot, progress: &RemediationProgress) -> Decision {
+        let already_removed = progress.removed_ingress_rules();
+        decide_group(
+            self.policy,
+            &snapshot.group,
+            &snapshot.prefix_lists,
+            (self.change, self.services.clock.now()),
+            self.attachments,
+            &already_removed,
+        )
+    }
+
+    async fn read_again(
+        &self,
+        snapshot: &Snapshot,
+        progress: &RemediationProgress,
+    ) -> Result<Snapshot, ServiceError> {
+        reread_group(
+            self.services,
+            &self.limits,
+            &snapshot.group.id,
+            progress.rounds,
+            progress.has_deferred_removals,
+        )
+        .await
+    }
+
+    fn build_report(
+        &self,
+        group: SecurityGroup,
+        progress: RemediationProgress,
+        refusals: &[Refusal],
+    ) -> GroupReport {
+        let rules = progress.rule_outcomes(refusals);
+        let outcome = GroupOutcome::from_rules(&rules, progress.unverified.is_none());
+        let is_closed = outcome == GroupOutcome::Closed;
+        GroupReport {
+            outcome,
+            mode: Mode::Enforce,
+            policy: self.policy.name.clone(),
+            origin: self.change.origin.clone(),
+            group_ref: self.named.clone(),
+            group,
+            rules,
+            skipped_additions: progress.skipped_additions,
+            order: progress.order,
+            unresolved_prefix_lists: progress.unresolved_prefix_lists,
+            expired_exceptions: progress.expired_exceptions,
+            rounds: progress.rounds,
+            closed_at: is_closed.then(|| self.services.clock.now()),
+            unverified: progress.unverified,
+        }
+    }
+}

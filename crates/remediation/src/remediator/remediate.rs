@@ -1,0 +1,238 @@
+//! The remediator: handles one event at a time.
+
+use portcullis_rules::plan::Attachments;
+use portcullis_rules::{Decision, Finding, Policy};
+
+use super::decision::decide_group;
+use super::enforce::Enforcement;
+use super::error::{EventOutcome, RemediationError};
+use super::limits::Limits;
+use super::outbox::{AlertKey, AlertOutbox};
+use super::reads::read_initial_snapshot;
+use super::services::Services;
+use crate::alert::compose_alert;
+use crate::event::{GroupChange, Target};
+use crate::report::{GroupOutcome, GroupReport, json};
+use crate::services::{ErrorKind, GroupRef, Mode, ServiceError, Snapshot};
+
+/// Which reports are published as separate alerts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlertFilter {
+    /// All reports with findings or changes.
+    All,
+    /// Only reports about groups that were closed, or should have been. Every sweep finds refused
+    /// and reported rules again, so these go into its digest.
+    ChangesOnly,
+}
+
+impl AlertFilter {
+    fn accepts(self, report: &GroupReport) -> bool {
+        let is_change = !matches!(
+            report.outcome,
+            GroupOutcome::Reported | GroupOutcome::Refused
+        );
+        report.needs_alert() && (self == Self::All || is_change)
+    }
+}
+
+/// Remediates the security groups of events. One instance lives as long as its process, so that a
+/// retried event finds the alerts that are still pending.
+#[derive(Debug)]
+pub struct Remediator {
+    services: Services,
+    policy: Policy,
+    limits: Limits,
+    alerts: AlertFilter,
+    outbox: AlertOutbox,
+}
+
+impl Remediator {
+    /// A remediator for this policy. It enforces the policy if the services have an editor.
+    pub fn new(services: Services, policy: Policy, limits: Limits) -> Self {
+        Self {
+            services,
+            policy,
+            limits,
+            alerts: AlertFilter::All,
+            outbox: AlertOutbox::default(),
+        }
+    }
+
+    /// Publishes alerts about these reports only.
+    #[must_use]
+    pub fn with_alerts(self, alerts: AlertFilter) -> Self {
+        Self { alerts, ..self }
+    }
+
+    /// Whether it may change groups.
+    pub fn mode(&self) -> Mode {
+        if self.services.editor.is_some() {
+            Mode::Enforce
+        } else {
+            Mode::Monitor
+        }
+    }
+
+    /// Handles one change: reads each affected group, removes what the policy forbids, and
+    /// publishes an alert.
+    ///
+    /// An error in one group does not affect the others. If a group is still open, could not be
+    /// read, or an alert was not published, [`EventOutcome::errors`] is not empty, and the event
+    /// has to be retried.
+    pub async fn handle_change(&self, change: &GroupChange) -> EventOutcome {
+        let mut event = EventOutcome::default();
+        let groups = match self.affected_groups(change).await {
+            Ok(groups) => groups,
+            Err(error) => {
+                event.errors.push(error);
+                return event;
+            }
+        };
+        for group in &groups {
+            let key = AlertKey::new(&change.origin, group);
+            match self.remediate_group(change, group).await {
+                Ok(report) => {
+                    event
+                        .errors
+                        .extend(self.send_alert(&key, &report).await.err());
+                    event.errors.extend(RemediationError::from_report(&report));
+                    event.reports.push(report);
+                }
+                Err(error) => {
+                    event
+                        .errors
+                        .extend(self.flush_pending_alerts(&key).await.err());
+                    let error = RemediationError::group_unreadable(group, error);
+                    event.errors.push(error);
+                }
+            }
+        }
+        event
+    }
+
+    async fn affected_groups(
+        &self,
+        change: &GroupChange,
+    ) -> Result<Vec<GroupRef>, RemediationError> {
+        let list = match &change.target {
+            Target::Groups(groups) => return Ok(groups.clone()),
+            Target::PrefixList(list) => list,
+        };
+        match self.services.reader.groups_using_prefix_list(list).await {
+            Ok(ids) => Ok(ids.into_iter().map(GroupRef::Id).collect()),
+            Err(error) => Err(RemediationError::GroupUnreadable {
+                group: format!("the groups that use {list}"),
+                error,
+            }),
+        }
+    }
+
+    /// Remediates one group. In monitor mode the report contains what would be done.
+    ///
+    /// # Errors
+    /// When the group could not be read and nothing was done to it yet.
+    async fn remediate_group(
+        &self,
+        change: &GroupChange,
+        named: &GroupRef,
+    ) -> Result<GroupReport, ServiceError> {
+        let read = read_initial_snapshot(&self.services, &self.limits, change, named).await;
+        let snapshot = match read {
+            Err(error) if error.kind == ErrorKind::GroupNotFound => {
+                let mode = self.mode();
+                return Ok(GroupReport::group_deleted(
+                    &self.policy,
+                    change,
+                    named,
+                    mode,
+                ));
+            }
+            other => other?,
+        };
+        let attachments = self.read_attachments_if_needed(change, &snapshot).await?;
+        if let Some(editor) = self.services.editor.as_deref() {
+            let enforcement = Enforcement {
+                services: &self.services,
+                policy: &self.policy,
+                limits: self.limits,
+                editor,
+                change,
+                named,
+                attachments,
+            };
+            return Ok(enforcement.enforce_policy(snapshot).await);
+        }
+        let decision = self.decide(change, &snapshot, attachments);
+        let policy = &self.policy;
+        Ok(GroupReport::planned(
+            policy,
+            change,
+            named,
+            &snapshot.group,
+            &decision,
+        ))
+    }
+
+    /// What the group is attached to, if a guardrail needs to know and there is anything to
+    /// enforce.
+    async fn read_attachments_if_needed(
+        &self,
+        change: &GroupChange,
+        snapshot: &Snapshot,
+    ) -> Result<Attachments, ServiceError> {
+        let unknown = Attachments::default();
+        if !self.policy.guardrails.needs_attachments() {
+            return Ok(unknown);
+        }
+        let decision = self.decide(change, snapshot, unknown);
+        if decision.evaluation.findings.iter().any(Finding::enforces) {
+            self.services.reader.read_attachments(&snapshot.group).await
+        } else {
+            Ok(unknown)
+        }
+    }
+
+    fn decide(
+        &self,
+        change: &GroupChange,
+        snapshot: &Snapshot,
+        attachments: Attachments,
+    ) -> Decision {
+        decide_group(
+            &self.policy,
+            &snapshot.group,
+            &snapshot.prefix_lists,
+            (change, self.services.clock.now()),
+            attachments,
+            &[],
+        )
+    }
+
+    /// Publishes an alert about a report, unless an equivalent one was published before, and every
+    /// alert that is pending from an earlier attempt at the same event.
+    async fn send_alert(
+        &self,
+        key: &AlertKey,
+        report: &GroupReport,
+    ) -> Result<(), RemediationError> {
+        if self.alerts.accepts(report) && !self.outbox.was_sent(key, report) {
+            self.outbox.enqueue(key, report);
+        }
+        self.flush_pending_alerts(key).await
+    }
+
+    /// Publishes the pending alerts about an event and a group, oldest first.
+    async fn flush_pending_alerts(&self, key: &AlertKey) -> Result<(), RemediationError> {
+        while let Some(report) = self.outbox.next_pending(key) {
+            let alert = compose_alert(&report);
+            if let Err(error) = self.services.publisher.publish(&alert).await {
+                let group = key.group.to_string();
+                let report = json::to_json(&report);
+                tracing::error!(group.id = group, report = report, "alert not published");
+                return Err(RemediationError::AlertNotSent { group, error });
+            }
+            self.outbox.mark_sent(key, &report);
+        }
+        Ok(())
+    }
+}
