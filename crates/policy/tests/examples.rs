@@ -3,10 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "tests and their helpers may panic")]
 
 use portcullis_policy::{lint_policy, parse_policy, render_policy};
-use portcullis_rules::plan::Attachments;
 use portcullis_rules::{
-    Context, PlanInput, Policy, PrefixLists, Quota, SecurityGroup, build_plan, evaluate,
-    verify_plan,
+    Context, PlanInput, Policy, PrefixLists, SecurityGroup, build_plan, evaluate, verify_plan,
 };
 
 const README: &str = include_str!("examples/readme.yaml");
@@ -26,15 +24,7 @@ fn rules_after(policy: &Policy, now: &str, lines: &[&str]) -> Vec<String> {
         now: Some(now.parse().unwrap()),
         ..Context::default()
     };
-    let input = PlanInput {
-        policy,
-        group: &group,
-        lists: &lists,
-        context: &context,
-        foreign: false,
-        attachments: Attachments::default(),
-        quota: Quota::default(),
-    };
+    let input = PlanInput::new(policy, &group, &lists, &context);
     let plan = build_plan(&input, &evaluate(policy, &group, &lists, &context));
     assert_eq!(verify_plan(policy, &group, &lists, &context, &plan), []);
     let mut left: Vec<_> = plan

@@ -8,9 +8,8 @@
 
 use portcullis_policy::{PRESETS, find_preset, lint_policy, parse_policy, render_policy};
 use portcullis_rules::baseline::baseline_policy;
-use portcullis_rules::plan::Attachments;
 use portcullis_rules::{
-    Action, Context, PlanInput, Policy, PrefixLists, Quota, SecurityGroup, build_plan, evaluate,
+    Action, Context, PlanInput, Policy, PrefixLists, SecurityGroup, build_plan, evaluate,
 };
 
 fn load_preset(name: &str) -> Policy {
@@ -31,15 +30,7 @@ fn rules_after(policy: &Policy, lines: &[&str]) -> Vec<String> {
     };
     let (lists, context) = (PrefixLists::empty(), Context::default());
     let evaluation = evaluate(policy, &group, &lists, &context);
-    let input = PlanInput {
-        policy,
-        group: &group,
-        lists: &lists,
-        context: &context,
-        foreign: false,
-        attachments: Attachments::default(),
-        quota: Quota::default(),
-    };
+    let input = PlanInput::new(policy, &group, &lists, &context);
     let result = build_plan(&input, &evaluation).apply_to(&group);
     let mut lines: Vec<_> = result.rules.iter().map(ToString::to_string).collect();
     lines.sort();

@@ -13,9 +13,9 @@ use portcullis_rules::policy::{Override, RuleOverride};
 use portcullis_rules::source::{GroupSource, parse_cidr};
 use portcullis_rules::traffic::ProtocolSet;
 use portcullis_rules::{
-    Action, Context, Decision, Evaluation, Exception, Glob, Guardrails, IngressRule, OpenedRules,
-    Plan, PlanInput, Policy, PolicyRule, PortRange, PortSet, PrefixLists, Quota, Scope,
-    SecurityGroup, Severity, Source, TrafficSet, decide, evaluate,
+    Action, Context, Decision, Evaluation, Exception, ExistingRules, Glob, Guardrails, IngressRule,
+    OpenedRules, Plan, PlanInput, Policy, PolicyRule, PortRange, PortSet, PrefixLists, Quota,
+    Scope, SecurityGroup, Severity, Source, TrafficSet, decide, evaluate,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -100,7 +100,9 @@ pub(crate) fn lists() -> PrefixLists {
         ),
         ("pl-empty", Vec::new()),
     ];
-    known.into_iter().collect()
+    let mut lists: PrefixLists = known.into_iter().collect();
+    lists.set_max_entries("pl-office", 40);
+    lists
 }
 
 pub(crate) const KNOWN_LISTS: [&str; 10] = [
@@ -142,6 +144,13 @@ impl Case {
 
     pub(crate) fn plan(&self) -> Plan {
         self.decide().plan
+    }
+
+    /// The same case without guardrails that refuse changes.
+    pub(crate) fn without_refusals(mut self) -> Self {
+        self.policy.guardrails.max_removals = None;
+        self.policy.guardrails.notify_only_principals.clear();
+        self
     }
 
     /// The same case with another group.
@@ -267,12 +276,15 @@ fn protocol_and_ports() -> impl Strategy<Value = (&'static str, Ec2Ports)> {
 fn ingress() -> impl Strategy<Value = IngressRule> {
     let description = option::of(select(vec!["vendor", "web"]));
     let ticket = option::weighted(0.3, select(vec!["SEC-1", "SEC-2"]));
-    (protocol_and_ports(), source(), description, ticket).prop_map(
-        |((protocol, ports), source, description, ticket)| {
+    let stack = option::weighted(0.2, Just("stack-1"));
+    (protocol_and_ports(), source(), description, (ticket, stack)).prop_map(
+        |((protocol, ports), source, description, (ticket, stack))| {
             let mut rule = IngressRule::new(protocol.parse().unwrap(), ports, source).unwrap();
             rule.description = description.map(str::to_owned);
             rule.tags
                 .extend(ticket.map(|ticket| ("ticket".to_owned(), ticket.to_owned())));
+            rule.tags
+                .extend(stack.map(|name| ("aws:stack".to_owned(), name.to_owned())));
             rule
         },
     )
@@ -470,16 +482,28 @@ pub(crate) const ALL_ACTIONS: &[Action] = &[
     Action::Off,
 ];
 
+fn guardrails() -> impl Strategy<Value = Guardrails> {
+    let existing = prop_oneof![
+        9 => Just(ExistingRules::Enforce),
+        1 => Just(ExistingRules::Notify),
+    ];
+    let principals = option::weighted(0.1, Just("deploy*"));
+    (existing, option::weighted(0.2, 0..4_usize), principals).prop_map(
+        |(existing, max_removals, principal)| Guardrails {
+            existing,
+            max_removals,
+            notify_only_principals: principal.map(Glob::new).into_iter().collect(),
+            ..Guardrails::default()
+        },
+    )
+}
+
 pub(crate) fn policy(actions: &'static [Action]) -> impl Strategy<Value = Policy> {
-    let guardrails = option::weighted(0.1, 0..4_usize).prop_map(|max_removals| Guardrails {
-        max_removals,
-        ..Guardrails::default()
-    });
     (
         vec(rule(actions), 1..5),
         vec(exception(), 0..3),
         vec(policy_override(actions), 0..2),
-        guardrails,
+        guardrails(),
     )
         .prop_map(|(mut rules, mut exceptions, overrides, guardrails)| {
             for (number, rule) in rules.iter_mut().enumerate() {
