@@ -24,7 +24,7 @@ pub fn build_plan(input: &PlanInput<'_>, evaluation: &Evaluation) -> Plan {
     }
     let mut frozen = frozen_for_principal(input);
     let mut draft = Draft::new(input, evaluation);
-    draft.settle(&frozen);
+    draft.resolve_findings(&frozen);
     if exceeds_limit(input, &draft) {
         draft = draft_within_limit(input, evaluation, &mut frozen);
     }
@@ -47,11 +47,11 @@ fn draft_within_limit<'a>(
         }
     }
     let mut limited = Draft::new(input, evaluation);
-    limited.settle(&with_existing);
+    limited.resolve_findings(&with_existing);
     // Without the rules that the event opened, fewer of the others may be forbidden. They are
     // removed in the same plan if the limit allows it: the next evaluation would demand it.
     let mut complete = limited.clone();
-    complete.settle(frozen);
+    complete.resolve_findings(frozen);
     if exceeds_limit(input, &complete) {
         *frozen = with_existing;
         limited

@@ -78,7 +78,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Replaces offending rules, except the frozen ones, until no enforced finding is left.
-    pub(super) fn settle(&mut self, frozen: &FrozenRules) {
+    pub(super) fn resolve_findings(&mut self, frozen: &FrozenRules) {
         let mut replacer = Replacer::new(self.input);
         loop {
             let evaluation = std::mem::take(&mut self.evaluation);
