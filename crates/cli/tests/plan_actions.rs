@@ -152,11 +152,6 @@ fn refusals() {
             RefusalReason::ProtectedGroup,
         ),
         (
-            revoke("guardrails: { principals: [\"arn:aws:iam::*:role/deploy\"] }\n"),
-            "",
-            RefusalReason::NotifyOnlyPrincipal,
-        ),
-        (
             revoke("guardrails: { max_removals: 1 }\n"),
             "",
             RefusalReason::TooManyRemovals,
@@ -179,6 +174,37 @@ fn refusals() {
         (reason_codes(&plan, "refusals").len(), &plan["outcome"]),
         (0, &json!("would-close"))
     );
+}
+
+#[test]
+fn a_group_of_another_account_is_refused_without_being_told_the_account() {
+    let open = group_with_rules(&[("tcp", 5432, 5432, "0.0.0.0/0")]);
+    let foreign = open.replace(r#""OwnerId":"111122223333""#, r#""OwnerId":"444455556666""#);
+    let plan = first_plan(&policy_with_action("revoke", ""), &foreign, "");
+    assert_eq!(reason_codes(&plan, "refusals"), ["foreign-group"]);
+    assert_eq!(plan["outcome"], json!("refused"));
+}
+
+#[test]
+fn a_guardrail_for_principals_refuses_what_they_opened() {
+    let open = group_with_rules(&[
+        ("tcp", 5432, 5432, "0.0.0.0/0"),
+        ("tcp", 5430, 5433, "0.0.0.0/0"),
+    ]);
+    let mut event: Value = serde_json::from_str(&authorize_event(None)).unwrap();
+    event["requestParameters"]["ipPermissions"] = json!({"items": [{"ipProtocol": "tcp",
+        "fromPort": 5432, "toPort": 5432, "ipRanges": {"items": [{"cidrIp": "0.0.0.0/0"}]}}]});
+    let policy = policy_with_action(
+        "revoke",
+        "guardrails: { principals: [\"arn:aws:iam::*:role/deploy\"] }\n",
+    );
+    let run = folder(&policy, &open)
+        .with("event.json", event.to_string())
+        .run(&format!("{ARGS} --format json"));
+    let plan = run.json()["plans"][0].take();
+    assert_eq!(reason_codes(&plan, "refusals"), ["notify-only-principal"]);
+    assert_eq!(plan["refusals"][0]["from_port"], json!(5432), "{plan:#}");
+    assert_eq!(plan["removals"][0]["from_port"], json!(5430), "{plan:#}");
 }
 
 #[test]
@@ -249,14 +275,10 @@ fn skipped_additions() {
     full.push(("tcp", 5430, 5433, "0.0.0.0/0"));
     let full = group_with_rules(&full);
     let quota = first_plan(&policy_with_action("narrow", ""), &full, "");
-    assert_eq!(
-        reason_codes(&quota, "skipped_additions"),
-        ["rules-quota"],
-        "{quota:#}"
-    );
+    assert_eq!(reason_codes(&quota, "skipped_additions"), [""; 0]);
     assert_eq!(quota["order"], "remove-first");
     insta::assert_snapshot!(
-        "skipped_additions_for_the_rules_quota",
+        "removals_first_for_the_rules_quota",
         text_without_alert(&folder(&policy_with_action("narrow", ""), &full).run(ARGS))
     );
 }

@@ -12,8 +12,8 @@ use portcullis_rules::policy::{Override, RuleOverride};
 use portcullis_rules::source::GroupSource;
 use portcullis_rules::traffic::ProtocolSet;
 use portcullis_rules::{
-    Action, Exception, Glob, Guardrails, Policy, PolicyRule, PortRange, PortSet, Scope, Severity,
-    Source, TrafficSet,
+    Action, Exception, ExistingRules, Glob, Guardrails, Policy, PolicyRule, PortRange, PortSet,
+    Scope, Severity, Source, TrafficSet,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -308,24 +308,28 @@ fn rule_override(rules: Vec<String>) -> impl Strategy<Value = Override> {
 }
 
 fn guardrails() -> impl Strategy<Value = Guardrails> {
+    let existing = select(vec![ExistingRules::Enforce, ExistingRules::Notify]);
     let principals = vec(
         "arn:[a-z0-9:*/?-]{1,20}".prop_map(|text| Glob::new(&text)),
         0..3,
     );
     (
-        vec(limited_scope(), 0..3),
+        (vec(limited_scope(), 0..3), existing),
         of(1..1000_usize),
         any::<bool>(),
         any::<bool>(),
         principals,
     )
         .prop_map(
-            |(protected, max_removals, service_managed, load_balancers, principals)| Guardrails {
-                protected,
-                max_removals,
-                notify_only_service_managed: service_managed,
-                notify_only_load_balancers: load_balancers,
-                notify_only_principals: principals,
+            |((protected, existing), max_removals, service_managed, load_balancers, principals)| {
+                Guardrails {
+                    protected,
+                    existing,
+                    max_removals,
+                    notify_only_service_managed: service_managed,
+                    notify_only_load_balancers: load_balancers,
+                    notify_only_principals: principals,
+                }
             },
         )
 }

@@ -6,7 +6,6 @@ mod audit_log;
 mod decision;
 mod enforce;
 mod error;
-mod guard;
 mod limits;
 mod outbox;
 mod progress;

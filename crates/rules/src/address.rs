@@ -99,6 +99,11 @@ impl AddressBlock {
         self.family
     }
 
+    /// The first and last address, as numbers.
+    pub(crate) const fn bounds(self) -> (u128, u128) {
+        (self.low, self.high)
+    }
+
     /// Whether the block contains any public address.
     pub fn touches_public(self) -> bool {
         self.family

@@ -87,6 +87,7 @@ mod tests {
             ingress: rule(line),
             purpose: Purpose::Keep,
             replaces: plan.removals[0].ingress.clone(),
+            is_excepted: false,
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::exception::{Exception, ExceptionMatch};
 use crate::exposure::{ExposureClass, Exposures, compute_exposures};
 use crate::group::{IngressRule, SecurityGroup};
-use crate::policy::{Action, Policy, PolicyRule};
+use crate::policy::{Action, ExistingRules, Policy, PolicyRule};
 use crate::scope::Context;
 use crate::source::{PrefixLists, Source};
 use crate::traffic::TrafficSet;
@@ -21,7 +21,8 @@ pub struct Finding {
     /// content.
     pub index: usize,
     /// The policy rule, with the overrides for this group applied. Its action is `notify` if an
-    /// exception might exempt all of the traffic, and only the unknown principal decides.
+    /// exception might exempt all of the traffic, and only the unknown principal decides, or if a
+    /// guardrail allows only notifications about rules that the event did not open.
     pub policy_rule: Arc<PolicyRule>,
     /// The forbidden traffic, without what exceptions exempt or might exempt. If the finding is
     /// exempt, all traffic that the policy rule forbids.
@@ -146,6 +147,7 @@ pub fn evaluate(
         group,
         lists,
         context,
+        existing: policy.guardrails.existing,
         exposures: compute_exposures(&group.rules, lists),
         policy_rules: sorted_policy_rules(policy, group, context),
         exceptions: policy
@@ -173,6 +175,7 @@ struct Evaluator<'a> {
     group: &'a SecurityGroup,
     lists: &'a PrefixLists,
     context: &'a Context,
+    existing: ExistingRules,
     exposures: Exposures,
     policy_rules: Vec<Arc<PolicyRule>>,
     /// The exceptions for this group.
@@ -250,6 +253,7 @@ impl Evaluator<'_> {
         if !excepted.is_empty() {
             evaluation.excepted.insert(index, excepted);
         }
+        let only_notify = self.only_notifies_about(ingress);
         for (rule_index, offending) in violations {
             let Some(policy_rule) = self.policy_rules.get(*rule_index) else {
                 continue;
@@ -262,8 +266,17 @@ impl Evaluator<'_> {
                 exempted_by: None,
             };
             evaluation.apply_exceptions(&mut finding, &matching);
+            if only_notify {
+                limit_action_to_notify(&mut finding.policy_rule);
+            }
             evaluation.findings.push(finding);
         }
+    }
+
+    /// Whether a guardrail allows only notifications about a rule, because the event did not open
+    /// it.
+    fn only_notifies_about(&self, ingress: &IngressRule) -> bool {
+        self.existing == ExistingRules::Notify && !self.context.opened.contains(ingress)
     }
 
     /// The exceptions that match a rule, in the order in which they are applied.

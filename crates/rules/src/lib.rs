@@ -36,7 +36,7 @@ pub use evaluate::{Evaluation, Finding, evaluate};
 pub use exception::Exception;
 pub use group::{IngressRule, SecurityGroup};
 pub use plan::{Plan, PlanInput, Quota, Removal};
-pub use policy::{Action, Guardrails, Policy, PolicyRule, Severity};
+pub use policy::{Action, ExistingRules, Guardrails, Policy, PolicyRule, Severity};
 pub use ports::{PortRange, PortSet};
 pub use protocol::Protocol;
 pub use scope::{Context, Glob, OpenedRules, Scope};

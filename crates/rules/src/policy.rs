@@ -132,15 +132,29 @@ pub struct RuleOverride {
 pub struct Guardrails {
     /// Groups that are never changed.
     pub protected: Vec<Scope>,
-    /// The maximum number of rules that may be removed from a group for one event. If there are
-    /// more, none is removed.
+    /// What is done about rules that the event did not open. In audits and sweeps these are all
+    /// rules.
+    pub existing: ExistingRules,
+    /// The maximum number of rules that may be removed from a group for one event, not counting
+    /// rules that the event opened. If there are more, only rules that the event opened are
+    /// removed.
     pub max_removals: Option<usize>,
     /// Only notify about groups that are managed by an AWS service.
     pub notify_only_service_managed: bool,
     /// Only notify about groups that are attached to a load balancer.
     pub notify_only_load_balancers: bool,
-    /// Only notify about changes by these principals, such as a deployment pipeline.
+    /// Only notify about rules that these principals opened, such as a deployment pipeline.
     pub notify_only_principals: Vec<Glob>,
+}
+
+/// What is done about rules that the event did not open.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ExistingRules {
+    /// The same as about other rules.
+    #[default]
+    Enforce,
+    /// Their findings have the action [`Action::Notify`] at most.
+    Notify,
 }
 
 impl Guardrails {

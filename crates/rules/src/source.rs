@@ -93,9 +93,18 @@ pub fn parse_cidr(text: &str) -> Result<IpNet, InvalidCidr> {
 #[error("invalid CIDR `{0}`: expected a block such as 203.0.113.0/24 or 2001:db8::/32")]
 pub struct InvalidCidr(String);
 
-/// The entries of managed prefix lists by list id. A list without an entry here is unresolved.
+/// What is known of managed prefix lists, by list id. A list without entries here is unresolved.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PrefixLists(BTreeMap<String, Vec<IpNet>>);
+pub struct PrefixLists(BTreeMap<String, PrefixList>);
+
+/// What is known of a managed prefix list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct PrefixList {
+    /// `None` when the list is unresolved.
+    entries: Option<Vec<IpNet>>,
+    max_entries: Option<usize>,
+    name: Option<String>,
+}
 
 impl PrefixLists {
     /// No prefix lists.
@@ -105,12 +114,35 @@ impl PrefixLists {
 
     /// Adds entries to a list, which becomes known if it was not.
     pub fn insert(&mut self, id: impl Into<String>, entries: impl IntoIterator<Item = IpNet>) {
-        self.0.entry(id.into()).or_default().extend(entries);
+        let list = self.0.entry(id.into()).or_default();
+        list.entries.get_or_insert_default().extend(entries);
+    }
+
+    /// Sets the `MaxEntries` of a list. EC2 counts a list of a customer by this number towards the
+    /// rules quota of a group. The list stays unresolved if it is.
+    pub fn set_max_entries(&mut self, id: impl Into<String>, max_entries: usize) {
+        self.0.entry(id.into()).or_default().max_entries = Some(max_entries);
+    }
+
+    /// Sets the name of a list, by which AWS-managed lists are recognized. The list stays
+    /// unresolved if it is.
+    pub fn set_name(&mut self, id: impl Into<String>, name: impl Into<String>) {
+        self.0.entry(id.into()).or_default().name = Some(name.into());
     }
 
     /// The entries of a list; `None` when the list is unresolved.
     pub fn entries(&self, id: &str) -> Option<&[IpNet]> {
-        self.0.get(id).map(Vec::as_slice)
+        self.0.get(id)?.entries.as_deref()
+    }
+
+    /// The `MaxEntries` of a list, when known. EC2 does not return it for AWS-managed lists.
+    pub fn max_entries(&self, id: &str) -> Option<usize> {
+        self.0.get(id)?.max_entries
+    }
+
+    /// The name of a list, when known.
+    pub fn name(&self, id: &str) -> Option<&str> {
+        self.0.get(id)?.name.as_deref()
     }
 
     /// The CIDR blocks of a source: one for a CIDR, the entries of a prefix list, none for a

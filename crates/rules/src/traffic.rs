@@ -41,6 +41,24 @@ impl ProtocolSet {
         (0..=u8::MAX).filter(move |&number| self.contains(number))
     }
 
+    /// The numbers in either set.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        self.combine_words(other, |a, b| a | b)
+    }
+
+    /// The numbers in both sets.
+    #[must_use]
+    pub fn intersection(self, other: Self) -> Self {
+        self.combine_words(other, |a, b| a & b)
+    }
+
+    /// The numbers of this set that are not in the other.
+    #[must_use]
+    pub fn difference(self, other: Self) -> Self {
+        self.combine_words(other, |a, b| a & !b)
+    }
+
     fn combine_words(self, other: Self, combine: impl Fn(u64, u64) -> u64) -> Self {
         let mut words = self.0;
         for (mine, theirs) in words.iter_mut().zip(other.0) {
@@ -131,9 +149,7 @@ impl TrafficSet {
             udp: self.udp.union(&other.udp),
             icmp: self.icmp || other.icmp,
             icmpv6: self.icmpv6 || other.icmpv6,
-            other_protocols: self
-                .other_protocols
-                .combine_words(other.other_protocols, |a, b| a | b),
+            other_protocols: self.other_protocols.union(other.other_protocols),
         }
     }
 
@@ -145,9 +161,7 @@ impl TrafficSet {
             udp: self.udp.intersection(&other.udp),
             icmp: self.icmp && other.icmp,
             icmpv6: self.icmpv6 && other.icmpv6,
-            other_protocols: self
-                .other_protocols
-                .combine_words(other.other_protocols, |a, b| a & b),
+            other_protocols: self.other_protocols.intersection(other.other_protocols),
         }
     }
 
@@ -159,9 +173,7 @@ impl TrafficSet {
             udp: self.udp.difference(&other.udp),
             icmp: self.icmp && !other.icmp,
             icmpv6: self.icmpv6 && !other.icmpv6,
-            other_protocols: self
-                .other_protocols
-                .combine_words(other.other_protocols, |a, b| a & !b),
+            other_protocols: self.other_protocols.difference(other.other_protocols),
         }
     }
 

@@ -15,7 +15,7 @@ use std::fmt;
 
 use crate::evaluate::evaluate;
 use crate::group::{IngressRule, SecurityGroup};
-use crate::plan::Plan;
+use crate::plan::{Addition, Plan};
 use crate::policy::Policy;
 use crate::scope::Context;
 use crate::source::PrefixLists;
@@ -117,19 +117,17 @@ impl Verifier<'_> {
     }
 
     /// The removed rules that no enforced policy rule forbids, neither in the group before the plan
-    /// nor once the other changes of the plan are made.
+    /// nor once other changes of the plan are made.
     ///
     /// Removing a rule can cause findings only for what is less open to the world than before.
     /// Therefore the changes that are justified already can all be made before the others are
     /// checked, in any order.
     fn unaffected_removals(&self, removed: &RuleIndexes) -> Vec<Violation> {
         let everything_before = (0..self.before.rules.len()).collect();
-        let mut justified = self.forbidden_rules(&everything_before, Additions::Ignored);
+        let mut justified = self.forbidden_rules(&everything_before, Additions::None);
         justified.retain(|index| removed.contains(index));
         while justified.len() < removed.len() {
-            let kept = self.rules_without(&justified);
-            let mut next = self.forbidden_rules(&kept, Additions::Made);
-            next.retain(|index| removed.contains(index));
+            let next = self.newly_forbidden_rules(&justified, removed);
             if next.is_empty() {
                 break;
             }
@@ -142,11 +140,27 @@ impl Verifier<'_> {
             .collect()
     }
 
+    /// The removed rules that are forbidden once the justified removals are made.
+    ///
+    /// A rule may be forbidden only as long as its own replacement is not there: a trusted list can
+    /// be open to the world where the rule that it replaces is not.
+    fn newly_forbidden_rules(&self, justified: &RuleIndexes, removed: &RuleIndexes) -> RuleIndexes {
+        let kept = self.rules_without(justified);
+        for additions in [Additions::All, Additions::OfRemoved] {
+            let mut forbidden = self.forbidden_rules(&kept, additions);
+            forbidden.retain(|index| removed.contains(index));
+            if !forbidden.is_empty() {
+                return forbidden;
+            }
+        }
+        RuleIndexes::new()
+    }
+
     /// The forbidden rules after the plan, except those that the plan refuses to change.
     fn still_forbidden_rules(&self, removed: &RuleIndexes) -> Vec<Violation> {
         let refusals = self.plan.refusals.iter();
         let refused: BTreeSet<&IngressRule> = refusals.map(|refusal| &refusal.ingress).collect();
-        let after = self.group_with(&self.rules_without(removed), Additions::Made);
+        let after = self.group_with(&self.rules_without(removed), Additions::All);
         let evaluation = evaluate(self.policy, &after, self.lists, self.context);
         evaluation
             .enforced_findings()
@@ -173,16 +187,27 @@ impl Verifier<'_> {
             .collect()
     }
 
-    /// The group with only these of its rules, in their order, followed by the additions.
+    /// The additions whose replaced rule is not among the given ones.
+    fn additions_without_replaced(&self, kept: &[IngressRule]) -> Vec<&Addition> {
+        let kept: BTreeSet<&IngressRule> = kept.iter().collect();
+        let additions = self.plan.additions.iter();
+        additions
+            .filter(|addition| !kept.contains(&addition.replaces))
+            .collect()
+    }
+
+    /// The group with only these of its rules, in their order, followed by additions.
     fn group_with(&self, kept: &RuleIndexes, additions: Additions) -> SecurityGroup {
         let kept_rules = kept
             .iter()
             .filter_map(|&index| self.before.rules.get(index));
         let mut rules: Vec<IngressRule> = kept_rules.cloned().collect();
-        if additions == Additions::Made {
-            let added = self.plan.additions.iter();
-            rules.extend(added.map(|addition| addition.ingress.clone()));
-        }
+        let added = match additions {
+            Additions::None => Vec::new(),
+            Additions::OfRemoved => self.additions_without_replaced(&rules),
+            Additions::All => self.plan.additions.iter().collect(),
+        };
+        rules.extend(added.iter().map(|addition| addition.ingress.clone()));
         SecurityGroup {
             rules,
             ..self.before.without_rules()
@@ -190,11 +215,13 @@ impl Verifier<'_> {
     }
 }
 
-/// Whether a group has the additions of the plan.
+/// Which additions of the plan a group has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Additions {
-    Ignored,
-    Made,
+    None,
+    /// Those in place of rules that the group does not have.
+    OfRemoved,
+    All,
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ use portcullis_rules::policy::{Override, RuleOverride};
 use portcullis_rules::source::GroupSource;
 use portcullis_rules::traffic::ProtocolSet;
 use portcullis_rules::{
-    Exception, Glob, Guardrails, Policy, PolicyRule, PortSet, Scope, Source, TrafficSet,
+    Exception, ExistingRules, Glob, Guardrails, Policy, PolicyRule, PortSet, Scope, Source,
+    TrafficSet,
 };
 
 use super::writer::{YamlWriter, flow_mapping, flow_sequence, format_text, text_sequence};
@@ -189,6 +190,9 @@ fn write_guardrails(out: &mut YamlWriter, guardrails: &Guardrails) {
         .collect();
     if !protected.is_empty() {
         out.write_pair(1, "protected", &flow_sequence(protected));
+    }
+    if guardrails.existing == ExistingRules::Notify {
+        out.write_pair(1, "existing", "notify");
     }
     let max_removals = guardrails.max_removals.map(|max| max.to_string());
     out.write_optional(1, "max_removals", max_removals);

@@ -1,6 +1,6 @@
 //! Guardrails, and principals in general.
 
-use portcullis_rules::Guardrails;
+use portcullis_rules::{ExistingRules, Guardrails};
 
 use super::resolver::Resolver;
 use super::scope::{resolve_globs, resolve_scope};
@@ -19,6 +19,10 @@ impl Resolver<'_> {
                 .list_records("protected")
                 .map(resolve_scope)
                 .collect(),
+            existing: match record.get_choice("existing") {
+                Some("notify") => ExistingRules::Notify,
+                _ => ExistingRules::Enforce,
+            },
             max_removals: record.get_count("max_removals"),
             notify_only_service_managed: record.get_choice("service_managed") == Some("notify"),
             notify_only_load_balancers: record.get_choice("load_balancers") == Some("notify"),

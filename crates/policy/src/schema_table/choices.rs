@@ -98,6 +98,11 @@ pub(super) const GUARDRAIL_ACTIONS: &[Choice] = &[
     choice("notify", "Only reported."),
 ];
 
+pub(super) const EXISTING_RULES: &[Choice] = &[
+    choice("enforce", "Changed as the rules say. The default."),
+    choice("notify", "Only reported: their findings say `notify`."),
+];
+
 /// The severity of this name.
 pub(crate) fn parse_severity(word: &str) -> Option<Severity> {
     [

@@ -1,6 +1,6 @@
 //! The sections for rules, exceptions, guardrails and overrides.
 
-use super::choices::{ACTIONS, CHECKS, GUARDRAIL_ACTIONS, SEVERITIES};
+use super::choices::{ACTIONS, CHECKS, EXISTING_RULES, GUARDRAIL_ACTIONS, SEVERITIES};
 use super::kinds::{
     Kind, MapKey, MinItems, PatternSubject, Section, optional_key, required_key,
     required_key_with_code,
@@ -129,10 +129,17 @@ pub(super) static GUARDRAILS: Section = Section {
             "Groups that are never changed.",
         ),
         optional_key(
+            "existing",
+            Kind::Choice("setting", EXISTING_RULES),
+            "What is done about security group rules that the event did not open. \
+             In audits and sweeps these are all rules.",
+        ),
+        optional_key(
             "max_removals",
             Kind::Count,
-            "The most security group rules that are removed for one event and group. \
-             If there are more, none is removed.",
+            "The most security group rules that are removed for one event and group, not counting \
+             rules that the event opened. If there are more, only rules that the event opened are \
+             removed.",
         ),
         optional_key(
             "service_managed",
@@ -147,7 +154,8 @@ pub(super) static GUARDRAILS: Section = Section {
         optional_key(
             "principals",
             Kind::List(&Kind::Pattern(PatternSubject::Principal), MinItems::Zero),
-            "ARNs of principals whose changes are only reported, such as a deployment pipeline.",
+            "ARNs of principals, such as a deployment pipeline. Security group rules that they \
+             opened are only reported.",
         ),
     ],
 };

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use portcullis_rules::SecurityGroup;
+
 use super::model::{TestCase, TestEvent, TestFile};
 use super::values::TestFileDecoder;
 use crate::code::Code;
@@ -113,12 +115,12 @@ impl TestFileDecoder {
             .get("prefix_lists")
             .map(|node| self.decode_prefix_lists(node))
             .unwrap_or_default();
-        let event = fields
-            .get("event")
-            .and_then(|node| self.decode_event(node))
-            .unwrap_or_default();
         let expect = self.required_field(&fields, "expect");
         let (group, attachments) = group?;
+        let event = fields
+            .get("event")
+            .and_then(|node| self.decode_event(node, &group))
+            .unwrap_or_default();
         let expected = self.decode_expected_outcome(expect?, &group)?;
         Some(TestCase {
             name: name?,
@@ -142,14 +144,17 @@ impl TestFileDecoder {
         Some(name)
     }
 
-    fn decode_event(&mut self, node: &Node<'_>) -> Option<TestEvent> {
-        let keys = ["principal", "account", "region", "time"];
+    fn decode_event(&mut self, node: &Node<'_>, group: &SecurityGroup) -> Option<TestEvent> {
+        let keys = ["principal", "account", "region", "time", "opened"];
         let fields = self.decode_fields(node, "an event", &keys)?;
         let mut event = TestEvent {
             account: self.optional_text(&fields, "account"),
             region: self.optional_text(&fields, "region"),
             time: fields.get("time").and_then(|node| self.decode_time(node)),
             principals: Vec::new(),
+            opened: fields
+                .get("opened")
+                .map(|node| self.decode_rules_of_group(node, group)),
         };
         if let Some(node) = fields.get("principal") {
             let principals = self.decode_texts(node, "expected an ARN or a list of ARNs");

@@ -71,6 +71,22 @@ impl TestFileDecoder {
         lines
     }
 
+    /// Rules of the group.
+    pub(super) fn decode_rules_of_group(
+        &mut self,
+        node: &Node<'_>,
+        group: &SecurityGroup,
+    ) -> Vec<IngressRule> {
+        let mut rules = Vec::new();
+        for line in self.decode_texts(node, "expected a list of rules") {
+            if let Some(rule) = self.parse_rule(line.span, &line.value) {
+                self.require_group_rule(group, &rule, line.span);
+                rules.push(rule);
+            }
+        }
+        rules
+    }
+
     fn decode_ids_by_rule(&mut self, node: &Node<'_>, group: &SecurityGroup) -> IdsByRule {
         let mut ids_by_rule = IdsByRule::new();
         for (line, value) in

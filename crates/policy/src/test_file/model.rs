@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use portcullis_rules::plan::Attachments;
-use portcullis_rules::{PrefixLists, SecurityGroup};
+use portcullis_rules::{IngressRule, PrefixLists, SecurityGroup};
 
 use crate::presets::PolicyReference;
 
@@ -47,6 +47,8 @@ pub struct TestEvent {
     pub region: Option<String>,
     /// The time of the event. Default: the time of the test file.
     pub time: Option<Timestamp>,
+    /// The security group rules that the event opened. Default: all rules of the group.
+    pub opened: Option<Vec<IngressRule>>,
 }
 
 /// IDs, keyed by security group rule in one-line notation.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use portcullis_rules::{Context, Decision, OpenedRules, PlanInput, Policy, Quota, decide};
+use portcullis_rules::{Context, Decision, OpenedRules, PlanInput, Policy, decide};
 
 use super::model::{IdsByRule, TestCase};
 use super::outcome::{self, ActualLine};
@@ -72,17 +72,14 @@ pub fn run_test_case(case: &TestCase, policy: &Policy, now: Timestamp) -> TestRe
         account: event.account,
         region: event.region,
         principals: event.principals,
-        // A test case describes a group that the event opened.
-        opened: OpenedRules::All,
+        // Without `opened`, a test case describes a group that the event opened.
+        opened: event
+            .opened
+            .map_or(OpenedRules::All, |rules| rules.iter().collect()),
     };
     let decision = decide(&PlanInput {
-        policy,
-        group: &case.group,
-        lists: &case.prefix_lists,
-        context: &context,
-        foreign: false,
         attachments: case.attachments,
-        quota: Quota::default(),
+        ..PlanInput::new(policy, &case.group, &case.prefix_lists, &context)
     });
     let differences = compare_outcome(case, &decision);
     let mut notes = if differences.is_empty() {

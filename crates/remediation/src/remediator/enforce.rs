@@ -6,7 +6,6 @@ use portcullis_rules::{Decision, Policy, SecurityGroup};
 use super::apply::Applier;
 use super::audit_log::log_audit_records;
 use super::decision::decide_group;
-use super::guard::limit_removals;
 use super::limits::Limits;
 use super::progress::RemediationProgress;
 use super::reads::reread_group;
@@ -68,15 +67,15 @@ impl Enforcement<'_> {
 
     /// Decides about the group, within the limit of removals over all rounds.
     fn decide(&self, snapshot: &Snapshot, progress: &RemediationProgress) -> Decision {
-        let decision = decide_group(
+        let already_removed = progress.removed_ingress_rules();
+        decide_group(
             self.policy,
             &snapshot.group,
             &snapshot.prefix_lists,
             (self.change, self.services.clock.now()),
             self.attachments,
-        );
-        let removals = progress.total_removals(&decision.plan);
-        limit_removals(decision, removals, self.policy.guardrails.max_removals)
+            &already_removed,
+        )
     }
 
     async fn read_again(

@@ -116,15 +116,9 @@ impl RemediationProgress {
         }
     }
 
-    /// How many rules will have been removed once this plan is applied. A rule that a stale read
-    /// still contains is removed again and counted once.
-    pub(super) fn total_removals(&self, plan: &Plan) -> usize {
-        let planned = plan
-            .removals
-            .iter()
-            .filter(|removal| !self.is_removed(&removal.ingress))
-            .count();
-        self.removed_rules().count().saturating_add(planned)
+    /// The rules that were removed in earlier rounds.
+    pub(super) fn removed_ingress_rules(&self) -> Vec<IngressRule> {
+        self.removed_rules().cloned().collect()
     }
 
     /// Whether there is something to do and another round can help.
@@ -307,12 +301,6 @@ impl RemediationProgress {
     fn is_removed_again(&self, addition: &Addition) -> bool {
         self.removed_rules()
             .any(|removed| is_identical_rule(removed, &addition.ingress))
-    }
-
-    fn is_removed(&self, rule: &IngressRule) -> bool {
-        self.rules
-            .get(&rule_key(rule))
-            .is_some_and(|tracked| tracked.outcome.removed)
     }
 
     fn removed_rules(&self) -> impl Iterator<Item = &IngressRule> {

@@ -209,6 +209,7 @@ impl Remediator {
             &snapshot.prefix_lists,
             (change, self.services.clock.now()),
             attachments,
+            &[],
         )
     }
 

@@ -70,6 +70,7 @@ fn take_outcome(outcomes: &mut Vec<RuleOutcome>, rule: &IngressRule) -> RuleOutc
 #[cfg(test)]
 mod tests {
     use portcullis_rules::plan::{Refusal, RefusalReason};
+    use portcullis_rules::traffic::ProtocolSet;
     use portcullis_rules::{Action, Removal};
 
     use super::*;
@@ -99,6 +100,7 @@ mod tests {
             ingress: uncovered.clone(),
             policy_rules: vec!["broad".to_owned()],
             action: Action::Revoke,
+            dropped_protocols: ProtocolSet::empty(),
         });
         let rules = planned_rule_outcomes(&decision);
         let outcome = rules.iter().find(|outcome| outcome.rule == uncovered);

@@ -261,7 +261,7 @@ pub(crate) fn exempt_report() -> GroupReport {
     report_with_policy(&policy, &group)
 }
 
-/// Allowed access was lost: over quota, without permission, and of a trusted source without access.
+/// Allowed access was lost: over quota, and without permission.
 pub(crate) fn lost_access_report() -> GroupReport {
     let mut lines: Vec<String> = (1..=58)
         .map(|host| format!("tcp 443 10.0.0.{host}/32"))
@@ -272,9 +272,17 @@ pub(crate) fn lost_access_report() -> GroupReport {
     let mut report = report_with_policy(&web_only_policy(), &sample_group(&lines));
     let message = "UnauthorizedOperation: You are not authorized to perform this operation.";
     let error = ServiceError::new("AuthorizeSecurityGroupIngress", ErrorKind::Denied, message);
-    let outcome = numbered_outcome(&mut report, 60);
-    let addition = outcome.replacements.remove(0);
+    let outcome = numbered_outcome(&mut report, 59);
+    let is_web = |addition: &Addition| addition.purpose == Purpose::Keep;
+    let (web, mut trusted): (Vec<_>, Vec<_>) = outcome.replacements.drain(..).partition(is_web);
+    let addition = trusted.remove(0);
+    outcome.replacements = trusted;
     outcome.failed_additions = vec![FailedAddition { addition, error }];
+    let over_quota = web.into_iter().map(|addition| SkippedAddition {
+        ingress: addition.ingress,
+        reason: SkipReason::RulesQuota,
+    });
+    report.skipped_additions.extend(over_quota);
     report
 }
 
@@ -380,6 +388,7 @@ pub(crate) fn huge_report() -> GroupReport {
             ingress: outcome.rule.clone(),
             purpose: Purpose::Keep,
             replaces: outcome.rule.clone(),
+            is_excepted: false,
         };
         outcome.replacements = vec![addition.clone()];
         outcome.failed_additions = vec![FailedAddition {

@@ -165,6 +165,7 @@ impl Sweeper {
             lists,
             (change, self.services.clock.now()),
             Attachments::default(),
+            &[],
         );
         let named = GroupRef::Id(group.id.clone());
         GroupReport::planned(&self.policy, change, &named, group, &decision)

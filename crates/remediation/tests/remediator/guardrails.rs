@@ -39,6 +39,9 @@ fn guardrails_refuse_and_report_without_error() {
         });
         let mut by_pipeline = group_change(SG, "e-1");
         by_pipeline.origin.actor.issuer = Some("arn:aws:iam::111122223333:role/deploy".to_owned());
+        if reason == RefusalReason::NotifyOnlyPrincipal {
+            by_pipeline.claimed_rules = environment.ec2.ingress_rules(SG);
+        }
         let event = environment.handle(&by_pipeline);
         assert_eq!(
             (report(&event).outcome, event.errors.len()),

@@ -2,102 +2,137 @@
 //! finding is left.
 
 use std::borrow::Cow;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::access::PriorAccess;
 use super::input::PlanInput;
-use super::quota::{addition_priority, additions_over_quota};
-use super::reason::SkipReason;
-use super::replacement::{DraftRule, replacement_rules};
-use super::types::{Addition, Plan, Purpose, Removal, SkippedAddition};
+use super::reason::RefusalReason;
+use super::replacement::{DraftRule, Offender, Origin, TrustRules, replacement_rules};
+use super::skipped::SkippedAdditions;
+use super::sort_key::{addition_sort_key, full_sort_key};
+use super::types::{Addition, Plan, Purpose, Refusal, Removal};
 use crate::evaluate::{Evaluation, Finding, evaluate};
-use crate::group::{IngressRule, SecurityGroup, Tags, Traffic};
+use crate::group::{IngressRule, RuleContent, SecurityGroup};
 use crate::policy::Action;
-use crate::traffic::TrafficSet;
+use crate::scope::{Context, OpenedRules};
+use crate::traffic::{ProtocolSet, TrafficSet};
 
 /// The number of rounds in which rules for trusted sources may be added.
 ///
-/// The limit ends the case of two trusted sources where one policy rule adds what another forbids.
-/// Rules that keep allowed traffic need no limit, because they only get narrower.
+/// A rule for a trusted source that turned out to be forbidden is not added again, so there are
+/// few rounds. The limit bounds the work for policies with many trusted sources that trust and
+/// forbid each other. Rules that keep allowed traffic need no limit, because they only get
+/// narrower.
 const MAX_TRUST_ROUNDS: usize = 8;
 
-/// Drafts the removals, additions and skipped additions for an evaluated group. The order and the
-/// refusals of the result are not set.
-pub(super) fn draft_plan(input: &PlanInput<'_>, evaluation: &Evaluation) -> Plan {
-    let mut draft = Draft::new(input);
-    let mut current = Cow::Borrowed(evaluation);
-    for round in 0.. {
-        let enforced = draft.enforced_by_rule(&current);
-        if !enforced.is_empty() {
-            draft.record_reasons(&enforced);
-            draft.replace_offending_rules(&enforced, round < MAX_TRUST_ROUNDS);
-        } else if !draft.skip_additions_over_quota() {
-            break;
-        }
-        current = Cow::Owned(draft.evaluate());
-    }
-    draft.into_plan()
-}
+/// Rules that are not changed, by their index in the original group, with the reason.
+pub(super) type FrozenRules = BTreeMap<usize, RefusalReason>;
 
 /// The findings to act on, by the index of their rule in the draft.
 type EnforcedFindings<'a> = BTreeMap<usize, Vec<&'a Finding>>;
 
-/// Why a rule of the group is removed.
+/// Why a rule of the group is removed, and what is lost with it.
+#[derive(Debug, Clone)]
 struct RemovalReason {
     policy_rules: Vec<String>,
     action: Action,
+    dropped_protocols: ProtocolSet,
 }
 
 /// The group as drafted so far.
-struct Draft<'a> {
+#[derive(Debug, Clone)]
+pub(super) struct Draft<'a> {
     input: &'a PlanInput<'a>,
-    rules: Vec<DraftRule>,
+    group: SecurityGroup,
+    /// Where the rules of `group` come from, in the same order.
+    origins: Vec<Origin>,
+    /// The findings of `group`.
+    evaluation: Cow<'a, Evaluation>,
     /// By the index of the rule in the original group.
     reasons: BTreeMap<usize, RemovalReason>,
-    skipped: Vec<SkippedAddition>,
+    skipped: SkippedAdditions,
+    /// Rules for trusted sources that were added and turned out to be forbidden.
+    forbidden_trust: BTreeSet<RuleContent>,
+    round: usize,
 }
 
 impl<'a> Draft<'a> {
-    fn new(input: &'a PlanInput<'a>) -> Self {
-        let rules = input
-            .group
-            .rules
-            .iter()
-            .enumerate()
-            .map(|(index, ingress)| DraftRule {
-                ingress: ingress.clone(),
-                origin_index: index,
-                added_for: None,
-            })
-            .collect();
+    /// A draft without changes, for a group that was evaluated with the same input.
+    pub(super) fn new(input: &'a PlanInput<'a>, evaluation: &'a Evaluation) -> Self {
+        let unchanged = |index| Origin {
+            index,
+            added_for: None,
+            is_excepted: false,
+        };
         Self {
             input,
-            rules,
+            group: input.group.clone(),
+            origins: (0..input.group.rules.len()).map(unchanged).collect(),
+            evaluation: Cow::Borrowed(evaluation),
             reasons: BTreeMap::new(),
-            skipped: Vec::new(),
+            skipped: SkippedAdditions::default(),
+            forbidden_trust: BTreeSet::new(),
+            round: 0,
+        }
+    }
+
+    /// Replaces offending rules, except the frozen ones, until no enforced finding is left.
+    pub(super) fn resolve_findings(&mut self, frozen: &FrozenRules) {
+        let mut replacer = Replacer::new(self.input);
+        loop {
+            let evaluation = std::mem::take(&mut self.evaluation);
+            let enforced = self.enforced_by_rule(&evaluation, frozen);
+            if enforced.is_empty() {
+                self.evaluation = evaluation;
+                return;
+            }
+            self.record_reasons(&enforced);
+            self.record_forbidden_trust(&enforced);
+            replacer.replace_offending_rules(self, &enforced, &evaluation.excepted);
+            self.round = self.round.saturating_add(1);
+            self.evaluation = Cow::Owned(self.evaluate());
         }
     }
 
     fn evaluate(&self) -> Evaluation {
-        let rules = self.rules.iter().map(|rule| rule.ingress.clone()).collect();
-        let group = SecurityGroup {
-            rules,
-            ..self.input.group.clone()
+        let context = self.context();
+        evaluate(self.input.policy, &self.group, self.input.lists, &context)
+    }
+
+    /// The context in which a rule that replaces an opened rule counts as opened, too.
+    fn context(&self) -> Cow<'a, Context> {
+        let context = self.input.context;
+        let OpenedRules::Listed(opened) = &context.opened else {
+            return Cow::Borrowed(context);
         };
-        let PlanInput {
-            policy,
-            lists,
-            context,
-            ..
-        } = self.input;
-        evaluate(policy, &group, lists, context)
+        let mut contents = opened.clone();
+        for (rule, origin) in self.group.rules.iter().zip(&self.origins) {
+            let original = self.input.group.rules.get(origin.index);
+            let is_opened = original.is_some_and(|original| self.input.is_opened(original));
+            if is_opened && origin.added_for.is_some() {
+                contents.insert(rule.content());
+            }
+        }
+        Cow::Owned(Context {
+            opened: OpenedRules::Listed(contents),
+            ..context.clone()
+        })
     }
 
     /// The enforced findings by rule. If added rules for trusted sources are among them, only those
     /// are returned: an addition must not cause the removal of a rule of the group.
-    fn enforced_by_rule<'f>(&self, evaluation: &'f Evaluation) -> EnforcedFindings<'f> {
+    fn enforced_by_rule<'f>(
+        &self,
+        evaluation: &'f Evaluation,
+        frozen: &FrozenRules,
+    ) -> EnforcedFindings<'f> {
         let mut enforced: EnforcedFindings<'f> = BTreeMap::new();
         for finding in evaluation.enforced_findings() {
-            enforced.entry(finding.index).or_default().push(finding);
+            let original = self.original_index(finding.index);
+            if !original.is_some_and(|index| frozen.contains_key(&index)) {
+                enforced.entry(finding.index).or_default().push(finding);
+            }
         }
         if enforced.keys().any(|&index| self.is_trust_rule(index)) {
             enforced.retain(|&index, _| self.is_trust_rule(index));
@@ -106,23 +141,27 @@ impl<'a> Draft<'a> {
     }
 
     fn is_trust_rule(&self, index: usize) -> bool {
-        self.rules
+        self.origins
             .get(index)
-            .is_some_and(|rule| rule.added_for == Some(Purpose::Trust))
+            .is_some_and(|origin| origin.added_for == Some(Purpose::Trust))
+    }
+
+    /// The index in the original group of a rule that was not added.
+    fn original_index(&self, index: usize) -> Option<usize> {
+        let origin = self.origins.get(index)?;
+        origin.added_for.is_none().then_some(origin.index)
     }
 
     fn record_reasons(&mut self, enforced: &EnforcedFindings<'_>) {
         for (index, findings) in enforced {
-            let Some(rule) = self.rules.get(*index) else {
+            let Some(origin) = self.origins.get(*index) else {
                 continue;
             };
-            let reason = self
-                .reasons
-                .entry(rule.origin_index)
-                .or_insert(RemovalReason {
-                    policy_rules: Vec::new(),
-                    action: Action::Off,
-                });
+            let reason = self.reasons.entry(origin.index).or_insert(RemovalReason {
+                policy_rules: Vec::new(),
+                action: Action::Off,
+                dropped_protocols: ProtocolSet::empty(),
+            });
             for finding in findings {
                 let policy_rule = &finding.policy_rule;
                 reason.action = reason.action.max(policy_rule.action);
@@ -133,163 +172,224 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Replaces the offending rules with rules for the traffic that stays allowed and, if
-    /// `add_trusted` is set, for trusted sources.
-    fn replace_offending_rules(&mut self, enforced: &EnforcedFindings<'_>, add_trusted: bool) {
-        let mut kept: Vec<DraftRule> = Vec::with_capacity(self.rules.len());
-        let mut replacements = Vec::new();
-        for (index, rule) in std::mem::take(&mut self.rules).into_iter().enumerate() {
-            if let Some(findings) = enforced.get(&index) {
-                let lists = self.input.lists;
-                let replacement = replacement_rules(&rule, findings, lists, add_trusted);
-                replacements.extend(replacement.rules);
-                self.skipped.extend(replacement.skipped);
-            } else {
-                kept.push(rule);
+    fn record_forbidden_trust(&mut self, enforced: &EnforcedFindings<'_>) {
+        for (index, (rule, origin)) in self.group.rules.iter().zip(&self.origins).enumerate() {
+            if origin.added_for == Some(Purpose::Trust) && enforced.contains_key(&index) {
+                self.forbidden_trust.insert(rule.content());
             }
         }
-        // Of several replacements with the same content, the first is added. Sorting them makes the
-        // choice independent of the order of the rules in the group.
-        replacements.sort_by_cached_key(|rule| {
-            let origin = self.input.group.rules.get(rule.origin_index);
-            (full_sort_key(&rule.ingress), origin.map(full_sort_key))
-        });
-        for rule in replacements {
-            let is_duplicate = kept
-                .iter()
-                .any(|other| other.ingress.same_content(&rule.ingress));
-            if !is_duplicate {
-                kept.push(rule);
-            }
-        }
-        self.rules = kept;
     }
 
-    /// Drops the additions that exceed the rules quota. Returns whether there were any.
-    ///
-    /// The draft is evaluated again afterwards, because without them other rules may be forbidden.
-    fn skip_additions_over_quota(&mut self) -> bool {
-        let (added, kept): (Vec<_>, Vec<_>) =
-            self.rules.iter().partition(|rule| rule.added_for.is_some());
-        let mut additions: Vec<&IngressRule> = added.iter().map(|rule| &rule.ingress).collect();
-        additions.sort_by_cached_key(|rule| addition_sort_key(rule));
-        let kept_rules = kept.iter().map(|rule| &rule.ingress);
-        let over_quota = additions_over_quota(kept_rules, &additions, self.input);
-        if over_quota.is_empty() {
-            return false;
-        }
-        self.rules.retain(|rule| {
-            rule.added_for.is_none()
-                || !over_quota
-                    .iter()
-                    .any(|skipped| skipped.same_content(&rule.ingress))
-        });
-        self.skipped
-            .extend(over_quota.into_iter().map(|ingress| SkippedAddition {
-                ingress,
-                reason: SkipReason::RulesQuota,
-            }));
-        true
+    /// The indexes in the original group of the rules that are not in the draft.
+    pub(super) fn removed_indexes(&self) -> Vec<usize> {
+        let kept: BTreeSet<usize> = (0..self.origins.len())
+            .filter_map(|index| self.original_index(index))
+            .collect();
+        (0..self.input.group.rules.len())
+            .filter(|index| !kept.contains(index))
+            .collect()
     }
 
-    fn into_plan(mut self) -> Plan {
+    /// The plan without its order. Frozen rules with enforced findings are refused.
+    pub(super) fn into_plan(mut self, frozen: &FrozenRules) -> Plan {
+        let refusals = self.refusals(frozen);
         let removals = self.take_removals();
-        let skipped_additions = self.take_skipped_additions();
-        let group = self.input.group;
+        let skipped = std::mem::take(&mut self.skipped);
+        let skipped_additions = skipped.without_allowed(&self.group.rules);
+        let originals = &self.input.group.rules;
         let mut additions: Vec<Addition> = self
+            .group
             .rules
             .into_iter()
-            .filter_map(|rule| build_addition(rule, group))
+            .zip(self.origins)
+            .filter_map(|(ingress, origin)| build_addition(ingress, origin, originals))
             .collect();
         additions.sort_by_cached_key(|addition| addition_sort_key(&addition.ingress));
         Plan {
+            group_id: self.group.id,
             removals,
             additions,
+            refusals,
             skipped_additions,
             ..Plan::default()
         }
     }
 
-    /// The rules of the group that are not in the draft.
-    fn take_removals(&mut self) -> Vec<Removal> {
-        let kept: BTreeSet<usize> = self
-            .rules
-            .iter()
-            .filter(|rule| rule.added_for.is_none())
-            .map(|rule| rule.origin_index)
-            .collect();
-        let mut removals = Vec::new();
-        for (index, ingress) in self.input.group.rules.iter().enumerate() {
-            if kept.contains(&index) {
-                continue;
+    fn refusals(&self, frozen: &FrozenRules) -> Vec<Refusal> {
+        let mut refused = BTreeSet::new();
+        let mut refusals = Vec::new();
+        for finding in self.evaluation.enforced_findings() {
+            let original = self.original_index(finding.index);
+            let reason = original.and_then(|index| frozen.get(&index));
+            if let Some(&reason) = reason
+                && refused.insert(finding.index)
+            {
+                let ingress = finding.ingress.clone();
+                refusals.push(Refusal { ingress, reason });
             }
-            let reason = self.reasons.remove(&index).unwrap_or(RemovalReason {
-                policy_rules: Vec::new(),
-                action: Action::Revoke,
-            });
-            removals.push(Removal {
-                ingress: ingress.clone(),
-                policy_rules: reason.policy_rules,
-                action: reason.action,
-            });
+        }
+        refusals
+    }
+
+    fn take_removals(&mut self) -> Vec<Removal> {
+        let mut removals = Vec::new();
+        for index in self.removed_indexes() {
+            let removed = self.input.group.rules.get(index);
+            if let Some((ingress, reason)) = removed.zip(self.reasons.remove(&index)) {
+                removals.push(Removal {
+                    ingress: ingress.clone(),
+                    policy_rules: reason.policy_rules,
+                    action: reason.action,
+                    dropped_protocols: reason.dropped_protocols,
+                });
+            }
         }
         removals
     }
+}
 
-    /// The skipped additions whose traffic is not allowed by other rules of the draft, sorted and
-    /// without duplicates.
-    fn take_skipped_additions(&mut self) -> Vec<SkippedAddition> {
-        let mut skipped = std::mem::take(&mut self.skipped);
-        skipped.retain(|addition| !self.is_allowed(&addition.ingress));
-        skipped.sort_by_cached_key(|addition| (full_sort_key(&addition.ingress), addition.reason));
-        skipped.dedup_by(|second, first| {
-            second.ingress.same_content(&first.ingress) && second.reason == first.reason
-        });
-        skipped
+/// Replaces offending rules of a draft.
+struct Replacer<'a> {
+    input: &'a PlanInput<'a>,
+    access: PriorAccess<'a>,
+    /// The position of each rule of the original group, ordered by id.
+    ranks: Vec<usize>,
+}
+
+impl<'a> Replacer<'a> {
+    fn new(input: &'a PlanInput<'a>) -> Self {
+        Self {
+            input,
+            access: PriorAccess::new(&input.group.rules, input.lists),
+            ranks: ranks_by_id(&input.group.rules),
+        }
     }
 
-    /// Whether the rules of the draft with the same source allow all traffic of this rule.
-    fn is_allowed(&self, rule: &IngressRule) -> bool {
-        let mut allowed = TrafficSet::default();
-        for candidate in self.rules.iter().map(|candidate| &candidate.ingress) {
-            // A traffic set does not distinguish ICMP messages, so ICMP rules are compared by
-            // content.
-            let is_icmp = matches!(candidate.traffic(), Traffic::Icmp | Traffic::Icmpv6);
-            let counts = !is_icmp || candidate.same_content(rule);
-            if counts && candidate.source.same_source(&rule.source) {
-                allowed = allowed.union(&candidate.traffic().into());
+    /// Replaces the offending rules with rules for the traffic that is kept and for trusted
+    /// sources.
+    fn replace_offending_rules(
+        &mut self,
+        draft: &mut Draft<'_>,
+        enforced: &EnforcedFindings<'_>,
+        excepted: &BTreeMap<usize, TrafficSet>,
+    ) {
+        let nothing = TrafficSet::default();
+        let rules = std::mem::take(&mut draft.group.rules);
+        let origins = std::mem::take(&mut draft.origins);
+        let mut replacements = Vec::new();
+        for (index, (ingress, origin)) in rules.into_iter().zip(origins).enumerate() {
+            let Some(findings) = enforced.get(&index) else {
+                draft.group.rules.push(ingress);
+                draft.origins.push(origin);
+                continue;
+            };
+            let offender = Offender {
+                rule: &ingress,
+                origin,
+                findings,
+                excepted: excepted.get(&index).unwrap_or(&nothing),
+            };
+            let mut trust = TrustRules {
+                access: &mut self.access,
+                forbidden: &draft.forbidden_trust,
+                may_be_added: draft.round < MAX_TRUST_ROUNDS,
+            };
+            let replacement = replacement_rules(&offender, self.input.lists, &mut trust);
+            if let Some(reason) = draft.reasons.get_mut(&origin.index) {
+                let dropped = reason.dropped_protocols;
+                reason.dropped_protocols = dropped.union(replacement.dropped_protocols);
+            }
+            for skipped in replacement.skipped {
+                draft.skipped.insert(skipped);
+            }
+            replacements.extend(replacement.rules);
+        }
+        self.merge_replacements(draft, replacements);
+    }
+
+    /// Adds the replacements that the draft does not have. Of equal ones, the one with the lower
+    /// id of the replaced rule is added.
+    fn merge_replacements(&self, draft: &mut Draft<'_>, replacements: Vec<DraftRule>) {
+        let mut positions: BTreeMap<RuleContent, usize> = draft
+            .group
+            .rules
+            .iter()
+            .enumerate()
+            .map(|(position, rule)| (rule.content(), position))
+            .collect();
+        for replacement in replacements {
+            match positions.entry(replacement.ingress.content()) {
+                Entry::Vacant(entry) => {
+                    entry.insert(draft.group.rules.len());
+                    draft.group.rules.push(replacement.ingress);
+                    draft.origins.push(replacement.origin);
+                }
+                Entry::Occupied(entry) => {
+                    self.merge_into(draft, *entry.get(), replacement);
+                }
             }
         }
-        let wanted = TrafficSet::from(rule.traffic());
-        wanted.difference(&allowed).is_empty()
+    }
+
+    /// Merges a replacement into an equal rule of the draft.
+    fn merge_into(&self, draft: &mut Draft<'_>, position: usize, replacement: DraftRule) {
+        let known = draft.group.rules.get_mut(position);
+        let Some((rule, origin)) = known.zip(draft.origins.get_mut(position)) else {
+            return;
+        };
+        let Some(known_purpose) = origin.added_for else {
+            return;
+        };
+        let is_kept =
+            known_purpose == Purpose::Keep || replacement.origin.added_for == Some(Purpose::Keep);
+        let is_excepted = origin.is_excepted || replacement.origin.is_excepted;
+        if self.rank(replacement.origin.index) < self.rank(origin.index) {
+            *rule = replacement.ingress;
+            origin.index = replacement.origin.index;
+        }
+        origin.is_excepted = is_excepted;
+        origin.added_for = Some(if is_kept {
+            Purpose::Keep
+        } else {
+            known_purpose
+        });
+    }
+
+    fn rank(&self, original_index: usize) -> usize {
+        self.ranks
+            .get(original_index)
+            .copied()
+            .unwrap_or(usize::MAX)
     }
 }
 
-fn build_addition(rule: DraftRule, group: &SecurityGroup) -> Option<Addition> {
+/// The position of each rule in the order of ids. Rules without an id come last, in an order that
+/// does not depend on that of the group.
+fn ranks_by_id(rules: &[IngressRule]) -> Vec<usize> {
+    let mut indexes: Vec<usize> = (0..rules.len()).collect();
+    indexes.sort_by_cached_key(|&index| {
+        let rule = rules.get(index);
+        let id = rule.and_then(|rule| rule.id.clone());
+        (id.is_none(), id, rule.map(full_sort_key))
+    });
+    let mut ranks = vec![usize::MAX; rules.len()];
+    for (position, index) in indexes.into_iter().enumerate() {
+        if let Some(rank) = ranks.get_mut(index) {
+            *rank = position;
+        }
+    }
+    ranks
+}
+
+fn build_addition(
+    ingress: IngressRule,
+    origin: Origin,
+    originals: &[IngressRule],
+) -> Option<Addition> {
     Some(Addition {
-        ingress: rule.ingress,
-        purpose: rule.added_for?,
-        replaces: group.rules.get(rule.origin_index)?.clone(),
+        ingress,
+        purpose: origin.added_for?,
+        replaces: originals.get(origin.index)?.clone(),
+        is_excepted: origin.is_excepted,
     })
-}
-
-/// Every property of a rule, so that sorting does not depend on the order of the group.
-type FullSortKey = (
-    (String, (Option<i32>, Option<i32>), String),
-    Option<String>,
-    Tags,
-    Option<String>,
-);
-
-fn full_sort_key(rule: &IngressRule) -> FullSortKey {
-    (
-        rule.sort_key(),
-        rule.description.clone(),
-        rule.tags.clone(),
-        rule.id.clone(),
-    )
-}
-
-fn addition_sort_key(rule: &IngressRule) -> ((u8, u8), FullSortKey) {
-    (addition_priority(rule), full_sort_key(rule))
 }

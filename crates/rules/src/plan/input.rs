@@ -1,6 +1,6 @@
 //! The input of a decision.
 
-use crate::group::SecurityGroup;
+use crate::group::{IngressRule, SecurityGroup};
 use crate::policy::Policy;
 use crate::scope::Context;
 use crate::source::PrefixLists;
@@ -17,19 +17,20 @@ pub struct PlanInput<'a> {
     pub group: &'a SecurityGroup,
     /// The entries of prefix lists.
     pub lists: &'a PrefixLists,
-    /// Time, account, region and principals.
+    /// Time, account, region, principals, and the rules that the event opened.
     pub context: &'a Context,
-    /// Whether the group is known to belong to another account, so that it cannot be changed.
-    pub foreign: bool,
     /// What the group is attached to. Only guardrails depend on it, see
     /// [`Guardrails::needs_attachments`](crate::Guardrails::needs_attachments).
     pub attachments: Attachments,
-    /// The rules quota of the group.
+    /// The assumed rules quota of the group. It decides only the order of a plan.
     pub quota: Quota,
+    /// The rules that were removed from the group for the same event already. They count towards
+    /// [`Guardrails::max_removals`](crate::Guardrails::max_removals).
+    pub already_removed: &'a [IngressRule],
 }
 
 impl<'a> PlanInput<'a> {
-    /// An input for a group of the own account, without attachments and with the default quota.
+    /// An input without attachments and earlier removals, and with the default quota.
     pub fn new(
         policy: &'a Policy,
         group: &'a SecurityGroup,
@@ -41,10 +42,25 @@ impl<'a> PlanInput<'a> {
             group,
             lists,
             context,
-            foreign: false,
             attachments: Attachments::default(),
             quota: Quota::default(),
+            already_removed: &[],
         }
+    }
+
+    /// Whether the group is known to belong to another account (a shared VPC), so that it can be
+    /// described but not changed.
+    pub fn is_foreign_group(&self) -> bool {
+        let owner = self.group.owner_id.as_ref();
+        let account = self.context.account.as_ref();
+        owner
+            .zip(account)
+            .is_some_and(|(owner, account)| owner != account)
+    }
+
+    /// Whether the event opened this rule.
+    pub(super) fn is_opened(&self, rule: &IngressRule) -> bool {
+        self.context.opened.contains(rule)
     }
 }
 

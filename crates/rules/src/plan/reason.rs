@@ -3,9 +3,10 @@
 /// Why a rule is not added to a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SkipReason {
-    /// The rule would exceed the rules quota of the group, even after the removals.
+    /// EC2 rejected the rule because of the rules quota of the group, even after the removals. The
+    /// planner does not use this reason, because the quota is not known.
     RulesQuota,
-    /// The trusted source is not inside the source of the removed rule, so adding it would widen
+    /// The group did not allow all addresses of the trusted source before, so adding it would widen
     /// access.
     TrustedSourceOutside,
     /// An enforced policy rule forbids the access for the trusted source, too.
@@ -33,7 +34,7 @@ impl SkipReason {
     pub const fn message(self) -> &'static str {
         match self {
             Self::RulesQuota => {
-                "Adding it would exceed the rules quota of the group, even after the removals."
+                "EC2 rejected it because of the rules quota of the group, even after the removals."
             }
             Self::TrustedSourceOutside => {
                 "The trusted source had no access before, so adding it would widen access."
@@ -52,13 +53,13 @@ pub enum RefusalReason {
     ForeignGroup,
     /// A guardrail protects the group.
     ProtectedGroup,
-    /// A guardrail allows only notifications about changes by this principal.
+    /// A guardrail allows only notifications about rules that this principal opened.
     NotifyOnlyPrincipal,
     /// A guardrail allows only notifications about groups that AWS services manage.
     ServiceManaged,
     /// A guardrail allows only notifications about groups that are attached to load balancers.
     LoadBalancer,
-    /// The plan would remove more rules than the guardrail allows for one event.
+    /// More rules that the event did not open would be removed than the guardrail allows.
     TooManyRemovals,
     /// The plan failed verification. This is a bug in Portcullis.
     FailedVerification,
@@ -108,8 +109,8 @@ impl RefusalReason {
                 "The policy only notifies about groups that are attached to a load balancer."
             }
             Self::TooManyRemovals => {
-                "The plan removes more rules than the policy allows, so nothing was changed. \
-                 Review all of them."
+                "More rules that the event did not open would be removed than the policy allows, \
+                 so they were not changed. Review all of them."
             }
             Self::FailedVerification => {
                 "The plan failed verification, so nothing was changed. \

@@ -2,6 +2,8 @@
 //! groups and policies.
 
 mod combinations;
+mod exceptions;
+mod field_cases;
 mod findings;
 mod guardrails;
 mod narrow;
@@ -16,14 +18,15 @@ use crate::baseline::baseline_policy;
 use crate::check::Check;
 use crate::decide::decide;
 use crate::exception::Exception;
-use crate::group::SecurityGroup;
 use crate::group::tests::group;
-use crate::policy::{Action, Guardrails, Override, Policy, PolicyRule, RuleOverride, Severity};
+use crate::group::{IngressRule, SecurityGroup, Traffic};
+use crate::policy::{
+    Action, ExistingRules, Guardrails, Override, Policy, PolicyRule, RuleOverride, Severity,
+};
 use crate::ports::{PortRange, PortSet};
-use crate::protocol::Protocol;
-use crate::scope::{Context, Glob, Scope};
+use crate::scope::{Context, Glob, OpenedRules, Scope};
 use crate::source::{PrefixLists, Source, parse_cidr};
-use crate::traffic::TrafficSet;
+use crate::traffic::{ProtocolSet, TrafficSet};
 
 /// A policy rule with defaults.
 fn rule(id: &str, action: Action, check: Check) -> PolicyRule {
@@ -123,9 +126,9 @@ struct Scenario {
     group: SecurityGroup,
     lists: PrefixLists,
     context: Context,
-    foreign: bool,
     attachments: Attachments,
     quota: Quota,
+    already_removed: Vec<IngressRule>,
 }
 
 impl Scenario {
@@ -135,17 +138,23 @@ impl Scenario {
             group: group(lines),
             lists: lists(),
             context: Context::default(),
-            foreign: false,
             attachments: Attachments::default(),
             quota: Quota { v4: 1000, v6: 1000 },
+            already_removed: Vec::new(),
         }
+    }
+
+    /// The same scenario for an event that opened these rules.
+    fn opened(mut self, lines: &[&str]) -> Self {
+        self.context.opened = group(lines).rules.iter().collect();
+        self
     }
 
     fn plan(&self) -> Plan {
         let input = PlanInput {
-            foreign: self.foreign,
             attachments: self.attachments,
             quota: self.quota,
+            already_removed: &self.already_removed,
             ..PlanInput::new(&self.policy, &self.group, &self.lists, &self.context)
         };
         let decision = decide(&input);

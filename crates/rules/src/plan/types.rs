@@ -6,6 +6,7 @@ use super::reason::{RefusalReason, SkipReason};
 use crate::evaluate::Evaluation;
 use crate::group::{IngressRule, SecurityGroup};
 use crate::policy::Action;
+use crate::traffic::ProtocolSet;
 
 /// The changes to make to one security group. A plan is complete: applying it requires no
 /// decisions.
@@ -53,9 +54,6 @@ impl Plan {
 
     /// Replaces the plan with one that changes nothing and refuses every rule with an enforced
     /// finding, for the given reason.
-    ///
-    /// The planner uses this for guardrails. The executor uses it when an event exceeds a limit
-    /// over several rounds.
     #[must_use]
     pub fn refuse_all(self, evaluation: &Evaluation, reason: RefusalReason) -> Self {
         let mut refused_indexes = BTreeSet::new();
@@ -84,17 +82,23 @@ pub struct Removal {
     pub policy_rules: Vec<String>,
     /// The strongest action of these policy rules.
     pub action: Action,
+    /// Protocol numbers that the rule allowed, that are not forbidden, and that no addition keeps.
+    /// Only a rule for protocol `-1` has any.
+    pub dropped_protocols: ProtocolSet,
 }
 
 /// A rule to add in place of a removed one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addition {
-    /// The rule, with the description and tags of the removed one.
+    /// The rule, with the description and tags of the removed one, except tags that only AWS may
+    /// set.
     pub ingress: IngressRule,
     /// What the rule is for.
     pub purpose: Purpose,
-    /// The removed rule.
+    /// The removed rule. Of several that are replaced by equal rules, the one with the lowest id.
     pub replaces: IngressRule,
+    /// Whether an exception names traffic of the rule.
+    pub is_excepted: bool,
 }
 
 /// What an added rule is for.
@@ -112,8 +116,8 @@ pub enum ApplyOrder {
     /// Additions first, so that allowed access is never interrupted.
     #[default]
     AddFirst,
-    /// Removals first, because both would exceed the rules quota, or because EC2 would reject an
-    /// addition as a duplicate of a removed rule.
+    /// Removals first, because the rules quota may have no room for both, or because EC2 would
+    /// reject an addition as a duplicate of a removed rule.
     RemoveFirst,
 }
 

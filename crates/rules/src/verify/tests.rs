@@ -9,6 +9,7 @@ use crate::group::tests::{group, rule};
 use crate::plan::{Addition, Purpose, Refusal, RefusalReason, Removal};
 use crate::policy::{Action, Override, PolicyRule, RuleOverride};
 use crate::source::{Source, parse_cidr};
+use crate::traffic::ProtocolSet;
 
 /// Parses a plan from lines: `-` removal, `+` addition, `!` refusal.
 fn plan_from_lines(lines: &[&str]) -> Plan {
@@ -21,12 +22,14 @@ fn plan_from_lines(lines: &[&str]) -> Plan {
                 ingress,
                 policy_rules: Vec::new(),
                 action: Action::Revoke,
+                dropped_protocols: ProtocolSet::empty(),
             }),
             "+" => {
                 plan.additions.push(Addition {
                     replaces: ingress.clone(),
                     ingress,
                     purpose: Purpose::Keep,
+                    is_excepted: false,
                 });
             }
             _ => plan.refusals.push(Refusal {

@@ -97,8 +97,9 @@ impl<'a> Ec2<'a> {
         Ok(())
     }
 
-    /// How many rules EC2 counts for a family: one for a security group, the entries of a prefix
-    /// list, one IPv4 rule for an unresolved or empty list.
+    /// How many rules EC2 counts for a family: one for a security group, the maximum number of
+    /// entries of a prefix list, if known, or else its entries. For a list without entries the
+    /// family is not known, so one is counted for both.
     fn usage(&self, rule: &IngressRule, v6: bool) -> usize {
         match &rule.source {
             Source::Cidr(net) => usize::from(net.addr().is_ipv6() == v6),
@@ -106,13 +107,24 @@ impl<'a> Ec2<'a> {
             Source::PrefixList(id) => {
                 let entries = self.lists.entries(id).unwrap_or_default();
                 if entries.is_empty() {
-                    return usize::from(!v6);
+                    return 1;
                 }
-                entries
-                    .iter()
-                    .filter(|net| net.addr().is_ipv6() == v6)
-                    .count()
+                let is_counted = entries.iter().any(|net| net.addr().is_ipv6() == v6);
+                let weight = self.lists.max_entries(id).unwrap_or(entries.len());
+                if is_counted { weight } else { 0 }
             }
+        }
+    }
+
+    /// The quota that the group proves to have, at least.
+    pub(crate) fn proven_quota(&self) -> Quota {
+        let used = |v6| {
+            let rules = self.group.rules.iter();
+            rules.map(|rule| self.usage(rule, v6)).sum::<usize>()
+        };
+        Quota {
+            v4: self.quota.v4.max(used(false)),
+            v6: self.quota.v6.max(used(true)),
         }
     }
 }

@@ -98,7 +98,9 @@ pub(crate) fn lists() -> PrefixLists {
         ),
         ("pl-empty", Vec::new()),
     ];
-    known.into_iter().collect()
+    let mut lists: PrefixLists = known.into_iter().collect();
+    lists.set_max_entries("pl-office", 40);
+    lists
 }
 
 pub(crate) const KNOWN_LISTS: [&str; 10] = [
@@ -140,6 +142,13 @@ impl Case {
 
     pub(crate) fn plan(&self) -> Plan {
         self.decide().plan
+    }
+
+    /// The same case without guardrails that refuse changes.
+    pub(crate) fn without_refusals(mut self) -> Self {
+        self.policy.guardrails.max_removals = None;
+        self.policy.guardrails.notify_only_principals.clear();
+        self
     }
 
     /// The same case with another group.
@@ -265,12 +274,15 @@ fn protocol_and_ports() -> impl Strategy<Value = (&'static str, Ec2Ports)> {
 fn ingress() -> impl Strategy<Value = IngressRule> {
     let description = option::of(select(vec!["vendor", "web"]));
     let ticket = option::weighted(0.3, select(vec!["SEC-1", "SEC-2"]));
-    (protocol_and_ports(), source(), description, ticket).prop_map(
-        |((protocol, ports), source, description, ticket)| {
+    let stack = option::weighted(0.2, Just("stack-1"));
+    (protocol_and_ports(), source(), description, (ticket, stack)).prop_map(
+        |((protocol, ports), source, description, (ticket, stack))| {
             let mut rule = IngressRule::new(protocol.parse().unwrap(), ports, source).unwrap();
             rule.description = description.map(str::to_owned);
             rule.tags
                 .extend(ticket.map(|ticket| ("ticket".to_owned(), ticket.to_owned())));
+            rule.tags
+                .extend(stack.map(|name| ("aws:stack".to_owned(), name.to_owned())));
             rule
         },
     )

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use portcullis_rules::check::Check;
 use portcullis_rules::policy::{Override, RuleOverride};
-use portcullis_rules::{Action, Exception, Glob, Guardrails, Policy, PolicyRule, Scope, Severity};
+use portcullis_rules::{
+    Action, Exception, ExistingRules, Glob, Guardrails, Policy, PolicyRule, Scope, Severity,
+};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -116,16 +118,28 @@ pub(crate) const ALL_ACTIONS: &[Action] = &[
     Action::Off,
 ];
 
+fn guardrails() -> impl Strategy<Value = Guardrails> {
+    let existing = prop_oneof![
+        9 => Just(ExistingRules::Enforce),
+        1 => Just(ExistingRules::Notify),
+    ];
+    let principals = option::weighted(0.1, Just("deploy*"));
+    (existing, option::weighted(0.2, 0..4_usize), principals).prop_map(
+        |(existing, max_removals, principal)| Guardrails {
+            existing,
+            max_removals,
+            notify_only_principals: principal.map(Glob::new).into_iter().collect(),
+            ..Guardrails::default()
+        },
+    )
+}
+
 pub(crate) fn policy(actions: &'static [Action]) -> impl Strategy<Value = Policy> {
-    let guardrails = option::weighted(0.1, 0..4_usize).prop_map(|max_removals| Guardrails {
-        max_removals,
-        ..Guardrails::default()
-    });
     (
         vec(rule(actions), 1..5),
         vec(exception(), 0..3),
         vec(policy_override(actions), 0..2),
-        guardrails,
+        guardrails(),
     )
         .prop_map(|(mut rules, mut exceptions, overrides, guardrails)| {
             for (number, rule) in rules.iter_mut().enumerate() {

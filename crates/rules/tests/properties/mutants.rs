@@ -3,7 +3,8 @@
 
 use portcullis_rules::group::Ec2Ports;
 use portcullis_rules::plan::{Addition, Purpose, Removal};
-use portcullis_rules::{Action, Finding, IngressRule, Plan, Protocol, Source};
+use portcullis_rules::traffic::ProtocolSet;
+use portcullis_rules::{Action, IngressRule, Plan, Protocol, Source};
 use proptest::sample::Index;
 
 use crate::ec2::content;
@@ -45,6 +46,7 @@ fn with_removal(plan: &Plan, ingress: IngressRule) -> Plan {
         ingress,
         policy_rules: Vec::new(),
         action: Action::Revoke,
+        dropped_protocols: ProtocolSet::empty(),
     });
     mutant
 }
@@ -56,11 +58,12 @@ fn with_untrusted_group(plan: &Plan) -> Plan {
         ingress: ingress.clone(),
         purpose: Purpose::Trust,
         replaces: ingress,
+        is_excepted: false,
     });
     mutant
 }
 
-/// The plan without one of its removals, if that leaves an enforced finding. It does not if the
+/// The plan without one of its removals, if that leaves an enforced finding that is not refused. It does not if the
 /// source of the removed rule only helped to cover the public address space.
 fn without_removal(case: &Case, plan: &Plan, pick: Index) -> Option<Plan> {
     if plan.removals.is_empty() {
@@ -107,9 +110,11 @@ fn with_content(
 fn leaves_enforced_findings(case: &Case, plan: &Plan) -> bool {
     case.with_group(plan.apply_to(&case.group))
         .evaluate()
-        .findings
-        .iter()
-        .any(Finding::enforces)
+        .enforced_findings()
+        .any(|finding| {
+            let mut refusals = plan.refusals.iter();
+            !refusals.any(|refusal| refusal.ingress == finding.ingress)
+        })
 }
 
 /// A rule that the plan keeps, without any finding and without public addresses.

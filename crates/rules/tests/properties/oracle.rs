@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use ipnet::IpNet;
 use portcullis_rules::check::Check;
 use portcullis_rules::{
-    Action, Exception, IngressRule, OpenedRules, Policy, PolicyRule, PrefixLists, Protocol, Scope,
-    Source, TrafficSet,
+    Action, Exception, ExistingRules, IngressRule, OpenedRules, Policy, PolicyRule, PrefixLists,
+    Protocol, Scope, Source, TrafficSet,
 };
 
 use crate::ec2::content;
@@ -51,7 +51,7 @@ impl RuleAccess {
     }
 }
 
-fn entries(source: &Source, lists: &PrefixLists) -> Vec<IpNet> {
+pub(crate) fn entries(source: &Source, lists: &PrefixLists) -> Vec<IpNet> {
     match source {
         Source::Cidr(net) => vec![*net],
         Source::PrefixList(id) => lists.entries(id).unwrap_or_default().to_vec(),
@@ -301,7 +301,7 @@ fn applicable_rules(policy: &Policy) -> Vec<(&PolicyRule, Action)> {
 
 /// Whether two sources are the same, or every block of the inner one is inside a block of the outer
 /// one.
-pub(crate) fn is_source_inside(inner: &Source, outer: &Source, lists: &PrefixLists) -> bool {
+fn is_source_inside(inner: &Source, outer: &Source, lists: &PrefixLists) -> bool {
     let (inner_blocks, outer_blocks) = (entries(inner, lists), entries(outer, lists));
     let is_inside_any = |block: &IpNet| {
         outer_blocks
@@ -328,9 +328,10 @@ enum Applies {
     Perhaps,
 }
 
+/// How an exception applies to a security group rule, and to a policy rule if one is given.
 fn applies(
     exception: &Exception,
-    policy_rule: &str,
+    policy_rule: Option<&str>,
     ingress: &IngressRule,
     case: &Case,
 ) -> Applies {
@@ -339,8 +340,8 @@ fn applies(
     let matches_description =
         exception.descriptions.is_empty() || ingress.description.as_deref() == Some("vendor");
     let matches_tags = exception.rule_tags.is_empty() || ingress.tags.contains_key("ticket");
-    let matches_rule =
-        exception.rules.is_empty() || exception.rules.iter().any(|id| id == policy_rule);
+    let matches_rule = exception.rules.is_empty()
+        || policy_rule.is_none_or(|wanted| exception.rules.iter().any(|id| id == wanted));
     let is_allowed = |allowed: &Source| is_source_inside(&ingress.source, allowed, &case.lists);
     let matches_source = exception.sources.is_empty() || exception.sources.iter().any(is_allowed);
     let matches_the_rest = is_live
@@ -364,13 +365,28 @@ fn applies(
 
 /// Who opened a rule, if that is known.
 fn opened_by<'a>(ingress: &IngressRule, case: &'a Case) -> Option<&'a str> {
-    let is_opened = match &case.context.opened {
+    let principal = case.context.principals.first()?;
+    is_opened(ingress, case).then_some(principal)
+}
+
+/// Whether the event opened a rule.
+pub(crate) fn is_opened(ingress: &IngressRule, case: &Case) -> bool {
+    match &case.context.opened {
         OpenedRules::None => false,
         OpenedRules::All => true,
         OpenedRules::Listed(_) => case.opened_contents.contains(&content(ingress)),
-    };
-    let principal = case.context.principals.first()?;
-    is_opened.then_some(principal)
+    }
+}
+
+/// The traffic that live exceptions about a rule name, also if only the principal is not known.
+pub(crate) fn excepted_traffic(ingress: &IngressRule, case: &Case) -> TrafficSet {
+    case.policy
+        .exceptions
+        .iter()
+        .filter(|exception| applies(exception, None, ingress, case) != Applies::No)
+        .fold(TrafficSet::default(), |all, exception| {
+            all.union(&exception.traffic)
+        })
 }
 
 /// Evaluates rules against the policy of a case.
@@ -393,7 +409,7 @@ pub(crate) fn evaluate(case: &Case, rules: &[IngressRule]) -> BTreeSet<OracleFin
                 case.policy
                     .exceptions
                     .iter()
-                    .filter(|exception| applies(exception, &rule.id, ingress, case) == wanted)
+                    .filter(|exception| applies(exception, Some(&rule.id), ingress, case) == wanted)
                     .fold(Bits::default(), |all, exception| {
                         all.or(packets_in(&exception.traffic))
                     })
@@ -407,10 +423,17 @@ pub(crate) fn evaluate(case: &Case, rules: &[IngressRule]) -> BTreeSet<OracleFin
             } else {
                 (certain, Action::Revoke)
             };
+            let only_notify = case.policy.guardrails.existing == ExistingRules::Notify
+                && !is_opened(ingress, case);
+            let limit = if only_notify {
+                Action::Notify
+            } else {
+                strongest
+            };
             findings.insert(OracleFinding {
                 index,
                 policy_rule: rule.id.clone(),
-                action: strongest.min(*action),
+                action: limit.min(*action),
                 trusted: rule.trusted.clone(),
                 packets,
                 exempt: not_exempt.is_empty(),

@@ -20,7 +20,7 @@ pub(super) const DESCRIBE_GROUPS_HELP: &str =
 pub(super) struct Planner<'a> {
     pub(super) policy: &'a Policy,
     pub(super) described: &'a DescribedGroups,
-    /// The account that Portcullis runs in, if given.
+    /// The account that Portcullis runs in, if given; if absent, the account of the event.
     pub(super) account: Option<&'a str>,
     /// The time given with `--now`; if absent, the time of the event is used.
     pub(super) now: Option<Timestamp>,
@@ -122,10 +122,8 @@ impl Planner<'_> {
     }
 
     fn find_group(&self, group_ref: &GroupRef) -> Result<&SecurityGroup, GroupLookupError> {
-        let found: Vec<_> = self
-            .described
-            .groups
-            .iter()
+        let groups = self.described.groups.iter();
+        let found: Vec<_> = groups
             .filter(|group| matches_ref(group, group_ref))
             .collect();
         match (found.as_slice(), group_ref) {
@@ -143,7 +141,11 @@ impl Planner<'_> {
     fn evaluation_context(&self, change: &GroupChange) -> Context {
         let event_time = change.origin.time.unwrap_or(self.fallback_time);
         let now = self.now.unwrap_or(event_time);
-        change.evaluation_context(Some(now))
+        let mut context = change.evaluation_context(Some(now));
+        if let Some(account) = self.account {
+            context.account = Some(account.to_owned());
+        }
+        context
     }
 
     /// Evaluates and plans in the same way as the Lambda function.
@@ -155,24 +157,13 @@ impl Planner<'_> {
         context: &Context,
     ) -> PlannedGroup {
         let lists = &self.described.prefix_lists;
-        let decision = decide(&PlanInput {
-            foreign: self.is_foreign(group),
-            ..PlanInput::new(self.policy, group, lists, context)
-        });
+        let decision = decide(&PlanInput::new(self.policy, group, lists, context));
         let report = GroupReport::planned(self.policy, change, group_ref, group, &decision);
         let alert = report.needs_alert().then(|| alert::compose_alert(&report));
         PlannedGroup {
             decision,
             report,
             alert,
-        }
-    }
-
-    /// Whether the group belongs to another account than the one that Portcullis runs in.
-    fn is_foreign(&self, group: &SecurityGroup) -> bool {
-        match (self.account, group.owner_id.as_deref()) {
-            (Some(account), Some(owner)) => account != owner,
-            _ => false,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use portcullis_rules::Action;
 use portcullis_rules::plan::{Purpose, RefusalReason};
+use portcullis_rules::traffic::ProtocolSet;
 
 use super::*;
 use crate::report::samples::{decide_with_policy, sample_group, web_only_policy};
@@ -129,6 +130,7 @@ fn remove_replacement(change: impl Fn(&mut IngressRule)) -> Vec<RuleOutcome> {
         ingress: rule,
         policy_rules: vec!["another-rule".to_owned()],
         action: Action::Revoke,
+        dropped_protocols: ProtocolSet::empty(),
     };
     let mut second = decision;
     second.evaluation.findings.clear();
@@ -174,6 +176,7 @@ fn a_rule_that_is_only_planned_to_be_removed_is_reported_while_it_is_there() {
         ingress: sample_group(&["tcp 80 52.0.0.0/6"]).rules.remove(0),
         policy_rules: vec!["broad".to_owned()],
         action: Action::Revoke,
+        dropped_protocols: ProtocolSet::empty(),
     }];
     progress.record_decision(&decision);
     let denied = Err(revoke_error(ErrorKind::Denied));

@@ -134,3 +134,21 @@ fn the_order_of_rules_does_not_decide_which_replacement_is_used() {
     ));
     assert_eq!(one, other);
 }
+
+#[test]
+fn a_trusted_list_may_be_open_to_the_world_where_the_replaced_rule_is_only_broad() {
+    let revoke_ranges = rule("ranges", Action::Revoke, Check::PortRangeInternal);
+    let trust_all = restrict("broad", Check::BroadSource, &["pl-nines"]);
+    let lines = ["-1 - 0.0.0.0/1", "tcp 25 128.0.0.0/1"];
+    let mut scenario = Scenario::new(policy([revoke_ranges, trust_all]), &lines);
+    let nines = parse_cidr("0.0.0.0/0").unwrap().subnets(9).unwrap();
+    scenario.lists.insert("pl-nines", nines);
+    assert_eq!(
+        plan_lines(&scenario.plan()),
+        [
+            "- all - 0.0.0.0/1",
+            "- tcp 25 128.0.0.0/1",
+            "+ tcp 25 pl-nines"
+        ]
+    );
+}

@@ -43,7 +43,15 @@ fn without_a_guardrail_nothing_is_refused() {
 fn a_group_of_another_account_is_refused() {
     let mut scenario = guarded_scenario(Guardrails::default());
     assert_eq!(refusal_reason(&scenario), None);
-    scenario.foreign = true;
+    scenario.group.owner_id = Some("444455556666".to_owned());
+    assert_eq!(
+        refusal_reason(&scenario),
+        None,
+        "the own account is unknown"
+    );
+    scenario.context.account = Some("444455556666".to_owned());
+    assert_eq!(refusal_reason(&scenario), None);
+    scenario.context.account = Some("111122223333".to_owned());
     assert_eq!(refusal_reason(&scenario), Some(RefusalReason::ForeignGroup));
 }
 
@@ -71,32 +79,30 @@ fn a_protected_group_is_refused() {
 }
 
 #[test]
-fn a_change_by_a_notify_only_principal_is_refused() {
-    let mut scenario = guarded_scenario(Guardrails {
+fn only_what_a_notify_only_principal_opened_is_refused() {
+    let guardrails = || Guardrails {
         notify_only_principals: vec![Glob::new("*role/deploy*")],
         ..Guardrails::default()
-    });
+    };
+    let lines_for = |principal: Option<&str>, opened: &[&str]| {
+        let mut scenario = guarded_scenario(guardrails()).opened(opened);
+        scenario.context.principals = principal.map(str::to_owned).into_iter().collect();
+        plan_lines(&scenario.plan())
+    };
+    let both = ["- tcp 22 0.0.0.0/0", "- tcp 20-25 ::/0"];
+    let alice = "arn:aws:iam::111122223333:user/alice";
+    let deploy = "arn:aws:iam::111122223333:role/deploy-prod";
+    assert_eq!(lines_for(None, &["tcp 22 0.0.0.0/0"]), both);
+    assert_eq!(lines_for(Some(alice), &["tcp 22 0.0.0.0/0"]), both);
     assert_eq!(
-        refusal_reason(&scenario),
-        None,
-        "the principal is not known outside of an event"
+        lines_for(Some(deploy), &["tcp 22 1.2.3.4/0"]),
+        [
+            "- tcp 20-25 ::/0",
+            "! tcp 22 0.0.0.0/0 notify-only-principal"
+        ],
+        "the rule that somebody else opened is removed"
     );
-    scenario.context.principals = vec!["arn:aws:iam::111122223333:user/alice".to_owned()];
-    assert_eq!(refusal_reason(&scenario), None);
-    scenario
-        .context
-        .principals
-        .push("arn:aws:iam::111122223333:role/deploy-prod".to_owned());
-    assert_eq!(
-        refusal_reason(&scenario),
-        Some(RefusalReason::NotifyOnlyPrincipal)
-    );
-    scenario.policy.guardrails.notify_only_principals = Vec::new();
-    assert_eq!(
-        refusal_reason(&scenario),
-        None,
-        "without globs no principal matches"
-    );
+    assert_eq!(lines_for(Some(deploy), &["tcp 22-23 0.0.0.0/0"]), both);
 }
 
 #[test]
@@ -130,22 +136,123 @@ fn service_managed_and_load_balancer_groups_are_refused_if_configured() {
     }
 }
 
+fn limited_to(max_removals: usize) -> Guardrails {
+    Guardrails {
+        max_removals: Some(max_removals),
+        ..Guardrails::default()
+    }
+}
+
 #[test]
-fn too_many_removals_change_nothing() {
-    let with_limit = |limit| {
-        refusal_reason(&guarded_scenario(Guardrails {
-            max_removals: Some(limit),
-            ..Guardrails::default()
-        }))
-    };
-    assert_eq!(
-        (with_limit(0), with_limit(1)),
-        (
-            Some(RefusalReason::TooManyRemovals),
-            Some(RefusalReason::TooManyRemovals)
-        )
-    );
+fn too_many_removals_of_existing_rules_are_refused() {
+    let with_limit = |limit| refusal_reason(&guarded_scenario(limited_to(limit)));
+    let refused = Some(RefusalReason::TooManyRemovals);
+    assert_eq!((with_limit(0), with_limit(1)), (refused, refused));
     assert_eq!((with_limit(2), with_limit(3)), (None, None));
+}
+
+#[test]
+fn what_the_event_opened_does_not_count_towards_the_limit() {
+    let lines: Vec<String> = (5000..5021)
+        .map(|port| format!("tcp {port} 0.0.0.0/0"))
+        .collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let scenario_of = |lines: &[&str], limit| {
+        let guardrails = limited_to(limit);
+        Scenario::new(
+            Policy {
+                guardrails,
+                ..baseline_policy()
+            },
+            lines,
+        )
+    };
+    let plan = scenario_of(&lines, 20).opened(&lines).plan();
+    assert_eq!((plan.removals.len(), plan.refusals.len()), (21, 0));
+    let plan = scenario_of(&lines, 20).opened(&lines[..1]).plan();
+    assert_eq!((plan.removals.len(), plan.refusals.len()), (21, 0));
+    let plan = scenario_of(&lines, 19).opened(&lines[..1]).plan();
+    assert_eq!((plan.removals.len(), plan.refusals.len()), (1, 20));
+    assert_eq!(plan.removals[0].ingress.to_string(), lines[0]);
+}
+
+#[test]
+fn earlier_removals_for_the_event_count_towards_the_limit() {
+    let mut scenario = guarded_scenario(limited_to(2)).opened(&["tcp 22 0.0.0.0/0"]);
+    let both = ["- tcp 22 0.0.0.0/0", "- tcp 20-25 ::/0"];
+    assert_eq!(plan_lines(&scenario.plan()), both);
+    scenario.already_removed = group(&["tcp 20-25 ::/0", "tcp 1 ::/0"]).rules;
+    assert_eq!(
+        plan_lines(&scenario.plan()),
+        both,
+        "one rule is removed again"
+    );
+    scenario.already_removed.push("tcp 2 ::/0".parse().unwrap());
+    assert_eq!(
+        plan_lines(&scenario.plan()),
+        ["- tcp 22 0.0.0.0/0", "! tcp 20-25 ::/0 too-many-removals"]
+    );
+}
+
+#[test]
+fn a_limit_does_not_refuse_what_the_removal_of_opened_rules_makes_allowed() {
+    let half = |limit, opened: &[&str]| {
+        let guardrails = limited_to(limit);
+        let baseline = Policy {
+            guardrails,
+            ..baseline_policy()
+        };
+        let lines = ["tcp 22 0.0.0.0/1", "tcp 22 128.0.0.0/1"];
+        plan_lines(&Scenario::new(baseline, &lines).opened(opened).plan())
+    };
+    let both = ["- tcp 22 0.0.0.0/1", "- tcp 22 128.0.0.0/1"];
+    assert_eq!(half(1, &["tcp 22 128.0.0.0/1"]), both);
+    assert_eq!(
+        half(0, &["tcp 22 128.0.0.0/1"]),
+        ["- tcp 22 128.0.0.0/1"],
+        "one half alone is not open to the world"
+    );
+}
+
+#[test]
+fn existing_rules_only_notify_if_configured() {
+    let guardrails = || Guardrails {
+        existing: ExistingRules::Notify,
+        ..Guardrails::default()
+    };
+    let opened = guarded_scenario(guardrails()).opened(&["tcp 22 0.0.0.0/0"]);
+    assert_eq!(plan_lines(&opened.plan()), ["- tcp 22 0.0.0.0/0"]);
+    let sweep = guarded_scenario(guardrails());
+    assert!(plan_lines(&sweep.plan()).is_empty());
+    let mut unreadable = guarded_scenario(guardrails());
+    unreadable.context.opened = OpenedRules::All;
+    assert_eq!(plan_lines(&unreadable.plan()).len(), 2);
+}
+
+#[test]
+fn a_replacement_of_an_opened_rule_counts_as_opened() {
+    let both = policy([
+        rule("ranges", Action::Narrow, open_ports(ports(&[23]))),
+        restrict("ssh", open_ports(ports(&[22])), &["52.0.0.0/8"]),
+        rule("broad", Action::Revoke, Check::BroadSource),
+    ]);
+    let guarded = Policy {
+        guardrails: Guardrails {
+            existing: ExistingRules::Notify,
+            ..Guardrails::default()
+        },
+        ..both
+    };
+    let scenario =
+        Scenario::new(guarded, &["tcp 22-24 0.0.0.0/0"]).opened(&["tcp 22-24 0.0.0.0/0"]);
+    assert_eq!(
+        plan_lines(&scenario.plan()),
+        [
+            "- tcp 22-24 0.0.0.0/0",
+            "+ tcp 24 0.0.0.0/0",
+            "x tcp 22 52.0.0.0/8 trusted-source-forbidden",
+        ]
+    );
 }
 
 #[test]

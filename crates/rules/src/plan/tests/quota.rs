@@ -21,104 +21,102 @@ fn additions_come_first_if_the_quota_allows_both() {
 }
 
 #[test]
-fn additions_over_quota_are_skipped() {
+fn nothing_is_skipped_for_the_quota() {
     let mut scenario = Scenario::new(web_only(), &["tcp 0-65535 0.0.0.0/0", "udp 53 10.0.0.0/8"]);
-    scenario.quota = Quota { v4: 2, v6: 60 };
-    let plan = scenario.plan();
-    assert_eq!(plan.order, ApplyOrder::RemoveFirst);
-    assert_eq!(
-        plan_lines(&plan),
-        [
-            "- tcp 0-65535 0.0.0.0/0",
-            "+ tcp 80 0.0.0.0/0",
-            "x tcp 443 0.0.0.0/0 rules-quota"
-        ]
-    );
-    scenario.quota = Quota { v4: 1, v6: 60 };
-    assert_eq!(
-        scenario.plan().skipped_additions.len(),
-        2,
-        "removals do not depend on the quota"
-    );
-    assert_eq!(
-        scenario.plan().order,
-        ApplyOrder::AddFirst,
-        "nothing is added"
-    );
+    let added = [
+        "- tcp 0-65535 0.0.0.0/0",
+        "+ tcp 80 0.0.0.0/0",
+        "+ tcp 443 0.0.0.0/0",
+    ];
+    for v4 in [0, 1, 2, 3] {
+        scenario.quota = Quota { v4, v6: 60 };
+        let plan = scenario.plan();
+        assert_eq!(plan.order, ApplyOrder::RemoveFirst, "{v4}");
+        assert_eq!(plan_lines(&plan), added, "{v4}");
+    }
+    scenario.quota = Quota { v4: 4, v6: 60 };
+    assert_eq!(scenario.plan().order, ApplyOrder::AddFirst);
 }
 
 #[test]
-fn ports_have_precedence_over_tunnels_and_other_protocols() {
-    let mut scenario = Scenario::new(
-        policy([rule("ssh", Action::Narrow, open_ports(ports(&[22])))]),
-        &["-1 - 0.0.0.0/0"],
-    );
+fn a_group_with_more_rules_proves_a_higher_quota() {
+    let mut lines: Vec<String> = (0..80).map(|i| format!("tcp 443 10.{i}.0.0/16")).collect();
+    lines.push("tcp 80-443 0.0.0.0/0".to_owned());
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let mut scenario = Scenario::new(web_only(), &lines);
     scenario.quota = Quota::default();
     let plan = scenario.plan();
     assert_eq!(
-        (plan.additions.len(), plan.skipped_additions.len()),
-        (11, 5 + 252 - 11),
-        "uncommon protocols are kept all or none"
-    );
-    let protocols: Vec<_> = plan
-        .additions
-        .iter()
-        .map(|it| it.ingress.protocol().to_string())
-        .collect();
-    assert_eq!(
-        protocols,
+        plan_lines(&plan),
         [
-            "icmp", "tcp", "tcp", "udp", "udp", "4", "41", "47", "50", "51", "132"
+            "- tcp 80-443 0.0.0.0/0",
+            "+ tcp 80 0.0.0.0/0",
+            "+ tcp 443 0.0.0.0/0"
         ]
-        .map(str::to_owned)
+    );
+    assert_eq!(
+        plan.order,
+        ApplyOrder::RemoveFirst,
+        "82 rules may be too many"
     );
 }
 
 #[test]
 fn each_family_has_its_own_quota() {
-    let order_and_skipped = |trusted: &str, quota| {
+    let order = |trusted: &str, v4, v6| {
         let mut scenario = Scenario::new(
             policy([restrict("ssh", open_ports(ports(&[22])), &[trusted])]),
             &["tcp 22 0.0.0.0/0", "tcp 1 ::/0"],
         );
-        scenario.quota = quota;
-        let plan = scenario.plan();
-        (plan.order, plan.skipped_additions.len())
+        scenario.quota = Quota { v4, v6 };
+        scenario.plan().order
     };
-    // The group is over its IPv6 quota, which does not matter for IPv4 additions.
-    assert_eq!(
-        order_and_skipped("10.0.0.0/8", Quota { v4: 2, v6: 0 }),
-        (ApplyOrder::AddFirst, 0)
-    );
-    assert_eq!(
-        order_and_skipped("10.0.0.0/8", Quota { v4: 1, v6: 0 }),
-        (ApplyOrder::RemoveFirst, 0)
-    );
-    assert_eq!(
-        order_and_skipped("pl-office", Quota { v4: 3, v6: 0 }),
-        (ApplyOrder::AddFirst, 0)
-    );
-    assert_eq!(
-        order_and_skipped("pl-office", Quota { v4: 2, v6: 0 }),
-        (ApplyOrder::RemoveFirst, 0)
-    );
-    assert_eq!(
-        order_and_skipped("pl-office", Quota { v4: 1, v6: 0 }),
-        (ApplyOrder::AddFirst, 1)
-    );
-    assert_eq!(
-        order_and_skipped("sg-1", Quota { v4: 2, v6: 2 }),
-        (ApplyOrder::AddFirst, 0)
-    );
-    assert_eq!(
-        order_and_skipped("sg-1", Quota { v4: 2, v6: 1 }),
-        (ApplyOrder::AddFirst, 1),
-        "a security group counts for both families"
-    );
+    // The IPv6 quota does not matter for IPv4 additions.
+    assert_eq!(order("10.0.0.0/8", 2, 0), ApplyOrder::AddFirst);
+    assert_eq!(order("10.0.0.0/8", 1, 0), ApplyOrder::RemoveFirst);
+    assert_eq!(order("pl-office", 3, 0), ApplyOrder::AddFirst);
+    assert_eq!(order("pl-office", 2, 0), ApplyOrder::RemoveFirst);
+    // A security group counts for both families.
+    assert_eq!(order("sg-1", 2, 2), ApplyOrder::AddFirst);
+    assert_eq!(order("sg-1", 2, 1), ApplyOrder::RemoveFirst);
 }
 
 #[test]
-fn prefix_lists_count_by_their_entries_and_unknown_lists_as_ipv4() {
+fn prefix_lists_count_by_their_maximum_or_published_weight() {
+    for (name, max_entries, v4, order) in [
+        (None, None, 3, ApplyOrder::AddFirst),
+        (None, Some(40), 41, ApplyOrder::AddFirst),
+        (None, Some(40), 40, ApplyOrder::RemoveFirst),
+        (
+            Some("com.amazonaws.eu-west-1.s3"),
+            None,
+            2,
+            ApplyOrder::AddFirst,
+        ),
+        (
+            Some("com.amazonaws.global.cloudfront.origin-facing"),
+            None,
+            55,
+            ApplyOrder::RemoveFirst,
+        ),
+    ] {
+        let mut scenario = Scenario::new(
+            policy([restrict("ssh", open_ports(ports(&[22])), &["pl-office"])]),
+            &["tcp 22 0.0.0.0/0"],
+        );
+        if let Some(max_entries) = max_entries {
+            scenario.lists.set_max_entries("pl-office", max_entries);
+        }
+        if let Some(name) = name {
+            scenario.lists.set_name("pl-office", name);
+        }
+        scenario.quota = Quota { v4, v6: 1 };
+        assert_eq!(scenario.plan().order, order, "{name:?} {max_entries:?}");
+    }
+}
+
+#[test]
+fn prefix_lists_count_by_their_entries_and_unknown_lists_for_both_families() {
     for (list, v4, order) in [
         ("pl-unknown", 3, ApplyOrder::AddFirst),
         ("pl-unknown", 2, ApplyOrder::RemoveFirst),
@@ -131,38 +129,8 @@ fn prefix_lists_count_by_their_entries_and_unknown_lists_as_ipv4() {
             &["tcp 79-80 0.0.0.0/0", &format!("tcp 443 {list}")],
         );
         scenario.quota = Quota { v4, v6: 1 };
-        let plan = scenario.plan();
-        assert_eq!(
-            (plan.order, plan.skipped_additions.len()),
-            (order, 0),
-            "{list} {v4}"
-        );
+        assert_eq!(scenario.plan().order, order, "{list} {v4}");
     }
-}
-
-#[test]
-fn a_skipped_addition_can_make_another_addition_forbidden() {
-    // Ports 8086-8087 from 0.0.0.0/1 are open to the world only together with the skipped addition.
-    let rules = policy([
-        rule("one", Action::Narrow, open_ports(ports(&[8085]))),
-        rule("ranges", Action::Narrow, Check::PortRangeInternal),
-    ]);
-    let mut scenario = Scenario::new(
-        rules,
-        &["tcp 8080-8087 0.0.0.0/1", "tcp 8080-8090 0.0.0.0/0"],
-    );
-    scenario.quota = Quota { v4: 3, v6: 3 };
-    assert_eq!(
-        plan_lines(&scenario.plan()),
-        [
-            "- tcp 8080-8087 0.0.0.0/1",
-            "- tcp 8080-8090 0.0.0.0/0",
-            "+ tcp 8080-8084 0.0.0.0/0",
-            "+ tcp 8080-8084 0.0.0.0/1",
-            "x tcp 8086-8090 0.0.0.0/0 rules-quota",
-        ],
-        "without it, 8086-8087 from 0.0.0.0/1 violates `ranges`"
-    );
 }
 
 #[test]

@@ -121,8 +121,10 @@ fn an_addition_is_skipped_only_if_other_rules_do_not_allow_it() {
         [
             "- tcp 22-23 0.0.0.0/0",
             "- tcp 22 52.0.0.0/8",
+            "+ tcp 22 10.0.0.0/8",
             "+ tcp 22-23 10.0.0.0/8"
-        ]
+        ],
+        "0.0.0.0/0 gave the trusted source port 22 before"
     );
     assert_eq!(
         planned_lines(restricting, &["tcp 22 0.0.0.0/0", "tcp 24 52.0.0.0/8"]),
@@ -199,11 +201,101 @@ fn trusted_sources_that_are_forbidden_in_turn_are_skipped() {
 }
 
 #[test]
-fn all_traffic_for_a_trusted_source_is_one_rule() {
+fn trusted_sources_of_all_traffic_get_the_protocols_that_narrowing_keeps() {
     let restricting = policy([restrict("all-traffic", Check::AllTraffic, &["10.0.0.0/8"])]);
     assert_eq!(
         planned_lines(restricting, &["-1 - 0.0.0.0/0"]),
-        ["- all - 0.0.0.0/0", "+ all - 10.0.0.0/8"]
+        [
+            "- all - 0.0.0.0/0",
+            "+ icmp - 10.0.0.0/8",
+            "+ tcp 0-65535 10.0.0.0/8",
+            "+ udp 0-65535 10.0.0.0/8",
+            "+ 4 - 10.0.0.0/8",
+            "+ 41 - 10.0.0.0/8",
+            "+ 47 - 10.0.0.0/8",
+            "+ 50 - 10.0.0.0/8",
+            "+ 51 - 10.0.0.0/8",
+        ]
+    );
+}
+
+#[test]
+fn what_the_rules_allowed_together_counts_for_trusted_sources() {
+    let restricting = || policy([restrict("ssh", open_ports(ports(&[22])), &["pl-split"])]);
+    let plan_of = |lines: &[&str]| {
+        let mut scenario = Scenario::new(restricting(), lines);
+        let entries = ["9.9.9.0/24", "203.0.113.0/24"].map(|text| parse_cidr(text).unwrap());
+        scenario.lists.insert("pl-split", entries);
+        plan_lines(&scenario.plan())
+    };
+    assert_eq!(
+        plan_of(&["tcp 22 0.0.0.0/1", "tcp 22 128.0.0.0/1"]),
+        [
+            "- tcp 22 0.0.0.0/1",
+            "- tcp 22 128.0.0.0/1",
+            "+ tcp 22 pl-split"
+        ]
+    );
+    assert_eq!(
+        plan_of(&["-1 - 0.0.0.0/1", "tcp 20-22 128.0.0.0/1"])[..1],
+        ["- all - 0.0.0.0/1"],
+    );
+    assert!(
+        plan_of(&["-1 - 0.0.0.0/1", "tcp 20-22 128.0.0.0/1"])
+            .contains(&"+ tcp 22 pl-split".to_owned()),
+    );
+}
+
+#[test]
+fn a_trusted_source_gets_only_the_ports_that_it_had() {
+    let restricting = policy([restrict("broad", Check::BroadSource, &["52.0.0.0/7"])]);
+    assert_eq!(
+        planned_lines(
+            restricting,
+            &["tcp 20-25 52.0.0.0/8", "tcp 22-30 53.0.0.0/8"]
+        ),
+        [
+            "- tcp 20-25 52.0.0.0/8",
+            "- tcp 22-30 53.0.0.0/8",
+            "x tcp 20-21 52.0.0.0/7 trusted-source-outside",
+            "x tcp 22-25 52.0.0.0/7 trusted-source-forbidden",
+            "x tcp 26-30 52.0.0.0/7 trusted-source-outside",
+        ],
+        "a trusted /7 is broad itself"
+    );
+    let narrower = policy([restrict(
+        "ranges",
+        Check::PortRangeInternal,
+        &["10.0.0.0/8"],
+    )]);
+    assert_eq!(
+        planned_lines(
+            narrower,
+            &["tcp 20-21 10.0.0.0/9", "tcp 21-22 10.128.0.0/9"]
+        ),
+        [
+            "- tcp 20-21 10.0.0.0/9",
+            "- tcp 21-22 10.128.0.0/9",
+            "+ tcp 21 10.0.0.0/8",
+            "x tcp 20 10.0.0.0/8 trusted-source-outside",
+            "x tcp 22 10.0.0.0/8 trusted-source-outside",
+        ],
+    );
+}
+
+#[test]
+fn a_trusted_list_of_both_families_needs_prior_access_in_both() {
+    let restricting = || policy([restrict("ssh", open_ports(ports(&[22])), &["pl-both"])]);
+    assert_eq!(
+        planned_lines(restricting(), &["tcp 22 0.0.0.0/0"]),
+        [
+            "- tcp 22 0.0.0.0/0",
+            "x tcp 22 pl-both trusted-source-outside"
+        ]
+    );
+    assert_eq!(
+        planned_lines(restricting(), &["tcp 22 0.0.0.0/0", "tcp 22 ::/0"]),
+        ["- tcp 22 0.0.0.0/0", "- tcp 22 ::/0", "+ tcp 22 pl-both"]
     );
 }
 
