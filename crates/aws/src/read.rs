@@ -60,11 +60,17 @@ impl Ec2GroupReader {
 
     /// The one group. EC2 returns an error for an unknown group, so a response without the group
     /// does not prove that it does not exist.
+    ///
+    /// The filter repeats the id or name, because EC2 throttles calls without filter and page size
+    /// first (Amazon EC2 Developer Guide, "Request throttling for the Amazon EC2 API"). A filter
+    /// alone would turn an unknown group into an empty response.
     async fn describe_group(&self, group: &GroupRef) -> Result<Described, ServiceError> {
         let all_groups = self.ec2.describe_security_groups();
         let request = match group {
-            GroupRef::Id(id) => all_groups.group_ids(id),
-            GroupRef::Name(name) => all_groups.group_names(name),
+            GroupRef::Id(id) => all_groups.group_ids(id).filters(ec2_filter("group-id", id)),
+            GroupRef::Name(name) => all_groups
+                .group_names(name)
+                .filters(ec2_filter("group-name", name)),
         };
         let output = request
             .send()

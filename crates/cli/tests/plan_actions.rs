@@ -363,3 +363,31 @@ fn exceptions_match_the_principal_of_the_event() {
     // Nobody knows who opened a rule that this event did not open.
     assert_ne!(by(other_role, 80), "would-close");
 }
+
+#[test]
+fn the_maximum_of_a_trusted_list_decides_the_order() {
+    let private: Vec<String> = (0..15).map(|i| format!("10.{i}.0.0/16")).collect();
+    let mut rules: Vec<_> = private
+        .iter()
+        .map(|cidr| ("tcp", 443, 443, cidr.as_str()))
+        .collect();
+    rules.push(("tcp", 5432, 5432, "0.0.0.0/0"));
+    let policy =
+        policy_with_action("restrict", "").replace("203.0.113.0/24", "pl-0a1b2c3d4e5f60001");
+    let mut list = json!({"PrefixListId": "pl-0a1b2c3d4e5f60001", "PrefixListName": "office",
+        "Entries": [{"Cidr": "203.0.113.0/24"}]});
+    let order_with = |list: &Value| {
+        let mut groups: Value = serde_json::from_str(&group_with_rules(&rules)).unwrap();
+        groups["PrefixLists"] = json!([list]);
+        let plan = first_plan(&policy, &groups.to_string(), "");
+        assert_eq!(plan["additions"].as_array().unwrap().len(), 1, "{plan:#}");
+        plan["order"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(order_with(&list), "add-first");
+    list["MaxEntries"] = json!(50);
+    assert_eq!(order_with(&list), "remove-first");
+    list["PrefixListName"] = json!("com.amazonaws.eu-central-1.s3");
+    assert_eq!(order_with(&list), "add-first");
+    list["PrefixListName"] = json!("com.amazonaws.global.cloudfront.origin-facing");
+    assert_eq!(order_with(&list), "remove-first");
+}

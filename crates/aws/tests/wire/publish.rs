@@ -55,7 +55,7 @@ async fn every_kind_of_subscriber_gets_its_own_message() {
     let alert = alert();
     let expected = serde_json::json!({
         "default": alert.email, "email": alert.email, "https": alert.chat,
-        "lambda": alert.report, "sqs": alert.report,
+        "lambda": alert.report, "sms": alert.subject, "sqs": alert.report,
     });
     assert_eq!(body, expected);
     assert!(body.as_object().unwrap().values().all(Value::is_string));

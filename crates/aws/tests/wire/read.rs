@@ -133,6 +133,8 @@ async fn the_group_is_requested_by_id_and_its_rules_by_filter() {
     read_group(&stub).await.unwrap();
     let (by_id, by_filter) = (&stub.requests_for(GROUPS)[0], &stub.requests_for(RULES)[0]);
     assert_eq!(by_id.form_value("GroupId.1"), GROUP_ID);
+    assert_eq!(by_id.form_value("Filter.1.Name"), "group-id");
+    assert_eq!(by_id.form_value("Filter.1.Value.1"), GROUP_ID);
     assert_eq!(by_id.form_value("Version"), "2016-11-15");
     assert_eq!(by_filter.form_value("Filter.1.Name"), "group-id");
     assert_eq!(by_filter.form_value("Filter.1.Value.1"), GROUP_ID);

@@ -31,6 +31,13 @@ impl PrefixListCollector {
     /// Adds a list of `describe-prefix-lists` or `describe-managed-prefix-lists`, or one with its
     /// entries.
     pub(super) fn add_list(&mut self, shape: PrefixListShape) {
+        if let Some(name) = shape.prefix_list_name {
+            self.resolved.set_name(&shape.prefix_list_id, name);
+        }
+        if let Some(max_entries) = shape.max_entries.and_then(|it| usize::try_from(it).ok()) {
+            self.resolved
+                .set_max_entries(&shape.prefix_list_id, max_entries);
+        }
         if shape.entries.is_none() && shape.cidrs.is_none() {
             self.named.insert(shape.prefix_list_id);
             return;

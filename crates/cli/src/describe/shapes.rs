@@ -410,6 +410,11 @@ fn collect_tags(tags: Option<Vec<TagShape>>) -> Tags {
 pub(super) struct PrefixListShape {
     #[serde(alias = "prefixListId", deserialize_with = "read_id")]
     pub(super) prefix_list_id: String,
+    #[serde(default, alias = "prefixListName")]
+    pub(super) prefix_list_name: Option<String>,
+    /// Absent for lists that AWS manages.
+    #[serde(default, alias = "maxEntries")]
+    pub(super) max_entries: Option<u32>,
     #[serde(default, alias = "entries")]
     pub(super) entries: Option<Vec<EntryShape>>,
     #[serde(default, alias = "cidrs")]

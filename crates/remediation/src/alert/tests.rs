@@ -141,7 +141,8 @@ fn the_sns_message_has_a_string_for_each_protocol() {
         .keys()
         .map(String::as_str)
         .collect();
-    assert_eq!(keys, ["default", "email", "https", "lambda", "sqs"]);
+    assert_eq!(keys, ["default", "email", "https", "lambda", "sms", "sqs"]);
+    assert_eq!(message["sms"], alert.subject.as_str());
     assert!(message.as_object().unwrap().values().all(Value::is_string));
     assert_eq!(message["default"], message["email"]);
     assert_eq!(message["sqs"], message["lambda"]);

@@ -28,6 +28,9 @@ impl Alert {
             "email": self.email,
             "https": self.chat,
             "lambda": self.report,
+            // SNS splits a text message after 140 bytes (Amazon SNS Developer Guide, "Publishing to
+            // a mobile phone").
+            "sms": self.subject,
             "sqs": self.report,
         })
         .to_string()
