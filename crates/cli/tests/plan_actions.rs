@@ -391,3 +391,32 @@ fn the_maximum_of_a_trusted_list_decides_the_order() {
     list["PrefixListName"] = json!("com.amazonaws.global.cloudfront.origin-facing");
     assert_eq!(order_with(&list), "remove-first");
 }
+
+#[test]
+fn protocols_that_narrowing_does_not_keep_are_shown() {
+    let open = json!({"SecurityGroups": [{"GroupId": GROUP, "OwnerId": "111122223333",
+        "IpPermissions": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]}]})
+    .to_string();
+    let policy = policy_with_action("narrow", "");
+    let dropped = "0,2-3,5,7-16,18-40,42-46,48-49,52-57,59-255";
+    let plan = first_plan(&policy, &open, "");
+    assert_eq!(plan["removals"][0]["dropped_protocols"], json!(dropped));
+    let kept: Vec<_> = plan["additions"].as_array().unwrap().iter().collect();
+    let protocols: Vec<_> = kept
+        .iter()
+        .map(|rule| rule["protocol"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        protocols,
+        ["icmp", "tcp", "tcp", "udp", "4", "41", "47", "50", "51"]
+    );
+    let text = folder(&policy, &open).run(ARGS).text();
+    assert!(
+        text.contains(&format!("blocks the protocol numbers {dropped}")),
+        "{text}"
+    );
+    assert!(
+        text.contains("other IP protocols would be blocked"),
+        "{text}"
+    );
+}

@@ -224,6 +224,28 @@ impl fmt::Display for TrafficSet {
     }
 }
 
+impl fmt::Display for ProtocolSet {
+    /// Numbers and ranges of numbers in ascending order: `0,2-3,5`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut ranges: Vec<(u8, u8)> = Vec::new();
+        for number in self.numbers() {
+            match ranges.last_mut() {
+                Some((_, last)) if last.checked_add(1) == Some(number) => *last = number,
+                _ => ranges.push((number, number)),
+            }
+        }
+        for (position, (first, last)) in ranges.into_iter().enumerate() {
+            let comma = if position == 0 { "" } else { "," };
+            if first == last {
+                write!(f, "{comma}{first}")?;
+            } else {
+                write!(f, "{comma}{first}-{last}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,6 +272,16 @@ mod tests {
                 .collect::<Vec<_>>(),
             [47, 255]
         );
+    }
+
+    #[test]
+    fn protocol_sets_display_as_ranges() {
+        let display = |numbers: &[u8]| ProtocolSet::from_iter(numbers.iter().copied()).to_string();
+        assert_eq!(display(&[]), "");
+        assert_eq!(display(&[47]), "47");
+        assert_eq!(display(&[5, 2, 3, 0, 254, 255]), "0,2-3,5,254-255");
+        let all = "0,2-5,7-16,18-57,59-255";
+        assert_eq!(ProtocolSet::all().to_string(), all);
     }
 
     #[test]

@@ -178,6 +178,7 @@ pub(super) fn describe_outcome(outcome: &RuleOutcome, mode: Mode) -> (String, Op
         }
     }
     details.extend(describe_failed_additions(outcome));
+    details.extend(describe_dropped_protocols(outcome));
     let has_details = !details.is_empty();
     (head, has_details.then(|| details.join("; ")))
 }
@@ -201,6 +202,18 @@ fn describe_failed_additions(outcome: &RuleOutcome) -> Option<String> {
             .map(|failed| &failed.addition.ingress),
     );
     (!rules.is_empty()).then(|| format!("could NOT be added: {rules}"))
+}
+
+/// The protocols that are lost with a narrowed rule. The JSON report lists their numbers.
+fn describe_dropped_protocols(outcome: &RuleOutcome) -> Option<String> {
+    if outcome.dropped_protocols.is_empty() {
+        return None;
+    }
+    match outcome.status {
+        RuleStatus::Applied => Some("other IP protocols are no longer allowed".to_owned()),
+        RuleStatus::WouldApply => Some("other IP protocols would be blocked".to_owned()),
+        _ => None,
+    }
 }
 
 fn describe_status(outcome: &RuleOutcome) -> String {

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use portcullis_rules::plan::{Addition, RefusalReason};
+use portcullis_rules::traffic::ProtocolSet;
 use portcullis_rules::{Action, Finding, IngressRule, Removal, Severity};
 
 use crate::services::ServiceError;
@@ -31,6 +32,9 @@ pub struct RuleOutcome {
     pub replacements: Vec<Addition>,
     /// The rules that should have been added in place of it, but the call failed.
     pub failed_additions: Vec<FailedAddition>,
+    /// Protocol numbers that the rule allowed, that are not forbidden, and that nothing keeps. Only
+    /// a rule for protocol `-1` has any.
+    pub dropped_protocols: ProtocolSet,
 }
 
 /// The status of one security group rule.
@@ -163,6 +167,7 @@ impl RuleOutcome {
             findings: Vec::new(),
             replacements: Vec::new(),
             failed_additions: Vec::new(),
+            dropped_protocols: ProtocolSet::empty(),
         }
     }
 
@@ -183,13 +188,14 @@ impl RuleOutcome {
         self.findings.push(finding);
     }
 
-    /// Adds the policy rules that demand a planned removal. The plan also knows those that the rule
-    /// violates only after other removals.
+    /// Adds what a plan knows about a removal: the policy rules that demand it, including those that
+    /// the rule violates only after other removals, and the protocols that are lost.
     pub(crate) fn add_removal_reasons(&mut self, removal: &Removal) {
         for id in &removal.policy_rules {
             self.add_policy_rule(id.clone(), removal.action);
         }
         self.action = self.action.max(Some(removal.action));
+        self.dropped_protocols = self.dropped_protocols.union(removal.dropped_protocols);
     }
 
     fn add_policy_rule(&mut self, id: String, action: Action) {

@@ -179,6 +179,10 @@ fn write_removals(text: &mut String, plan: &Plan) -> fmt::Result {
         let removed = describe_rule(&removal.ingress);
         let policy_rules = removal.policy_rules.join(", ");
         writeln!(text, "  - {removed}: {policy_rules}")?;
+        if !removal.dropped_protocols.is_empty() {
+            let numbers = removal.dropped_protocols;
+            writeln!(text, "    blocks the protocol numbers {numbers}")?;
+        }
     }
     Ok(())
 }

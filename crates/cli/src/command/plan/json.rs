@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_remediation::report::json::{
     EventV1, FindingV1, ReplacementV1, SecurityGroupRuleV1, SkippedAdditionV1, order_name,
+    protocol_numbers,
 };
 use portcullis_remediation::{Alert, GroupRef, Mode};
 use portcullis_rules::plan::{Addition, Refusal};
@@ -84,6 +85,7 @@ struct RemovalV1<'a> {
     rule: SecurityGroupRuleV1<'a>,
     policy_rules: &'a [String],
     action: String,
+    dropped_protocols: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -235,6 +237,7 @@ impl<'a> RemovalV1<'a> {
             rule: SecurityGroupRuleV1::new(&removal.ingress),
             policy_rules: &removal.policy_rules,
             action: removal.action.to_string(),
+            dropped_protocols: protocol_numbers(removal.dropped_protocols),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use portcullis_rules::plan::{Addition, ApplyOrder, Purpose, SkippedAddition};
+use portcullis_rules::traffic::ProtocolSet;
 use portcullis_rules::{Action, IngressRule, Protocol, Source};
 use serde::Serialize;
 
@@ -61,6 +62,7 @@ pub struct RuleOutcomeV1<'a> {
     findings: Vec<RuleFindingV1<'a>>,
     replacements: Vec<ReplacementV1<'a>>,
     failed_additions: Vec<FailedAdditionV1<'a>>,
+    dropped_protocols: Option<String>,
 }
 
 impl<'a> RuleOutcomeV1<'a> {
@@ -92,6 +94,7 @@ impl<'a> RuleOutcomeV1<'a> {
                 .take(max_entries)
                 .map(FailedAdditionV1::new)
                 .collect(),
+            dropped_protocols: protocol_numbers(outcome.dropped_protocols),
         }
     }
 }
@@ -169,6 +172,11 @@ impl<'a> ErrorV1<'a> {
             message: truncate_text(&error.message),
         }
     }
+}
+
+/// The numbers as a comma-separated list of numbers and ranges; `None` if there are none.
+pub fn protocol_numbers(protocols: ProtocolSet) -> Option<String> {
+    (!protocols.is_empty()).then(|| protocols.to_string())
 }
 
 const fn purpose_name(purpose: Purpose) -> &'static str {
