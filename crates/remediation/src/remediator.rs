@@ -1,6 +1,7 @@
 //! Remediation of the groups that one event is about: read, evaluate, plan, apply, and read again
 //! until nothing is left or it is clear that something will remain.
 
+mod access;
 mod apply;
 mod audit_log;
 mod decision;

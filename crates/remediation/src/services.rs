@@ -70,6 +70,8 @@ pub enum ErrorKind {
     GroupNotFound,
     /// The rule to revoke does not exist: read the group again.
     RuleNotFound,
+    /// The rules quota of the group leaves no room for the rule to add.
+    RulesQuota,
     /// No answer in time, or a broken connection: the call may have taken effect.
     NoAnswer,
     /// Anything else. Never treated as success.
@@ -78,11 +80,12 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Throttled,
         Self::Denied,
         Self::GroupNotFound,
         Self::RuleNotFound,
+        Self::RulesQuota,
         Self::NoAnswer,
         Self::Other,
     ];
@@ -94,6 +97,7 @@ impl ErrorKind {
             Self::Denied => "denied",
             Self::GroupNotFound => "group-not-found",
             Self::RuleNotFound => "rule-not-found",
+            Self::RulesQuota => "rules-quota",
             Self::NoAnswer => "no-answer",
             Self::Other => "failed",
         }
@@ -111,6 +115,7 @@ impl ErrorKind {
             Self::RuleNotFound => {
                 "AWS did not find the rule as it was read: somebody changed it at the same moment."
             }
+            Self::RulesQuota => "The rules quota of the group leaves no room for another rule.",
             Self::NoAnswer => "AWS did not answer in time.",
             Self::Other => "The call failed.",
         }
@@ -244,14 +249,24 @@ pub trait RevokeIngress: Send + Sync {
     async fn revoke_rules(&self, group_id: &str, rules: &[IngressRule]) -> RevokeResults;
 }
 
+/// What a successful call to add a rule did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authorized {
+    /// The rule was added.
+    Added,
+    /// The rule was there already, and keeps its description and tags. This is also the answer to a
+    /// repeated call whose first answer was lost.
+    AlreadyExists,
+}
+
 /// The result for each rule to add, in the order they were given.
-pub type AuthorizeResults = Vec<Result<(), ServiceError>>;
+pub type AuthorizeResults = Vec<Result<Authorized, ServiceError>>;
 
 /// Adds ingress rules.
 #[async_trait]
 pub trait AuthorizeIngress: Send + Sync {
     /// Adds these rules with their descriptions and tags. A rule that already exists is a success.
-    /// One rule that fails does not keep the others from being added.
+    /// Earlier rules have precedence if the rules quota has no room for all. One rule that fails does not keep the others from being added.
     async fn authorize_rules(&self, group_id: &str, rules: &[IngressRule]) -> AuthorizeResults;
 }
 

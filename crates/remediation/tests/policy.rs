@@ -904,3 +904,178 @@ fn an_unverified_narrowing_is_an_error_and_reports_what_was_done() {
         world.last_email()
     );
 }
+
+fn wide_rule() -> portcullis_rules::IngressRule {
+    rule_from_line("tcp 80-443 0.0.0.0/0")
+}
+
+fn withdrawn(report: &GroupReport) -> Vec<String> {
+    let rules = report.rules.iter();
+    rules
+        .flat_map(|outcome| &outcome.withdrawals)
+        .map(|withdrawal| withdrawal.addition.ingress.to_string())
+        .collect()
+}
+
+#[test]
+fn replacements_of_a_rule_that_somebody_else_removed_are_withdrawn() {
+    for fault in [
+        Fault::ClosedAfterRead(wide_rule()),
+        Fault::ClosedAfterAuthorize(wide_rule()),
+    ] {
+        let world = world(&[WIDE], web_only());
+        world.ec2.inject_faults([fault.clone()]);
+        let event = world.handle_event("e-1");
+        assert_eq!(world.rules(), Vec::<String>::new(), "{fault:?}");
+        let report = report(&event);
+        assert_eq!(withdrawn(report).len(), 2, "{fault:?}");
+        assert_eq!((added(report).len(), removed_count(report)), (0, 0));
+        assert_eq!(report.rules[0].status, RuleStatus::Gone);
+        assert!(event.errors.is_empty());
+        let json = &world.publisher.published_alerts()[0].report;
+        assert!(json.contains(r#""withdrawals":[{"#), "{json}");
+        assert!(
+            json.contains(r#""undo":{"restore":[],"remove":[]}"#),
+            "{json}"
+        );
+    }
+}
+
+#[test]
+fn replacements_are_withdrawn_while_another_removal_waits() {
+    // The second addition is throttled, so the removal waits, and meanwhile somebody removes the rule.
+    let world = world(&[WIDE], web_only());
+    let port_443 = "0.0.0.0/0".parse().unwrap();
+    world.ec2.inject_faults([
+        Fault::AuthorizeFrom(port_443, ErrorKind::Throttled),
+        Fault::ClosedAfterAuthorize(wide_rule()),
+    ]);
+    world.handle_event("e-1");
+    assert_eq!(world.rules(), Vec::<String>::new());
+}
+
+#[test]
+fn replacements_are_withdrawn_even_if_the_group_cannot_be_read_again() {
+    let world = world(&[WIDE], web_only());
+    world.ec2.inject_faults([
+        Fault::ClosedAfterRead(wide_rule()),
+        Fault::Read(ErrorKind::NoAnswer),
+    ]);
+    let event = world.handle_event("e-1");
+    assert_eq!(world.rules(), Vec::<String>::new());
+    assert_eq!(withdrawn(report(&event)).len(), 2);
+    assert_eq!(report(&event).outcome, GroupOutcome::NotClosed);
+}
+
+#[test]
+fn a_failed_withdrawal_is_repeated_and_reported() {
+    let throttled = || Fault::Revoke(ErrorKind::Throttled);
+    let not_found = Fault::Revoke(ErrorKind::RuleNotFound);
+    let closed = Fault::ClosedAfterRead(wide_rule());
+    let world_with = |faults: Vec<Fault>| {
+        let world = world(&[WIDE], web_only());
+        world.ec2.inject_faults([closed.clone(), not_found.clone()]);
+        world.ec2.inject_faults(faults);
+        world
+    };
+    let retried = world_with(vec![throttled()]);
+    retried.handle_event("e-1");
+    assert_eq!(retried.rules(), Vec::<String>::new());
+
+    let failed = world_with(vec![Fault::Revoke(ErrorKind::Denied)]);
+    let event = failed.handle_event("e-1");
+    assert_eq!(failed.rules().len(), 2);
+    let outcome = &report(&event).rules[0];
+    assert!(
+        outcome
+            .withdrawals
+            .iter()
+            .all(|withdrawal| withdrawal.error.is_some())
+    );
+    assert_eq!(outcome.replacements.len(), 2, "an undo removes them");
+}
+
+#[test]
+fn what_another_invocation_added_is_not_withdrawn() {
+    // The other invocation adds the replacement first, and also removes the rule first.
+    let kept = rule_from_line("tcp 80 0.0.0.0/0");
+    let world = world(&["sgr-1 tcp 79-80 0.0.0.0/0"], web_only());
+    world.ec2.inject_faults([
+        Fault::OpenedAfterRead(kept),
+        Fault::ClosedAfterAuthorize(rule_from_line("tcp 79-80 0.0.0.0/0")),
+    ]);
+    let event = world.handle_event("e-1");
+    assert_eq!(withdrawn(report(&event)), Vec::<String>::new());
+    assert_eq!(world.rules().len(), 1, "{:?}", world.rules());
+}
+
+#[test]
+fn what_another_invocation_withdrew_is_added_again() {
+    // The other one added the replacement, did not find the rule that this one removed, and withdrew
+    // the replacement.
+    let narrow = "sgr-1 tcp 79-80 0.0.0.0/0";
+    let kept = rule_from_line("tcp 80 0.0.0.0/0");
+    let world = world(&[narrow], web_only());
+    world.ec2.inject_faults([
+        Fault::OpenedAfterRead(kept.clone()),
+        Fault::ClosedAfterRevoke(kept),
+    ]);
+    let event = world.handle_event("e-1");
+    assert_eq!(world.rules().len(), 1, "{:?}", world.rules());
+    assert_eq!(report(&event).outcome, GroupOutcome::Closed);
+    assert_eq!(added(report(&event)).len(), 1);
+    assert_eq!(
+        world.clock.recorded_sleeps(),
+        [Duration::from_millis(300); 2]
+    );
+}
+
+#[test]
+fn an_addition_that_ec2_has_no_room_for_comes_after_the_removal() {
+    // The group is below the assumed quota, but its real quota leaves no room.
+    let world = world(&[WIDE], web_only());
+    world.ec2.set_rule_limit(2);
+    let event = world.handle_event("e-1");
+    let report = report(&event);
+    assert_eq!(
+        (report.outcome, event.errors.len()),
+        (GroupOutcome::Closed, 0)
+    );
+    assert_eq!(report.order, ApplyOrder::RemoveFirst);
+    assert_eq!((world.rules().len(), added(report).len()), (2, 2));
+    assert!(report.skipped_additions.is_empty());
+    assert_eq!(failed_addition_count(report), 0);
+}
+
+#[test]
+fn an_addition_is_skipped_only_after_ec2_refused_it_with_the_removal_done() {
+    let world = world(&[WIDE], web_only());
+    world.ec2.set_rule_limit(1);
+    let event = world.handle_event("e-1");
+    let report = report(&event);
+    assert_eq!(
+        (report.outcome, event.errors.len()),
+        (GroupOutcome::Closed, 0)
+    );
+    let reasons = report
+        .skipped_additions
+        .iter()
+        .map(|skipped| skipped.reason);
+    assert_eq!(reasons.collect::<Vec<_>>(), [SkipReason::RulesQuota]);
+    assert_eq!((world.rules().len(), added(report).len()), (1, 1));
+    assert_eq!(failed_addition_count(report), 0);
+}
+
+#[test]
+fn nothing_is_skipped_for_the_quota_if_the_removal_failed() {
+    let world = world(&[WIDE], web_only());
+    world.ec2.set_rule_limit(1);
+    world.ec2.inject_faults([Fault::Revoke(ErrorKind::Denied)]);
+    let event = world.handle_event("e-1");
+    assert!(report(&event).skipped_additions.is_empty());
+    assert_eq!(
+        failed_addition_count(report(&event)),
+        0,
+        "no access is lost"
+    );
+}

@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use portcullis_remediation::services::{
-    AuthorizeIngress, AuthorizeResults, ErrorKind, GroupReader, GroupRef, RevokeIngress,
-    RevokeResults, ServiceError, Snapshot,
+    AuthorizeIngress, AuthorizeResults, Authorized, ErrorKind, GroupReader, GroupRef,
+    RevokeIngress, RevokeResults, ServiceError, Snapshot,
 };
 use portcullis_rules::plan::Attachments;
 use portcullis_rules::{IngressRule, PrefixLists, SecurityGroup, Source};
@@ -41,6 +41,8 @@ pub enum Fault {
     AuthorizeUnanswered,
     /// The next authorize call fails for rules with this source and adds the others.
     AuthorizeFrom(Source, ErrorKind),
+    /// Someone else removes all rules with this content after the next authorize call.
+    ClosedAfterAuthorize(IngressRule),
     /// The next read of attachments fails.
     Attachments(ErrorKind),
     /// The next revoke call fails for every rule and changes nothing.
@@ -53,6 +55,8 @@ pub enum Fault {
     RevokeIgnored,
     /// Someone else adds this rule after the next revoke call.
     OpenedAfterRevoke(IngressRule),
+    /// Someone else removes all rules with this content after the next revoke call.
+    ClosedAfterRevoke(IngressRule),
     /// The group is deleted after the next revoke call.
     DeletedAfterRevoke,
 }
@@ -72,7 +76,10 @@ impl Fault {
     fn affects_authorize(&self) -> bool {
         matches!(
             self,
-            Self::Authorize(_) | Self::AuthorizeUnanswered | Self::AuthorizeFrom(..)
+            Self::Authorize(_)
+                | Self::AuthorizeUnanswered
+                | Self::AuthorizeFrom(..)
+                | Self::ClosedAfterAuthorize(_)
         )
     }
 }
@@ -171,6 +178,13 @@ impl Ec2State {
         self.faults.remove(index)
     }
 
+    /// Removes all rules with this content, as another principal would.
+    fn remove_content(&mut self, group_id: &str, rule: &IngressRule) {
+        if let Some(group) = self.groups.get_mut(group_id) {
+            group.rules.retain(|known| !known.same_content(rule));
+        }
+    }
+
     fn find_group(&self, group_ref: &GroupRef) -> Option<&SecurityGroup> {
         match group_ref {
             GroupRef::Id(id) => self.groups.get(id),
@@ -213,7 +227,7 @@ impl Ec2State {
         id: &str,
         rule: &IngressRule,
         fault: Option<&Fault>,
-    ) -> Result<(), ServiceError> {
+    ) -> Result<Authorized, ServiceError> {
         match fault {
             Some(Fault::Authorize(kind)) => return Err(authorize_error(*kind)),
             Some(Fault::AuthorizeFrom(source, kind)) if rule.source == *source => {
@@ -226,7 +240,8 @@ impl Ec2State {
             .groups
             .get_mut(id)
             .ok_or_else(|| authorize_error(ErrorKind::GroupNotFound))?;
-        if !group.rules.iter().any(|known| known.same_content(rule)) {
+        let exists = group.rules.iter().any(|known| known.same_content(rule));
+        if !exists {
             let used = group
                 .rules
                 .iter()
@@ -235,7 +250,7 @@ impl Ec2State {
             if limit.is_some_and(|limit| used >= limit) {
                 return Err(ServiceError::new(
                     "AuthorizeSecurityGroupIngress",
-                    ErrorKind::Other,
+                    ErrorKind::RulesQuota,
                     "RulesPerSecurityGroupLimitExceeded: \
                      The maximum number of rules per security group has been reached.",
                 ));
@@ -244,10 +259,10 @@ impl Ec2State {
             added.id = Some(format!("sgr-new{}", group.rules.len()));
             group.rules.push(added);
         }
-        if fault == Some(&Fault::AuthorizeUnanswered) {
-            Err(authorize_error(ErrorKind::NoAnswer))
-        } else {
-            Ok(())
+        match fault {
+            Some(Fault::AuthorizeUnanswered) => Err(authorize_error(ErrorKind::NoAnswer)),
+            _ if exists => Ok(Authorized::AlreadyExists),
+            _ => Ok(Authorized::Added),
         }
     }
 }
@@ -370,6 +385,7 @@ impl RevokeIngress for FakeEc2 {
                     .entry(group_id.to_owned())
                     .and_modify(|group| group.rules.push(rule));
             }
+            Some(Fault::ClosedAfterRevoke(rule)) => state.remove_content(group_id, &rule),
             _ => {}
         }
         results
@@ -386,9 +402,13 @@ impl AuthorizeIngress for FakeEc2 {
         ));
         let fault = state.take_fault(Fault::affects_authorize);
         state.previous_groups = state.groups.clone();
-        rules
+        let results = rules
             .iter()
             .map(|rule| state.authorize_one(group_id, rule, fault.as_ref()))
-            .collect()
+            .collect();
+        if let Some(Fault::ClosedAfterAuthorize(rule)) = fault {
+            state.remove_content(group_id, &rule);
+        }
+        results
     }
 }

@@ -245,6 +245,7 @@ pub(super) const fn error_cause(kind: ErrorKind) -> &'static str {
         ErrorKind::Denied => "Portcullis lacks the permission to remove it",
         ErrorKind::GroupNotFound => "AWS says the group is gone",
         ErrorKind::RuleNotFound => "it was changed at the same moment",
+        ErrorKind::RulesQuota => "the group has no room for another rule",
         ErrorKind::NoAnswer => "AWS did not answer",
         ErrorKind::Other => "the call to remove it failed",
     }
@@ -261,6 +262,7 @@ pub(super) const fn addition_error_cause(kind: ErrorKind) -> &'static str {
         ErrorKind::RuleNotFound => {
             "Somebody else removed or changed the rule at the same moment, so nothing was opened again."
         }
+        ErrorKind::RulesQuota => "The rules quota of the group has no room for it.",
         ErrorKind::NoAnswer => "AWS did not answer, so it may be there anyway.",
         ErrorKind::Other => "The call to add it failed.",
     }
@@ -274,7 +276,11 @@ pub(super) const fn error_remedy(kind: ErrorKind) -> &'static str {
              permissions boundary and the organization's service control policies."
         }
         ErrorKind::GroupNotFound => "Make sure that the group is gone; then nothing is open.",
-        ErrorKind::Throttled | ErrorKind::RuleNotFound | ErrorKind::NoAnswer | ErrorKind::Other => {
+        ErrorKind::Throttled
+        | ErrorKind::RuleNotFound
+        | ErrorKind::RulesQuota
+        | ErrorKind::NoAnswer
+        | ErrorKind::Other => {
             "Portcullis tries again by itself within minutes and writes again when it is closed. If \
              no such message comes, remove it by hand."
         }

@@ -1,6 +1,6 @@
 //! The audit record: one log line for each change, with the command that undoes it.
 
-use portcullis_rules::plan::Plan;
+use portcullis_rules::plan::{Addition, Plan};
 
 use crate::event::Origin;
 use crate::report::{authorize_command, revoke_command};
@@ -29,6 +29,19 @@ pub(super) fn log_audit_records(origin: &Origin, plan: &Plan) {
             ingress = %addition.ingress,
             undo.remove = remove,
             "authorizing rule"
+        );
+    }
+}
+
+/// Logs the additions that are removed again, because somebody else removed the rule they replace.
+pub(super) fn log_withdrawals(origin: &Origin, group_id: &str, additions: &[Addition]) {
+    for addition in additions {
+        tracing::info!(
+            event.id = origin.event_id,
+            group.id = group_id,
+            replaces = addition.replaces.id,
+            ingress = %addition.ingress,
+            "withdrawing rule"
         );
     }
 }

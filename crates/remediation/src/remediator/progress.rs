@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_rules::plan::{Addition, ApplyOrder, Plan, Refusal, SkippedAddition};
+use portcullis_rules::plan::{Addition, ApplyOrder, Plan, Refusal, SkipReason, SkippedAddition};
 use portcullis_rules::{Decision, Evaluation, Finding, IngressRule, Removal, SecurityGroup};
 
-use super::apply::ApplyResult;
-use crate::report::{FailedAddition, RuleOutcome, RuleStatus, sort_by_attention};
-use crate::services::{ErrorKind, ServiceError};
+use super::access::covers_access;
+use super::apply::{AdditionAttempt, ApplyResult, RemovalAttempt};
+use crate::report::{FailedAddition, RuleOutcome, RuleStatus, Withdrawal, sort_by_attention};
+use crate::services::{Authorized, ErrorKind, ServiceError};
 
 /// The progress of the remediation of one group.
 #[derive(Debug, Default)]
@@ -27,12 +28,21 @@ pub(super) struct RemediationProgress {
     /// Whether the last round left removals to the next one, until their replacements are added.
     pub(super) has_deferred_removals: bool,
     rules: BTreeMap<RuleKey, TrackedRule>,
-    added: Vec<Addition>,
+    added: Vec<AddedRule>,
     failed_additions: Vec<FailedAddition>,
+    withdrawals: Vec<Withdrawal>,
     /// The rules of the group at the last read.
     last_read_rules: Vec<IngressRule>,
     /// Whether another round cannot help.
     is_stuck: bool,
+}
+
+/// A rule that was added in place of another.
+#[derive(Debug)]
+struct AddedRule {
+    addition: Addition,
+    /// Whether somebody else, such as another invocation, had added it already.
+    already_existed: bool,
 }
 
 /// A rule with findings or changes.
@@ -46,6 +56,10 @@ struct TrackedRule {
     error: Option<ServiceError>,
     /// Whether its removal got no answer. The next read tells whether it happened.
     is_unanswered: bool,
+    /// Whether a call to remove it may have taken effect although it failed.
+    may_be_removed: bool,
+    /// Whether the last call to remove it did not find it.
+    is_missing: bool,
 }
 
 impl RemediationProgress {
@@ -54,6 +68,7 @@ impl RemediationProgress {
         self.last_read_rules.clone_from(&group.rules);
         self.settle_unanswered_removals();
         self.settle_failed_additions();
+        self.settle_withdrawals();
     }
 
     /// Records the decision about the group as it was read last.
@@ -91,6 +106,8 @@ impl RemediationProgress {
             is_forbidden: false,
             error: None,
             is_unanswered: false,
+            may_be_removed: false,
+            is_missing: false,
         })
     }
 
@@ -98,9 +115,9 @@ impl RemediationProgress {
     fn settle_unanswered_removals(&mut self) {
         for tracked in self.rules.values_mut() {
             let is_unanswered = std::mem::take(&mut tracked.is_unanswered);
-            if is_unanswered && !contains_content(&self.last_read_rules, &tracked.outcome.rule) {
-                tracked.outcome.removed = true;
-            }
+            let is_there = contains_content(&self.last_read_rules, &tracked.outcome.rule);
+            tracked.may_be_removed &= !is_there;
+            tracked.outcome.removed |= is_unanswered && !is_there;
         }
     }
 
@@ -111,8 +128,109 @@ impl RemediationProgress {
             if !contains_content(&self.last_read_rules, &failed.addition.ingress) {
                 self.failed_additions.push(failed);
             } else if failed.error.kind == ErrorKind::NoAnswer {
-                self.record_addition(failed.addition);
+                self.record_addition(failed.addition, Authorized::Added);
             }
+        }
+    }
+
+    /// A withdrawal that failed happened nevertheless if the rule is not there.
+    fn settle_withdrawals(&mut self) {
+        for withdrawal in &mut self.withdrawals {
+            let rule = &withdrawal.addition.ingress;
+            if withdrawal.error.is_some() && !contains_content(&self.last_read_rules, rule) {
+                withdrawal.error = None;
+                forget_added(&mut self.added, rule);
+            }
+        }
+    }
+
+    /// The additions that have to be removed again, because somebody else removed the rule that they
+    /// replace: they would open again what was just closed.
+    ///
+    /// An addition that somebody else had made already is left alone, and so is one that keeps access
+    /// of another rule which was removed.
+    pub(super) fn additions_to_withdraw(&self) -> Vec<Addition> {
+        let ours = self.added.iter().filter(|added| !added.already_existed);
+        ours.map(|added| &added.addition)
+            .filter(|addition| self.is_gone(&addition.replaces))
+            .filter(|addition| self.is_there_as_added(&addition.ingress))
+            .filter(|addition| !self.is_access_of_removed_rule(&addition.ingress))
+            .cloned()
+            .collect()
+    }
+
+    /// Whether a rule is gone, and Portcullis did not remove it.
+    fn is_gone(&self, rule: &IngressRule) -> bool {
+        let Some(tracked) = self.rules.get(&rule_key(rule)) else {
+            return false;
+        };
+        if tracked.outcome.removed || tracked.may_be_removed {
+            return false;
+        }
+        if self.unverified.is_some() {
+            return tracked.is_missing;
+        }
+        !contains_content(&self.last_read_rules, rule)
+    }
+
+    /// Whether the rule is, or may be, there with the description and tags that it was added with.
+    fn is_there_as_added(&self, rule: &IngressRule) -> bool {
+        let mut read = self.last_read_rules.iter();
+        self.unverified.is_some() || read.any(|known| is_identical_rule(known, rule))
+    }
+
+    fn is_access_of_removed_rule(&self, rule: &IngressRule) -> bool {
+        let mut removed = self.removed_rules();
+        removed.any(|removed| covers_access(removed, rule))
+    }
+
+    /// The additions that have to be made again. Another invocation had made them before this one,
+    /// and has withdrawn them, because it could not know that this one removed the rule.
+    pub(super) fn additions_to_restore(&self) -> Vec<Addition> {
+        if self.unverified.is_some() {
+            return Vec::new();
+        }
+        let shared = self.added.iter().filter(|added| added.already_existed);
+        shared
+            .map(|added| &added.addition)
+            .filter(|addition| self.is_removed(&addition.replaces))
+            .filter(|addition| !contains_content(&self.last_read_rules, &addition.ingress))
+            .filter(|addition| !self.is_removed_again(addition))
+            .cloned()
+            .collect()
+    }
+
+    /// Whether another invocation changes the group as well, so that the next read can be too early.
+    pub(super) fn has_shared_additions(&self) -> bool {
+        self.added.iter().any(|added| added.already_existed)
+    }
+
+    fn is_removed(&self, rule: &IngressRule) -> bool {
+        let tracked = self.rules.get(&rule_key(rule));
+        tracked.is_some_and(|tracked| tracked.outcome.removed)
+    }
+
+    /// Records what came of removing an addition again.
+    pub(super) fn record_withdrawal(
+        &mut self,
+        addition: Addition,
+        answer: Result<(), ServiceError>,
+    ) {
+        let error = answer.err();
+        let error = error.filter(|error| error.kind != ErrorKind::RuleNotFound);
+        self.forget_withdrawal(&addition.ingress);
+        if error.is_none() {
+            forget_added(&mut self.added, &addition.ingress);
+        }
+        self.withdrawals.push(Withdrawal { addition, error });
+    }
+
+    /// Records what came of making an addition again.
+    pub(super) fn record_restored_addition(&mut self, (addition, answer): AdditionAttempt) {
+        forget_added(&mut self.added, &addition.ingress);
+        match answer {
+            Ok(_) => self.record_addition(addition, Authorized::Added),
+            Err(error) => self.record_failed_addition(addition, error),
         }
     }
 
@@ -138,7 +256,8 @@ impl RemediationProgress {
     pub(super) fn record_apply(&mut self, plan: Plan, result: ApplyResult) {
         self.rounds = self.rounds.saturating_add(1);
         self.has_deferred_removals = result.has_deferred_removals;
-        if plan.order == ApplyOrder::RemoveFirst && !plan.additions.is_empty() {
+        let is_ordered = plan.order == ApplyOrder::RemoveFirst && !plan.additions.is_empty();
+        if is_ordered || result.removed_first {
             self.order = ApplyOrder::RemoveFirst;
         }
         // If every removal failed, nothing that was skipped is missing.
@@ -153,12 +272,20 @@ impl RemediationProgress {
         }
         for (addition, answer) in result.additions {
             match answer {
-                Ok(()) => self.record_addition(addition),
+                Ok(authorized) => self.record_addition(addition, authorized),
+                Err(error) if is_out_of_room(&error, &addition, &result.removals) => {
+                    self.forget_failed_addition(&addition.ingress);
+                    self.record_skipped_addition(SkippedAddition {
+                        ingress: addition.ingress,
+                        reason: SkipReason::RulesQuota,
+                    });
+                }
                 Err(error) => self.record_failed_addition(addition, error),
             }
         }
         for tracked in self.rules.values_mut() {
             tracked.error = None;
+            tracked.is_missing = false;
         }
         // A deferred removal is tried again in the next round.
         let mut can_help = result.has_deferred_removals || result.removals.is_empty();
@@ -177,9 +304,14 @@ impl RemediationProgress {
                 true
             }
             // Somebody else removed the rule first, or changed it: the next read tells.
-            Err(error) if error.kind == ErrorKind::RuleNotFound => true,
+            Err(error) if error.kind == ErrorKind::RuleNotFound => {
+                tracked.is_missing = true;
+                true
+            }
             Err(error) => {
                 tracked.is_unanswered = error.kind == ErrorKind::NoAnswer;
+                tracked.may_be_removed |=
+                    matches!(error.kind, ErrorKind::NoAnswer | ErrorKind::Other);
                 tracked.error = Some(error);
                 tracked.is_unanswered
             }
@@ -201,11 +333,15 @@ impl RemediationProgress {
             .push(FailedAddition { addition, error });
     }
 
-    fn record_addition(&mut self, addition: Addition) {
+    fn record_addition(&mut self, addition: Addition, authorized: Authorized) {
         self.forget_failed_addition(&addition.ingress);
-        let mut added = self.added.iter().map(|known| &known.ingress);
+        self.forget_withdrawal(&addition.ingress);
+        let mut added = self.added.iter().map(|known| &known.addition.ingress);
         if !added.any(|rule| rule.same_content(&addition.ingress)) {
-            self.added.push(addition);
+            self.added.push(AddedRule {
+                addition,
+                already_existed: authorized == Authorized::AlreadyExists,
+            });
         }
     }
 
@@ -252,12 +388,16 @@ impl RemediationProgress {
         outcome.is_replacement = self
             .added
             .iter()
-            .any(|addition| is_identical_rule(&addition.ingress, rule));
-        outcome.replacements = self
-            .added
-            .iter()
+            .any(|added| is_identical_rule(&added.addition.ingress, rule));
+        let added = self.added.iter().map(|added| &added.addition);
+        outcome.replacements = added
             .filter(|addition| is_same_rule(&addition.replaces, rule))
             .filter(|addition| !self.is_removed_again(addition))
+            .cloned()
+            .collect();
+        let withdrawals = self.withdrawals.iter();
+        outcome.withdrawals = withdrawals
+            .filter(|withdrawal| is_same_rule(&withdrawal.addition.replaces, rule))
             .cloned()
             .collect();
         if outcome.removed || !contains_content(&self.last_read_rules, rule) {
@@ -296,6 +436,11 @@ impl RemediationProgress {
             .any(|removed| is_identical_rule(removed, &addition.ingress))
     }
 
+    fn forget_withdrawal(&mut self, rule: &IngressRule) {
+        self.withdrawals
+            .retain(|known| !known.addition.ingress.same_content(rule));
+    }
+
     fn removed_rules(&self) -> impl Iterator<Item = &IngressRule> {
         let outcomes = self.rules.values().map(|tracked| &tracked.outcome);
         let removed = outcomes.filter(|outcome| outcome.removed);
@@ -306,9 +451,22 @@ impl RemediationProgress {
 /// A rule without findings is one that the plan removes because of other removals. If it was neither
 /// removed nor replaced, and does not have to be any more, there is nothing to report.
 fn is_worth_reporting(outcome: &RuleOutcome) -> bool {
-    let has_changes =
-        outcome.removed || !outcome.replacements.is_empty() || !outcome.failed_additions.is_empty();
+    let has_changes = outcome.removed
+        || !outcome.replacements.is_empty()
+        || !outcome.failed_additions.is_empty()
+        || !outcome.withdrawals.is_empty();
     has_changes || outcome.status.is_open() || !outcome.findings.is_empty()
+}
+
+fn forget_added(added: &mut Vec<AddedRule>, rule: &IngressRule) {
+    added.retain(|known| !known.addition.ingress.same_content(rule));
+}
+
+/// Whether the rules quota had no room for an addition although the rule it replaces was removed.
+fn is_out_of_room(error: &ServiceError, addition: &Addition, removals: &[RemovalAttempt]) -> bool {
+    let mut removed = removals.iter().filter(|(_, answer)| answer.is_ok());
+    error.kind == ErrorKind::RulesQuota
+        && removed.any(|(removal, _)| removal.ingress == addition.replaces)
 }
 
 /// Whether a call succeeded, or may have.

@@ -48,15 +48,15 @@ fn is_stale_read(answer: &Result<Snapshot, ServiceError>, change: &GroupChange) 
 }
 
 /// The read after `rounds` plans were applied. It can still show what was just removed, so later reads
-/// wait longer.
+/// wait longer. `is_early` makes the first one wait as well.
 pub(super) async fn reread_group(
     services: &Services,
     limits: &Limits,
     group_id: &str,
     rounds: u32,
-    has_deferred_removals: bool,
+    is_early: bool,
 ) -> Result<Snapshot, ServiceError> {
-    if rounds > 1 || has_deferred_removals {
+    if rounds > 1 || is_early {
         let doublings = rounds.saturating_sub(2).min(6);
         let pause = limits.initial_delay.saturating_mul(1 << doublings);
         services.clock.sleep(pause).await;

@@ -31,6 +31,9 @@ pub struct RuleOutcome {
     pub replacements: Vec<Addition>,
     /// The rules that were to be added in place of it and are not there, because the call failed.
     pub failed_additions: Vec<FailedAddition>,
+    /// The rules that were added in place of it and removed again, because somebody else removed
+    /// this rule meanwhile.
+    pub withdrawals: Vec<Withdrawal>,
 }
 
 /// How it ended for one security group rule.
@@ -65,6 +68,16 @@ pub struct FailedAddition {
     pub addition: Addition,
     /// Why the call failed.
     pub error: ServiceError,
+}
+
+/// A rule that was added in place of one that somebody else removed meanwhile, and therefore had to
+/// be removed again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withdrawal {
+    /// The addition.
+    pub addition: Addition,
+    /// Why it could not be removed again: it is, or may be, still there. `None` if it was removed.
+    pub error: Option<ServiceError>,
 }
 
 impl RuleStatus {
@@ -162,6 +175,7 @@ impl RuleOutcome {
             findings: Vec::new(),
             replacements: Vec::new(),
             failed_additions: Vec::new(),
+            withdrawals: Vec::new(),
         }
     }
 

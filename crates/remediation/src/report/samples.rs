@@ -15,7 +15,7 @@ use portcullis_rules::{
 };
 
 use super::rule_outcome::sort_by_attention;
-use super::{FailedAddition, GroupOutcome, GroupReport, RuleOutcome, RuleStatus};
+use super::{FailedAddition, GroupOutcome, GroupReport, RuleOutcome, RuleStatus, Withdrawal};
 use crate::event::{Actor, GroupChange, Origin, Target};
 use crate::services::{ErrorKind, GroupRef, Mode, ServiceError};
 
@@ -273,6 +273,10 @@ pub(crate) fn lost_access_report() -> GroupReport {
     let error = ServiceError::new("AuthorizeSecurityGroupIngress", ErrorKind::Denied, message);
     let outcome = numbered_outcome(&mut report, 60);
     let addition = outcome.replacements.remove(0);
+    outcome.withdrawals = vec![Withdrawal {
+        addition: addition.clone(),
+        error: Some(error.clone()),
+    }];
     outcome.failed_additions = vec![FailedAddition { addition, error }];
     report
 }

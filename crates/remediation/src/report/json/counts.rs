@@ -14,6 +14,7 @@ pub struct CountsV1 {
     added: usize,
     skipped_additions: usize,
     failed_additions: usize,
+    withdrawals: usize,
     failures: usize,
     refusals: usize,
     remaining: usize,
@@ -25,6 +26,7 @@ impl CountsV1 {
     /// The counts of a report.
     pub fn new(report: &GroupReport) -> Self {
         let errors = report.rules.iter().filter_map(|rule| rule.status.error());
+        let withdrawals = report.rules.iter().flat_map(|rule| &rule.withdrawals);
         Self {
             rules: report.rules.len(),
             findings: report.findings().count(),
@@ -32,6 +34,7 @@ impl CountsV1 {
             added: report.replacements().count(),
             skipped_additions: report.skipped_additions.len(),
             failed_additions: report.failed_additions().count(),
+            withdrawals: withdrawals.count(),
             failures: errors.count(),
             refusals: report.refused_rules().count(),
             remaining: report.open_rules().count(),
@@ -48,6 +51,7 @@ impl CountsV1 {
             self.added,
             self.skipped_additions,
             self.failed_additions,
+            self.withdrawals,
             self.unresolved_prefix_lists,
             self.expired_exceptions,
         ]

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::finding::RuleFindingV1;
 use super::text::{DisplayString, truncate_text};
-use crate::report::{FailedAddition, RuleOutcome};
+use crate::report::{FailedAddition, RuleOutcome, Withdrawal};
 use crate::services::ServiceError;
 
 /// The full content of one security group rule, with its ports as EC2 returned them: everything that
@@ -61,6 +61,7 @@ pub struct RuleOutcomeV1<'a> {
     findings: Vec<RuleFindingV1<'a>>,
     replacements: Vec<ReplacementV1<'a>>,
     failed_additions: Vec<FailedAdditionV1<'a>>,
+    withdrawals: Vec<WithdrawalV1<'a>>,
 }
 
 impl<'a> RuleOutcomeV1<'a> {
@@ -70,6 +71,7 @@ impl<'a> RuleOutcomeV1<'a> {
         let findings = outcome.findings.iter().take(max_entries);
         let replacements = outcome.replacements.iter().take(max_entries);
         let failed_additions = outcome.failed_additions.iter().take(max_entries);
+        let withdrawals = outcome.withdrawals.iter().take(max_entries);
         Self {
             rule: SecurityGroupRuleV1::new(&outcome.rule),
             status: outcome.status.as_str(),
@@ -81,6 +83,7 @@ impl<'a> RuleOutcomeV1<'a> {
             findings: findings.map(RuleFindingV1::new).collect(),
             replacements: replacements.map(ReplacementV1::new).collect(),
             failed_additions: failed_additions.map(FailedAdditionV1::new).collect(),
+            withdrawals: withdrawals.map(WithdrawalV1::new).collect(),
         }
     }
 }
@@ -117,6 +120,24 @@ impl<'a> FailedAdditionV1<'a> {
         Self {
             rule: ReplacementV1::new(&failed.addition),
             error: ErrorV1::new(&failed.error),
+        }
+    }
+}
+
+/// A rule that was added in place of one that somebody else removed, and was removed again.
+#[derive(Debug, Clone, Serialize)]
+pub struct WithdrawalV1<'a> {
+    #[serde(flatten)]
+    rule: ReplacementV1<'a>,
+    error: Option<ErrorV1<'a>>,
+}
+
+impl<'a> WithdrawalV1<'a> {
+    /// A withdrawal.
+    pub fn new(withdrawal: &'a Withdrawal) -> Self {
+        Self {
+            rule: ReplacementV1::new(&withdrawal.addition),
+            error: withdrawal.error.as_ref().map(ErrorV1::new),
         }
     }
 }
