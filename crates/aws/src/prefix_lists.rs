@@ -8,12 +8,15 @@ use aws_sdk_ec2::types::PrefixListEntry;
 use futures_util::stream::{self, StreamExt as _};
 use ipnet::IpNet;
 use portcullis_remediation::ServiceError;
+use portcullis_remediation::services::PrefixListState;
 use portcullis_rules::source::parse_cidr;
 use portcullis_rules::{IngressRule, PrefixLists, Source};
 
 use crate::call::{collect_pages, unexpected_response};
+use crate::error::call_error;
 
 const OPERATION: &str = "GetManagedPrefixListEntries";
+const DESCRIBE: &str = "DescribeManagedPrefixLists";
 
 /// Largest page (EC2 API Reference, `GetManagedPrefixListEntries`, `MaxResults`).
 const MAX_ENTRIES_PER_PAGE: i32 = 100;
@@ -111,6 +114,43 @@ async fn read_list_entries(
         }
         Err(failure) if is_list_not_found(failure.code.as_deref()) => Ok(None),
         Err(failure) => Err(failure.error),
+    }
+}
+
+/// The version and state of a list; `None` if the list does not exist.
+///
+/// # Errors
+/// When it cannot be read, or the response lacks the version or the state.
+pub(crate) async fn read_list_state(
+    ec2: &Client,
+    id: &str,
+) -> Result<Option<PrefixListState>, ServiceError> {
+    let request = ec2.describe_managed_prefix_lists().prefix_list_ids(id);
+    let output = match request.send().await {
+        Ok(output) => output,
+        Err(error) => {
+            let failure = call_error(DESCRIBE, &error);
+            let is_missing = is_list_not_found(failure.code.as_deref());
+            return if is_missing {
+                Ok(None)
+            } else {
+                Err(failure.error)
+            };
+        }
+    };
+    let mut lists = output.prefix_lists.unwrap_or_default().into_iter();
+    let Some(list) = lists.find(|list| list.prefix_list_id() == Some(id)) else {
+        return Ok(None);
+    };
+    match (list.version, list.state) {
+        (Some(version), Some(state)) => Ok(Some(PrefixListState {
+            version,
+            state: state.as_str().to_owned(),
+        })),
+        (version, state) => {
+            let reason = format!("{id} has the version {version:?} and the state {state:?}");
+            Err(unexpected_response(DESCRIBE, reason))
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::describe_security_group_rules::DescribeSecurityGroupRulesOutput;
 use aws_sdk_ec2::operation::describe_security_groups::DescribeSecurityGroupsOutput;
 use aws_sdk_ec2::types::{SecurityGroup as Described, SecurityGroupRule};
+use portcullis_remediation::services::PrefixListState;
 use portcullis_remediation::{ErrorKind, GroupReader, GroupRef, ServiceError, Snapshot};
 use portcullis_rules::SecurityGroup;
 use portcullis_rules::plan::Attachments;
@@ -23,10 +24,10 @@ use crate::call::{
 };
 use crate::error::call_error;
 use crate::merge::merge_group;
-use crate::prefix_lists::read_referenced_lists;
+use crate::prefix_lists::{read_list_state, read_referenced_lists};
 
-/// Reads security groups with `DescribeSecurityGroups`, `DescribeSecurityGroupRules` and
-/// `GetManagedPrefixListEntries`, and their attachments with `DescribeNetworkInterfaces`. Changes
+/// Reads security groups with `DescribeSecurityGroups`, `DescribeSecurityGroupRules`,
+/// `GetManagedPrefixListEntries` and `DescribeManagedPrefixLists`, and their attachments with `DescribeNetworkInterfaces`. Changes
 /// nothing.
 #[derive(Debug, Clone)]
 pub struct Ec2GroupReader {
@@ -141,6 +142,13 @@ impl GroupReader for Ec2GroupReader {
             .map(require_group_id)
             .collect::<Result<_, _>>()?;
         Ok(ids.into_iter().collect())
+    }
+
+    async fn read_prefix_list_state(
+        &self,
+        prefix_list: &str,
+    ) -> Result<Option<PrefixListState>, ServiceError> {
+        read_list_state(&self.ec2, prefix_list).await
     }
 
     async fn read_attachments(&self, group: &SecurityGroup) -> Result<Attachments, ServiceError> {

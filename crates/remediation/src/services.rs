@@ -154,6 +154,23 @@ pub struct Snapshot {
     pub prefix_lists: PrefixLists,
 }
 
+/// How far EC2 has applied the changes of a managed prefix list. It does so after the call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrefixListState {
+    /// The version whose entries count now.
+    pub version: i64,
+    /// `modify-complete`, `modify-in-progress`, `modify-failed` and so on.
+    pub state: String,
+}
+
+impl PrefixListState {
+    /// Whether a change of the version `previous` is applied, or will never be.
+    pub fn is_settled_after(&self, previous: Option<i64>) -> bool {
+        let is_newer = previous.is_none_or(|previous| self.version > previous);
+        self.state.ends_with("-failed") || (self.state.ends_with("-complete") && is_newer)
+    }
+}
+
 /// Reads security groups.
 #[async_trait]
 pub trait GroupReader: Send + Sync {
@@ -171,6 +188,15 @@ pub trait GroupReader: Send + Sync {
         &self,
         prefix_list: &str,
     ) -> Result<Vec<String>, ServiceError>;
+
+    /// How far EC2 has applied the changes of a prefix list; `None` if the list does not exist.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    async fn read_prefix_list_state(
+        &self,
+        prefix_list: &str,
+    ) -> Result<Option<PrefixListState>, ServiceError>;
 
     /// What the group is attached to. Called only if a guardrail of the policy needs to know.
     ///
@@ -308,6 +334,23 @@ mod tests {
             _: &dyn Clock,
         ) {
         }
+    }
+
+    #[test]
+    fn a_prefix_list_is_settled_when_its_change_is_applied_or_has_failed() {
+        let is_settled = |state: &str, version, previous| {
+            let state = PrefixListState {
+                version,
+                state: state.to_owned(),
+            };
+            state.is_settled_after(previous)
+        };
+        assert!(is_settled("modify-complete", 4, Some(3)));
+        assert!(is_settled("restore-complete", 4, None));
+        assert!(is_settled("modify-failed", 3, Some(3)));
+        assert!(!is_settled("create-complete", 3, Some(3)));
+        assert!(!is_settled("modify-in-progress", 3, Some(3)));
+        assert!(!is_settled("restore-in-progress", 4, Some(3)));
     }
 
     #[test]

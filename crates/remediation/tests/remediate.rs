@@ -14,7 +14,7 @@ use portcullis_testkit::{
     Call, FakeClock, FakeEc2, FakePublisher, Fault, group_change, group_from_lines, rule_from_line,
 };
 
-use portcullis_remediation::event::{GroupChange, Origin, Target};
+use portcullis_remediation::event::{GroupChange, Origin, PrefixListChange, Target};
 use portcullis_remediation::remediator::{
     EventOutcome, Limits, RemediationError, Remediator, Services,
 };
@@ -229,7 +229,7 @@ fn a_changed_prefix_list_is_about_every_group_that_uses_it() {
             .collect(),
     );
     let event = world.handle(&GroupChange {
-        target: Target::PrefixList("pl-1".into()),
+        target: prefix_list_target(),
         ..group_change(SG, "e-1")
     });
     assert_eq!(outcome(&event), GroupOutcome::Closed);
@@ -238,7 +238,7 @@ fn a_changed_prefix_list_is_about_every_group_that_uses_it() {
     world.ec2.set_prefix_lists(PrefixLists::empty());
     world.ec2.inject_faults([Fault::Read(ErrorKind::Denied)]);
     let event = world.handle(&GroupChange {
-        target: Target::PrefixList("pl-1".into()),
+        target: prefix_list_target(),
         ..group_change(SG, "e-2")
     });
     assert_eq!(codes(&event), ["group-unreadable"]);
@@ -506,4 +506,59 @@ fn a_rule_that_a_recent_event_claims_is_waited_for() {
         3,
         "an old event does not wait"
     );
+}
+
+fn prefix_list_target() -> Target {
+    Target::PrefixList(PrefixListChange {
+        id: "pl-1".to_owned(),
+        previous_version: Some(1),
+    })
+}
+
+/// A group with a rule from a list that is being opened to the world.
+fn world_with_pending_list(reads: u32) -> World {
+    let world = world(&["sgr-1 tcp 22 pl-1"], Mode::Enforce);
+    let entries = |cidr: &str| {
+        let list = ("pl-1".to_owned(), vec![parse_cidr(cidr).unwrap()]);
+        [list].into_iter().collect()
+    };
+    world.ec2.set_prefix_lists(entries("10.0.0.0/8"));
+    world
+        .ec2
+        .change_prefix_lists_after(reads, entries("0.0.0.0/0"));
+    world
+}
+
+fn prefix_list_change() -> GroupChange {
+    GroupChange {
+        target: prefix_list_target(),
+        ..group_change(SG, "e-1")
+    }
+}
+
+#[test]
+fn a_changed_prefix_list_is_read_only_after_ec2_has_applied_the_change() {
+    let world = world_with_pending_list(3);
+    let event = world.handle(&prefix_list_change());
+    assert_eq!(outcome(&event), GroupOutcome::Closed);
+    assert_eq!(world.ec2.rule_lines(SG), Vec::<String>::new());
+    let pauses = [300, 600, 1200].map(Duration::from_millis);
+    assert_eq!(world.clock.recorded_sleeps(), pauses);
+}
+
+#[test]
+fn a_prefix_list_that_is_not_changed_in_time_fails_the_event() {
+    let world = world_with_pending_list(99);
+    let event = world.handle(&prefix_list_change());
+    assert_eq!(
+        (codes(&event), event.reports.len()),
+        (vec!["group-unreadable"], 0)
+    );
+    let message = event.errors[0].to_string();
+    assert!(
+        message.contains("pl-1 is in state modify-in-progress with version 1 after"),
+        "{message}"
+    );
+    let waited: Duration = world.clock.recorded_sleeps().iter().sum();
+    assert!(waited <= Limits::default().max_list_wait, "{waited:?}");
 }

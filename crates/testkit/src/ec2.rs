@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use portcullis_remediation::services::{
     AuthorizeIngress, AuthorizeResults, Authorized, ErrorKind, GroupReader, GroupRef,
-    RevokeIngress, RevokeResults, ServiceError, Snapshot,
+    PrefixListState, RevokeIngress, RevokeResults, ServiceError, Snapshot,
 };
 use portcullis_rules::plan::Attachments;
 use portcullis_rules::{IngressRule, PrefixLists, SecurityGroup, Source};
@@ -84,11 +84,20 @@ impl Fault {
     }
 }
 
+/// A change of prefix lists that takes effect after some reads of their state.
+#[derive(Debug)]
+struct PendingLists {
+    reads_left: u32,
+    changed: PrefixLists,
+}
+
 #[derive(Debug, Default)]
 struct Ec2State {
     groups: BTreeMap<String, SecurityGroup>,
     previous_groups: BTreeMap<String, SecurityGroup>,
     prefix_lists: PrefixLists,
+    /// The answers to reads of the state of a prefix list, and the entries from the last one on.
+    pending_lists: Option<PendingLists>,
     attachments: Attachments,
     /// The maximum number of rules of a group for each address family.
     rule_limit: Option<usize>,
@@ -117,6 +126,15 @@ impl FakeEc2 {
     /// Sets the entries of prefix lists.
     pub fn set_prefix_lists(&self, lists: PrefixLists) {
         self.state().prefix_lists = lists;
+    }
+
+    /// Changes prefix lists from version 1 to 2. The change takes effect after so many reads of the
+    /// state of a list, as EC2 does it: asynchronously.
+    pub fn change_prefix_lists_after(&self, reads: u32, lists: PrefixLists) {
+        self.state().pending_lists = Some(PendingLists {
+            reads_left: reads,
+            changed: lists,
+        });
     }
 
     /// Sets the attachments of every group.
@@ -183,6 +201,25 @@ impl Ec2State {
         if let Some(group) = self.groups.get_mut(group_id) {
             group.rules.retain(|known| !known.same_content(rule));
         }
+    }
+
+    fn prefix_list_state(&mut self) -> PrefixListState {
+        let Some(mut pending) = self.pending_lists.take() else {
+            return PrefixListState {
+                version: 2,
+                state: "modify-complete".to_owned(),
+            };
+        };
+        if let Some(reads_left) = pending.reads_left.checked_sub(1) {
+            pending.reads_left = reads_left;
+            self.pending_lists = Some(pending);
+            return PrefixListState {
+                version: 1,
+                state: "modify-in-progress".to_owned(),
+            };
+        }
+        self.prefix_lists = pending.changed;
+        self.prefix_list_state()
     }
 
     fn find_group(&self, group_ref: &GroupRef) -> Option<&SecurityGroup> {
@@ -346,6 +383,13 @@ impl GroupReader for FakeEc2 {
             .filter(|group| group.rules.iter().any(|rule| rule.source == source))
             .map(|group| group.id.clone())
             .collect())
+    }
+
+    async fn read_prefix_list_state(
+        &self,
+        _prefix_list: &str,
+    ) -> Result<Option<PrefixListState>, ServiceError> {
+        Ok(Some(self.state().prefix_list_state()))
     }
 
     async fn read_attachments(&self, group: &SecurityGroup) -> Result<Attachments, ServiceError> {

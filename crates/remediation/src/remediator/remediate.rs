@@ -8,10 +8,10 @@ use super::enforce::Enforcement;
 use super::error::{EventOutcome, RemediationError};
 use super::limits::Limits;
 use super::outbox::{AlertKey, AlertOutbox};
-use super::reads::read_initial_snapshot;
+use super::reads::{read_initial_snapshot, wait_for_prefix_list};
 use super::services::Services;
 use crate::alert::compose_alert;
-use crate::event::{GroupChange, Target};
+use crate::event::{GroupChange, PrefixListChange, Target};
 use crate::report::{GroupOutcome, GroupReport, json};
 use crate::services::{ErrorKind, GroupRef, Mode, ServiceError, Snapshot};
 
@@ -117,13 +117,21 @@ impl Remediator {
             Target::Groups(groups) => return Ok(groups.clone()),
             Target::PrefixList(list) => list,
         };
-        match self.services.reader.groups_using_prefix_list(list).await {
-            Ok(ids) => Ok(ids.into_iter().map(GroupRef::Id).collect()),
-            Err(error) => Err(RemediationError::GroupUnreadable {
-                group: format!("the groups that use {list}"),
-                error,
-            }),
-        }
+        let groups = self.groups_using_list(list).await;
+        groups.map_err(|error| RemediationError::GroupUnreadable {
+            group: format!("the groups that use {}", list.id),
+            error,
+        })
+    }
+
+    /// The groups that use a changed prefix list, once EC2 has applied the change.
+    async fn groups_using_list(
+        &self,
+        list: &PrefixListChange,
+    ) -> Result<Vec<GroupRef>, ServiceError> {
+        wait_for_prefix_list(&self.services, &self.limits, list).await?;
+        let ids = self.services.reader.groups_using_prefix_list(&list.id);
+        Ok(ids.await?.into_iter().map(GroupRef::Id).collect())
     }
 
     /// Remediates one group. In monitor mode the report says what would be done.
