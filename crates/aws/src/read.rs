@@ -6,6 +6,7 @@
 //! be stale: a rule that appears in one of them is taken to exist.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_ec2::Client;
@@ -24,7 +25,7 @@ use crate::call::{
 };
 use crate::error::call_error;
 use crate::merge::merge_group;
-use crate::prefix_lists::{read_list_state, read_referenced_lists};
+use crate::prefix_lists::{ListCache, read_list_state};
 
 /// Reads security groups with `DescribeSecurityGroups`, `DescribeSecurityGroupRules`,
 /// `GetManagedPrefixListEntries` and `DescribeManagedPrefixLists`, and their attachments with `DescribeNetworkInterfaces`. Changes
@@ -32,11 +33,13 @@ use crate::prefix_lists::{read_list_state, read_referenced_lists};
 #[derive(Debug, Clone)]
 pub struct Ec2GroupReader {
     ec2: Client,
+    lists: Arc<ListCache>,
 }
 
 impl Ec2GroupReader {
     pub(crate) fn new(ec2: Client) -> Self {
-        Self { ec2 }
+        let lists = Arc::default();
+        Self { ec2, lists }
     }
 
     async fn read_by_id(&self, id: &str) -> Result<SecurityGroup, ServiceError> {
@@ -111,12 +114,16 @@ fn is_requested_group(found: &Described, group: &GroupRef) -> bool {
 
 #[async_trait]
 impl GroupReader for Ec2GroupReader {
+    fn start_event(&self) {
+        self.lists.clear();
+    }
+
     async fn read_group(&self, group: &GroupRef) -> Result<Snapshot, ServiceError> {
         let group = match group {
             GroupRef::Id(id) => self.read_by_id(id).await?,
             GroupRef::Name(_) => self.read_by_name(group).await?,
         };
-        let prefix_lists = read_referenced_lists(&self.ec2, &group.rules).await?;
+        let prefix_lists = self.lists.read_referenced(&self.ec2, &group.rules).await?;
         Ok(Snapshot {
             group,
             prefix_lists,

@@ -174,6 +174,10 @@ impl PrefixListState {
 /// Reads security groups.
 #[async_trait]
 pub trait GroupReader: Send + Sync {
+    /// Starts a new event: each prefix list is read again, once. Until the next event its entries are
+    /// remembered.
+    fn start_event(&self) {}
+
     /// The group as it is now.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ use portcullis_remediation::event::{GroupChange, Origin, PrefixListChange, Targe
 use portcullis_remediation::remediator::{
     EventOutcome, Limits, RemediationError, Remediator, Services,
 };
-use portcullis_remediation::report::GroupOutcome;
+use portcullis_remediation::report::{GroupOutcome, GroupReport};
 use portcullis_remediation::services::{ErrorKind, GroupRef, IngressEditor, Mode};
 
 const SG: &str = "sg-1";
@@ -44,7 +44,11 @@ struct World {
 }
 
 fn world(lines: &[&str], mode: Mode) -> World {
-    let ec2 = Arc::new(FakeEc2::with_groups([group_from_lines(SG, lines)]));
+    world_with(FakeEc2::with_groups([group_from_lines(SG, lines)]), mode)
+}
+
+fn world_with(ec2: FakeEc2, mode: Mode) -> World {
+    let ec2 = Arc::new(ec2);
     let publisher = Arc::new(FakePublisher::default());
     // Five minutes after the event, which is not recent any more.
     let clock = Arc::new(FakeClock::starting_at(
@@ -561,4 +565,65 @@ fn a_prefix_list_that_is_not_changed_in_time_fails_the_event() {
     );
     let waited: Duration = world.clock.recorded_sleeps().iter().sum();
     assert!(waited <= Limits::default().max_list_wait, "{waited:?}");
+}
+
+#[test]
+fn groups_of_another_account_are_refused_and_do_not_fail() {
+    let mut foreign = group_from_lines(SG, &MIXED);
+    foreign.owner_id = Some("444455556666".to_owned());
+    let ec2 = FakeEc2::with_groups([foreign]);
+    let world = world_with(ec2, Mode::Enforce);
+    let event = world.handle_event("e-1");
+    assert_eq!(
+        (outcome(&event), event.errors.len()),
+        (GroupOutcome::Refused, 0)
+    );
+    assert_eq!(world.ec2.calls(), [Call::Read(SG.into())]);
+    let codes = event.reports[0]
+        .refused_rules()
+        .map(|rule| rule.status.code());
+    assert_eq!(codes.collect::<Vec<_>>(), [Some("foreign-group"); 2]);
+}
+
+#[test]
+fn at_the_deadline_the_groups_that_are_left_are_an_error() {
+    let groups =
+        (1..=3).map(|number| group_from_lines(&format!("sg-{number}"), &["sgr-1 tcp 22 pl-1"]));
+    let world = world_with(FakeEc2::with_groups(groups), Mode::Enforce);
+    let all = ("pl-1".to_owned(), vec![parse_cidr("0.0.0.0/0").unwrap()]);
+    world.ec2.set_prefix_lists([all].into_iter().collect());
+    // The first group needs a second round, and its pause passes the deadline.
+    let reopened = rule_from_line("tcp 22 0.0.0.0/0");
+    world
+        .ec2
+        .inject_faults([Fault::OpenedAfterRevoke(reopened)]);
+    let ended = std::sync::Mutex::new(Vec::new());
+    let record = |report: &GroupReport| ended.lock().unwrap().push(report.group.id.clone());
+    let deadline = "2026-11-21T12:05:00.1Z".parse().unwrap();
+    let event = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(
+            world
+                .remediator
+                .handle_change_until(&prefix_list_change(), deadline, &record),
+        );
+    assert_eq!(
+        *ended.lock().unwrap(),
+        ["sg-1"],
+        "{:?}",
+        (world.ec2.calls(), world.clock.recorded_sleeps())
+    );
+    assert_eq!(codes(&event), ["event-unfinished"]);
+    assert_eq!(
+        event.errors[0].to_string(),
+        "2 groups were not checked: the time was up"
+    );
+
+    let event = world.handle(&prefix_list_change());
+    assert_eq!(
+        (event.reports.len(), event.errors.len()),
+        (2, 0),
+        "the first one uses it no more"
+    );
 }

@@ -431,3 +431,33 @@ async fn the_state_of_a_prefix_list_is_read_with_its_version() {
         assert_eq!(ids.as_deref(), Some("pl-1"));
     }
 }
+
+#[tokio::test]
+async fn each_prefix_list_is_read_once_for_an_event() {
+    let entries = ec2_response(
+        ENTRIES,
+        "<entrySet><item><cidr>10.0.0.0/8</cidr></item></entrySet>",
+    );
+    let stub = Stub::start([
+        (GROUPS, groups_response(&group_item(GROUP_ID, ""))),
+        (RULES, rules_response(&list_rule(1))),
+        (ENTRIES, entries),
+    ]);
+    let reader = aws(&stub).group_reader();
+    let group = GroupRef::Id(GROUP_ID.to_owned());
+    for (is_new_event, reads) in [(true, 1), (false, 1), (true, 2)] {
+        if is_new_event {
+            reader.start_event();
+        }
+        let snapshot = reader.read_group(&group).await.unwrap();
+        assert_eq!(
+            snapshot.prefix_lists.entries("pl-1").map(<[_]>::len),
+            Some(1)
+        );
+        let requests = stub.requests();
+        let found = requests
+            .iter()
+            .filter(|request| request.form_value("Action") == ENTRIES);
+        assert_eq!(found.count(), reads);
+    }
+}

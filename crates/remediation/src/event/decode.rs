@@ -126,8 +126,7 @@ fn decode_origin(event: &Value, record: &Value, name: &str) -> Origin {
         event_name: name.to_owned(),
         time: non_empty_text(record, "/eventTime").and_then(|time| time.parse().ok()),
         account: non_empty_text(record, "/recipientAccountId")
-            .or_else(|| non_empty_text(event, "/account"))
-            .or_else(|| non_empty_text(record, "/userIdentity/accountId")),
+            .or_else(|| non_empty_text(event, "/account")),
         region: non_empty_text(record, "/awsRegion").or_else(|| non_empty_text(event, "/region")),
         actor: decode_actor(record),
         source_ip: non_empty_text(record, "/sourceIPAddress"),

@@ -9,8 +9,7 @@ use crate::event::Origin;
 /// Evaluates a group, plans, and verifies the plan. A plan that does not pass verification is refused
 /// as a whole and logged, because that is a defect of Portcullis.
 ///
-/// Whether a group of another account (a shared VPC) may be changed is left to EC2. If EC2 denies it,
-/// that is a failure, which is reported and retried.
+/// A group of another account, as in a shared VPC, is refused: EC2 would deny every change.
 pub(crate) fn decide_group(
     policy: &Policy,
     group: &SecurityGroup,
@@ -21,6 +20,7 @@ pub(crate) fn decide_group(
     let context = origin.evaluation_context(Some(now));
     let decision = decide(&PlanInput {
         attachments,
+        foreign: is_foreign_group(group, origin),
         ..PlanInput::new(policy, group, lists, &context)
     });
     if !decision.violations.is_empty() {
@@ -33,4 +33,12 @@ pub(crate) fn decide_group(
         tracing::error!(group.id = %group.id, violations, "plan verification failed");
     }
     decision
+}
+
+/// Whether the group is known to belong to another account than the event or the sweep.
+fn is_foreign_group(group: &SecurityGroup, origin: &Origin) -> bool {
+    match (&group.owner_id, &origin.account) {
+        (Some(owner), Some(account)) => owner != account,
+        (None, _) | (_, None) => false,
+    }
 }

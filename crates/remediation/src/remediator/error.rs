@@ -25,6 +25,12 @@ pub enum RemediationError {
         /// How many security group rules are, or may be, still there.
         remaining_rules: usize,
     },
+    /// The time was up before every group was checked.
+    #[error("{count} groups were not checked: the time was up")]
+    GroupsNotChecked {
+        /// How many groups of the event were not checked.
+        count: usize,
+    },
     /// An alert was not published. It is kept, and published when the event is retried.
     #[error("the alert about {group} was not published: {error}")]
     AlertNotSent {
@@ -41,6 +47,7 @@ impl RemediationError {
         match self {
             Self::GroupUnreadable { .. } => "group-unreadable",
             Self::GroupNotClosed { .. } => "group-not-closed",
+            Self::GroupsNotChecked { .. } => "event-unfinished",
             Self::AlertNotSent { .. } => "alert-not-published",
         }
     }

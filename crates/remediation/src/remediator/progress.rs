@@ -54,12 +54,21 @@ struct TrackedRule {
     is_forbidden: bool,
     /// The error of its removal in the last round.
     error: Option<ServiceError>,
-    /// Whether its removal got no answer. The next read tells whether it happened.
-    is_unanswered: bool,
-    /// Whether a call to remove it may have taken effect although it failed.
-    may_be_removed: bool,
-    /// Whether the last call to remove it did not find it.
-    is_missing: bool,
+    /// What is known of the last call to remove it.
+    last_call: RemovalCall,
+}
+
+/// What is known of the last call to remove a rule that was not confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RemovalCall {
+    /// There was none, or it had no effect.
+    Ineffective,
+    /// It did not find the rule.
+    RuleNotFound,
+    /// It got no answer. The next read tells whether it happened.
+    Unanswered,
+    /// It failed and may have taken effect nevertheless.
+    Unclear,
 }
 
 impl RemediationProgress {
@@ -105,19 +114,19 @@ impl RemediationProgress {
             outcome: RuleOutcome::new(rule.clone(), RuleStatus::Reported),
             is_forbidden: false,
             error: None,
-            is_unanswered: false,
-            may_be_removed: false,
-            is_missing: false,
+            last_call: RemovalCall::Ineffective,
         })
     }
 
     /// A removal without an answer happened if the rule is not there.
     fn settle_unanswered_removals(&mut self) {
         for tracked in self.rules.values_mut() {
-            let is_unanswered = std::mem::take(&mut tracked.is_unanswered);
-            let is_there = contains_content(&self.last_read_rules, &tracked.outcome.rule);
-            tracked.may_be_removed &= !is_there;
-            tracked.outcome.removed |= is_unanswered && !is_there;
+            if contains_content(&self.last_read_rules, &tracked.outcome.rule) {
+                tracked.last_call = RemovalCall::Ineffective;
+            } else if tracked.last_call == RemovalCall::Unanswered {
+                tracked.last_call = RemovalCall::Ineffective;
+                tracked.outcome.removed = true;
+            }
         }
     }
 
@@ -164,11 +173,16 @@ impl RemediationProgress {
         let Some(tracked) = self.rules.get(&rule_key(rule)) else {
             return false;
         };
-        if tracked.outcome.removed || tracked.may_be_removed {
+        let is_not_found = tracked.last_call == RemovalCall::RuleNotFound;
+        let is_unclear = matches!(
+            tracked.last_call,
+            RemovalCall::Unanswered | RemovalCall::Unclear
+        );
+        if tracked.outcome.removed || is_unclear {
             return false;
         }
         if self.unverified.is_some() {
-            return tracked.is_missing;
+            return is_not_found;
         }
         !contains_content(&self.last_read_rules, rule)
     }
@@ -285,7 +299,9 @@ impl RemediationProgress {
         }
         for tracked in self.rules.values_mut() {
             tracked.error = None;
-            tracked.is_missing = false;
+            if tracked.last_call == RemovalCall::RuleNotFound {
+                tracked.last_call = RemovalCall::Ineffective;
+            }
         }
         // A deferred removal is tried again in the next round.
         let mut can_help = result.has_deferred_removals || result.removals.is_empty();
@@ -305,15 +321,20 @@ impl RemediationProgress {
             }
             // Somebody else removed the rule first, or changed it: the next read tells.
             Err(error) if error.kind == ErrorKind::RuleNotFound => {
-                tracked.is_missing = true;
+                if tracked.last_call != RemovalCall::Unclear {
+                    tracked.last_call = RemovalCall::RuleNotFound;
+                }
                 true
             }
             Err(error) => {
-                tracked.is_unanswered = error.kind == ErrorKind::NoAnswer;
-                tracked.may_be_removed |=
-                    matches!(error.kind, ErrorKind::NoAnswer | ErrorKind::Other);
+                let is_unanswered = error.kind == ErrorKind::NoAnswer;
+                if is_unanswered {
+                    tracked.last_call = RemovalCall::Unanswered;
+                } else if error.kind == ErrorKind::Other {
+                    tracked.last_call = RemovalCall::Unclear;
+                }
                 tracked.error = Some(error);
-                tracked.is_unanswered
+                is_unanswered
             }
         }
     }
@@ -354,7 +375,7 @@ impl RemediationProgress {
     pub(super) fn record_group_deleted(&mut self) {
         for tracked in self.rules.values_mut() {
             tracked.is_forbidden = false;
-            tracked.is_unanswered = false;
+            tracked.last_call = RemovalCall::Ineffective;
         }
         self.failed_additions.clear();
         self.last_read_rules.clear();

@@ -1,5 +1,6 @@
 //! The remediator: handles one event after the other.
 
+use jiff::Timestamp;
 use portcullis_rules::plan::Attachments;
 use portcullis_rules::{Decision, Finding, Policy};
 
@@ -79,7 +80,22 @@ impl Remediator {
     /// One group that fails does not keep the others open. If anything is left open, unread or
     /// unpublished, [`EventOutcome::errors`] says so, and the event has to be retried.
     pub async fn handle_change(&self, change: &GroupChange) -> EventOutcome {
+        self.handle_change_until(change, Timestamp::MAX, &|_| {})
+            .await
+    }
+
+    /// Handles one change as [`Remediator::handle_change`] does, and starts no group after the
+    /// deadline. Groups that are left are an error, and the retry checks all groups again.
+    ///
+    /// `on_report` gets the report about each group as soon as the group is done.
+    pub async fn handle_change_until(
+        &self,
+        change: &GroupChange,
+        deadline: Timestamp,
+        on_report: &(dyn Fn(&GroupReport) + Sync),
+    ) -> EventOutcome {
         let mut event = EventOutcome::default();
+        self.services.reader.start_event();
         let groups = match self.affected_groups(change).await {
             Ok(groups) => groups,
             Err(error) => {
@@ -87,26 +103,42 @@ impl Remediator {
                 return event;
             }
         };
-        for group in &groups {
-            let key = AlertKey::new(&change.origin, group);
-            match self.remediate_group(change, group).await {
-                Ok(report) => {
-                    event
-                        .errors
-                        .extend(self.send_alert(&key, &report).await.err());
-                    event.errors.extend(RemediationError::from_report(&report));
-                    event.reports.push(report);
-                }
-                Err(error) => {
-                    event
-                        .errors
-                        .extend(self.flush_pending_alerts(&key).await.err());
-                    let error = RemediationError::group_unreadable(group, error);
-                    event.errors.push(error);
-                }
+        for (index, group) in groups.iter().enumerate() {
+            if self.services.clock.now() >= deadline {
+                let count = groups.len().saturating_sub(index);
+                let error = RemediationError::GroupsNotChecked { count };
+                event.errors.push(error);
+                break;
             }
+            self.handle_group(change, group, on_report, &mut event)
+                .await;
         }
         event
+    }
+
+    async fn handle_group(
+        &self,
+        change: &GroupChange,
+        group: &GroupRef,
+        on_report: &(dyn Fn(&GroupReport) + Sync),
+        event: &mut EventOutcome,
+    ) {
+        let key = AlertKey::new(&change.origin, group);
+        match self.remediate_group(change, group).await {
+            Ok(report) => {
+                on_report(&report);
+                let alert_error = self.send_alert(&key, &report).await.err();
+                event.errors.extend(alert_error);
+                event.errors.extend(RemediationError::from_report(&report));
+                event.reports.push(report);
+            }
+            Err(error) => {
+                let alert_error = self.flush_pending_alerts(&key).await.err();
+                event.errors.extend(alert_error);
+                let error = RemediationError::group_unreadable(group, error);
+                event.errors.push(error);
+            }
+        }
     }
 
     async fn affected_groups(
