@@ -57,9 +57,10 @@ impl Ec2IngressEditor {
             Err(failure) if rules.len() > 1 && single_rule_may_be_at_fault(&failure, rules) => {
                 let error = &failure.error;
                 tracing::info!(group.id = group_id, %error, "authorizing rules one by one");
-                let concurrency = match error.kind {
-                    ErrorKind::RulesQuota => 1,
-                    _ => MAX_CONCURRENT_CALLS,
+                let concurrency = if error.kind == ErrorKind::RulesQuota {
+                    1
+                } else {
+                    MAX_CONCURRENT_CALLS
                 };
                 self.authorize_each(group_id, rules, concurrency).await
             }

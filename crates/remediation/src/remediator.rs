@@ -8,6 +8,7 @@ mod decision;
 mod enforce;
 mod error;
 mod guard;
+mod identity;
 mod limits;
 mod outbox;
 mod progress;

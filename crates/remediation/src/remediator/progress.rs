@@ -7,6 +7,7 @@ use portcullis_rules::{Decision, Evaluation, Finding, IngressRule, Removal, Secu
 
 use super::access::covers_access;
 use super::apply::{AdditionAttempt, ApplyResult, RemovalAttempt};
+use super::identity::{RuleKey, contains_content, is_identical_rule, is_same_rule, rule_key};
 use crate::report::{FailedAddition, RuleOutcome, RuleStatus, Withdrawal, sort_by_attention};
 use crate::services::{Authorized, ErrorKind, ServiceError};
 
@@ -494,27 +495,4 @@ fn is_out_of_room(error: &ServiceError, addition: &Addition, removals: &[Removal
 fn may_be_done(answer: &Result<(), ServiceError>) -> bool {
     let is_failed = |error: &ServiceError| error.kind != ErrorKind::NoAnswer;
     !answer.as_ref().is_err_and(is_failed)
-}
-
-fn contains_content(rules: &[IngressRule], rule: &IngressRule) -> bool {
-    rules.iter().any(|other| other.same_content(rule))
-}
-
-/// What identifies a security group rule: its content and its id.
-type RuleKey = ((String, (Option<i32>, Option<i32>), String), Option<String>);
-
-fn rule_key(rule: &IngressRule) -> RuleKey {
-    (rule.sort_key(), rule.id.clone())
-}
-
-/// Whether both are the same security group rule of EC2.
-fn is_same_rule(rule: &IngressRule, other: &IngressRule) -> bool {
-    rule.id == other.id && rule.same_content(other)
-}
-
-/// Whether an undo cannot tell the rules apart: content, description and tags are equal, whatever the
-/// ids.
-fn is_identical_rule(rule: &IngressRule, other: &IngressRule) -> bool {
-    let is_equal = rule.description == other.description && rule.tags == other.tags;
-    is_equal && rule.same_content(other)
 }
