@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 import lifeline
 from moto.ec2.models.managed_prefixes import ManagedPrefixListBackend
+from moto.ec2.models.security_groups import SecurityGroup
 from moto.ec2.responses.security_groups import SecurityGroups
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -191,6 +192,15 @@ def apply_prefix_lists_later():
     ManagedPrefixListBackend.modify_managed_prefix_list = modify_later
 
 
+def find_groups_by_prefix_list():
+    """moto lacks the filter ip-permission.prefix-list-id of DescribeSecurityGroups."""
+
+    def uses_one_of(self, lists):
+        return any(rule.prefix_list_id in lists for rule in self.ingress_rules)
+
+    SecurityGroup.filter_ip_permission__prefix_list_id = uses_one_of
+
+
 def respond(start_response, status, kind, text):
     body = text.encode()
     start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
@@ -203,6 +213,7 @@ def main():
     WSGIRequestHandler.disable_nagle_algorithm = True
     revoke_all_or_nothing()
     apply_prefix_lists_later()
+    find_groups_by_prefix_list()
     server = make_server(
         "127.0.0.1", 0, Recorder(DomainDispatcherApplication(create_backend_app)), threaded=True
     )
