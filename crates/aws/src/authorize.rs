@@ -5,8 +5,8 @@
 //! creates (EC2 API Reference, `AuthorizeSecurityGroupIngress`), so only rules with the same tags
 //! share a call. EC2 accepts all permissions of a call or none; if it rejects them together, each
 //! is sent alone, one after another if the rules quota has no room for all of them, so that earlier
-//! ones have precedence. A rule that already exists (`InvalidPermission.Duplicate`, which can also follow
-//! a lost response) is a success, and keeps its description and tags.
+//! ones have precedence. A rule that already exists (`InvalidPermission.Duplicate`, which can also
+//! follow a lost response) is a success, and keeps its description and tags.
 
 use std::collections::BTreeMap;
 

@@ -28,8 +28,8 @@ use crate::merge::merge_group;
 use crate::prefix_lists::{ListCache, read_list_state};
 
 /// Reads security groups with `DescribeSecurityGroups`, `DescribeSecurityGroupRules`,
-/// `GetManagedPrefixListEntries` and `DescribeManagedPrefixLists`, and their attachments with `DescribeNetworkInterfaces`. Changes
-/// nothing.
+/// `GetManagedPrefixListEntries` and `DescribeManagedPrefixLists`, and their attachments with
+/// `DescribeNetworkInterfaces`. Changes nothing.
 #[derive(Debug, Clone)]
 pub struct Ec2GroupReader {
     ec2: Client,

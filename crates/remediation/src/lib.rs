@@ -1,10 +1,10 @@
-//! The use cases of Portcullis: remediating a security group after an event, and sweeping all groups
-//! of a region.
+//! The use cases of Portcullis: remediating a security group after an event, and sweeping all
+//! groups of a region.
 //!
-//! [`event`] decodes which groups an event is about and who made the call. [`Remediator`] reads such a
-//! group, evaluates it, plans, applies the plan, and reads again until nothing is left. [`report`]
-//! carries what happened, and [`alert`] words it. [`Sweeper`] does the same for every group of a
-//! region. Services are called through the traits of [`services`] only.
+//! [`event`] decodes which groups an event is about and who made the call. [`Remediator`] reads
+//! such a group, evaluates it, plans, applies the plan, and reads again until nothing is left.
+//! [`report`] carries what happened, and [`alert`] words it. [`Sweeper`] does the same for every
+//! group of a region. Services are called through the traits of [`services`] only.
 
 pub mod alert;
 pub mod event;

@@ -174,8 +174,8 @@ impl PrefixListState {
 /// Reads security groups.
 #[async_trait]
 pub trait GroupReader: Send + Sync {
-    /// Starts a new event: each prefix list is read again, once. Until the next event its entries are
-    /// remembered.
+    /// Starts a new event: each prefix list is read again, once. Until the next event its entries
+    /// are remembered.
     fn start_event(&self) {}
 
     /// The group as it is now.
@@ -215,8 +215,8 @@ pub struct GroupPage {
     /// The groups. Their rules have neither ids nor tags, because `DescribeSecurityGroups` does not
     /// return them.
     pub groups: Vec<SecurityGroup>,
-    /// The entries of the prefix lists that the rules reference, and possibly of other lists. A list
-    /// that does not exist is not among them.
+    /// The entries of the prefix lists that the rules reference, and possibly of other lists. A
+    /// list that does not exist is not among them.
     pub prefix_lists: PrefixLists,
     /// Groups with a rule that could not be parsed, without their rules, and why.
     pub unreadable_groups: Vec<(SecurityGroup, ServiceError)>,
@@ -296,7 +296,8 @@ pub type AuthorizeResults = Vec<Result<Authorized, ServiceError>>;
 #[async_trait]
 pub trait AuthorizeIngress: Send + Sync {
     /// Adds these rules with their descriptions and tags. A rule that already exists is a success.
-    /// Earlier rules have precedence if the rules quota has no room for all. One rule that fails does not keep the others from being added.
+    /// Earlier rules have precedence if the rules quota has no room for all. One rule that fails
+    /// does not keep the others from being added.
     async fn authorize_rules(&self, group_id: &str, rules: &[IngressRule]) -> AuthorizeResults;
 }
 

@@ -1,5 +1,5 @@
-//! Who made a call. The shapes of `userIdentity` differ by type and have changed over the years, so a missing or
-//! unexpected value is never an error.
+//! Who made a call. The shapes of `userIdentity` differ by type and have changed over the years, so
+//! a missing or unexpected value is never an error.
 
 use serde_json::Value;
 

@@ -56,7 +56,8 @@ fn rules_from_flat_request(record: &Value) -> impl Iterator<Item = IngressRule> 
     })
 }
 
-/// `ModifySecurityGroupRulesRequest.SecurityGroupRule`, an object for one rule and an array for several.
+/// `ModifySecurityGroupRulesRequest.SecurityGroupRule`, an object for one rule and an array for
+/// several.
 fn rules_from_modifications(record: &Value) -> impl Iterator<Item = IngressRule> {
     one_or_many(
         record.pointer("/requestParameters/ModifySecurityGroupRulesRequest/SecurityGroupRule"),

@@ -1,8 +1,8 @@
 //! Decoding an event: strict about the fields that decide, tolerant of everything else.
 //!
 //! CloudTrail records arrive bare, inside an EventBridge envelope (`detail`), or inside what Lambda
-//! sends to an on-failure destination (`requestPayload`). Only the name of the call, its success and
-//! the group decide what happens. The caller and the request are read as far as they are there,
+//! sends to an on-failure destination (`requestPayload`). Only the name of the call, its success
+//! and the group decide what happens. The caller and the request are read as far as they are there,
 //! because the evaluation reads the group itself.
 
 use serde_json::Value;

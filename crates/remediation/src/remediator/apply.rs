@@ -23,9 +23,9 @@ pub(super) struct ApplyResult {
     pub(super) additions: Vec<AdditionAttempt>,
     /// Whether removals were left to the next round, until their replacements are added.
     pub(super) has_deferred_removals: bool,
-    /// Whether the rules quota had no room for additions before the removals, so that they came after
-    /// them.
-    pub(super) removed_first: bool,
+    /// Whether the rules quota had no room for additions before the removals, so that they came
+    /// after them.
+    pub(super) removals_came_first: bool,
 }
 
 /// What applying a plan needs.
@@ -41,11 +41,11 @@ impl Applier<'_> {
     ///
     /// If additions come first and the replacement of a rule fails for a transient reason, the
     /// removal of that rule waits for the next round, so that a throttled call does not cut allowed
-    /// access. In the last round closing has priority: the rule is removed, and the addition is tried
-    /// again afterwards.
+    /// access. In the last round closing has priority: the rule is removed, and the addition is
+    /// tried again afterwards.
     ///
-    /// If EC2 rejects an addition because of the rules quota, the rule it replaces is removed first,
-    /// and then the addition is tried again.
+    /// If EC2 rejects an addition because of the rules quota, the rule it replaces is removed
+    /// first, and then the addition is tried again.
     pub(super) async fn apply_plan(self, plan: &Plan, is_last_round: bool) -> ApplyResult {
         let mut result = ApplyResult::default();
         if plan.order == ApplyOrder::AddFirst {
@@ -159,15 +159,16 @@ impl Applier<'_> {
         additions.into_iter().zip(results).collect()
     }
 
-    /// Tries additions again for which the rules quota had no room before the rules that they replace
-    /// were removed. They are tried one after another, so that earlier ones have precedence.
+    /// Tries additions again for which the rules quota had no room before the rules that they
+    /// replace were removed. They are tried one after another, so that earlier ones have
+    /// precedence.
     async fn retry_over_quota(&self, group_id: &str, result: &mut ApplyResult) {
         for attempt in &mut result.additions {
             let is_over_quota = attempt.1.as_ref().is_err_and(is_over_quota);
             if !is_over_quota || !may_be_removed(&result.removals, &attempt.0.replaces) {
                 continue;
             }
-            result.removed_first = true;
+            result.removals_came_first = true;
             let addition = attempt.0.clone();
             let retried = self.authorize_additions(group_id, vec![addition]).await;
             if let Some(retried) = retried.into_iter().next() {
@@ -176,8 +177,8 @@ impl Applier<'_> {
         }
     }
 
-    /// Tries additions again, after pauses, that failed for a transient reason although the rule they
-    /// replace was removed. The plans of later rounds do not know that rule.
+    /// Tries additions again, after pauses, that failed for a transient reason although the rule
+    /// they replace was removed. The plans of later rounds do not know that rule.
     async fn retry_additions(&self, group_id: &str, result: &mut ApplyResult) {
         let mut pause = self.limits.initial_delay;
         for _ in 1..self.limits.max_rounds {
@@ -205,7 +206,8 @@ fn is_deferred(additions: &[AdditionAttempt], removal: &Removal) -> bool {
     })
 }
 
-/// Whether an addition failed for a transient reason although its rule was removed, or may have been.
+/// Whether an addition failed for a transient reason although its rule was removed, or may have
+/// been.
 fn needs_retry((addition, result): &AdditionAttempt, removals: &[RemovalAttempt]) -> bool {
     may_be_removed(removals, &addition.replaces) && result.as_ref().is_err_and(is_transient)
 }

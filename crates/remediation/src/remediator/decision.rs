@@ -6,8 +6,8 @@ use portcullis_rules::{Decision, PlanInput, Policy, PrefixLists, SecurityGroup, 
 
 use crate::event::Origin;
 
-/// Evaluates a group, plans, and verifies the plan. A plan that does not pass verification is refused
-/// as a whole and logged, because that is a defect of Portcullis.
+/// Evaluates a group, plans, and verifies the plan. A plan that does not pass verification is
+/// refused as a whole and logged, because that is a defect of Portcullis.
 ///
 /// A group of another account, as in a shared VPC, is refused: EC2 would deny every change.
 pub(crate) fn decide_group(

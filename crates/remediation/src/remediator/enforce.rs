@@ -83,8 +83,8 @@ impl Enforcement<'_> {
         limit_removals(decision, removals, self.policy.guardrails.max_removals)
     }
 
-    /// The read after a plan was applied. If it shows that others changed the group at the same time,
-    /// the replacements are adapted, and the group is read once more.
+    /// The read after a plan was applied. If it shows that others changed the group at the same
+    /// time, the replacements are adapted, and the group is read once more.
     async fn read_settled(
         &self,
         applier: Applier<'_>,

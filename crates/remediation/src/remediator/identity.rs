@@ -18,8 +18,8 @@ pub(super) fn is_same_rule(rule: &IngressRule, other: &IngressRule) -> bool {
     rule.id == other.id && rule.same_content(other)
 }
 
-/// Whether an undo cannot tell the rules apart: content, description and tags are equal, whatever the
-/// ids.
+/// Whether an undo cannot tell the rules apart: content, description and tags are equal, whatever
+/// the ids.
 pub(super) fn is_identical_rule(rule: &IngressRule, other: &IngressRule) -> bool {
     let is_equal = rule.description == other.description && rule.tags == other.tags;
     is_equal && rule.same_content(other)

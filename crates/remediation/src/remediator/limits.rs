@@ -15,8 +15,8 @@ pub struct Limits {
     pub max_rereads: u32,
     /// How old an event may be for the first read to be repeated.
     pub max_event_age: Duration,
-    /// How long to wait for EC2 to apply the change of a prefix list, before that is left to the retry
-    /// of the event.
+    /// How long to wait for EC2 to apply the change of a prefix list, before that is left to the
+    /// retry of the event.
     pub max_list_wait: Duration,
 }
 

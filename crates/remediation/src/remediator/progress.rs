@@ -154,11 +154,11 @@ impl RemediationProgress {
         }
     }
 
-    /// The additions that have to be removed again, because somebody else removed the rule that they
-    /// replace: they would open again what was just closed.
+    /// The additions that have to be removed again, because somebody else removed the rule that
+    /// they replace: they would open again what was just closed.
     ///
-    /// An addition that somebody else had made already is left alone, and so is one that keeps access
-    /// of another rule which was removed.
+    /// An addition that somebody else had made already is left alone, and so is one that keeps
+    /// access of another rule which was removed.
     pub(super) fn additions_to_withdraw(&self) -> Vec<Addition> {
         let ours = self.added.iter().filter(|added| !added.already_existed);
         ours.map(|added| &added.addition)
@@ -215,7 +215,8 @@ impl RemediationProgress {
             .collect()
     }
 
-    /// Whether another invocation changes the group as well, so that the next read can be too early.
+    /// Whether another invocation changes the group as well, so that the next read can be too
+    /// early.
     pub(super) fn has_shared_additions(&self) -> bool {
         self.added.iter().any(|added| added.already_existed)
     }
@@ -249,8 +250,8 @@ impl RemediationProgress {
         }
     }
 
-    /// How many rules have been removed when this plan is applied as well. A rule that an early read
-    /// still shows is removed again, and counts once.
+    /// How many rules have been removed when this plan is applied as well. A rule that an early
+    /// read still shows is removed again, and counts once.
     pub(super) fn total_removals(&self, plan: &Plan) -> usize {
         let removed: Vec<_> = self.removed_rules().collect();
         let is_new = |removal: &&Removal| {
@@ -272,7 +273,7 @@ impl RemediationProgress {
         self.rounds = self.rounds.saturating_add(1);
         self.has_deferred_removals = result.has_deferred_removals;
         let is_ordered = plan.order == ApplyOrder::RemoveFirst && !plan.additions.is_empty();
-        if is_ordered || result.removed_first {
+        if is_ordered || result.removals_came_first {
             self.order = ApplyOrder::RemoveFirst;
         }
         // If every removal failed, nothing that was skipped is missing.
@@ -470,8 +471,8 @@ impl RemediationProgress {
     }
 }
 
-/// A rule without findings is one that the plan removes because of other removals. If it was neither
-/// removed nor replaced, and does not have to be any more, there is nothing to report.
+/// A rule without findings is one that the plan removes because of other removals. If it was
+/// neither removed nor replaced, and does not have to be any more, there is nothing to report.
 fn is_worth_reporting(outcome: &RuleOutcome) -> bool {
     let has_changes = outcome.removed
         || !outcome.replacements.is_empty()

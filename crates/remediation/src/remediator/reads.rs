@@ -49,8 +49,8 @@ fn is_stale_read(answer: &Result<Snapshot, ServiceError>, change: &GroupChange) 
     }
 }
 
-/// The read after `rounds` plans were applied. It can still show what was just removed, so later reads
-/// wait longer. `is_early` makes the first one wait as well.
+/// The read after `rounds` plans were applied. It can still show what was just removed, so later
+/// reads wait longer. `is_early` makes the first one wait as well.
 pub(super) async fn reread_group(
     services: &Services,
     limits: &Limits,
@@ -92,7 +92,8 @@ pub(super) async fn wait_for_prefix_list(
         }
         if pause.is_zero() || waited.saturating_add(pause) > limits.max_list_wait {
             let message = format!(
-                "{} is in state {} with version {} after {} seconds: EC2 has not applied the change yet",
+                "{} is in state {} with version {} after {} seconds: EC2 has not applied the \
+                 change yet",
                 change.id,
                 state.state,
                 state.version,

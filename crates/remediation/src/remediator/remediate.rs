@@ -212,7 +212,8 @@ impl Remediator {
         ))
     }
 
-    /// What the group is attached to, if a guardrail needs to know and there is anything to enforce.
+    /// What the group is attached to, if a guardrail needs to know and there is anything to
+    /// enforce.
     async fn read_attachments_if_needed(
         &self,
         change: &GroupChange,
@@ -245,8 +246,8 @@ impl Remediator {
         )
     }
 
-    /// Publishes an alert about a report, unless the same was published before, and every alert that
-    /// an earlier attempt at the same event left pending.
+    /// Publishes an alert about a report, unless the same was published before, and every alert
+    /// that an earlier attempt at the same event left pending.
     async fn send_alert(
         &self,
         key: &AlertKey,

@@ -105,7 +105,8 @@ impl GroupReport {
         self.rules.iter().flat_map(RuleOutcome::active_findings)
     }
 
-    /// The rules that were removed; in a report of a plan that was not applied, those that would be.
+    /// The rules that were removed; in a report of a plan that was not applied, those that would
+    /// be.
     pub fn removed_rules(&self) -> impl Iterator<Item = &RuleOutcome> {
         self.rules.iter().filter(|outcome| outcome.removed)
     }
@@ -121,8 +122,8 @@ impl GroupReport {
         self.rules.iter().filter(|outcome| outcome.status.is_open())
     }
 
-    /// The rules that were added in place of removed ones and are still there; in a report of a plan
-    /// that was not applied, those that would be.
+    /// The rules that were added in place of removed ones and are still there; in a report of a
+    /// plan that was not applied, those that would be.
     pub fn replacements(&self) -> impl Iterator<Item = &Addition> {
         self.rules.iter().flat_map(|outcome| &outcome.replacements)
     }

@@ -1,6 +1,6 @@
 //! The JSON that leaves this crate, version 1: the report about a group
-//! (`schemas/report.v1.schema.json`), the report about a sweep (`schemas/sweep.v1.schema.json`), and
-//! what a function returns.
+//! (`schemas/report.v1.schema.json`), the report about a sweep (`schemas/sweep.v1.schema.json`),
+//! and what a function returns.
 //!
 //! These types are separate from the domain types, so that each can change without the other. Keys
 //! are never absent: unknown values are null.

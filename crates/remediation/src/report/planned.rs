@@ -40,7 +40,7 @@ pub(super) fn planned_rule_outcomes(decision: &Decision) -> Vec<RuleOutcome> {
 }
 
 /// One outcome for each rule with findings. Rules of the same content, which only a file can have,
-/// are told apart by their place in the group.
+/// are distinguished by their place in the group.
 fn outcomes_from_findings(findings: &[Finding]) -> Vec<RuleOutcome> {
     let mut by_place: BTreeMap<usize, RuleOutcome> = BTreeMap::new();
     for finding in findings {

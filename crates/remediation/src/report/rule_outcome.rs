@@ -47,7 +47,8 @@ pub enum RuleStatus {
     /// The group could not be read again, so it may still be there. If the call to remove it failed
     /// as well, this is that error.
     Unverified(Option<ServiceError>),
-    /// The policy demands its removal, and a guardrail or the verification of the plan prevented it.
+    /// The policy demands its removal, and a guardrail or the verification of the plan prevented
+    /// it.
     Refused(RefusalReason),
     /// Nothing was changed. Enforce mode would remove it.
     WouldApply,

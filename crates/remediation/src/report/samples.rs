@@ -155,7 +155,8 @@ fn mark_not_removed(outcome: &mut RuleOutcome, status: RuleStatus) {
     outcome.replacements.clear();
 }
 
-/// Only HTTP and HTTPS may be open to the world; the rest of it is narrowed away. SSH is for the office.
+/// Only HTTP and HTTPS may be open to the world; the rest of it is narrowed away. SSH is for the
+/// office.
 pub(crate) fn web_only_policy() -> Policy {
     let rule = |id: &str, forbids: &str, check, action, trusted: &[&str]| {
         Arc::new(PolicyRule {

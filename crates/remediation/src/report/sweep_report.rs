@@ -217,8 +217,8 @@ impl SweepReport {
         }
     }
 
-    /// Records a group that failed and is not counted again: one that could not be read, or one whose
-    /// alert of an earlier sweep still was not published.
+    /// Records a group that failed and is not counted again: one that could not be read, or one
+    /// whose alert of an earlier sweep still was not published.
     pub(crate) fn record_failed_group(
         &mut self,
         group: &SecurityGroup,

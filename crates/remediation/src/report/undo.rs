@@ -1,8 +1,8 @@
 //! AWS CLI commands that undo a remediation: they add removed rules again and remove replacements.
 //!
 //! The commands are printable ASCII whatever the descriptions and tags contain, quoted for a POSIX
-//! shell, and still exact: their JSON escapes everything else, and what mail and chat programs would
-//! turn into a link.
+//! shell, and still exact: their JSON escapes everything else, and what mail and chat programs
+//! would turn into a link.
 
 use std::fmt::Write as _;
 

@@ -1,8 +1,9 @@
 //! The sweeper.
 //!
 //! The next page is read while the current one is evaluated, so at most two are in memory. If the
-//! sweep may change groups, each group with enforced findings goes through the [`Remediator`], which
-//! reads it again, remediates it and publishes an alert. Everything else goes into one digest.
+//! sweep may change groups, each group with enforced findings goes through the [`Remediator`],
+//! which reads it again, remediates it and publishes an alert. Everything else goes into one
+//! digest.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
@@ -100,8 +101,8 @@ impl Sweeper {
         }
     }
 
-    /// Evaluates one page. Returns false if the deadline passed before its end, so that the page has
-    /// to be evaluated again.
+    /// Evaluates one page. Returns false if the deadline passed before its end, so that the page
+    /// has to be evaluated again.
     async fn sweep_page(
         &self,
         lister: &dyn GroupLister,
@@ -147,7 +148,8 @@ impl Sweeper {
         }
     }
 
-    /// The report about a listed group that is not changed. What the group is attached to is unknown.
+    /// The report about a listed group that is not changed. What the group is attached to is
+    /// unknown.
     fn plan_group(
         &self,
         change: &GroupChange,
@@ -165,9 +167,10 @@ impl Sweeper {
         GroupReport::planned(&self.policy, change, &named, group, &decision)
     }
 
-    /// Reads the tags of rules for the groups with findings, if an exception of the policy matches on
-    /// them: `DescribeSecurityGroups` does not return them, and without them there are too many
-    /// findings, never too few. If the tags of a group cannot be read, the group counts as unreadable.
+    /// Reads the tags of rules for the groups with findings, if an exception of the policy matches
+    /// on them: `DescribeSecurityGroups` does not return them, and without them there are too many
+    /// findings, never too few. If the tags of a group cannot be read, the group counts as
+    /// unreadable.
     async fn load_rule_tags(
         &self,
         lister: &dyn GroupLister,

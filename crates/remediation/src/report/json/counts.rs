@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::report::GroupReport;
 
-/// How long the lists of a report are before any of them is shortened, and how many of the rules have
-/// an outcome.
+/// How long the lists of a report are before any of them is shortened, and how many of the rules
+/// have an outcome.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct CountsV1 {
     rules: usize,

@@ -12,8 +12,8 @@ use super::text::{DisplayString, truncate_text};
 use crate::report::{FailedAddition, RuleOutcome, Withdrawal};
 use crate::services::ServiceError;
 
-/// The full content of one security group rule, with its ports as EC2 returned them: everything that
-/// restores it.
+/// The full content of one security group rule, with its ports as EC2 returned them: everything
+/// that restores it.
 #[derive(Debug, Clone, Serialize)]
 pub struct SecurityGroupRuleV1<'a> {
     security_group_rule_id: Option<&'a str>,

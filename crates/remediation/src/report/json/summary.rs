@@ -1,4 +1,5 @@
-//! What the remediator function returns: small, for people who invoke it and for invocation records.
+//! What the remediator function returns: small, for people who invoke it and for invocation
+//! records.
 
 use serde::Serialize;
 

@@ -73,8 +73,8 @@ impl<'a> SweepV1<'a> {
         Self::with_max_entries(sweep, usize::MAX)
     }
 
-    /// A report whose lists of groups, policy rules, prefix lists and exceptions have at most so many
-    /// entries each.
+    /// A report whose lists of groups, policy rules, prefix lists and exceptions have at most so
+    /// many entries each.
     pub fn with_max_entries(sweep: &'a SweepReport, max_entries: usize) -> Self {
         let groups: Vec<_> = sweep
             .worst_groups

@@ -22,7 +22,8 @@ impl<T: fmt::Display> Serialize for DisplayString<T> {
 /// The value as JSON text.
 pub(crate) fn serialize_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_else(|error| {
-        // This cannot happen, because every key is a string. If it did, the error would be reported.
+        // This cannot happen, because every key is a string. If it did, the error would be
+        // reported.
         serde_json::json!({"version": 1, "error": error.to_string()}).to_string()
     })
 }
