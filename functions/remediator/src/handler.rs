@@ -18,7 +18,8 @@ use crate::metrics::EventMetrics;
 /// alert.
 const TIME_RESERVE: Duration = Duration::from_secs(15);
 
-/// Handles an event. It starts no group shortly before the deadline. When this returns, its result and its metrics are logged.
+/// Handles an event. It starts no group shortly before the deadline. When this returns, its result
+/// and its metrics are logged.
 ///
 /// # Errors
 /// When the event cannot be decoded, or a group is still open or could not be read, or an alert was
