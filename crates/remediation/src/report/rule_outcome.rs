@@ -31,6 +31,9 @@ pub struct RuleOutcome {
     pub replacements: Vec<Addition>,
     /// The rules that should have been added in place of it, but the call failed.
     pub failed_additions: Vec<FailedAddition>,
+    /// The rules that were added in place of it and had to be removed again, because someone else
+    /// removed this rule.
+    pub withdrawals: Vec<Withdrawal>,
 }
 
 /// The status of one security group rule.
@@ -66,6 +69,16 @@ pub struct FailedAddition {
     pub addition: Addition,
     /// Why the call failed.
     pub error: ServiceError,
+}
+
+/// A rule that was added and had to be removed again, because someone else removed the rule that it
+/// replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withdrawal {
+    /// The addition.
+    pub addition: Addition,
+    /// Why it could not be removed again: it is, or may be, still there. `None` if it was removed.
+    pub error: Option<ServiceError>,
 }
 
 impl RuleStatus {
@@ -163,6 +176,7 @@ impl RuleOutcome {
             findings: Vec::new(),
             replacements: Vec::new(),
             failed_additions: Vec::new(),
+            withdrawals: Vec::new(),
         }
     }
 

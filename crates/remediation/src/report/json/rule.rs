@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::finding::RuleFindingV1;
 use super::text::{DisplayString, truncate_text};
-use crate::report::{FailedAddition, RuleOutcome};
+use crate::report::{FailedAddition, RuleOutcome, Withdrawal};
 use crate::services::ServiceError;
 
 /// The full content of one security group rule, with its ports as EC2 returned them: everything
@@ -61,6 +61,7 @@ pub struct RuleOutcomeV1<'a> {
     findings: Vec<RuleFindingV1<'a>>,
     replacements: Vec<ReplacementV1<'a>>,
     failed_additions: Vec<FailedAdditionV1<'a>>,
+    withdrawals: Vec<WithdrawalV1<'a>>,
 }
 
 impl<'a> RuleOutcomeV1<'a> {
@@ -91,6 +92,12 @@ impl<'a> RuleOutcomeV1<'a> {
                 .iter()
                 .take(max_entries)
                 .map(FailedAdditionV1::new)
+                .collect(),
+            withdrawals: outcome
+                .withdrawals
+                .iter()
+                .take(max_entries)
+                .map(WithdrawalV1::new)
                 .collect(),
         }
     }
@@ -128,6 +135,24 @@ impl<'a> FailedAdditionV1<'a> {
         Self {
             rule: ReplacementV1::new(&failed.addition),
             error: ErrorV1::new(&failed.error),
+        }
+    }
+}
+
+/// A replacement that was removed again, because someone else had removed the original rule.
+#[derive(Debug, Clone, Serialize)]
+pub struct WithdrawalV1<'a> {
+    #[serde(flatten)]
+    rule: ReplacementV1<'a>,
+    error: Option<ErrorV1<'a>>,
+}
+
+impl<'a> WithdrawalV1<'a> {
+    /// A withdrawal.
+    pub fn new(withdrawal: &'a Withdrawal) -> Self {
+        Self {
+            rule: ReplacementV1::new(&withdrawal.addition),
+            error: withdrawal.error.as_ref().map(ErrorV1::new),
         }
     }
 }
