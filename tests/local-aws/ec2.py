@@ -2,7 +2,8 @@
 
   GET  /_portcullis/calls            the calls: [{"action", "parameters", "key", "region", "status", "ended"}, ...]
   POST /_portcullis/faults  {...}    injects a fault, see Fault
-  POST /_portcullis/reset            clears the calls and the faults; the resources stay
+  POST /_portcullis/prefix-lists     {"delay": SECONDS}: changes of prefix lists take effect later, as in EC2
+  POST /_portcullis/reset            clears the calls, the faults and the delay; the resources stay
 
 Calls with QUIET_AGENT in their User-Agent, which come from the tests themselves, are not recorded and get no faults.
 
@@ -20,6 +21,8 @@ import urllib.parse
 from dataclasses import dataclass
 
 import lifeline
+from moto.ec2.models.managed_prefixes import ManagedPrefixListBackend
+from moto.ec2.models.security_groups import SecurityGroup
 from moto.ec2.responses.security_groups import SecurityGroups
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -45,6 +48,25 @@ class Fault:
     region: str = ""
     after: bool = False
     delay: float = 0.0
+
+
+class PendingLists:
+    """Changes of managed prefix lists that are not applied yet. EC2 answers such a call with the old version and the state
+    modify-in-progress, and returns the old entries until the change is applied. moto applies it at once."""
+
+    def __init__(self):
+        self.delay = 0.0
+        self.changes = []
+
+    def apply_due(self):
+        now = time.time()
+        due = [change for at, change in self.changes if at <= now]
+        self.changes = [(at, change) for at, change in self.changes if at > now]
+        for change in due:
+            change()
+
+
+PENDING_LISTS = PendingLists()
 
 
 class Recorder:
@@ -75,8 +97,10 @@ class Recorder:
                 answer = {"calls": self.calls}
             elif what == "faults":
                 self.faults.append(Fault(**json.loads(body)))
+            elif what == "prefix-lists":
+                PENDING_LISTS.delay = json.loads(body)["delay"]
             elif what == "reset":
-                self.calls, self.faults = [], []
+                self.calls, self.faults, PENDING_LISTS.delay = [], [], 0.0
         return respond(start_response, "200 OK", "application/json", json.dumps(answer))
 
     def serve(self, environ, body, start_response):
@@ -109,6 +133,7 @@ class Recorder:
 
     def answer(self, environ, start_response):
         with self.turn:
+            PENDING_LISTS.apply_due()
             return list(self.app(environ, start_response))
 
     def take_fault(self, action, parameters, region):
@@ -153,6 +178,29 @@ def revoke_all_or_nothing():
     SecurityGroups.revoke_security_group_ingress = revoke_atomically
 
 
+def apply_prefix_lists_later():
+    modify = ManagedPrefixListBackend.modify_managed_prefix_list
+
+    def modify_later(self, **request):
+        if not PENDING_LISTS.delay:
+            return modify(self, **request)
+        changed = self.managed_prefix_lists[request["prefix_list_id"]]
+        changed.state = "modify-in-progress"
+        PENDING_LISTS.changes.append((time.time() + PENDING_LISTS.delay, lambda: modify(self, **request)))
+        return changed
+
+    ManagedPrefixListBackend.modify_managed_prefix_list = modify_later
+
+
+def find_groups_by_prefix_list():
+    """moto lacks the filter ip-permission.prefix-list-id of DescribeSecurityGroups."""
+
+    def uses_one_of(self, lists):
+        return any(rule.prefix_list_id in lists for rule in self.ingress_rules)
+
+    SecurityGroup.filter_ip_permission__prefix_list_id = uses_one_of
+
+
 def respond(start_response, status, kind, text):
     body = text.encode()
     start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
@@ -164,6 +212,8 @@ def main():
     WSGIRequestHandler.protocol_version = "HTTP/1.1"  # keep-alive, as in AWS
     WSGIRequestHandler.disable_nagle_algorithm = True
     revoke_all_or_nothing()
+    apply_prefix_lists_later()
+    find_groups_by_prefix_list()
     server = make_server(
         "127.0.0.1", 0, Recorder(DomainDispatcherApplication(create_backend_app)), threaded=True
     )

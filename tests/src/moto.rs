@@ -110,6 +110,16 @@ impl Moto {
             .collect())
     }
 
+    /// Changes of managed prefix lists take effect after this delay, as in EC2, until the next
+    /// [`reset`](Self::reset). Without it they take effect at once.
+    ///
+    /// # Errors
+    /// When moto does not respond.
+    pub fn delay_prefix_lists(&self, delay: Duration) -> Result<(), ApiError> {
+        let body = json!({"delay": delay.as_secs_f64()});
+        self.control("prefix-lists", Some(&body)).map(drop)
+    }
+
     /// Clears the recorded calls and the faults. The resources in EC2 stay.
     ///
     /// # Errors

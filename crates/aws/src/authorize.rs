@@ -4,16 +4,17 @@
 //! are not part of a permission: the tags of a call (`TagSpecifications`) apply to every rule it
 //! creates (EC2 API Reference, `AuthorizeSecurityGroupIngress`), so only rules with the same tags
 //! share a call. EC2 accepts all permissions of a call or none; if it rejects them together, each
-//! is sent alone. A rule that already exists (`InvalidPermission.Duplicate`, which can also follow
-//! a lost response) is a success, and keeps its description and tags.
+//! is sent alone, one after another if the rules quota has no room for all of them, so that earlier
+//! ones have precedence. A rule that already exists (`InvalidPermission.Duplicate`, which can also
+//! follow a lost response) is a success, and keeps its description and tags.
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{IpPermission, ResourceType, Tag, TagSpecification};
 use futures_util::stream::{self, StreamExt as _};
-use portcullis_remediation::services::AuthorizeResults;
-use portcullis_remediation::{AuthorizeIngress, ServiceError};
+use portcullis_remediation::services::{AuthorizeResults, Authorized};
+use portcullis_remediation::{AuthorizeIngress, ErrorKind, ServiceError};
 use portcullis_rules::IngressRule;
 use portcullis_rules::group::Tags;
 
@@ -33,7 +34,7 @@ const DUPLICATE_RULE_CODE: &str = "InvalidPermission.Duplicate";
 type IndexedRule<'a> = (usize, &'a IngressRule);
 
 /// The result for a rule and its index in the request.
-type IndexedResult = (usize, Result<(), ServiceError>);
+type IndexedResult = (usize, Result<Authorized, ServiceError>);
 
 impl Ec2IngressEditor {
     async fn authorize_indexed(
@@ -56,7 +57,12 @@ impl Ec2IngressEditor {
             Err(failure) if rules.len() > 1 && single_rule_may_be_at_fault(&failure, rules) => {
                 let error = &failure.error;
                 tracing::info!(group.id = group_id, %error, "authorizing rules one by one");
-                self.authorize_each(group_id, rules).await
+                let concurrency = if error.kind == ErrorKind::RulesQuota {
+                    1
+                } else {
+                    MAX_CONCURRENT_CALLS
+                };
+                self.authorize_each(group_id, rules, concurrency).await
             }
             result => {
                 let result = accept_duplicate(result, rules);
@@ -65,22 +71,24 @@ impl Ec2IngressEditor {
         }
     }
 
-    async fn authorize_each(&self, group_id: &str, rules: &[IngressRule]) -> AuthorizeResults {
+    async fn authorize_each(
+        &self,
+        group_id: &str,
+        rules: &[IngressRule],
+        concurrency: usize,
+    ) -> AuthorizeResults {
         let calls: Vec<_> = rules
             .chunks(1)
             .map(|rule| self.authorize_single(group_id, rule))
             .collect();
-        stream::iter(calls)
-            .buffered(MAX_CONCURRENT_CALLS)
-            .collect()
-            .await
+        stream::iter(calls).buffered(concurrency).collect().await
     }
 
     async fn authorize_single(
         &self,
         group_id: &str,
         rule: &[IngressRule],
-    ) -> Result<(), ServiceError> {
+    ) -> Result<Authorized, ServiceError> {
         accept_duplicate(self.send_authorize(group_id, rule).await, rule)
     }
 
@@ -138,10 +146,11 @@ fn batch_by_tags(rules: &[IngressRule]) -> Vec<Vec<IndexedRule<'_>>> {
 fn accept_duplicate(
     result: Result<(), CallError>,
     rules: &[IngressRule],
-) -> Result<(), ServiceError> {
+) -> Result<Authorized, ServiceError> {
     match result {
-        Err(failure) if rules.len() == 1 && is_duplicate(&failure) => Ok(()),
-        result => Ok(result?),
+        Err(failure) if rules.len() == 1 && is_duplicate(&failure) => Ok(Authorized::AlreadyExists),
+        Err(failure) => Err(failure.error),
+        Ok(()) => Ok(Authorized::Added),
     }
 }
 

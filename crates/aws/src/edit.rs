@@ -34,7 +34,7 @@ impl Ec2IngressEditor {
 /// A deleted source group is reported with the same code as a deleted group of our own.
 pub(crate) fn single_rule_may_be_at_fault(failure: &CallError, rules: &[IngressRule]) -> bool {
     match failure.error.kind {
-        ErrorKind::RuleNotFound => true,
+        ErrorKind::RuleNotFound | ErrorKind::RulesQuota => true,
         ErrorKind::GroupNotFound => rules.iter().any(has_source_group),
         ErrorKind::Other => failure.rejected && !is_caller_error(failure.code.as_deref()),
         ErrorKind::Throttled | ErrorKind::Denied | ErrorKind::NoAnswer => false,

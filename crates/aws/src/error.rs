@@ -128,6 +128,7 @@ fn kind_from_code(code: &str) -> ErrorKind {
         "InvalidPermission.NotFound" | "InvalidSecurityGroupRuleId.NotFound" => {
             ErrorKind::RuleNotFound
         }
+        "RulesPerSecurityGroupLimitExceeded" => ErrorKind::RulesQuota,
         _ => ErrorKind::Other,
     }
 }
@@ -172,6 +173,7 @@ mod tests {
                 "InvalidSecurityGroupRuleId.NotFound",
                 ErrorKind::RuleNotFound,
             ),
+            ("RulesPerSecurityGroupLimitExceeded", ErrorKind::RulesQuota),
             ("InvalidGroupId.Malformed", ErrorKind::Other),
             ("DryRunOperation", ErrorKind::Other),
             ("InternalError", ErrorKind::Other),

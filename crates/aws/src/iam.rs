@@ -17,6 +17,8 @@ pub const ACTIONS: &[&str] = &[
     "ec2:DescribeSecurityGroupRules",
     // The entries of the prefix lists that its rules refer to.
     "ec2:GetManagedPrefixListEntries",
+    // Whether EC2 has applied the change of a prefix list.
+    "ec2:DescribeManagedPrefixLists",
     // What the group is attached to, if a guardrail of the policy needs to know.
     "ec2:DescribeNetworkInterfaces",
     // The alert.

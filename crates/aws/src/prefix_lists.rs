@@ -1,6 +1,7 @@
 //! Reads the entries of managed prefix lists.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::get_managed_prefix_list_entries::GetManagedPrefixListEntriesOutput;
@@ -8,12 +9,15 @@ use aws_sdk_ec2::types::PrefixListEntry;
 use futures_util::stream::{self, StreamExt as _};
 use ipnet::IpNet;
 use portcullis_remediation::ServiceError;
+use portcullis_remediation::services::PrefixListState;
 use portcullis_rules::source::parse_cidr;
 use portcullis_rules::{IngressRule, PrefixLists, Source};
 
 use crate::call::{collect_pages, unexpected_response};
+use crate::error::call_error;
 
 const OPERATION: &str = "GetManagedPrefixListEntries";
+const DESCRIBE: &str = "DescribeManagedPrefixLists";
 
 /// Largest page (EC2 API Reference, `GetManagedPrefixListEntries`, `MaxResults`).
 const MAX_ENTRIES_PER_PAGE: i32 = 100;
@@ -22,17 +26,56 @@ const MAX_ENTRIES_PER_PAGE: i32 = 100;
 /// account's request quota.
 const MAX_CONCURRENT_LISTS: usize = 4;
 
-/// Reads the lists that these rules refer to. A list that does not exist (any more) is left out.
-///
-/// # Errors
-/// When a list cannot be read or has an invalid entry.
-pub(crate) async fn read_referenced_lists(
-    ec2: &Client,
-    rules: &[IngressRule],
-) -> Result<PrefixLists, ServiceError> {
-    let mut lists = PrefixLists::empty();
-    let errors = read_lists_into(ec2, referenced_list_ids(rules), &mut lists).await;
-    errors.into_values().next().map_or(Ok(lists), Err)
+/// The entries of the lists that were read for one event; `None` for a list that does not exist.
+#[derive(Debug, Default)]
+pub(crate) struct ListCache(Mutex<BTreeMap<String, Option<Vec<IpNet>>>>);
+
+impl ListCache {
+    /// Forgets all lists.
+    pub(crate) fn clear(&self) {
+        self.lock().clear();
+    }
+
+    /// The lists that these rules refer to. Only those are read that are not known yet. A list that
+    /// does not exist (any more) is left out.
+    ///
+    /// # Errors
+    /// When a list cannot be read or has an invalid entry.
+    pub(crate) async fn read_referenced(
+        &self,
+        ec2: &Client,
+        rules: &[IngressRule],
+    ) -> Result<PrefixLists, ServiceError> {
+        let ids = referenced_list_ids(rules);
+        let unknown = self.unknown_ids(&ids);
+        let mut read = PrefixLists::empty();
+        let errors = read_lists_into(ec2, unknown.clone(), &mut read).await;
+        if let Some(error) = errors.into_values().next() {
+            return Err(error);
+        }
+        let mut known = self.lock();
+        for id in unknown {
+            let entries = read.entries(id).map(<[_]>::to_vec);
+            known.insert(id.to_owned(), entries);
+        }
+        let mut lists = PrefixLists::empty();
+        for id in ids {
+            if let Some(Some(entries)) = known.get(id) {
+                lists.insert(id, entries.iter().copied());
+            }
+        }
+        Ok(lists)
+    }
+
+    fn unknown_ids<'a>(&self, ids: &BTreeSet<&'a str>) -> BTreeSet<&'a str> {
+        let known = self.lock();
+        let ids = ids.iter().copied();
+        ids.filter(|id| !known.contains_key(*id)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Option<Vec<IpNet>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Reads these lists and adds them to `lists`. Returns the errors of those that cannot be read or
@@ -111,6 +154,43 @@ async fn read_list_entries(
         }
         Err(failure) if is_list_not_found(failure.code.as_deref()) => Ok(None),
         Err(failure) => Err(failure.error),
+    }
+}
+
+/// The version and state of a list; `None` if the list does not exist.
+///
+/// # Errors
+/// When it cannot be read, or the response lacks the version or the state.
+pub(crate) async fn read_list_state(
+    ec2: &Client,
+    id: &str,
+) -> Result<Option<PrefixListState>, ServiceError> {
+    let request = ec2.describe_managed_prefix_lists().prefix_list_ids(id);
+    let output = match request.send().await {
+        Ok(output) => output,
+        Err(error) => {
+            let failure = call_error(DESCRIBE, &error);
+            let is_missing = is_list_not_found(failure.code.as_deref());
+            return if is_missing {
+                Ok(None)
+            } else {
+                Err(failure.error)
+            };
+        }
+    };
+    let mut lists = output.prefix_lists.unwrap_or_default().into_iter();
+    let Some(list) = lists.find(|list| list.prefix_list_id() == Some(id)) else {
+        return Ok(None);
+    };
+    match (list.version, list.state) {
+        (Some(version), Some(state)) => Ok(Some(PrefixListState {
+            version,
+            state: state.as_str().to_owned(),
+        })),
+        (version, state) => {
+            let reason = format!("{id} has the version {version:?} and the state {state:?}");
+            Err(unexpected_response(DESCRIBE, reason))
+        }
     }
 }
 

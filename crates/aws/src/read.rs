@@ -6,12 +6,14 @@
 //! be stale: a rule that appears in one of them is taken to exist.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::describe_security_group_rules::DescribeSecurityGroupRulesOutput;
 use aws_sdk_ec2::operation::describe_security_groups::DescribeSecurityGroupsOutput;
 use aws_sdk_ec2::types::{SecurityGroup as Described, SecurityGroupRule};
+use portcullis_remediation::services::PrefixListState;
 use portcullis_remediation::{ErrorKind, GroupReader, GroupRef, ServiceError, Snapshot};
 use portcullis_rules::SecurityGroup;
 use portcullis_rules::plan::Attachments;
@@ -23,19 +25,21 @@ use crate::call::{
 };
 use crate::error::call_error;
 use crate::merge::merge_group;
-use crate::prefix_lists::read_referenced_lists;
+use crate::prefix_lists::{ListCache, read_list_state};
 
-/// Reads security groups with `DescribeSecurityGroups`, `DescribeSecurityGroupRules` and
-/// `GetManagedPrefixListEntries`, and their attachments with `DescribeNetworkInterfaces`. Changes
-/// nothing.
+/// Reads security groups with `DescribeSecurityGroups`, `DescribeSecurityGroupRules`,
+/// `GetManagedPrefixListEntries` and `DescribeManagedPrefixLists`, and their attachments with
+/// `DescribeNetworkInterfaces`. Changes nothing.
 #[derive(Debug, Clone)]
 pub struct Ec2GroupReader {
     ec2: Client,
+    lists: Arc<ListCache>,
 }
 
 impl Ec2GroupReader {
     pub(crate) fn new(ec2: Client) -> Self {
-        Self { ec2 }
+        let lists = Arc::default();
+        Self { ec2, lists }
     }
 
     async fn read_by_id(&self, id: &str) -> Result<SecurityGroup, ServiceError> {
@@ -116,12 +120,16 @@ fn is_requested_group(found: &Described, group: &GroupRef) -> bool {
 
 #[async_trait]
 impl GroupReader for Ec2GroupReader {
+    fn start_event(&self) {
+        self.lists.clear();
+    }
+
     async fn read_group(&self, group: &GroupRef) -> Result<Snapshot, ServiceError> {
         let group = match group {
             GroupRef::Id(id) => self.read_by_id(id).await?,
             GroupRef::Name(_) => self.read_by_name(group).await?,
         };
-        let prefix_lists = read_referenced_lists(&self.ec2, &group.rules).await?;
+        let prefix_lists = self.lists.read_referenced(&self.ec2, &group.rules).await?;
         Ok(Snapshot {
             group,
             prefix_lists,
@@ -147,6 +155,13 @@ impl GroupReader for Ec2GroupReader {
             .map(require_group_id)
             .collect::<Result<_, _>>()?;
         Ok(ids.into_iter().collect())
+    }
+
+    async fn read_prefix_list_state(
+        &self,
+        prefix_list: &str,
+    ) -> Result<Option<PrefixListState>, ServiceError> {
+        read_list_state(&self.ec2, prefix_list).await
     }
 
     async fn read_attachments(&self, group: &SecurityGroup) -> Result<Attachments, ServiceError> {

@@ -29,7 +29,7 @@ fn month_of_logs() -> [Vec<Value>; 2] {
     other_service["eventSource"] = json!("s3.amazonaws.com");
     let mut failed = authorize_event("f-1", &json!({"groupId": WEB}));
     failed["errorCode"] = json!("Client.UnauthorizedOperation");
-    let list = json!({"ModifyManagedPrefixListRequest": {"PrefixListId": "pl-unused"}});
+    let list = json!({"ModifyManagedPrefixListRequest": {"PrefixListId": "pl-unused", "AddEntry": {"Cidr": "10.0.0.0/8"}}});
     let list_event = cloudtrail_record("e-6", "ModifyManagedPrefixList", &list);
     let duplicate = opening_event("e-3", WEB, "2026-04-17T12:00:00Z");
     let first_file = vec![

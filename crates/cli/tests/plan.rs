@@ -40,7 +40,7 @@ fn folder() -> Folder {
     });
     let mut failed = authorize_event("e-3", &json!({"groupId": WEB}));
     failed["errorCode"] = json!("Client.UnauthorizedOperation");
-    let list = |id: &str| json!({"ModifyManagedPrefixListRequest": {"PrefixListId": id}});
+    let list = |id: &str| json!({"ModifyManagedPrefixListRequest": {"PrefixListId": id, "AddEntry": {"Cidr": "10.0.0.0/8"}}});
     let records = json!({"Records": [
         opened,
         authorize_event("e-2", &json!({"groupId": "sg-0cccccccccccccccc"})),

@@ -19,7 +19,7 @@ mod undo;
 pub use group_outcome::GroupOutcome;
 pub use group_report::GroupReport;
 pub(crate) use rule_outcome::sort_by_attention;
-pub use rule_outcome::{FailedAddition, RuleOutcome, RuleStatus};
+pub use rule_outcome::{FailedAddition, RuleOutcome, RuleStatus, Withdrawal};
 pub use sweep_error::SweepError;
 pub use sweep_report::{GroupSummary, RuleCount, StopReason, SweepReport, Unfinished};
 pub use undo::{IpPermission, authorize_command, revoke_command};

@@ -70,6 +70,8 @@ pub enum ErrorKind {
     GroupNotFound,
     /// The rule to revoke does not exist: read the group again.
     RuleNotFound,
+    /// The group has reached its rules quota, so the rule cannot be added.
+    RulesQuota,
     /// No answer in time, or a broken connection: the call may have taken effect.
     NoAnswer,
     /// Anything else. Never treated as success.
@@ -78,11 +80,12 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Throttled,
         Self::Denied,
         Self::GroupNotFound,
         Self::RuleNotFound,
+        Self::RulesQuota,
         Self::NoAnswer,
         Self::Other,
     ];
@@ -94,6 +97,7 @@ impl ErrorKind {
             Self::Denied => "denied",
             Self::GroupNotFound => "group-not-found",
             Self::RuleNotFound => "rule-not-found",
+            Self::RulesQuota => "rules-quota",
             Self::NoAnswer => "no-answer",
             Self::Other => "failed",
         }
@@ -109,6 +113,7 @@ impl ErrorKind {
             }
             Self::GroupNotFound => "AWS reports that the security group no longer exists.",
             Self::RuleNotFound => "AWS did not find the rule: someone changed it at the same time.",
+            Self::RulesQuota => "The security group has reached its rules quota.",
             Self::NoAnswer => "AWS did not respond in time.",
             Self::Other => "The call failed.",
         }
@@ -147,9 +152,29 @@ pub struct Snapshot {
     pub prefix_lists: PrefixLists,
 }
 
+/// Which version of a managed prefix list is in effect. EC2 applies changes after the call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrefixListState {
+    /// The version whose entries are in effect.
+    pub version: i64,
+    /// `modify-complete`, `modify-in-progress`, `modify-failed` and so on.
+    pub state: String,
+}
+
+impl PrefixListState {
+    /// Whether EC2 has applied a change that was made to the version `previous`, or has given up.
+    pub fn is_settled_after(&self, previous: Option<i64>) -> bool {
+        let is_newer = previous.is_none_or(|previous| self.version > previous);
+        self.state.ends_with("-failed") || (self.state.ends_with("-complete") && is_newer)
+    }
+}
+
 /// Reads security groups.
 #[async_trait]
 pub trait GroupReader: Send + Sync {
+    /// Starts a new event. The entries of each prefix list are read once for each event.
+    fn start_event(&self) {}
+
     /// The group as it is now.
     ///
     /// # Errors
@@ -164,6 +189,15 @@ pub trait GroupReader: Send + Sync {
         &self,
         prefix_list: &str,
     ) -> Result<Vec<String>, ServiceError>;
+
+    /// Which version of a prefix list is in effect. `None` if the list does not exist.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    async fn read_prefix_list_state(
+        &self,
+        prefix_list: &str,
+    ) -> Result<Option<PrefixListState>, ServiceError>;
 
     /// What the group is attached to. Called only if a guardrail of the policy needs to know.
     ///
@@ -242,14 +276,25 @@ pub trait RevokeIngress: Send + Sync {
     async fn revoke_rules(&self, group_id: &str, rules: &[IngressRule]) -> RevokeResults;
 }
 
+/// What a successful call to add a rule did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authorized {
+    /// The rule was added.
+    Added,
+    /// The rule already existed and keeps its description and tags. This is also the answer to a
+    /// retried call if the answer to the first one was lost.
+    AlreadyExists,
+}
+
 /// The result for each rule to add, in the order they were given.
-pub type AuthorizeResults = Vec<Result<(), ServiceError>>;
+pub type AuthorizeResults = Vec<Result<Authorized, ServiceError>>;
 
 /// Adds ingress rules.
 #[async_trait]
 pub trait AuthorizeIngress: Send + Sync {
     /// Adds these rules with their descriptions and tags. A rule that already exists is a success.
-    /// An error for one rule does not affect the others.
+    /// If the rules quota has no room for all of them, earlier rules have precedence. An error for
+    /// one rule does not affect the others.
     async fn authorize_rules(&self, group_id: &str, rules: &[IngressRule]) -> AuthorizeResults;
 }
 
@@ -291,6 +336,23 @@ mod tests {
             _: &dyn Clock,
         ) {
         }
+    }
+
+    #[test]
+    fn a_prefix_list_is_settled_when_its_change_is_applied_or_has_failed() {
+        let is_settled = |state: &str, version, previous| {
+            let state = PrefixListState {
+                version,
+                state: state.to_owned(),
+            };
+            state.is_settled_after(previous)
+        };
+        assert!(is_settled("modify-complete", 4, Some(3)));
+        assert!(is_settled("restore-complete", 4, None));
+        assert!(is_settled("modify-failed", 3, Some(3)));
+        assert!(!is_settled("create-complete", 3, Some(3)));
+        assert!(!is_settled("modify-in-progress", 3, Some(3)));
+        assert!(!is_settled("restore-in-progress", 4, Some(3)));
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use portcullis_remediation::services::{
-    AuthorizeIngress, AuthorizeResults, ErrorKind, GroupReader, GroupRef, RevokeIngress,
-    RevokeResults, ServiceError, Snapshot,
+    AuthorizeIngress, AuthorizeResults, Authorized, ErrorKind, GroupReader, GroupRef,
+    PrefixListState, RevokeIngress, RevokeResults, ServiceError, Snapshot,
 };
 use portcullis_rules::plan::Attachments;
 use portcullis_rules::{IngressRule, PrefixLists, SecurityGroup, Source};
@@ -41,6 +41,8 @@ pub enum Fault {
     AuthorizeUnanswered,
     /// The next authorize call fails for rules with this source and adds the others.
     AuthorizeFrom(Source, ErrorKind),
+    /// Someone else removes all rules with this content after the next authorize call.
+    ClosedAfterAuthorize(IngressRule),
     /// The next read of attachments fails.
     Attachments(ErrorKind),
     /// The next revoke call fails for every rule and changes nothing.
@@ -53,6 +55,8 @@ pub enum Fault {
     RevokeIgnored,
     /// Someone else adds this rule after the next revoke call.
     OpenedAfterRevoke(IngressRule),
+    /// Someone else removes all rules with this content after the next revoke call.
+    ClosedAfterRevoke(IngressRule),
     /// The group is deleted after the next revoke call.
     DeletedAfterRevoke,
 }
@@ -72,9 +76,19 @@ impl Fault {
     fn affects_authorize(&self) -> bool {
         matches!(
             self,
-            Self::Authorize(_) | Self::AuthorizeUnanswered | Self::AuthorizeFrom(..)
+            Self::Authorize(_)
+                | Self::AuthorizeUnanswered
+                | Self::AuthorizeFrom(..)
+                | Self::ClosedAfterAuthorize(_)
         )
     }
+}
+
+/// A change of prefix lists that takes effect after some reads of their state.
+#[derive(Debug)]
+struct PendingLists {
+    reads_left: u32,
+    changed: PrefixLists,
 }
 
 #[derive(Debug, Default)]
@@ -82,6 +96,8 @@ struct Ec2State {
     groups: BTreeMap<String, SecurityGroup>,
     previous_groups: BTreeMap<String, SecurityGroup>,
     prefix_lists: PrefixLists,
+    /// The answers to reads of the state of a prefix list, and the entries from the last one on.
+    pending_lists: Option<PendingLists>,
     attachments: Attachments,
     /// The maximum number of rules of a group for each address family.
     rule_limit: Option<usize>,
@@ -110,6 +126,15 @@ impl FakeEc2 {
     /// Sets the entries of prefix lists.
     pub fn set_prefix_lists(&self, lists: PrefixLists) {
         self.state().prefix_lists = lists;
+    }
+
+    /// Changes prefix lists from version 1 to 2. The change takes effect after so many reads of the
+    /// state of a list, as EC2 does it: asynchronously.
+    pub fn change_prefix_lists_after(&self, reads: u32, lists: PrefixLists) {
+        self.state().pending_lists = Some(PendingLists {
+            reads_left: reads,
+            changed: lists,
+        });
     }
 
     /// Sets the attachments of every group.
@@ -171,6 +196,32 @@ impl Ec2State {
         self.faults.remove(index)
     }
 
+    /// Removes all rules with this content, as another principal would.
+    fn remove_content(&mut self, group_id: &str, rule: &IngressRule) {
+        if let Some(group) = self.groups.get_mut(group_id) {
+            group.rules.retain(|known| !known.same_content(rule));
+        }
+    }
+
+    fn prefix_list_state(&mut self) -> PrefixListState {
+        let Some(mut pending) = self.pending_lists.take() else {
+            return PrefixListState {
+                version: 2,
+                state: "modify-complete".to_owned(),
+            };
+        };
+        if let Some(reads_left) = pending.reads_left.checked_sub(1) {
+            pending.reads_left = reads_left;
+            self.pending_lists = Some(pending);
+            return PrefixListState {
+                version: 1,
+                state: "modify-in-progress".to_owned(),
+            };
+        }
+        self.prefix_lists = pending.changed;
+        self.prefix_list_state()
+    }
+
     fn find_group(&self, group_ref: &GroupRef) -> Option<&SecurityGroup> {
         match group_ref {
             GroupRef::Id(id) => self.groups.get(id),
@@ -213,7 +264,7 @@ impl Ec2State {
         id: &str,
         rule: &IngressRule,
         fault: Option<&Fault>,
-    ) -> Result<(), ServiceError> {
+    ) -> Result<Authorized, ServiceError> {
         match fault {
             Some(Fault::Authorize(kind)) => return Err(authorize_error(*kind)),
             Some(Fault::AuthorizeFrom(source, kind)) if rule.source == *source => {
@@ -226,7 +277,8 @@ impl Ec2State {
             .groups
             .get_mut(id)
             .ok_or_else(|| authorize_error(ErrorKind::GroupNotFound))?;
-        if !group.rules.iter().any(|known| known.same_content(rule)) {
+        let exists = group.rules.iter().any(|known| known.same_content(rule));
+        if !exists {
             let used = group
                 .rules
                 .iter()
@@ -235,7 +287,7 @@ impl Ec2State {
             if limit.is_some_and(|limit| used >= limit) {
                 return Err(ServiceError::new(
                     "AuthorizeSecurityGroupIngress",
-                    ErrorKind::Other,
+                    ErrorKind::RulesQuota,
                     "RulesPerSecurityGroupLimitExceeded: \
                      The maximum number of rules per security group has been reached.",
                 ));
@@ -244,10 +296,10 @@ impl Ec2State {
             added.id = Some(format!("sgr-new{}", group.rules.len()));
             group.rules.push(added);
         }
-        if fault == Some(&Fault::AuthorizeUnanswered) {
-            Err(authorize_error(ErrorKind::NoAnswer))
-        } else {
-            Ok(())
+        match fault {
+            Some(Fault::AuthorizeUnanswered) => Err(authorize_error(ErrorKind::NoAnswer)),
+            _ if exists => Ok(Authorized::AlreadyExists),
+            _ => Ok(Authorized::Added),
         }
     }
 }
@@ -333,6 +385,13 @@ impl GroupReader for FakeEc2 {
             .collect())
     }
 
+    async fn read_prefix_list_state(
+        &self,
+        _prefix_list: &str,
+    ) -> Result<Option<PrefixListState>, ServiceError> {
+        Ok(Some(self.state().prefix_list_state()))
+    }
+
     async fn read_attachments(&self, group: &SecurityGroup) -> Result<Attachments, ServiceError> {
         let mut state = self.state();
         state.calls.push(Call::Attachments(group.id.clone()));
@@ -370,6 +429,7 @@ impl RevokeIngress for FakeEc2 {
                     .entry(group_id.to_owned())
                     .and_modify(|group| group.rules.push(rule));
             }
+            Some(Fault::ClosedAfterRevoke(rule)) => state.remove_content(group_id, &rule),
             _ => {}
         }
         results
@@ -386,9 +446,13 @@ impl AuthorizeIngress for FakeEc2 {
         ));
         let fault = state.take_fault(Fault::affects_authorize);
         state.previous_groups = state.groups.clone();
-        rules
+        let results = rules
             .iter()
             .map(|rule| state.authorize_one(group_id, rule, fault.as_ref()))
-            .collect()
+            .collect();
+        if let Some(Fault::ClosedAfterAuthorize(rule)) = fault {
+            state.remove_content(group_id, &rule);
+        }
+        results
     }
 }

@@ -208,7 +208,7 @@ fn read_chunk(connection: &mut BufReader<TcpStream>) -> io::Result<Option<Vec<u8
     Ok((size > 0).then_some(chunk))
 }
 
-const FUNCTION_ARN: &str = "arn:aws:lambda:us-east-1:123456789012:function:remediator";
+const FUNCTION_ARN: &str = "arn:aws:lambda:us-east-1:111122223333:function:remediator";
 
 fn send_next_event(stream: &mut TcpStream, event: &str) -> io::Result<()> {
     let now = SystemTime::now()

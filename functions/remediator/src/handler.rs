@@ -1,6 +1,9 @@
 //! Handles one event: decodes it, remediates, logs the result and its metrics, and responds to
 //! Lambda.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use portcullis_function::InvocationError;
 use portcullis_remediation::event::{DecodeError, DecodedEvent, IgnoreReason, Origin};
 use portcullis_remediation::report::json::SummaryV1;
@@ -11,7 +14,11 @@ use serde_json::{Value, json};
 use crate::envelope::decode_payload;
 use crate::metrics::EventMetrics;
 
-/// Handles an event. Logs the result and, unless the event is ignored, the metrics.
+/// The part of the function's timeout that is reserved for the group in progress and its alert.
+const TIME_RESERVE: Duration = Duration::from_secs(15);
+
+/// Handles an event. It starts no group shortly before the deadline. Logs the result and, unless
+/// the event is ignored, the metrics.
 ///
 /// # Errors
 /// When the event cannot be decoded, a group could not be read, a required removal failed or could
@@ -20,11 +27,17 @@ pub(crate) async fn handle_event(
     remediator: &Remediator,
     clock: &dyn Clock,
     payload: &RawValue,
+    deadline: Timestamp,
 ) -> Result<Value, InvocationError> {
     let mode = remediator.mode();
     match decode_payload(payload) {
         Ok(DecodedEvent::Change(change)) => {
-            let outcome = remediator.handle_change(&change).await;
+            let origin = &change.origin;
+            let log_report = |report: &GroupReport| log_group_report(origin, report);
+            let deadline = deadline.saturating_sub(TIME_RESERVE).unwrap_or(deadline);
+            let outcome = remediator
+                .handle_change_until(&change, deadline, &log_report)
+                .await;
             let response = report_outcome(&change.origin, &outcome);
             write_event_metrics(clock, &EventMetrics::from_outcome(mode, &outcome));
             response
@@ -42,9 +55,6 @@ fn write_event_metrics(clock: &dyn Clock, metrics: &EventMetrics) {
 }
 
 fn report_outcome(origin: &Origin, outcome: &EventOutcome) -> Result<Value, InvocationError> {
-    for report in &outcome.reports {
-        log_group_report(origin, report);
-    }
     let errors = &outcome.errors;
     let Some(error) = InvocationError::from_errors(errors, RemediationError::code) else {
         let event_id = origin.event_id.as_deref();

@@ -1,6 +1,6 @@
 //! Authorizing rules.
 
-use portcullis_remediation::services::AuthorizeResults;
+use portcullis_remediation::services::{AuthorizeResults, Authorized};
 use portcullis_remediation::{AuthorizeIngress as _, ErrorKind};
 use portcullis_rules::group::Ec2Ports;
 use portcullis_rules::source::GroupSource;
@@ -230,13 +230,19 @@ async fn an_existing_rule_does_not_prevent_other_additions() {
 
 #[tokio::test]
 async fn a_rejected_rule_does_not_prevent_other_additions() {
-    for reply in [
-        Reply::Dynamic(|request| reject_port_23(request, "RulesPerSecurityGroupLimitExceeded")),
-        Reply::Dynamic(|request| reject_port_23(request, "InvalidParameterValue")),
+    for (reply, kind) in [
+        (
+            Reply::Dynamic(|request| reject_port_23(request, "RulesPerSecurityGroupLimitExceeded")),
+            ErrorKind::RulesQuota,
+        ),
+        (
+            Reply::Dynamic(|request| reject_port_23(request, "InvalidParameterValue")),
+            ErrorKind::Other,
+        ),
     ] {
         let stub = Stub::start([(AUTHORIZE, reply)]);
         let results = authorize(&stub, &[open_rule(22), open_rule(23), open_rule(24)]).await;
-        assert_eq!(error_kinds(&results), [None, Some(ErrorKind::Other), None]);
+        assert_eq!(error_kinds(&results), [None, Some(kind), None]);
         assert_eq!(stub.requests().len(), 4);
     }
 }
@@ -249,7 +255,10 @@ async fn an_exceeded_quota_is_in_the_error_message() {
     )]);
     let results = authorize(&stub, &[open_rule(22)]).await;
     let error = results[0].as_ref().unwrap_err();
-    assert_eq!((error.operation, error.kind), (AUTHORIZE, ErrorKind::Other));
+    assert_eq!(
+        (error.operation, error.kind),
+        (AUTHORIZE, ErrorKind::RulesQuota)
+    );
     assert!(
         error.message.contains("RulesPerSecurityGroupLimitExceeded"),
         "{error}"
@@ -318,10 +327,8 @@ async fn a_retry_after_a_lost_response_is_a_success() {
         (AUTHORIZE, Reply::Close),
         (AUTHORIZE, ec2_error(400, "InvalidPermission.Duplicate")),
     ]);
-    assert_eq!(
-        error_kinds(&authorize(&stub, &[open_rule(80)]).await),
-        [None]
-    );
+    let results = authorize(&stub, &[open_rule(80)]).await;
+    assert_eq!(results, [Ok(Authorized::AlreadyExists)]);
     assert_eq!(stub.requests().len(), 2);
 }
 

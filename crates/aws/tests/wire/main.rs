@@ -46,7 +46,7 @@ fn aws_with_timing(url: &str, timing: &Timing) -> Aws {
 }
 
 /// The error kind of each rule; `None` for a success.
-fn error_kinds(results: &[Result<(), ServiceError>]) -> Vec<Option<ErrorKind>> {
+fn error_kinds<T>(results: &[Result<T, ServiceError>]) -> Vec<Option<ErrorKind>> {
     results
         .iter()
         .map(|result| result.as_ref().err().map(|error| error.kind))

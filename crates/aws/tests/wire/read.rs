@@ -392,3 +392,74 @@ async fn groups_using_a_prefix_list_are_found_on_all_pages() {
     assert_eq!(requests[0].form_value("Filter.1.Value.1"), "pl-1");
     assert_eq!(requests[1].form_value("NextToken"), "more");
 }
+
+fn list_state_response(item: &str) -> Reply {
+    let operation = "DescribeManagedPrefixLists";
+    ec2_response(operation, &format!("<prefixListSet>{item}</prefixListSet>"))
+}
+
+#[tokio::test]
+async fn the_state_of_a_prefix_list_is_read_with_its_version() {
+    const DESCRIBE: &str = "DescribeManagedPrefixLists";
+    let pending = "<item><prefixListId>pl-1</prefixListId><version>3</version>\
+                   <state>modify-in-progress</state></item>";
+    let incomplete = "<item><prefixListId>pl-1</prefixListId><version>3</version></item>";
+    for (reply, expected) in [
+        (
+            list_state_response(pending),
+            Ok(Some((3, "modify-in-progress"))),
+        ),
+        (list_state_response(""), Ok(None)),
+        (ec2_error(400, "InvalidPrefixListID.NotFound"), Ok(None)),
+        (list_state_response(incomplete), Err(ErrorKind::Other)),
+        (
+            ec2_error(403, "UnauthorizedOperation"),
+            Err(ErrorKind::Denied),
+        ),
+    ] {
+        let stub = Stub::start([(DESCRIBE, reply)]);
+        let result = aws(&stub)
+            .group_reader()
+            .read_prefix_list_state("pl-1")
+            .await;
+        let found = result.map(|state| state.map(|state| (state.version, state.state)));
+        let expected =
+            expected.map(|state| state.map(|(version, name)| (version, name.to_owned())));
+        assert_eq!(found.map_err(|error| error.kind), expected);
+        let ids = stub
+            .requests()
+            .first()
+            .map(|request| request.form_value("PrefixListId.1").to_owned());
+        assert_eq!(ids.as_deref(), Some("pl-1"));
+    }
+}
+
+#[tokio::test]
+async fn each_prefix_list_is_read_once_for_an_event() {
+    let entries = ec2_response(
+        ENTRIES,
+        "<entrySet><item><cidr>10.0.0.0/8</cidr></item></entrySet>",
+    );
+    let stub = Stub::start([
+        (GROUPS, groups_response(&group_item(GROUP_ID, ""))),
+        (RULES, rules_response(&list_rule(1))),
+        (ENTRIES, entries),
+    ]);
+    let reader = aws(&stub).group_reader();
+    let group = GroupRef::Id(GROUP_ID.to_owned());
+    for (is_new_event, reads) in [(true, 1), (false, 1), (true, 2)] {
+        if is_new_event {
+            reader.start_event();
+        }
+        let snapshot = reader.read_group(&group).await.unwrap();
+        assert_eq!(
+            snapshot.prefix_lists.entries("pl-1").map(<[_]>::len),
+            Some(1)
+        );
+        let requests = stub.requests();
+        let found = requests
+            .iter()
+            .filter(|request| request.form_value("Action") == ENTRIES);
+        assert_eq!(found.count(), reads);
+    }
+}

@@ -79,8 +79,9 @@ pub(crate) const fn ec2_error_help(kind: ErrorKind) -> &'static str {
             "other callers are using up the EC2 request rate of this region: try again later"
         }
         ErrorKind::NoAnswer => "check the name of the region and the network connection to EC2",
-        ErrorKind::GroupNotFound | ErrorKind::RuleNotFound | ErrorKind::Other => {
-            "try again; if the credentials have expired, log in first"
-        }
+        ErrorKind::GroupNotFound
+        | ErrorKind::RuleNotFound
+        | ErrorKind::RulesQuota
+        | ErrorKind::Other => "try again; if the credentials have expired, log in first",
     }
 }

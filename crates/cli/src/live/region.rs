@@ -205,6 +205,7 @@ const fn max_retries(kind: ErrorKind) -> u32 {
         ErrorKind::Denied
         | ErrorKind::GroupNotFound
         | ErrorKind::RuleNotFound
+        | ErrorKind::RulesQuota
         | ErrorKind::Other => 0,
     }
 }

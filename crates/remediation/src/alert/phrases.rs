@@ -257,6 +257,7 @@ pub(super) const fn error_cause(kind: ErrorKind) -> &'static str {
         ErrorKind::Denied => "Portcullis lacks permission to remove it",
         ErrorKind::GroupNotFound => "AWS reports that the group no longer exists",
         ErrorKind::RuleNotFound => "it changed at the same time",
+        ErrorKind::RulesQuota => "the group has reached its rules quota",
         ErrorKind::NoAnswer => "AWS did not respond",
         ErrorKind::Other => "the call to remove it failed",
     }
@@ -273,6 +274,7 @@ pub(super) const fn addition_error_cause(kind: ErrorKind) -> &'static str {
         ErrorKind::RuleNotFound => {
             "Someone else removed or changed the rule at the same time, so nothing was added."
         }
+        ErrorKind::RulesQuota => "The group has reached its rules quota.",
         ErrorKind::NoAnswer => "AWS did not respond, so the rule may exist anyway.",
         ErrorKind::Other => "The call to add it failed.",
     }
@@ -286,7 +288,11 @@ pub(super) const fn error_remedy(kind: ErrorKind) -> &'static str {
              its permissions boundary and the organization's service control policies."
         }
         ErrorKind::GroupNotFound => "Confirm that the group was deleted; if so, nothing is open.",
-        ErrorKind::Throttled | ErrorKind::RuleNotFound | ErrorKind::NoAnswer | ErrorKind::Other => {
+        ErrorKind::Throttled
+        | ErrorKind::RuleNotFound
+        | ErrorKind::RulesQuota
+        | ErrorKind::NoAnswer
+        | ErrorKind::Other => {
             "Portcullis retries automatically within minutes and sends another alert when the \
              group is closed. If no such alert arrives, run the commands below."
         }

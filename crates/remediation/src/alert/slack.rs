@@ -255,6 +255,12 @@ fn chat_next_steps(summary: &AlertSummary<'_>) -> Vec<String> {
              the commands that restore it.",
         );
     }
+    if summary.report.has_failed_withdrawals() {
+        steps.push(
+            "Remove the new rules that Portcullis could not remove again, unless they are needed. \
+             The e-mail has the commands.",
+        );
+    }
     let refusals: BTreeSet<_> = summary
         .entries
         .iter()

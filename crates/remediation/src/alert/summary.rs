@@ -1,6 +1,6 @@
 //! A report as alerts present it: the headline, and the rules that need attention first.
 
-use portcullis_rules::plan::{Purpose, RefusalReason};
+use portcullis_rules::plan::{Addition, Purpose, RefusalReason};
 use portcullis_rules::{Action, TrafficSet};
 
 use crate::alert::phrases::{error_cause, is_open_to_world};
@@ -179,6 +179,7 @@ pub(super) fn describe_outcome(outcome: &RuleOutcome, mode: Mode) -> (String, Op
     }
     details.extend(describe_failed_additions(outcome));
     details.extend(describe_dropped_protocols(outcome));
+    details.extend(describe_withdrawals(outcome));
     let has_details = !details.is_empty();
     (head, has_details.then(|| details.join("; ")))
 }
@@ -189,9 +190,36 @@ fn describe_early_additions(outcome: &RuleOutcome) -> Option<String> {
         outcome
             .replacements
             .iter()
+            .filter(|addition| !has_failed_withdrawal(outcome, addition))
             .map(|addition| &addition.ingress),
     );
     (!rules.is_empty()).then(|| format!("new rules exist for {rules}"))
+}
+
+fn has_failed_withdrawal(outcome: &RuleOutcome, addition: &Addition) -> bool {
+    outcome
+        .withdrawals
+        .iter()
+        .filter(|withdrawal| withdrawal.error.is_some())
+        .any(|withdrawal| withdrawal.addition == *addition)
+}
+
+/// Rules that were added, and had to be removed again because someone else removed the original.
+fn describe_withdrawals(outcome: &RuleOutcome) -> Option<String> {
+    let (failed, withdrawn): (Vec<_>, Vec<_>) = outcome
+        .withdrawals
+        .iter()
+        .partition(|withdrawal| withdrawal.error.is_some());
+    let withdrawn = describe_combined_rules(withdrawn.iter().map(|done| &done.addition.ingress));
+    let failed = describe_combined_rules(failed.iter().map(|left| &left.addition.ingress));
+    let mut parts = Vec::new();
+    if !withdrawn.is_empty() {
+        parts.push(format!("new rules were removed again: {withdrawn}"));
+    }
+    if !failed.is_empty() {
+        parts.push(format!("new rules could NOT be removed again: {failed}"));
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 fn describe_failed_additions(outcome: &RuleOutcome) -> Option<String> {

@@ -82,6 +82,11 @@ fn already_gone() {
 }
 
 #[test]
+fn withdrawn() {
+    assert_snapshot!(displayed_alert(&samples::withdrawn_report()));
+}
+
+#[test]
 fn group_deleted() {
     assert_snapshot!(displayed_alert(&samples::group_deleted_report()));
 }
@@ -216,6 +221,7 @@ fn all_reports() -> Vec<GroupReport> {
         samples::refused_report(),
         samples::unverified_report(),
         samples::already_gone_report(),
+        samples::withdrawn_report(),
         samples::group_deleted_report(),
         samples::narrowed_report(),
         samples::restricted_report(),

@@ -26,6 +26,9 @@ pub enum IgnoreReason {
     /// The call failed, so it changed nothing.
     #[error("the call failed with {0}, so it changed nothing")]
     CallFailed(String),
+    /// The change of a prefix list only removed entries or changed its name or size.
+    #[error("{0} added no entry to {1}, so it cannot open a security group")]
+    NoEntryAdded(String, String),
     /// Another call.
     #[error("{0} cannot open a security group to incoming traffic")]
     UnrelatedCall(String),
@@ -59,8 +62,18 @@ impl GroupChange {
 pub enum Target {
     /// Security groups, each once.
     Groups(Vec<GroupRef>),
-    /// A managed prefix list (`pl-...`): every group that uses it.
-    PrefixList(String),
+    /// A managed prefix list: every group that uses it.
+    PrefixList(PrefixListChange),
+}
+
+/// A change of a managed prefix list that may have added entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrefixListChange {
+    /// `pl-...`.
+    pub id: String,
+    /// The version before the change, if it is known. EC2 applies the change later, which results
+    /// in a new version.
+    pub previous_version: Option<i64>,
 }
 
 /// The origin of an event. Everything except the name of the call can be missing.

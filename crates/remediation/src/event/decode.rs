@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::actor::decode_actor;
 use super::change::{DecodedEvent, GroupChange, IgnoreReason, Origin, Target};
 use super::claimed_rules::decode_claimed_rules;
+use super::prefix_list::{decode_prefix_list, may_add_entries};
 use super::record::{list_items, non_empty_text};
 use crate::services::GroupRef;
 
@@ -92,7 +93,19 @@ pub fn decode_event_value(event: &Value) -> Result<DecodedEvent, DecodeError> {
             decode_group_target(record, &origin)?
         }
         "ModifyManagedPrefixList" | "RestoreManagedPrefixListVersion" => {
-            decode_prefix_list_target(record, &origin)?
+            let Some(list) = decode_prefix_list(record, &name) else {
+                return Err(DecodeError::MissingPrefixList {
+                    event_name: name,
+                    event_id: event_id_for_error(&origin),
+                });
+            };
+            if !may_add_entries(record, &name) {
+                return Ok(DecodedEvent::Ignored {
+                    origin: Box::new(origin),
+                    reason: IgnoreReason::NoEntryAdded(name, list.id),
+                });
+            }
+            Target::PrefixList(list)
         }
         _ => {
             return Ok(DecodedEvent::Ignored {
@@ -114,8 +127,7 @@ fn decode_origin(event: &Value, record: &Value, name: &str) -> Origin {
         event_name: name.to_owned(),
         time: non_empty_text(record, "/eventTime").and_then(|time| time.parse().ok()),
         account: non_empty_text(record, "/recipientAccountId")
-            .or_else(|| non_empty_text(event, "/account"))
-            .or_else(|| non_empty_text(record, "/userIdentity/accountId")),
+            .or_else(|| non_empty_text(event, "/account")),
         region: non_empty_text(record, "/awsRegion").or_else(|| non_empty_text(event, "/region")),
         actor: decode_actor(record),
         source_ip: non_empty_text(record, "/sourceIPAddress"),
@@ -152,20 +164,6 @@ fn decode_group_target(record: &Value, origin: &Origin) -> Result<Target, Decode
             event_id: event_id_for_error(origin),
         }),
     }
-}
-
-fn decode_prefix_list_target(record: &Value, origin: &Origin) -> Result<Target, DecodeError> {
-    let wrapped = format!(
-        "/requestParameters/{}Request/PrefixListId",
-        origin.event_name
-    );
-    non_empty_text(record, &wrapped)
-        .or_else(|| non_empty_text(record, "/requestParameters/prefixListId"))
-        .map(Target::PrefixList)
-        .ok_or_else(|| DecodeError::MissingPrefixList {
-            event_name: origin.event_name.clone(),
-            event_id: event_id_for_error(origin),
-        })
 }
 
 fn event_id_for_error(origin: &Origin) -> String {

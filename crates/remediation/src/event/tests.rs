@@ -29,7 +29,7 @@ fn change(event: &Value) -> GroupChange {
 fn ids(event: &Value) -> Vec<String> {
     match change(event).target {
         Target::Groups(groups) => groups.iter().map(ToString::to_string).collect(),
-        Target::PrefixList(list) => vec![list],
+        Target::PrefixList(list) => vec![list.id],
     }
 }
 
@@ -177,6 +177,58 @@ fn decodes_changed_prefix_lists() {
         error.to_string(),
         "the ModifyManagedPrefixList event e-1 does not specify a prefix list"
     );
+}
+
+#[test]
+fn a_prefix_list_change_has_its_previous_version() {
+    let version = |event: &Value| match change(event).target {
+        Target::PrefixList(list) => list.previous_version,
+        Target::Groups(_) => panic!("not a prefix list"),
+    };
+    let entry = json!({"Cidr": "0.0.0.0/0"});
+    let request = json!({"ModifyManagedPrefixListRequest":
+        {"PrefixListId": "pl-1", "CurrentVersion": 3, "AddEntry": entry}});
+    let modified = record("ModifyManagedPrefixList", request, Value::Null);
+    assert_eq!(version(&modified), Some(3));
+    let request = json!({"RestoreManagedPrefixListVersionRequest": {"PrefixListId": "pl-1"}});
+    let response = json!({"RestoreManagedPrefixListVersionResponse":
+        {"prefixList": {"prefixListId": "pl-1", "version": 4, "state": "restore-in-progress"}}});
+    let restored = record("RestoreManagedPrefixListVersion", request, response);
+    assert_eq!(version(&restored), Some(4));
+}
+
+#[test]
+fn a_prefix_list_change_without_new_entries_is_ignored() {
+    let modified = |change: Value| {
+        let mut request = json!({"PrefixListId": "pl-1", "CurrentVersion": 3});
+        let fields = change.as_object().unwrap().clone();
+        request.as_object_mut().unwrap().extend(fields);
+        let request = json!({ "ModifyManagedPrefixListRequest": request });
+        decode_event_value(&record("ModifyManagedPrefixList", request, Value::Null)).unwrap()
+    };
+    for change in [
+        json!({"RemoveEntry": {"Cidr": "10.0.0.0/8"}}),
+        json!({"PrefixListName": "renamed"}),
+        json!({"MaxEntries": 20, "AddEntry": []}),
+    ] {
+        let DecodedEvent::Ignored { reason, .. } = modified(change.clone()) else {
+            panic!("not ignored: {change}");
+        };
+        assert_eq!(
+            reason.to_string(),
+            "ModifyManagedPrefixList added no entry to pl-1, so it cannot open a security group"
+        );
+    }
+    for change in [
+        json!({"AddEntry": {"Cidr": "10.0.0.0/8"}}),
+        json!({"AddEntry": [{"Cidr": "10.0.0.0/8"}], "RemoveEntry": {"Cidr": "0.0.0.0/0"}}),
+    ] {
+        assert!(matches!(modified(change), DecodedEvent::Change(_)));
+    }
+    let response =
+        json!({"ModifyManagedPrefixListResponse": {"prefixList": {"prefixListId": "pl-1"}}});
+    let omitted = record("ModifyManagedPrefixList", Value::Null, response);
+    assert_eq!(ids(&omitted), ["pl-1"], "the request is not in the event");
 }
 
 #[test]

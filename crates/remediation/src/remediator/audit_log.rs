@@ -1,6 +1,6 @@
 //! The audit record: one log line for each change, with the command that undoes it.
 
-use portcullis_rules::plan::Plan;
+use portcullis_rules::plan::{Addition, Plan};
 
 use crate::event::Origin;
 use crate::report::{authorize_command, revoke_command};
@@ -30,6 +30,20 @@ pub(super) fn log_audit_records(origin: &Origin, plan: &Plan) {
             ingress = %addition.ingress,
             undo.remove = remove,
             "authorizing rule"
+        );
+    }
+}
+
+/// Logs the additions that have to be removed again, because someone else removed the rule that
+/// they replaced.
+pub(super) fn log_withdrawals(origin: &Origin, group_id: &str, additions: &[Addition]) {
+    for addition in additions {
+        tracing::info!(
+            event.id = origin.event_id,
+            group.id = group_id,
+            replaces = addition.replaces.id,
+            ingress = %addition.ingress,
+            "withdrawing rule"
         );
     }
 }

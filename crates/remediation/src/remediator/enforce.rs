@@ -4,7 +4,7 @@ use portcullis_rules::plan::{Attachments, Refusal};
 use portcullis_rules::{Decision, Policy, SecurityGroup};
 
 use super::apply::Applier;
-use super::audit_log::log_audit_records;
+use super::audit_log::{log_audit_records, log_withdrawals};
 use super::decision::decide_group;
 use super::limits::Limits;
 use super::progress::RemediationProgress;
@@ -50,7 +50,10 @@ impl Enforcement<'_> {
             let result = applier.apply_plan(&plan, is_last_round).await;
             let refusals = plan.refusals.clone();
             progress.record_apply(plan, result);
-            match self.read_again(&snapshot, &progress).await {
+            let read = self
+                .reread_corrected(applier, &snapshot, &mut progress)
+                .await;
+            match read {
                 Ok(now) => snapshot = now,
                 Err(error) if error.kind == ErrorKind::GroupNotFound => {
                     progress.record_group_deleted();
@@ -58,6 +61,9 @@ impl Enforcement<'_> {
                 }
                 Err(error) => {
                     progress.record_verification_error(error);
+                    let group_id = &snapshot.group.id;
+                    self.correct_replacements(applier, group_id, &mut progress)
+                        .await;
                     break refusals;
                 }
             }
@@ -78,6 +84,46 @@ impl Enforcement<'_> {
         )
     }
 
+    /// The read after a plan was applied. If it shows that someone else changed the group at the
+    /// same time, the replacements are corrected, and the group is read once more.
+    async fn reread_corrected(
+        &self,
+        applier: Applier<'_>,
+        snapshot: &Snapshot,
+        progress: &mut RemediationProgress,
+    ) -> Result<Snapshot, ServiceError> {
+        let now = self.read_again(snapshot, progress).await?;
+        progress.record_read(&now.group);
+        let group_id = &now.group.id;
+        if !self.correct_replacements(applier, group_id, progress).await {
+            return Ok(now);
+        }
+        self.read_again(snapshot, progress).await
+    }
+
+    /// Removes the replacements of rules that someone else removed, and adds those again that
+    /// another invocation has withdrawn. Returns whether there was anything to change.
+    async fn correct_replacements(
+        &self,
+        applier: Applier<'_>,
+        group_id: &str,
+        progress: &mut RemediationProgress,
+    ) -> bool {
+        let to_withdraw = progress.additions_to_withdraw();
+        let to_restore = progress.additions_to_restore();
+        let is_changed = !to_withdraw.is_empty() || !to_restore.is_empty();
+        if !to_withdraw.is_empty() {
+            log_withdrawals(&self.change.origin, group_id, &to_withdraw);
+            for (addition, answer) in applier.withdraw_additions(group_id, to_withdraw).await {
+                progress.record_withdrawal(addition, answer);
+            }
+        }
+        for attempt in applier.authorize_additions(group_id, to_restore).await {
+            progress.record_restored_addition(attempt);
+        }
+        is_changed
+    }
+
     async fn read_again(
         &self,
         snapshot: &Snapshot,
@@ -88,7 +134,7 @@ impl Enforcement<'_> {
             &self.limits,
             &snapshot.group.id,
             progress.rounds,
-            progress.has_deferred_removals,
+            progress.has_deferred_removals || progress.has_shared_additions(),
         )
         .await
     }

@@ -25,6 +25,12 @@ pub enum RemediationError {
         /// How many security group rules are, or may be, still there.
         remaining_rules: usize,
     },
+    /// The deadline passed before every group was evaluated.
+    #[error("{count} groups were not evaluated before the deadline")]
+    GroupsNotEvaluated {
+        /// How many groups of the event were not evaluated.
+        count: usize,
+    },
     /// An alert was not published. It is kept, and published when the event is retried.
     #[error("the alert about {group} was not published: {error}")]
     AlertNotSent {
@@ -41,6 +47,7 @@ impl RemediationError {
         match self {
             Self::GroupUnreadable { .. } => "group-unreadable",
             Self::GroupNotClosed { .. } => "group-not-closed",
+            Self::GroupsNotEvaluated { .. } => "event-unfinished",
             Self::AlertNotSent { .. } => "alert-not-published",
         }
     }

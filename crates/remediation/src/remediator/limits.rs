@@ -13,16 +13,21 @@ pub struct Limits {
     pub max_rereads: u32,
     /// How old an event may be for the first read to be repeated.
     pub max_event_age: Duration,
+    /// How long to wait for EC2 to apply the change of a prefix list, before that is left to the
+    /// retry of the event.
+    pub max_list_wait: Duration,
 }
 
 impl Default for Limits {
-    /// Three rounds; pauses of 0.3 and 0.6 seconds, for events younger than a minute.
+    /// Three rounds; pauses of 0.3 and 0.6 seconds, for events younger than a minute; at most 20
+    /// seconds for a prefix list.
     fn default() -> Self {
         Self {
             max_rounds: 3,
             initial_delay: Duration::from_millis(300),
             max_rereads: 2,
             max_event_age: Duration::from_mins(1),
+            max_list_wait: Duration::from_secs(20),
         }
     }
 }

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_rules::plan::{Addition, ApplyOrder, Plan, Refusal, SkippedAddition};
+use portcullis_rules::plan::{Addition, ApplyOrder, Plan, Refusal, SkipReason, SkippedAddition};
 use portcullis_rules::{Decision, Evaluation, Finding, IngressRule, Removal, SecurityGroup};
 
-use super::apply::ApplyResult;
-use crate::report::{FailedAddition, RuleOutcome, RuleStatus, sort_by_attention};
+use super::access::covers_access;
+use super::apply::{AdditionAttempt, ApplyResult, RemovalAttempt};
+use super::identity::{RuleKey, contains_content, is_identical_rule, is_same_rule, rule_key};
+use super::replacements::Replacements;
+use crate::report::{RuleOutcome, RuleStatus, sort_by_attention};
 use crate::services::{ErrorKind, ServiceError};
 
 /// The progress of the remediation of one group.
@@ -27,8 +30,7 @@ pub(super) struct RemediationProgress {
     /// Whether the last round left removals to the next one, until their replacements are added.
     pub(super) has_deferred_removals: bool,
     rules: BTreeMap<RuleKey, TrackedRule>,
-    added: Vec<Addition>,
-    failed_additions: Vec<FailedAddition>,
+    replacements: Replacements,
     /// The rules of the group at the last read.
     last_read_rules: Vec<IngressRule>,
     /// Whether another round cannot help.
@@ -44,8 +46,21 @@ struct TrackedRule {
     is_forbidden: bool,
     /// The error of its removal in the last round.
     error: Option<ServiceError>,
-    /// Whether its removal got no answer. The next read shows whether it took effect.
-    is_unanswered: bool,
+    /// The result of the last call to remove it, as far as it was not confirmed.
+    last_call: RemovalCall,
+}
+
+/// The result of the last call to remove a rule, as far as it was not confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RemovalCall {
+    /// There was none, or it had no effect.
+    Ineffective,
+    /// It did not find the rule.
+    RuleNotFound,
+    /// It got no answer. The next read shows whether it took effect.
+    Unanswered,
+    /// It failed and may have taken effect anyway.
+    Unclear,
 }
 
 impl RemediationProgress {
@@ -53,7 +68,7 @@ impl RemediationProgress {
     pub(super) fn record_read(&mut self, group: &SecurityGroup) {
         self.last_read_rules.clone_from(&group.rules);
         self.resolve_unanswered_removals();
-        self.resolve_failed_additions();
+        self.replacements.resolve(&self.last_read_rules);
     }
 
     /// Records the decision about the group as it was read last.
@@ -90,30 +105,102 @@ impl RemediationProgress {
             outcome: RuleOutcome::new(rule.clone(), RuleStatus::Reported),
             is_forbidden: false,
             error: None,
-            is_unanswered: false,
+            last_call: RemovalCall::Ineffective,
         })
     }
 
     /// A removal without an answer took effect if the rule is not there.
     fn resolve_unanswered_removals(&mut self) {
         for tracked in self.rules.values_mut() {
-            let is_unanswered = std::mem::take(&mut tracked.is_unanswered);
-            if is_unanswered && !contains_content(&self.last_read_rules, &tracked.outcome.rule) {
+            if contains_content(&self.last_read_rules, &tracked.outcome.rule) {
+                tracked.last_call = RemovalCall::Ineffective;
+            } else if tracked.last_call == RemovalCall::Unanswered {
+                tracked.last_call = RemovalCall::Ineffective;
                 tracked.outcome.removed = true;
             }
         }
     }
 
-    /// An addition without an answer took effect if the rule is there. If the rule of another
-    /// failed addition is there, someone else added it.
-    fn resolve_failed_additions(&mut self) {
-        for failed in std::mem::take(&mut self.failed_additions) {
-            if !contains_content(&self.last_read_rules, &failed.addition.ingress) {
-                self.failed_additions.push(failed);
-            } else if failed.error.kind == ErrorKind::NoAnswer {
-                self.record_addition(failed.addition);
+    /// The additions that have to be removed again, because someone else removed the rule that they
+    /// replace: they would undo that change.
+    ///
+    /// An addition that someone else had made already is left alone, and so is one that keeps
+    /// access of another rule that was removed.
+    pub(super) fn additions_to_withdraw(&self) -> Vec<Addition> {
+        self.replacements
+            .added_here()
+            .filter(|addition| self.is_removed_by_others(&addition.replaces))
+            .filter(|addition| self.is_there_as_added(&addition.ingress))
+            .filter(|addition| !self.is_access_of_removed_rule(&addition.ingress))
+            .cloned()
+            .collect()
+    }
+
+    /// Whether a rule is no longer there although Portcullis did not remove it.
+    fn is_removed_by_others(&self, rule: &IngressRule) -> bool {
+        let Some(tracked) = self.rules.get(&rule_key(rule)) else {
+            return false;
+        };
+        match tracked.last_call {
+            _ if tracked.outcome.removed => false,
+            RemovalCall::Unanswered | RemovalCall::Unclear => false,
+            RemovalCall::RuleNotFound if self.unverified.is_some() => true,
+            RemovalCall::Ineffective if self.unverified.is_some() => false,
+            RemovalCall::RuleNotFound | RemovalCall::Ineffective => {
+                !contains_content(&self.last_read_rules, rule)
             }
         }
+    }
+
+    /// Whether the rule is, or may be, there with the description and tags that it was added with.
+    fn is_there_as_added(&self, rule: &IngressRule) -> bool {
+        let mut last_read = self.last_read_rules.iter();
+        self.unverified.is_some() || last_read.any(|known| is_identical_rule(known, rule))
+    }
+
+    fn is_access_of_removed_rule(&self, rule: &IngressRule) -> bool {
+        self.removed_rules()
+            .any(|removed| covers_access(removed, rule))
+    }
+
+    /// The additions that have to be made again. Another invocation had made them before this one,
+    /// and withdrew them, because it could not know that this one removed the rule.
+    pub(super) fn additions_to_restore(&self) -> Vec<Addition> {
+        if self.unverified.is_some() {
+            return Vec::new();
+        }
+        self.replacements
+            .added_elsewhere()
+            .filter(|addition| self.is_removed(&addition.replaces))
+            .filter(|addition| !contains_content(&self.last_read_rules, &addition.ingress))
+            .filter(|addition| !self.is_removed_again(addition))
+            .cloned()
+            .collect()
+    }
+
+    /// Whether another invocation changes the group as well, so that the next read can be stale.
+    pub(super) fn has_shared_additions(&self) -> bool {
+        self.replacements.added_elsewhere().next().is_some()
+    }
+
+    fn is_removed(&self, rule: &IngressRule) -> bool {
+        self.rules
+            .get(&rule_key(rule))
+            .is_some_and(|tracked| tracked.outcome.removed)
+    }
+
+    /// Records the result of withdrawing an addition.
+    pub(super) fn record_withdrawal(
+        &mut self,
+        addition: Addition,
+        answer: Result<(), ServiceError>,
+    ) {
+        self.replacements.record_withdrawal(addition, answer);
+    }
+
+    /// Records the result of making an addition again.
+    pub(super) fn record_restored_addition(&mut self, (addition, answer): AdditionAttempt) {
+        self.replacements.record_restored_addition(addition, answer);
     }
 
     /// The rules that were removed in earlier rounds.
@@ -130,7 +217,8 @@ impl RemediationProgress {
     pub(super) fn record_apply(&mut self, plan: Plan, result: ApplyResult) {
         self.rounds = self.rounds.saturating_add(1);
         self.has_deferred_removals = result.has_deferred_removals;
-        if plan.order == ApplyOrder::RemoveFirst && !plan.additions.is_empty() {
+        let is_ordered = plan.order == ApplyOrder::RemoveFirst && !plan.additions.is_empty();
+        if is_ordered || result.removals_came_first {
             self.order = ApplyOrder::RemoveFirst;
         }
         // If every removal failed, no access was lost, so no addition was skipped.
@@ -143,14 +231,14 @@ impl RemediationProgress {
                 self.record_skipped_addition(skipped);
             }
         }
-        for (addition, answer) in result.additions {
-            match answer {
-                Ok(()) => self.record_addition(addition),
-                Err(error) => self.record_failed_addition(addition, error),
-            }
+        for attempt in result.additions {
+            self.record_addition(attempt, &result.removals);
         }
         for tracked in self.rules.values_mut() {
             tracked.error = None;
+            if tracked.last_call == RemovalCall::RuleNotFound {
+                tracked.last_call = RemovalCall::Ineffective;
+            }
         }
         // A deferred removal is tried again in the next round.
         let mut can_help = result.has_deferred_removals || result.removals.is_empty();
@@ -169,12 +257,42 @@ impl RemediationProgress {
                 true
             }
             // Someone else removed or changed the rule first: the next read shows which.
-            Err(error) if error.kind == ErrorKind::RuleNotFound => true,
-            Err(error) => {
-                tracked.is_unanswered = error.kind == ErrorKind::NoAnswer;
-                tracked.error = Some(error);
-                tracked.is_unanswered
+            Err(error) if error.kind == ErrorKind::RuleNotFound => {
+                if tracked.last_call != RemovalCall::Unclear {
+                    tracked.last_call = RemovalCall::RuleNotFound;
+                }
+                true
             }
+            Err(error) => {
+                let is_unanswered = error.kind == ErrorKind::NoAnswer;
+                if is_unanswered {
+                    tracked.last_call = RemovalCall::Unanswered;
+                } else if error.kind == ErrorKind::Other {
+                    tracked.last_call = RemovalCall::Unclear;
+                }
+                tracked.error = Some(error);
+                is_unanswered
+            }
+        }
+    }
+
+    /// Records the answer to an addition. If EC2 refuses it because of the rules quota although the
+    /// rule it replaces was removed, it is a skipped addition.
+    fn record_addition(
+        &mut self,
+        (addition, answer): AdditionAttempt,
+        removals: &[RemovalAttempt],
+    ) {
+        match answer {
+            Ok(authorized) => self.replacements.record_addition(addition, authorized),
+            Err(error) if is_out_of_room(&error, &addition, removals) => {
+                self.replacements.forget_failed_addition(&addition.ingress);
+                self.record_skipped_addition(SkippedAddition {
+                    ingress: addition.ingress,
+                    reason: SkipReason::RulesQuota,
+                });
+            }
+            Err(error) => self.replacements.record_failed_addition(addition, error),
         }
     }
 
@@ -189,35 +307,13 @@ impl RemediationProgress {
         }
     }
 
-    fn record_failed_addition(&mut self, addition: Addition, error: ServiceError) {
-        self.forget_failed_addition(&addition.ingress);
-        self.failed_additions
-            .push(FailedAddition { addition, error });
-    }
-
-    fn record_addition(&mut self, addition: Addition) {
-        self.forget_failed_addition(&addition.ingress);
-        let is_known = self
-            .added
-            .iter()
-            .any(|known| known.ingress.same_content(&addition.ingress));
-        if !is_known {
-            self.added.push(addition);
-        }
-    }
-
-    fn forget_failed_addition(&mut self, rule: &IngressRule) {
-        self.failed_additions
-            .retain(|failed| !failed.addition.ingress.same_content(rule));
-    }
-
     /// Records that the group was deleted after a plan was applied, so nothing is open.
     pub(super) fn record_group_deleted(&mut self) {
         for tracked in self.rules.values_mut() {
             tracked.is_forbidden = false;
-            tracked.is_unanswered = false;
+            tracked.last_call = RemovalCall::Ineffective;
         }
-        self.failed_additions.clear();
+        self.replacements.record_group_deleted();
         self.last_read_rules.clear();
     }
 
@@ -246,24 +342,16 @@ impl RemediationProgress {
         let mut outcome = tracked.outcome.clone();
         let rule = &tracked.outcome.rule;
         outcome.status = self.rule_status(tracked, refusals);
-        outcome.is_replacement = self
-            .added
-            .iter()
-            .any(|addition| is_identical_rule(&addition.ingress, rule));
+        outcome.is_replacement = self.replacements.contains_rule(rule);
         outcome.replacements = self
-            .added
-            .iter()
-            .filter(|addition| is_same_rule(&addition.replaces, rule))
+            .replacements
+            .additions_for(rule)
             .filter(|addition| !self.is_removed_again(addition))
             .cloned()
             .collect();
+        outcome.withdrawals = self.replacements.withdrawals_for(rule);
         if outcome.removed || !contains_content(&self.last_read_rules, rule) {
-            outcome.failed_additions = self
-                .failed_additions
-                .iter()
-                .filter(|failed| is_same_rule(&failed.addition.replaces, rule))
-                .cloned()
-                .collect();
+            outcome.failed_additions = self.replacements.failed_additions_for(rule);
         }
         outcome
     }
@@ -315,9 +403,18 @@ impl RemediationProgress {
 /// A plan can remove a rule without findings because of other removals. If such a rule was neither
 /// removed nor replaced and is no longer forbidden, there is nothing to report.
 fn is_worth_reporting(outcome: &RuleOutcome) -> bool {
-    let has_changes =
-        outcome.removed || !outcome.replacements.is_empty() || !outcome.failed_additions.is_empty();
+    let has_changes = outcome.removed
+        || !outcome.replacements.is_empty()
+        || !outcome.failed_additions.is_empty()
+        || !outcome.withdrawals.is_empty();
     has_changes || outcome.status.is_open() || !outcome.findings.is_empty()
+}
+
+/// Whether the rules quota had no room for an addition although the rule it replaces was removed.
+fn is_out_of_room(error: &ServiceError, addition: &Addition, removals: &[RemovalAttempt]) -> bool {
+    let mut removed = removals.iter().filter(|(_, answer)| answer.is_ok());
+    error.kind == ErrorKind::RulesQuota
+        && removed.any(|(removal, _)| removal.ingress == addition.replaces)
 }
 
 /// Whether a call succeeded, or may have.
@@ -326,29 +423,6 @@ fn may_be_done(answer: &Result<(), ServiceError>) -> bool {
         Ok(()) => true,
         Err(error) => error.kind == ErrorKind::NoAnswer,
     }
-}
-
-fn contains_content(rules: &[IngressRule], rule: &IngressRule) -> bool {
-    rules.iter().any(|other| other.same_content(rule))
-}
-
-/// What identifies a security group rule: its content and its id.
-type RuleKey = ((String, (Option<i32>, Option<i32>), String), Option<String>);
-
-fn rule_key(rule: &IngressRule) -> RuleKey {
-    (rule.sort_key(), rule.id.clone())
-}
-
-/// Whether both are the same security group rule of EC2.
-fn is_same_rule(rule: &IngressRule, other: &IngressRule) -> bool {
-    rule.id == other.id && rule.same_content(other)
-}
-
-/// Whether an undo cannot distinguish the rules: content, description and tags are equal, whatever
-/// the ids.
-fn is_identical_rule(rule: &IngressRule, other: &IngressRule) -> bool {
-    let is_equal = rule.description == other.description && rule.tags == other.tags;
-    is_equal && rule.same_content(other)
 }
 
 #[cfg(test)]

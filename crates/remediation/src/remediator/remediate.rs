@@ -1,5 +1,6 @@
 //! The remediator: handles one event at a time.
 
+use jiff::Timestamp;
 use portcullis_rules::plan::Attachments;
 use portcullis_rules::{Decision, Finding, Policy, evaluate};
 
@@ -8,10 +9,10 @@ use super::enforce::Enforcement;
 use super::error::{EventOutcome, RemediationError};
 use super::limits::Limits;
 use super::outbox::{AlertKey, AlertOutbox};
-use super::reads::read_initial_snapshot;
+use super::reads::{read_initial_snapshot, wait_for_prefix_list};
 use super::services::Services;
 use crate::alert::compose_alert;
-use crate::event::{GroupChange, Target};
+use crate::event::{GroupChange, PrefixListChange, Target};
 use crate::report::{GroupOutcome, GroupReport, json};
 use crate::services::{ErrorKind, GroupRef, Mode, ServiceError, Snapshot};
 
@@ -20,7 +21,7 @@ use crate::services::{ErrorKind, GroupRef, Mode, ServiceError, Snapshot};
 pub enum AlertFilter {
     /// All reports with findings or changes.
     All,
-    /// Only reports about groups that were closed, or should have been. Every sweep finds refused
+    /// Only reports about groups that were changed, or should have been. Every sweep finds refused
     /// and reported rules again, so these go into its digest.
     ChangesOnly,
 }
@@ -31,7 +32,7 @@ impl AlertFilter {
             report.outcome,
             GroupOutcome::Reported | GroupOutcome::Refused
         );
-        report.needs_alert() && (self == Self::All || is_change)
+        report.needs_alert() && (self == Self::All || is_change || report.has_failed_withdrawals())
     }
 }
 
@@ -80,7 +81,23 @@ impl Remediator {
     /// read, or an alert was not published, [`EventOutcome::errors`] is not empty, and the event
     /// has to be retried.
     pub async fn handle_change(&self, change: &GroupChange) -> EventOutcome {
+        self.handle_change_until(change, Timestamp::MAX, &|_| {})
+            .await
+    }
+
+    /// Handles one change as [`Remediator::handle_change`] does, but starts no further group after
+    /// the deadline. If groups are left, that is an error, and the retry evaluates all of them
+    /// again.
+    ///
+    /// `on_report` is called with the report about each group as soon as the group is done.
+    pub async fn handle_change_until(
+        &self,
+        change: &GroupChange,
+        deadline: Timestamp,
+        on_report: &(dyn Fn(&GroupReport) + Sync),
+    ) -> EventOutcome {
         let mut event = EventOutcome::default();
+        self.services.reader.start_event();
         let groups = match self.affected_groups(change).await {
             Ok(groups) => groups,
             Err(error) => {
@@ -88,26 +105,42 @@ impl Remediator {
                 return event;
             }
         };
-        for group in &groups {
-            let key = AlertKey::new(&change.origin, group);
-            match self.remediate_group(change, group).await {
-                Ok(report) => {
-                    event
-                        .errors
-                        .extend(self.send_alert(&key, &report).await.err());
-                    event.errors.extend(RemediationError::from_report(&report));
-                    event.reports.push(report);
-                }
-                Err(error) => {
-                    event
-                        .errors
-                        .extend(self.flush_pending_alerts(&key).await.err());
-                    let error = RemediationError::group_unreadable(group, error);
-                    event.errors.push(error);
-                }
+        for (index, group) in groups.iter().enumerate() {
+            if index > 0 && self.services.clock.now() >= deadline {
+                let count = groups.len().saturating_sub(index);
+                let error = RemediationError::GroupsNotEvaluated { count };
+                event.errors.push(error);
+                break;
             }
+            self.handle_group(change, group, on_report, &mut event)
+                .await;
         }
         event
+    }
+
+    async fn handle_group(
+        &self,
+        change: &GroupChange,
+        group: &GroupRef,
+        on_report: &(dyn Fn(&GroupReport) + Sync),
+        event: &mut EventOutcome,
+    ) {
+        let key = AlertKey::new(&change.origin, group);
+        match self.remediate_group(change, group).await {
+            Ok(report) => {
+                on_report(&report);
+                let alert_error = self.send_alert(&key, &report).await.err();
+                event.errors.extend(alert_error);
+                event.errors.extend(RemediationError::from_report(&report));
+                event.reports.push(report);
+            }
+            Err(error) => {
+                let alert_error = self.flush_pending_alerts(&key).await.err();
+                event.errors.extend(alert_error);
+                let error = RemediationError::group_unreadable(group, error);
+                event.errors.push(error);
+            }
+        }
     }
 
     async fn affected_groups(
@@ -118,13 +151,21 @@ impl Remediator {
             Target::Groups(groups) => return Ok(groups.clone()),
             Target::PrefixList(list) => list,
         };
-        match self.services.reader.groups_using_prefix_list(list).await {
-            Ok(ids) => Ok(ids.into_iter().map(GroupRef::Id).collect()),
-            Err(error) => Err(RemediationError::GroupUnreadable {
-                group: format!("the groups that use {list}"),
-                error,
-            }),
-        }
+        let groups = self.groups_using_list(list).await;
+        groups.map_err(|error| RemediationError::GroupUnreadable {
+            group: format!("the groups that use {}", list.id),
+            error,
+        })
+    }
+
+    /// The groups that use a changed prefix list, once EC2 has applied the change.
+    async fn groups_using_list(
+        &self,
+        list: &PrefixListChange,
+    ) -> Result<Vec<GroupRef>, ServiceError> {
+        wait_for_prefix_list(&self.services, &self.limits, list).await?;
+        let ids = self.services.reader.groups_using_prefix_list(&list.id);
+        Ok(ids.await?.into_iter().map(GroupRef::Id).collect())
     }
 
     /// Remediates one group. In monitor mode the report contains what would be done.

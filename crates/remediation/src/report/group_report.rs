@@ -137,6 +137,15 @@ impl GroupReport {
             .flat_map(|outcome| &outcome.failed_additions)
     }
 
+    /// Whether rules that were added in place of a rule that someone else removed could not be
+    /// removed again.
+    pub fn has_failed_withdrawals(&self) -> bool {
+        self.rules
+            .iter()
+            .flat_map(|outcome| &outcome.withdrawals)
+            .any(|withdrawal| withdrawal.error.is_some())
+    }
+
     /// The rules that an undo adds again. Nothing in monitor mode.
     pub fn rules_to_restore(&self) -> impl Iterator<Item = &RuleOutcome> {
         let is_enforced = self.mode == Mode::Enforce;

@@ -21,7 +21,7 @@ pub use finding::{FindingV1, RuleFindingV1};
 pub use report::{ReportV1, UndoV1, to_json, to_json_within};
 pub use rule::{
     ErrorV1, FailedAdditionV1, ReplacementV1, RuleOutcomeV1, SecurityGroupRuleV1,
-    SkippedAdditionV1, order_name, protocol_numbers,
+    SkippedAdditionV1, WithdrawalV1, order_name, protocol_numbers,
 };
 pub use summary::{GroupSummaryV1, SummaryV1};
 pub use sweep::SweepV1;

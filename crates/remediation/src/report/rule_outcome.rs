@@ -35,6 +35,9 @@ pub struct RuleOutcome {
     /// Protocol numbers that the rule allowed, that are not forbidden, and that nothing keeps. Only
     /// a rule for protocol `-1` has any.
     pub dropped_protocols: ProtocolSet,
+    /// The rules that were added in place of it and had to be removed again, because someone else
+    /// removed this rule.
+    pub withdrawals: Vec<Withdrawal>,
 }
 
 /// The status of one security group rule.
@@ -70,6 +73,16 @@ pub struct FailedAddition {
     pub addition: Addition,
     /// Why the call failed.
     pub error: ServiceError,
+}
+
+/// A rule that was added and had to be removed again, because someone else removed the rule that it
+/// replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withdrawal {
+    /// The addition.
+    pub addition: Addition,
+    /// Why it could not be removed again: it is, or may be, still there. `None` if it was removed.
+    pub error: Option<ServiceError>,
 }
 
 impl RuleStatus {
@@ -168,6 +181,7 @@ impl RuleOutcome {
             replacements: Vec::new(),
             failed_additions: Vec::new(),
             dropped_protocols: ProtocolSet::empty(),
+            withdrawals: Vec::new(),
         }
     }
 
@@ -188,8 +202,8 @@ impl RuleOutcome {
         self.findings.push(finding);
     }
 
-    /// Adds what a plan knows about a removal: the policy rules that demand it, including those that
-    /// the rule violates only after other removals, and the protocols that are lost.
+    /// Adds what a plan knows about a removal: the policy rules that demand it, including those
+    /// that the rule violates only after other removals, and the protocols that are lost.
     pub(crate) fn add_removal_reasons(&mut self, removal: &Removal) {
         for id in &removal.policy_rules {
             self.add_policy_rule(id.clone(), removal.action);
@@ -235,9 +249,11 @@ impl RuleOutcome {
 }
 
 /// Sorts the outcomes of a group: what needs attention first, then by severity and content. The
-/// findings of each rule are sorted as well.
+/// findings and replacements of each rule are sorted as well.
 pub(crate) fn sort_by_attention(rules: &mut [RuleOutcome]) {
     for outcome in rules.iter_mut() {
+        let replacements = &mut outcome.replacements;
+        replacements.sort_by_cached_key(|addition| addition.ingress.sort_key());
         outcome.findings.sort_by_key(|finding| {
             let severity = finding.policy_rule.severity;
             (Reverse(finding.enforces()), Reverse(severity))

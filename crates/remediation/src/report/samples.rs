@@ -19,6 +19,10 @@ use super::{FailedAddition, GroupOutcome, GroupReport, RuleOutcome, RuleStatus};
 use crate::event::{Actor, GroupChange, Origin, Target};
 use crate::services::{ErrorKind, GroupRef, Mode, ServiceError};
 
+mod withdrawn;
+
+pub(crate) use withdrawn::withdrawn_report;
+
 const GROUP_ID: &str = "sg-0123456789abcdef0";
 
 /// A rule in a line, `tcp 20-25 0.0.0.0/0 described so`, with an id made of its number.

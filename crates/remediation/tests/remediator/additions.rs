@@ -6,7 +6,7 @@ use portcullis_remediation::event::{GroupChange, Origin};
 use portcullis_remediation::report::GroupOutcome;
 use portcullis_remediation::services::ErrorKind;
 use portcullis_rules::Source;
-use portcullis_rules::plan::ApplyOrder;
+use portcullis_rules::plan::{ApplyOrder, SkipReason};
 use portcullis_testkit::{Fault, group_change, rule_from_line};
 
 use super::environment::{
@@ -53,7 +53,7 @@ fn a_full_quota_makes_removals_come_first_and_is_reported() {
 }
 
 #[test]
-fn an_addition_that_ec2_has_no_room_for_is_reported() {
+fn an_addition_over_the_quota_is_skipped_and_reported() {
     let rules: Vec<_> = full_group_lines()
         .into_iter()
         .chain(["sgr-y tcp 5432 10.0.1.1/32".to_owned()])
@@ -68,7 +68,14 @@ fn an_addition_that_ec2_has_no_room_for_is_reported() {
         (report(&event).outcome, event.errors.len()),
         (GroupOutcome::Closed, 0)
     );
-    assert_eq!(failed_addition_count(&event), 1);
+    assert_eq!(
+        report(&event)
+            .skipped_additions
+            .iter()
+            .map(|skipped| (skipped.ingress.to_string(), skipped.reason))
+            .collect::<Vec<_>>(),
+        [("tcp 80 0.0.0.0/0".to_owned(), SkipReason::RulesQuota)]
+    );
     assert!(
         environment.publisher.published_alerts()[0]
             .subject

@@ -9,7 +9,9 @@ use portcullis_rules::baseline::baseline_policy;
 use portcullis_rules::source::{PrefixLists, parse_cidr};
 use portcullis_testkit::{Call, Fault, group_change, rule_from_line};
 
-use super::environment::{SG, codes, environment_in, removed_count, report, status_count};
+use super::environment::{
+    SG, codes, environment_in, prefix_list_change, removed_count, report, status_count,
+};
 
 /// Two offending rules and three compliant ones.
 const MIXED: [&str; 5] = [
@@ -155,10 +157,7 @@ fn a_changed_prefix_list_is_about_every_group_that_uses_it() {
             .into_iter()
             .collect(),
     );
-    let event = environment.handle(&GroupChange {
-        target: Target::PrefixList("pl-1".into()),
-        ..group_change(SG, "e-1")
-    });
+    let event = environment.handle(&prefix_list_change("e-1"));
     assert_eq!(report(&event).outcome, GroupOutcome::Closed);
     assert_eq!(environment.ec2.rule_lines(SG), ["sgr-2 tcp 22 pl-2"]);
 
@@ -166,10 +165,7 @@ fn a_changed_prefix_list_is_about_every_group_that_uses_it() {
     environment
         .ec2
         .inject_faults([Fault::Read(ErrorKind::Denied)]);
-    let event = environment.handle(&GroupChange {
-        target: Target::PrefixList("pl-1".into()),
-        ..group_change(SG, "e-2")
-    });
+    let event = environment.handle(&prefix_list_change("e-2"));
     assert_eq!(codes(&event), ["group-unreadable"]);
 }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use portcullis_remediation::event::GroupChange;
+use jiff::Timestamp;
+use portcullis_remediation::event::{GroupChange, PrefixListChange, Target};
 use portcullis_remediation::remediator::{
     EventOutcome, Limits, RemediationError, Remediator, Services,
 };
@@ -17,7 +18,7 @@ pub(crate) const SG: &str = "sg-1";
 pub(crate) const WIDE: &str = "sgr-1 tcp 80-443 0.0.0.0/0";
 pub(crate) const SSH: &str = "sgr-2 tcp 22 0.0.0.0/0";
 /// The changes that narrow [`WIDE`].
-pub(crate) const ADD: &str = "authorize tcp 80 0.0.0.0/0, tcp 443 0.0.0.0/0";
+pub(crate) const ADD: &str = "authorize tcp 443 0.0.0.0/0, tcp 80 0.0.0.0/0";
 pub(crate) const REVOKE: &str = "revoke sgr-1 tcp 80-443 0.0.0.0/0";
 /// What is left of [`WIDE`].
 pub(crate) const WEB: [&str; 2] = ["tcp 443 0.0.0.0/0", "tcp 80 0.0.0.0/0"];
@@ -83,7 +84,11 @@ pub(crate) fn environment_in(lines: &[&str], policy: Policy, mode: Mode) -> Envi
         rule.description = Some(format!("about {rule}"));
         rule.tags.insert("team".to_owned(), "shop".to_owned());
     }
-    let ec2 = Arc::new(FakeEc2::with_groups([group]));
+    environment_of(FakeEc2::with_groups([group]), policy, mode)
+}
+
+pub(crate) fn environment_of(ec2: FakeEc2, policy: Policy, mode: Mode) -> Environment {
+    let ec2 = Arc::new(ec2);
     let publisher = Arc::new(FakePublisher::default());
     // Five minutes after the event, which is not recent any more.
     let clock = Arc::new(FakeClock::starting_at(
@@ -109,10 +114,23 @@ pub(crate) fn environment_in(lines: &[&str], policy: Policy, mode: Mode) -> Envi
 
 impl Environment {
     pub(crate) fn handle(&self, change: &GroupChange) -> EventOutcome {
+        self.handle_until(change, Timestamp::MAX, &|_| {})
+    }
+
+    /// Handles a change with a deadline, as the function does.
+    pub(crate) fn handle_until(
+        &self,
+        change: &GroupChange,
+        deadline: Timestamp,
+        on_report: &(dyn Fn(&GroupReport) + Sync),
+    ) -> EventOutcome {
         let event = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap()
-            .block_on(self.remediator.handle_change(change));
+            .block_on(
+                self.remediator
+                    .handle_change_until(change, deadline, on_report),
+            );
         self.assert_never_silent(&event);
         event
     }
@@ -192,6 +210,18 @@ impl Environment {
             .iter()
             .filter(|call| matches!(call, Call::Attachments(_)))
             .count()
+    }
+}
+
+/// A change of the prefix list `pl-1`.
+pub(crate) fn prefix_list_change(id: &str) -> GroupChange {
+    let list = PrefixListChange {
+        id: "pl-1".to_owned(),
+        previous_version: Some(1),
+    };
+    GroupChange {
+        target: Target::PrefixList(list),
+        ..group_change(SG, id)
     }
 }
 

@@ -10,3 +10,6 @@ mod additions;
 mod baseline;
 mod environment;
 mod guardrails;
+mod prefix_lists;
+mod rules_quota;
+mod withdrawals;

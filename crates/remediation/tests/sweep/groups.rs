@@ -332,3 +332,17 @@ async fn a_reporting_sweep_reports_what_enforce_mode_would_refuse() {
     assert_eq!(report.outcome(), GroupOutcome::Refused);
     assert_eq!(report.errors(), []);
 }
+
+#[tokio::test]
+async fn groups_of_another_account_are_refused_and_in_the_digest_only() {
+    let mut foreign = group_from_lines("sg-1", OPEN);
+    foreign.owner_id = Some("444455556666".to_owned());
+    let groups = [foreign, group_from_lines("sg-2", OPEN)];
+    let scene = scene(true, baseline::baseline_policy(), &[&groups]);
+    let report = scene.sweep().await;
+    assert_eq!(report.groups_with_outcome(GroupOutcome::Refused), 1);
+    assert_eq!(report.groups_with_outcome(GroupOutcome::Closed), 1);
+    assert_eq!(report.errors().len(), 0);
+    assert_eq!(scene.subjects().len(), 2, "{:?}", scene.subjects());
+    assert_eq!(scene.ec2.rule_lines("sg-1").len(), OPEN.len());
+}

@@ -1,9 +1,11 @@
 //! The function with the built-in policy.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, bail, ensure};
 use portcullis_e2e::{Fault, Group, LocalAws, Options};
 use portcullis_testkit::Invocation;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::environment::{TIMEOUT, TestEnvironment, event_about, start_function};
 
@@ -231,5 +233,42 @@ fn invalid_settings_prevent_the_start() -> Result<()> {
             "{code:?} {log}"
         );
     }
+    Ok(())
+}
+
+/// The event of a change from version 1 of a list.
+fn prefix_list_event(list: &str) -> Value {
+    let mut event = event_about("", "e-1");
+    let entry = json!({"Cidr": "0.0.0.0/0"});
+    event["detail"]["eventName"] = json!("ModifyManagedPrefixList");
+    event["detail"]["requestParameters"] = json!({"ModifyManagedPrefixListRequest":
+        {"PrefixListId": list, "CurrentVersion": 1, "AddEntry": entry}});
+    event
+}
+
+#[test]
+fn a_prefix_list_is_evaluated_after_ec2_has_changed_it() -> Result<()> {
+    let environment = TestEnvironment::new("enforce")?;
+    let ec2 = environment.aws.ec2();
+    let list = json!({"PrefixListName": "office", "MaxEntries": 5, "AddressFamily": "IPv4",
+        "Entries": [{"Cidr": "10.0.0.0/8"}]});
+    let list = ec2.call("create_managed_prefix_list", &list)?;
+    let list = list["PrefixList"]["PrefixListId"]
+        .as_str()
+        .context("no prefix list id")?;
+    environment.add_rules(&[("tcp", 22, list)])?;
+    ec2.delay_prefix_lists(Duration::from_secs(2))?;
+    let change = json!({"PrefixListId": list, "CurrentVersion": 1,
+        "AddEntries": [{"Cidr": "0.0.0.0/0"}]});
+    let answer = ec2.call("modify_managed_prefix_list", &change)?;
+    assert_eq!(answer["PrefixList"]["State"], "modify-in-progress");
+    assert_eq!(answer["PrefixList"]["Version"], 1);
+    let event = prefix_list_event(list).to_string();
+    let invocation = environment.function.invoke(&event, TIMEOUT);
+    let Some(Invocation::Response(response)) = invocation else {
+        bail!("{invocation:?}");
+    };
+    assert_eq!(response["outcome"], "closed", "{response}");
+    assert!(environment.group.rule_ids()?.is_empty());
     Ok(())
 }

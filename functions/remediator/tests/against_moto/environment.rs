@@ -138,7 +138,7 @@ pub(crate) fn permission(protocol: &str, port: u16, source: &str) -> Value {
 pub(crate) fn event_about(group: &str, id: &str) -> Value {
     json!({
         "version": "0", "id": id, "detail-type": "AWS API Call via CloudTrail",
-        "source": "aws.ec2", "account": "123456789012", "time": "2026-11-21T12:00:00Z",
+        "source": "aws.ec2", "account": "111122223333", "time": "2026-11-21T12:00:00Z",
         "region": "eu-central-1", "resources": [],
         "detail": {
             "eventVersion": "1.11", "eventID": id, "eventTime": "2026-11-21T12:00:00Z",

@@ -196,6 +196,7 @@ impl EventReader {
 const fn ignore_reason_label(reason: &IgnoreReason) -> &'static str {
     match reason {
         IgnoreReason::CallFailed(_) => "the call failed, so it changed nothing",
+        IgnoreReason::NoEntryAdded(..) => "no entry was added to the prefix list",
         IgnoreReason::UnrelatedCall(_) => {
             "the call cannot open a security group to incoming traffic"
         }

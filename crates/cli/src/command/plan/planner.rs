@@ -68,7 +68,7 @@ impl Planner<'_> {
                     self.plan_group_ref(change, group_ref, plans);
                 }
             }
-            Target::PrefixList(list) => self.plan_prefix_list(change, list, plans),
+            Target::PrefixList(list) => self.plan_prefix_list(change, &list.id, plans),
         }
     }
 

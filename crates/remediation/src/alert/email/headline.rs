@@ -30,7 +30,8 @@ impl EmailWriter<'_> {
             Headline::Closed => describe_closed(summary, &group),
             Headline::AlreadyGone => format!(
                 "ALREADY GONE. {group_first} had {rules} {wrong}. Someone else removed {them}, or \
-                 deleted the group, before Portcullis could."
+                 deleted the group, before Portcullis could.{}",
+                describe_left_additions(self.report)
             ),
             Headline::Reported => format!(
                 "REPORTED. {group_first} has {rules} with notify-only findings. Portcullis does \
@@ -42,6 +43,16 @@ impl EmailWriter<'_> {
             Headline::Clean => format!("CLEAN. {group_first} complies with the policy."),
         };
         self.page.push_paragraph(&text);
+    }
+}
+
+/// What to do about additions that could not be removed again.
+fn describe_left_additions(report: &GroupReport) -> &'static str {
+    if report.has_failed_withdrawals() {
+        " New rules that Portcullis had added could NOT be removed again: remove them with the \
+         commands below, unless they are needed."
+    } else {
+        ""
     }
 }
 

@@ -6,6 +6,7 @@ use portcullis_rules::traffic::ProtocolSet;
 
 use super::*;
 use crate::report::samples::{decide_with_policy, sample_group, web_only_policy};
+use crate::services::Authorized;
 
 const WIDE: &str = "tcp 80-443 0.0.0.0/0";
 
@@ -29,8 +30,10 @@ fn apply_plan(
     let additions = plan.additions.clone().into_iter();
     let result = ApplyResult {
         removals: removals.map(|removal| (removal, answer.clone())).collect(),
-        additions: additions.map(|addition| (addition, Ok(()))).collect(),
-        has_deferred_removals: false,
+        additions: additions
+            .map(|addition| (addition, Ok(Authorized::Added)))
+            .collect(),
+        ..ApplyResult::default()
     };
     progress.record_apply(plan, result);
 }

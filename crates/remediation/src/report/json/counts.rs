@@ -14,6 +14,7 @@ pub struct CountsV1 {
     added: usize,
     skipped_additions: usize,
     failed_additions: usize,
+    withdrawals: usize,
     failures: usize,
     refusals: usize,
     remaining: usize,
@@ -31,6 +32,7 @@ impl CountsV1 {
             added: report.replacements().count(),
             skipped_additions: report.skipped_additions.len(),
             failed_additions: report.failed_additions().count(),
+            withdrawals: report.rules.iter().map(|rule| rule.withdrawals.len()).sum(),
             failures: report
                 .rules
                 .iter()
@@ -51,6 +53,7 @@ impl CountsV1 {
             self.added,
             self.skipped_additions,
             self.failed_additions,
+            self.withdrawals,
             self.unresolved_prefix_lists,
             self.expired_exceptions,
         ]

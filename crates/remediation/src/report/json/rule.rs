@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::finding::RuleFindingV1;
 use super::text::{DisplayString, truncate_text};
-use crate::report::{FailedAddition, RuleOutcome};
+use crate::report::{FailedAddition, RuleOutcome, Withdrawal};
 use crate::services::ServiceError;
 
 /// The full content of one security group rule, with its ports as EC2 returned them: everything
@@ -63,6 +63,7 @@ pub struct RuleOutcomeV1<'a> {
     replacements: Vec<ReplacementV1<'a>>,
     failed_additions: Vec<FailedAdditionV1<'a>>,
     dropped_protocols: Option<String>,
+    withdrawals: Vec<WithdrawalV1<'a>>,
 }
 
 impl<'a> RuleOutcomeV1<'a> {
@@ -95,6 +96,12 @@ impl<'a> RuleOutcomeV1<'a> {
                 .map(FailedAdditionV1::new)
                 .collect(),
             dropped_protocols: protocol_numbers(outcome.dropped_protocols),
+            withdrawals: outcome
+                .withdrawals
+                .iter()
+                .take(max_entries)
+                .map(WithdrawalV1::new)
+                .collect(),
         }
     }
 }
@@ -131,6 +138,24 @@ impl<'a> FailedAdditionV1<'a> {
         Self {
             rule: ReplacementV1::new(&failed.addition),
             error: ErrorV1::new(&failed.error),
+        }
+    }
+}
+
+/// A replacement that was removed again, because someone else had removed the original rule.
+#[derive(Debug, Clone, Serialize)]
+pub struct WithdrawalV1<'a> {
+    #[serde(flatten)]
+    rule: ReplacementV1<'a>,
+    error: Option<ErrorV1<'a>>,
+}
+
+impl<'a> WithdrawalV1<'a> {
+    /// A withdrawal.
+    pub fn new(withdrawal: &'a Withdrawal) -> Self {
+        Self {
+            rule: ReplacementV1::new(&withdrawal.addition),
+            error: withdrawal.error.as_ref().map(ErrorV1::new),
         }
     }
 }

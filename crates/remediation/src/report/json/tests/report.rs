@@ -28,6 +28,7 @@ fn rich_report() -> GroupReport {
     let lost_access = samples::lost_access_report();
     report.rules.extend(samples::refused_report().rules);
     report.rules.extend(lost_access.rules);
+    report.rules.extend(samples::withdrawn_report().rules);
     report.skipped_additions = lost_access.skipped_additions;
     report.rules[0].findings[0].exempted_by = Some("an-exception".to_owned());
     report.unverified = samples::unverified_report().unverified;
@@ -54,6 +55,7 @@ fn whole_reports() {
         ("not_closed", samples::incomplete_report()),
         ("narrowed", samples::narrowed_report()),
         ("lost_access", samples::lost_access_report()),
+        ("withdrawn", samples::withdrawn_report()),
     ] {
         let json = serde_json::to_string_pretty(&ReportV1::new(&report)).unwrap();
         insta::assert_snapshot!(name, json);
@@ -231,6 +233,7 @@ fn every_report_is_valid() {
         samples::closed_report(),
         samples::monitor_report(),
         samples::already_gone_report(),
+        samples::withdrawn_report(),
         samples::group_deleted_report(),
         samples::unverified_report(),
         samples::exempt_report(),
