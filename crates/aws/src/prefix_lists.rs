@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_ec2::Client;
+use aws_sdk_ec2::operation::describe_managed_prefix_lists::DescribeManagedPrefixListsOutput;
 use aws_sdk_ec2::operation::get_managed_prefix_list_entries::GetManagedPrefixListEntriesOutput;
-use aws_sdk_ec2::types::PrefixListEntry;
+use aws_sdk_ec2::types::{Filter, PrefixListEntry};
 use futures_util::stream::{self, StreamExt as _};
 use ipnet::IpNet;
 use portcullis_remediation::ServiceError;
 use portcullis_remediation::services::PrefixListState;
 use portcullis_rules::source::parse_cidr;
-use portcullis_rules::{IngressRule, PrefixLists, Source};
+use portcullis_rules::{IngressRule, PrefixLists};
 
 use crate::call::{collect_pages, unexpected_response};
 use crate::error::call_error;
@@ -19,7 +20,8 @@ use crate::error::call_error;
 const OPERATION: &str = "GetManagedPrefixListEntries";
 const DESCRIBE: &str = "DescribeManagedPrefixLists";
 
-/// Largest page (EC2 API Reference, `GetManagedPrefixListEntries`, `MaxResults`).
+/// Largest page (EC2 API Reference, `GetManagedPrefixListEntries` and
+/// `DescribeManagedPrefixLists`, `MaxResults`).
 const MAX_ENTRIES_PER_PAGE: i32 = 100;
 
 /// Lists that are read concurrently: enough for any real group, without a burst against the
@@ -36,17 +38,16 @@ impl ListCache {
         self.lock().clear();
     }
 
-    /// The lists that these rules refer to. Only those are read that are not known yet. A list that
-    /// does not exist (any more) is left out.
+    /// The entries of these lists. Only those are read that are not known yet. A list that does not
+    /// exist (any more) is left out.
     ///
     /// # Errors
     /// When a list cannot be read or has an invalid entry.
-    pub(crate) async fn read_referenced(
+    pub(crate) async fn read_entries(
         &self,
         ec2: &Client,
-        rules: &[IngressRule],
+        ids: BTreeSet<&str>,
     ) -> Result<PrefixLists, ServiceError> {
-        let ids = referenced_list_ids(rules);
         let unknown = self.unknown_ids(&ids);
         let mut read = PrefixLists::empty();
         let errors = read_lists_into(ec2, unknown.clone(), &mut read).await;
@@ -125,12 +126,9 @@ fn parse_entry(entry: &PrefixListEntry) -> Result<IpNet, ServiceError> {
 pub(crate) fn referenced_list_ids<'a>(
     rules: impl IntoIterator<Item = &'a IngressRule>,
 ) -> BTreeSet<&'a str> {
+    let rules = rules.into_iter();
     rules
-        .into_iter()
-        .filter_map(|rule| match &rule.source {
-            Source::PrefixList(id) => Some(id.as_str()),
-            Source::Cidr(_) | Source::Group(_) => None,
-        })
+        .filter_map(|rule| rule.source.prefix_list_id())
         .collect()
 }
 
@@ -157,10 +155,53 @@ async fn read_list_entries(
     }
 }
 
+/// Adds the names and `MaxEntries` of these lists. A list that does not exist is left out.
+///
+/// # Errors
+/// When they cannot be read.
+pub(crate) async fn read_list_sizes(
+    ec2: &Client,
+    ids: &BTreeSet<&str>,
+    lists: &mut PrefixLists,
+) -> Result<(), ServiceError> {
+    let values = ids.iter().map(|&id| id.to_owned()).collect();
+    let filter = Filter::builder()
+        .name("prefix-list-id")
+        .set_values(Some(values))
+        .build();
+    let stream = ec2
+        .describe_managed_prefix_lists()
+        .filters(filter)
+        .into_paginator()
+        .page_size(MAX_ENTRIES_PER_PAGE)
+        .send();
+    let next_token = DescribeManagedPrefixListsOutput::next_token;
+    let pages = collect_pages(DESCRIBE, stream, next_token)
+        .await
+        .map_err(|failure| failure.error)?;
+    let described = pages
+        .into_iter()
+        .flat_map(|page| page.prefix_lists.unwrap_or_default());
+    for list in described {
+        let Some(id) = list.prefix_list_id else {
+            continue;
+        };
+        if let Some(name) = list.prefix_list_name {
+            lists.set_name(&id, name);
+        }
+        if let Some(max_entries) = list.max_entries.and_then(|it| usize::try_from(it).ok()) {
+            lists.set_max_entries(&id, max_entries);
+        }
+    }
+    Ok(())
+}
+
 /// The version and state of a list; `None` if the list does not exist.
 ///
 /// # Errors
-/// When it cannot be read, or the response lacks the version or the state.
+/// When it cannot be read, or the response lacks the state. A list that was created without entries
+/// has no version, which counts as version 0 (AWS re:Post, "managed prefix list version"; the API
+/// Reference does not say so).
 pub(crate) async fn read_list_state(
     ec2: &Client,
     id: &str,
@@ -182,16 +223,13 @@ pub(crate) async fn read_list_state(
     let Some(list) = lists.find(|list| list.prefix_list_id() == Some(id)) else {
         return Ok(None);
     };
-    match (list.version, list.state) {
-        (Some(version), Some(state)) => Ok(Some(PrefixListState {
-            version,
-            state: state.as_str().to_owned(),
-        })),
-        (version, state) => {
-            let reason = format!("{id} has the version {version:?} and the state {state:?}");
-            Err(unexpected_response(DESCRIBE, reason))
-        }
-    }
+    let Some(state) = list.state else {
+        return Err(unexpected_response(DESCRIBE, format!("{id} has no state")));
+    };
+    Ok(Some(PrefixListState {
+        version: list.version.unwrap_or_default(),
+        state: state.as_str().to_owned(),
+    }))
 }
 
 /// Both spellings occur: the API Reference lists `InvalidPrefixListID.NotFound`, while the newer

@@ -25,7 +25,7 @@ use crate::call::{
 };
 use crate::error::call_error;
 use crate::merge::merge_group;
-use crate::prefix_lists::{ListCache, read_list_state};
+use crate::prefix_lists::{ListCache, read_list_sizes, read_list_state, referenced_list_ids};
 
 /// Reads security groups with `DescribeSecurityGroups`, `DescribeSecurityGroupRules`,
 /// `GetManagedPrefixListEntries` and `DescribeManagedPrefixLists`, and their attachments with
@@ -129,7 +129,8 @@ impl GroupReader for Ec2GroupReader {
             GroupRef::Id(id) => self.read_by_id(id).await?,
             GroupRef::Name(_) => self.read_by_name(group).await?,
         };
-        let prefix_lists = self.lists.read_referenced(&self.ec2, &group.rules).await?;
+        let ids = referenced_list_ids(&group.rules);
+        let prefix_lists = self.lists.read_entries(&self.ec2, ids).await?;
         Ok(Snapshot {
             group,
             prefix_lists,
@@ -162,6 +163,14 @@ impl GroupReader for Ec2GroupReader {
         prefix_list: &str,
     ) -> Result<Option<PrefixListState>, ServiceError> {
         read_list_state(&self.ec2, prefix_list).await
+    }
+
+    async fn read_prefix_lists(&self, ids: &BTreeSet<&str>) -> Result<PrefixLists, ServiceError> {
+        let mut lists = self.lists.read_entries(&self.ec2, ids.clone()).await?;
+        if let Err(error) = read_list_sizes(&self.ec2, ids, &mut lists).await {
+            tracing::warn!(%error, "the sizes of prefix lists are unknown");
+        }
+        Ok(lists)
     }
 
     async fn read_attachments(&self, group: &SecurityGroup) -> Result<Attachments, ServiceError> {

@@ -236,9 +236,12 @@ fn monitor_mode_and_unapplied_guardrails_are_noted() {
 #[test]
 fn skipped_additions() {
     let open = group_with_rules(&[("tcp", 5432, 5432, "0.0.0.0/0")]);
-    let unknown = policy_with_action("restrict", "")
+    let outside_list = policy_with_action("restrict", "")
         .replace("203.0.113.0/24, \"2001:db8::/48\"", "pl-0123456789abcdef0");
-    let outside = first_plan(&unknown, &open, "");
+    let mut half: Value = serde_json::from_str(&open).unwrap();
+    half["PrefixLists"] = json!([{"PrefixListId": "pl-0123456789abcdef0", "Entries": [
+        {"Cidr": "203.0.113.0/24"}, {"Cidr": "2001:db8::/48"}]}]);
+    let outside = first_plan(&outside_list, &half.to_string(), "");
     assert_eq!(
         reason_codes(&outside, "skipped_additions"),
         ["trusted-source-outside"],
@@ -417,6 +420,24 @@ fn protocols_that_narrowing_does_not_keep_are_shown() {
     );
     assert!(
         text.contains("other IP protocols would be blocked"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_trusted_list_without_entries_makes_a_plan_incomplete() {
+    let open = group_with_rules(&[("tcp", 5432, 5432, "0.0.0.0/0")]);
+    let policy =
+        policy_with_action("restrict", "").replace("203.0.113.0/24", "pl-0a1b2c3d4e5f60001");
+    let run = folder(&policy, &open).run(&format!("{ARGS} --format json"));
+    let plans = run.json();
+    assert_eq!((run.code, &plans["complete"]), (3, &json!(false)));
+    assert_eq!(plans["errors"][0]["code"], "prefix-list-unresolved");
+    let codes = reason_codes(&plans["plans"][0], "skipped_additions");
+    assert_eq!(codes, ["trusted-list-unresolved"]);
+    let text = folder(&policy, &open).run(ARGS).text();
+    assert!(
+        text.contains("--prefix-list-id pl-0a1b2c3d4e5f60001"),
         "{text}"
     );
 }

@@ -16,7 +16,7 @@ mod remediate;
 mod replacements;
 mod services;
 
-pub(crate) use decision::decide_group;
+pub(crate) use decision::{PlanDetails, decide_group};
 pub use error::{EventOutcome, RemediationError};
 pub use limits::Limits;
 pub use remediate::{AlertFilter, Remediator};

@@ -199,6 +199,14 @@ pub trait GroupReader: Send + Sync {
         prefix_list: &str,
     ) -> Result<Option<PrefixListState>, ServiceError>;
 
+    /// The entries, names and `MaxEntries` of these prefix lists, which a plan may depend on. A list
+    /// that does not exist is left out.
+    ///
+    /// # Errors
+    /// When the entries cannot be read. Names and `MaxEntries` decide only the order of a plan, so
+    /// they may be missing.
+    async fn read_prefix_lists(&self, ids: &BTreeSet<&str>) -> Result<PrefixLists, ServiceError>;
+
     /// What the group is attached to. Called only if a guardrail of the policy needs to know.
     ///
     /// # Errors

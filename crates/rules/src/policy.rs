@@ -1,6 +1,6 @@
 //! Policies: what is forbidden, how severe a violation is, and which action it requires.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -168,6 +168,13 @@ impl Policy {
     /// The rule with this id.
     pub fn rule_by_id(&self, id: &str) -> Option<&Arc<PolicyRule>> {
         self.rules.iter().find(|rule| rule.id == id)
+    }
+
+    /// The ids of the prefix lists that rules trust. A plan for a group with enforced findings may
+    /// depend on their entries.
+    pub fn trusted_prefix_lists(&self) -> BTreeSet<&str> {
+        let sources = self.rules.iter().flat_map(|rule| &rule.trusted);
+        sources.filter_map(Source::prefix_list_id).collect()
     }
 
     /// The rules to evaluate for a group: those in scope that are not off, with overrides applied.

@@ -1,6 +1,6 @@
 //! The source of a security group rule: a CIDR block, a prefix list or another security group.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -42,6 +42,14 @@ impl Source {
         match (self, other) {
             (Self::Group(one), Self::Group(two)) => one.group_id == two.group_id,
             (one, two) => one == two,
+        }
+    }
+
+    /// The id if this is a prefix list.
+    pub fn prefix_list_id(&self) -> Option<&str> {
+        match self {
+            Self::PrefixList(id) => Some(id),
+            Self::Cidr(_) | Self::Group(_) => None,
         }
     }
 
@@ -143,6 +151,32 @@ impl PrefixLists {
     /// The name of a list, when known.
     pub fn name(&self, id: &str) -> Option<&str> {
         self.0.get(id)?.name.as_deref()
+    }
+
+    /// Adds what another value knows about lists and this one does not.
+    pub fn fill_from(&mut self, other: &Self) {
+        for (id, known) in &other.0 {
+            let list = self.0.entry(id.clone()).or_default();
+            if list.entries.is_none() {
+                list.entries.clone_from(&known.entries);
+            }
+            list.max_entries = list.max_entries.or(known.max_entries);
+            if list.name.is_none() {
+                list.name.clone_from(&known.name);
+            }
+        }
+    }
+
+    /// What is known about these lists.
+    #[must_use]
+    pub fn only(&self, ids: &BTreeSet<&str>) -> Self {
+        let lists = self.0.iter();
+        let listed = lists.filter(|(id, _)| ids.contains(id.as_str()));
+        Self(
+            listed
+                .map(|(id, list)| (id.clone(), list.clone()))
+                .collect(),
+        )
     }
 
     /// The CIDR blocks of a source: one for a CIDR, the entries of a prefix list, none for a

@@ -1,6 +1,6 @@
 //! An in-memory EC2 with faults, changes by other principals and a call log.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -352,9 +352,11 @@ impl GroupReader for FakeEc2 {
             &state.groups
         };
         let group = groups.get(&id).cloned().ok_or(not_found)?;
+        let sources = group.rules.iter().map(|rule| &rule.source);
+        let listed = sources.filter_map(Source::prefix_list_id).collect();
         let snapshot = Snapshot {
+            prefix_lists: state.prefix_lists.only(&listed),
             group,
-            prefix_lists: state.prefix_lists.clone(),
         };
         if let Some(current) = state.groups.get_mut(&id) {
             match fault {
@@ -390,6 +392,10 @@ impl GroupReader for FakeEc2 {
         _prefix_list: &str,
     ) -> Result<Option<PrefixListState>, ServiceError> {
         Ok(Some(self.state().prefix_list_state()))
+    }
+
+    async fn read_prefix_lists(&self, ids: &BTreeSet<&str>) -> Result<PrefixLists, ServiceError> {
+        Ok(self.state().prefix_lists.only(ids))
     }
 
     async fn read_attachments(&self, group: &SecurityGroup) -> Result<Attachments, ServiceError> {

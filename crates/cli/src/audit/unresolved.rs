@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use portcullis_rules::plan::SkipReason;
 use portcullis_rules::source::parse_cidr;
-use portcullis_rules::{Context, Policy, PrefixLists, SecurityGroup, Source, evaluate};
+use portcullis_rules::{Context, Plan, Policy, PrefixLists, SecurityGroup, Source, evaluate};
 
 use crate::describe::{Problem, ProblemCode};
 use crate::text::quote_for_shell;
@@ -46,6 +47,28 @@ pub(crate) fn deciding_lists(
     problems
 }
 
+/// A problem for each trusted prefix list without entries that a plan would have to add.
+pub(crate) fn unresolved_trusted_lists(plan: &Plan, context: &Context) -> Vec<Problem> {
+    let skipped = plan.skipped_additions.iter();
+    let unresolved: BTreeSet<_> = skipped
+        .filter(|skipped| skipped.reason == SkipReason::TrustedListUnresolved)
+        .filter_map(|skipped| skipped.ingress.source.prefix_list_id())
+        .collect();
+    let problem = |id| {
+        let message = format!(
+            "the entries of the prefix list `{id}` are unknown; the policy trusts it, and the plan \
+             does not contain it"
+        );
+        Problem {
+            group_id: Some(plan.group_id.clone()),
+            region: context.region.clone(),
+            help: Some(entries_help(id, context.region.as_deref())),
+            ..Problem::new(ProblemCode::PrefixListUnresolved, message)
+        }
+    };
+    unresolved.into_iter().map(problem).collect()
+}
+
 /// The command that adds the entries of a list to the input.
 fn entries_help(id: &str, region: Option<&str>) -> String {
     let list = quote_for_shell(id);
@@ -74,12 +97,10 @@ fn lists_with_open_list(group: &SecurityGroup, lists: &PrefixLists, open: &str) 
 }
 
 fn used_lists(group: &SecurityGroup) -> impl Iterator<Item = &str> {
-    group.rules.iter().filter_map(|rule| match &rule.source {
-        Source::PrefixList(id) => Some(id.as_str()),
-        Source::Cidr(_) | Source::Group(_) => None,
-    })
+    let rules = group.rules.iter();
+    rules.filter_map(|rule| rule.source.prefix_list_id())
 }
 
 fn is_from_list(source: &Source, list: &str) -> bool {
-    matches!(source, Source::PrefixList(id) if id == list)
+    source.prefix_list_id() == Some(list)
 }

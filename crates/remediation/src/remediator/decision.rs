@@ -1,5 +1,7 @@
 //! The decision about a group: findings, and a verified plan.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use portcullis_rules::plan::Attachments;
 use portcullis_rules::{
@@ -8,6 +10,26 @@ use portcullis_rules::{
 
 use crate::event::GroupChange;
 
+/// What a plan depends on besides the group. Read only if there is anything to enforce.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PlanDetails {
+    /// What the group is attached to, if a guardrail needs to know.
+    pub(crate) attachments: Attachments,
+    /// The entries of the prefix lists that the policy trusts, and the sizes of all lists.
+    pub(crate) prefix_lists: PrefixLists,
+}
+
+impl PlanDetails {
+    /// The lists that were read with the group, and those of this value.
+    fn complete_lists<'a>(&self, lists: &'a PrefixLists) -> Cow<'a, PrefixLists> {
+        let mut complete = Cow::Borrowed(lists);
+        if self.prefix_lists != PrefixLists::empty() {
+            complete.to_mut().fill_from(&self.prefix_lists);
+        }
+        complete
+    }
+}
+
 /// Evaluates a group, plans, and verifies the plan. A plan that fails verification is refused as a
 /// whole and logged, because it is a bug in Portcullis.
 ///
@@ -15,17 +37,17 @@ use crate::event::GroupChange;
 /// removals.
 pub(crate) fn decide_group(
     policy: &Policy,
-    group: &SecurityGroup,
-    lists: &PrefixLists,
+    (group, lists): (&SecurityGroup, &PrefixLists),
     (change, now): (&GroupChange, Timestamp),
-    attachments: Attachments,
+    details: &PlanDetails,
     already_removed: &[IngressRule],
 ) -> Decision {
     let context = change.evaluation_context(Some(now));
+    let lists = details.complete_lists(lists);
     let decision = decide(&PlanInput {
-        attachments,
+        attachments: details.attachments,
         already_removed,
-        ..PlanInput::new(policy, group, lists, &context)
+        ..PlanInput::new(policy, group, &lists, &context)
     });
     if !decision.violations.is_empty() {
         let violations: Vec<_> = decision

@@ -1,11 +1,11 @@
 //! Enforces the policy on one group, in rounds.
 
-use portcullis_rules::plan::{Attachments, Refusal};
+use portcullis_rules::plan::Refusal;
 use portcullis_rules::{Decision, Policy, SecurityGroup};
 
 use super::apply::Applier;
 use super::audit_log::{log_audit_records, log_withdrawals};
-use super::decision::decide_group;
+use super::decision::{PlanDetails, decide_group};
 use super::limits::Limits;
 use super::progress::RemediationProgress;
 use super::reads::reread_group;
@@ -23,7 +23,7 @@ pub(super) struct Enforcement<'a> {
     pub(super) change: &'a GroupChange,
     /// How the event refers to the group.
     pub(super) named: &'a GroupRef,
-    pub(super) attachments: Attachments,
+    pub(super) details: &'a PlanDetails,
 }
 
 impl Enforcement<'_> {
@@ -74,14 +74,10 @@ impl Enforcement<'_> {
     /// Decides about the group, within the limit of removals over all rounds.
     fn decide(&self, snapshot: &Snapshot, progress: &RemediationProgress) -> Decision {
         let already_removed = progress.removed_ingress_rules();
-        decide_group(
-            self.policy,
-            &snapshot.group,
-            &snapshot.prefix_lists,
-            (self.change, self.services.clock.now()),
-            self.attachments,
-            &already_removed,
-        )
+        let now = self.services.clock.now();
+        let change = (self.change, now);
+        let group = (&snapshot.group, &snapshot.prefix_lists);
+        decide_group(self.policy, group, change, self.details, &already_removed)
     }
 
     /// The read after a plan was applied. If it shows that someone else changed the group at the

@@ -1,10 +1,9 @@
 //! The remediator: handles one event at a time.
 
 use jiff::Timestamp;
-use portcullis_rules::plan::Attachments;
-use portcullis_rules::{Decision, Finding, Policy, evaluate};
+use portcullis_rules::{Policy, Source, evaluate};
 
-use super::decision::decide_group;
+use super::decision::{PlanDetails, decide_group};
 use super::enforce::Enforcement;
 use super::error::{EventOutcome, RemediationError};
 use super::limits::Limits;
@@ -190,7 +189,7 @@ impl Remediator {
             }
             other => other?,
         };
-        let attachments = self.read_attachments_if_needed(change, &snapshot).await?;
+        let details = self.read_plan_details(change, &snapshot).await?;
         if let Some(editor) = self.services.editor.as_deref() {
             let enforcement = Enforcement {
                 services: &self.services,
@@ -199,11 +198,13 @@ impl Remediator {
                 editor,
                 change,
                 named,
-                attachments,
+                details: &details,
             };
             return Ok(enforcement.enforce_policy(snapshot).await);
         }
-        let decision = self.decide(change, &snapshot, attachments);
+        let now = self.services.clock.now();
+        let group = (&snapshot.group, &snapshot.prefix_lists);
+        let decision = decide_group(&self.policy, group, (change, now), &details, &[]);
         let policy = &self.policy;
         Ok(GroupReport::planned(
             policy,
@@ -214,16 +215,19 @@ impl Remediator {
         ))
     }
 
-    /// What the group is attached to, if a guardrail needs to know and there is anything to
-    /// enforce.
-    async fn read_attachments_if_needed(
+    /// What a plan for the group depends on besides the group, if there is anything to enforce.
+    async fn read_plan_details(
         &self,
         change: &GroupChange,
         snapshot: &Snapshot,
-    ) -> Result<Attachments, ServiceError> {
-        let unknown = Attachments::default();
-        if !self.policy.guardrails.needs_attachments() {
-            return Ok(unknown);
+    ) -> Result<PlanDetails, ServiceError> {
+        let needs_attachments = self.policy.guardrails.needs_attachments();
+        let sources = snapshot.group.rules.iter().map(|rule| &rule.source);
+        let mut lists = self.policy.trusted_prefix_lists();
+        lists.extend(sources.filter_map(Source::prefix_list_id));
+        let mut details = PlanDetails::default();
+        if !needs_attachments && lists.is_empty() {
+            return Ok(details);
         }
         let context = change.evaluation_context(Some(self.services.clock.now()));
         let Snapshot {
@@ -231,27 +235,17 @@ impl Remediator {
             prefix_lists,
         } = snapshot;
         let evaluation = evaluate(&self.policy, group, prefix_lists, &context);
-        if evaluation.findings.iter().any(Finding::enforces) {
-            self.services.reader.read_attachments(&snapshot.group).await
-        } else {
-            Ok(unknown)
+        if evaluation.enforced_findings().next().is_none() {
+            return Ok(details);
         }
-    }
-
-    fn decide(
-        &self,
-        change: &GroupChange,
-        snapshot: &Snapshot,
-        attachments: Attachments,
-    ) -> Decision {
-        decide_group(
-            &self.policy,
-            &snapshot.group,
-            &snapshot.prefix_lists,
-            (change, self.services.clock.now()),
-            attachments,
-            &[],
-        )
+        let reader = &self.services.reader;
+        if needs_attachments {
+            details.attachments = reader.read_attachments(group).await?;
+        }
+        if !lists.is_empty() {
+            details.prefix_lists = reader.read_prefix_lists(&lists).await?;
+        }
+        Ok(details)
     }
 
     /// Publishes an alert about a report, unless an equivalent one was published before, and every

@@ -10,13 +10,13 @@ use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::{Either, select};
-use portcullis_rules::plan::Attachments;
 use portcullis_rules::{Finding, Policy, PrefixLists, SecurityGroup};
 
 use crate::alert::compose_digest;
 use crate::event::{Actor, GroupChange, Origin, SweepRequest, Target};
 use crate::remediator::{
-    AlertFilter, EventOutcome, Limits, RemediationError, Remediator, Services, decide_group,
+    AlertFilter, EventOutcome, Limits, PlanDetails, RemediationError, Remediator, Services,
+    decide_group,
 };
 use crate::report::{GroupReport, StopReason, SweepReport};
 use crate::services::{GroupLister, GroupPage, GroupRef, next_page_checked};
@@ -161,10 +161,9 @@ impl Sweeper {
     ) -> GroupReport {
         let decision = decide_group(
             &self.policy,
-            group,
-            lists,
+            (group, lists),
             (change, self.services.clock.now()),
-            Attachments::default(),
+            &PlanDetails::default(),
             &[],
         );
         let named = GroupRef::Id(group.id.clone());

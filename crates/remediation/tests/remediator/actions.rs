@@ -6,12 +6,13 @@ use std::sync::Arc;
 use portcullis_remediation::event::GroupChange;
 use portcullis_remediation::report::GroupOutcome;
 use portcullis_remediation::services::Mode;
-use portcullis_rules::plan::Purpose;
-use portcullis_rules::{Exception, Scope};
+use portcullis_rules::plan::{ApplyOrder, Purpose, SkipReason};
+use portcullis_rules::{Exception, PrefixLists, Scope};
 use portcullis_testkit::{Call, Fault, group_change, rule_from_line};
 
 use super::environment::{
-    ADD, REVOKE, SG, SSH, WEB, WIDE, added, enforcing, environment_in, report, tcp, web_only,
+    ADD, REVOKE, SG, SSH, WEB, WIDE, added, enforcing, environment_in, office_list_only, report,
+    tcp, web_only,
 };
 
 fn exception(port: u16, expires: Option<&str>) -> Arc<Exception> {
@@ -238,4 +239,47 @@ fn an_addition_that_another_rule_gives_is_not_skipped() {
         report(&event).skipped_additions.is_empty(),
         "skipped for one half, added for the other"
     );
+}
+
+#[test]
+fn restrict_reads_the_entries_of_trusted_prefix_lists() {
+    let mut lists = PrefixLists::empty();
+    lists.insert("pl-office", ["203.0.113.0/24".parse().unwrap()]);
+    for mode in [Mode::Enforce, Mode::Monitor] {
+        let environment = environment_in(&[SSH], office_list_only(), mode);
+        environment.ec2.set_prefix_lists(lists.clone());
+        let event = environment.handle_event("e-1");
+        assert_eq!(report(&event).skipped_additions, []);
+        let replacements = &report(&event).rules[0].replacements;
+        assert_eq!(replacements[0].ingress.to_string(), "tcp 22 pl-office");
+    }
+}
+
+#[test]
+fn a_trusted_prefix_list_that_does_not_exist_is_reported() {
+    let environment = enforcing(&[SSH], office_list_only());
+    let event = environment.handle_event("e-1");
+    assert_eq!(report(&event).outcome, GroupOutcome::Closed);
+    let skipped = &report(&event).skipped_additions;
+    assert_eq!(skipped[0].reason, SkipReason::TrustedListUnresolved);
+    assert!(
+        environment
+            .last_email()
+            .contains("Check whether the list exists")
+    );
+}
+
+#[test]
+fn the_size_of_a_trusted_prefix_list_decides_the_order() {
+    let private: Vec<_> = (0..15)
+        .map(|host| format!("tcp 443 10.0.0.{host}/32"))
+        .collect();
+    let lines: Vec<_> = private.iter().map(String::as_str).chain([SSH]).collect();
+    let environment = enforcing(&lines, office_list_only());
+    let mut lists = PrefixLists::empty();
+    lists.insert("pl-office", ["203.0.113.0/24".parse().unwrap()]);
+    lists.set_max_entries("pl-office", 50);
+    environment.ec2.set_prefix_lists(lists);
+    let event = environment.handle_event("e-1");
+    assert_eq!(report(&event).order, ApplyOrder::RemoveFirst);
 }

@@ -66,6 +66,16 @@ pub(crate) fn web_only() -> Policy {
     }
 }
 
+/// SSH is opened to a prefix list instead of the internet.
+pub(crate) fn office_list_only() -> Policy {
+    let ssh = Check::OpenPorts(tcp(&[22]));
+    Policy {
+        name: "office-list-only".to_owned(),
+        rules: vec![policy_rule("ssh", ssh, Action::Restrict, &["pl-office"])],
+        ..Policy::default()
+    }
+}
+
 pub(crate) struct Environment {
     pub(crate) ec2: Arc<FakeEc2>,
     pub(crate) publisher: Arc<FakePublisher>,

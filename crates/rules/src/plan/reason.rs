@@ -11,14 +11,17 @@ pub enum SkipReason {
     TrustedSourceOutside,
     /// An enforced policy rule forbids the access for the trusted source, too.
     TrustedSourceForbidden,
+    /// The entries of the trusted prefix list are not known, for example because it was deleted.
+    TrustedListUnresolved,
 }
 
 impl SkipReason {
     /// Every reason.
-    pub const ALL: [Self; 3] = [
+    pub const ALL: [Self; 4] = [
         Self::RulesQuota,
         Self::TrustedSourceOutside,
         Self::TrustedSourceForbidden,
+        Self::TrustedListUnresolved,
     ];
 
     /// The stable kebab-case code.
@@ -27,6 +30,7 @@ impl SkipReason {
             Self::RulesQuota => "rules-quota",
             Self::TrustedSourceOutside => "trusted-source-outside",
             Self::TrustedSourceForbidden => "trusted-source-forbidden",
+            Self::TrustedListUnresolved => "trusted-list-unresolved",
         }
     }
 
@@ -41,6 +45,9 @@ impl SkipReason {
             }
             Self::TrustedSourceForbidden => {
                 "The policy trusts this source, but one of its enforced rules forbids this access."
+            }
+            Self::TrustedListUnresolved => {
+                "The entries of the trusted prefix list are unknown, so it might widen access."
             }
         }
     }

@@ -179,6 +179,11 @@ impl Replacement {
                 continue;
             }
             traffic.other_protocols = traffic.other_protocols.intersection(addable);
+            if is_unresolved_list(source, lists) {
+                let unknown = rules_for_traffic(&traffic, offender.rule, source, lists);
+                self.skip_all(unknown, SkipReason::TrustedListUnresolved);
+                continue;
+            }
             for rule in rules_for_traffic(&traffic, offender.rule, source, lists) {
                 let (inside, outside) = split_by_access(&rule, trust.access);
                 self.skip_all(outside, SkipReason::TrustedSourceOutside);
@@ -243,6 +248,12 @@ fn with_ports(rule: &IngressRule, ports: &PortSet) -> Vec<IngressRule> {
         rules.extend(new_rule(rule.protocol(), ec2_ports, &rule.source, rule));
     }
     rules
+}
+
+/// Whether a source is a prefix list whose entries are not known.
+fn is_unresolved_list(source: &Source, lists: &PrefixLists) -> bool {
+    let id = source.prefix_list_id();
+    id.is_some_and(|id| lists.entries(id).is_none())
 }
 
 /// Whether two sources can have addresses of the same family. A trusted source of the other family

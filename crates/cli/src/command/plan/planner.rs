@@ -7,7 +7,7 @@ use portcullis_rules::{Context, PlanInput, Policy, SecurityGroup, Source, decide
 
 use super::events::Events;
 use super::plans::{IgnoredEvent, PlanFailure, PlannedGroup, Plans};
-use crate::audit::unresolved::deciding_lists;
+use crate::audit::unresolved::{deciding_lists, unresolved_trusted_lists};
 use crate::describe::DescribedGroups;
 use crate::text::quote_for_shell;
 
@@ -93,12 +93,15 @@ impl Planner<'_> {
     ) {
         let context = self.evaluation_context(change);
         let lists = &self.described.prefix_lists;
-        for problem in deciding_lists(self.policy, group, lists, &context) {
+        let planned = self.plan_group(change, group_ref, group, &context);
+        let mut problems = deciding_lists(self.policy, group, lists, &context);
+        let plan = &planned.decision.plan;
+        problems.extend(unresolved_trusted_lists(plan, &context));
+        for problem in problems {
             if !plans.problems.contains(&problem) {
                 plans.problems.push(problem);
             }
         }
-        let planned = self.plan_group(change, group_ref, group, &context);
         plans.planned.push(planned);
     }
 

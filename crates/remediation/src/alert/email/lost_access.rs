@@ -120,5 +120,6 @@ const fn skip_reason_advice(reason: SkipReason) -> &'static str {
         }
         SkipReason::TrustedSourceOutside => " If the source needs access, add a rule manually.",
         SkipReason::TrustedSourceForbidden => " These settings conflict: fix the policy.",
+        SkipReason::TrustedListUnresolved => " Check whether the list exists, and fix the policy.",
     }
 }

@@ -43,13 +43,7 @@ fn trusted_sources_of_the_other_family_are_ignored() {
 #[test]
 fn a_trusted_source_outside_is_skipped() {
     let restricting = |trusted: &str| policy([restrict("broad", Check::BroadSource, &[trusted])]);
-    for trusted in [
-        "10.0.0.0/8",
-        "0.0.0.0/0",
-        "pl-office",
-        "pl-both",
-        "pl-unknown",
-    ] {
+    for trusted in ["10.0.0.0/8", "0.0.0.0/0", "pl-office", "pl-both"] {
         assert_eq!(
             planned_lines(restricting(trusted), &["tcp 22 52.0.0.0/8"]),
             [
@@ -58,6 +52,13 @@ fn a_trusted_source_outside_is_skipped() {
             ]
         );
     }
+    assert_eq!(
+        planned_lines(restricting("pl-unknown"), &["tcp 22 52.0.0.0/8"]),
+        [
+            "- tcp 22 52.0.0.0/8",
+            "x tcp 22 pl-unknown trusted-list-unresolved"
+        ]
+    );
     assert_eq!(
         planned_lines(restricting("52.1.0.0/16"), &["tcp 22 52.0.0.0/8"]),
         ["- tcp 22 52.0.0.0/8", "+ tcp 22 52.1.0.0/16"]
@@ -144,7 +145,7 @@ fn an_addition_is_skipped_only_if_other_rules_do_not_allow_it() {
         planned_lines(icmp, &["icmp 8/0 0.0.0.0/0", "icmp 3/4 pl-unknown"]),
         [
             "- icmp 8/0 0.0.0.0/0",
-            "x icmp 8/0 pl-unknown trusted-source-outside"
+            "x icmp 8/0 pl-unknown trusted-list-unresolved"
         ],
         "another ICMP message is not a substitute"
     );
