@@ -172,6 +172,7 @@ mod tests {
             topic_arn: "arn:aws:sns:eu-west-1:111122223333:alerts".to_owned(),
             mode,
             policy,
+            role_arns: Vec::new(),
         }
     }
 

@@ -40,5 +40,5 @@ async fn build_remediator() -> Result<Remediator, Error> {
     let (policy, mode) = loaded?;
     tracing::info!(policy = policy.name, source = %settings.policy, %mode, "ready");
     let services = build_services(&aws, settings.topic_arn, mode);
-    Ok(Remediator::new(services, policy, Limits::default()))
+    Ok(Remediator::new(services, policy, Limits::default()).with_own_roles(settings.role_arns))
 }

@@ -1,5 +1,7 @@
 //! The remediator: handles one event at a time.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use portcullis_rules::plan::Attachments;
 use portcullis_rules::{Decision, Finding, Policy, evaluate};
@@ -22,7 +24,8 @@ pub enum AlertFilter {
     /// All reports with findings or changes.
     All,
     /// Only reports about groups that were changed, or should have been. Every sweep finds refused
-    /// and reported rules again, so these go into its digest.
+    /// and reported rules again, so these go into its digest. The same applies to events that
+    /// Portcullis caused itself.
     ChangesOnly,
 }
 
@@ -45,6 +48,7 @@ pub struct Remediator {
     limits: Limits,
     alerts: AlertFilter,
     outbox: AlertOutbox,
+    own_roles: BTreeSet<String>,
 }
 
 impl Remediator {
@@ -56,6 +60,7 @@ impl Remediator {
             limits,
             alerts: AlertFilter::All,
             outbox: AlertOutbox::default(),
+            own_roles: BTreeSet::new(),
         }
     }
 
@@ -63,6 +68,17 @@ impl Remediator {
     #[must_use]
     pub fn with_alerts(self, alerts: AlertFilter) -> Self {
         Self { alerts, ..self }
+    }
+
+    /// Recognizes events that Portcullis caused itself by the ARNs of its roles. Who opened the
+    /// rules that it adds is unknown, so an exception for certain principals must not end because
+    /// of them.
+    #[must_use]
+    pub fn with_own_roles(self, own_roles: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            own_roles: own_roles.into_iter().collect(),
+            ..self
+        }
     }
 
     /// Whether it may change groups.
@@ -97,6 +113,7 @@ impl Remediator {
         on_report: &(dyn Fn(&GroupReport) + Sync),
     ) -> EventOutcome {
         let mut event = EventOutcome::default();
+        let change = &self.with_known_actor(change);
         self.services.reader.start_event();
         let groups = match self.affected_groups(change).await {
             Ok(groups) => groups,
@@ -116,6 +133,17 @@ impl Remediator {
                 .await;
         }
         event
+    }
+
+    /// The change, with the information whether Portcullis made it.
+    fn with_known_actor(&self, change: &GroupChange) -> GroupChange {
+        let mut change = change.clone();
+        let actor = &mut change.origin.actor;
+        actor.is_portcullis = actor
+            .issuer
+            .as_ref()
+            .is_some_and(|role| self.own_roles.contains(role));
+        change
     }
 
     async fn handle_group(
@@ -260,7 +288,12 @@ impl Remediator {
         key: &AlertKey,
         report: &GroupReport,
     ) -> Result<(), RemediationError> {
-        if self.alerts.accepts(report) && !self.outbox.was_sent(key, report) {
+        let filter = if report.origin.actor.is_portcullis {
+            AlertFilter::ChangesOnly
+        } else {
+            self.alerts
+        };
+        if filter.accepts(report) && !self.outbox.was_sent(key, report) {
             self.outbox.enqueue(key, report);
         }
         self.flush_pending_alerts(key).await

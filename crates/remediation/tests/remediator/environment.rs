@@ -14,6 +14,8 @@ use portcullis_rules::{Action, Policy, PolicyRule, Scope, Severity, TrafficSet};
 use portcullis_testkit::{Call, FakeClock, FakeEc2, FakePublisher, group_change, group_from_lines};
 
 pub(crate) const SG: &str = "sg-1";
+/// The role of the remediator.
+pub(crate) const OWN_ROLE: &str = "arn:aws:iam::111122223333:role/portcullis";
 /// A rule of which the web-only policy allows two ports.
 pub(crate) const WIDE: &str = "sgr-1 tcp 80-443 0.0.0.0/0";
 pub(crate) const SSH: &str = "sgr-2 tcp 22 0.0.0.0/0";
@@ -108,7 +110,8 @@ pub(crate) fn environment_of(ec2: FakeEc2, policy: Policy, mode: Mode) -> Enviro
         ec2,
         publisher,
         clock,
-        remediator: Remediator::new(services, policy, Limits::default()),
+        remediator: Remediator::new(services, policy, Limits::default())
+            .with_own_roles([OWN_ROLE.to_owned()]),
     }
 }
 
