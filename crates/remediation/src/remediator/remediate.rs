@@ -15,7 +15,7 @@ use super::reads::{read_initial_snapshot, wait_for_prefix_list};
 use super::services::Services;
 use crate::alert::compose_alert;
 use crate::event::{GroupChange, PrefixListChange, Target};
-use crate::report::{GroupOutcome, GroupReport, json};
+use crate::report::{GroupOutcome, GroupReport, PolicyIdentity, json};
 use crate::services::{ErrorKind, GroupRef, Mode, ServiceError, Snapshot};
 
 /// Which reports are published as separate alerts.
@@ -49,12 +49,15 @@ pub struct Remediator {
     alerts: AlertFilter,
     outbox: AlertOutbox,
     own_roles: BTreeSet<String>,
+    identity: PolicyIdentity,
 }
 
 impl Remediator {
     /// A remediator for this policy. It enforces the policy if the services have an editor.
     pub fn new(services: Services, policy: Policy, limits: Limits) -> Self {
+        let identity = PolicyIdentity::from_policy(&policy);
         Self {
+            identity,
             services,
             policy,
             limits,
@@ -68,6 +71,12 @@ impl Remediator {
     #[must_use]
     pub fn with_alerts(self, alerts: AlertFilter) -> Self {
         Self { alerts, ..self }
+    }
+
+    /// Reports this version and hash of the policy.
+    #[must_use]
+    pub fn with_policy_identity(self, identity: PolicyIdentity) -> Self {
+        Self { identity, ..self }
     }
 
     /// Recognizes events that Portcullis caused itself by the ARNs of its roles. Who opened the
@@ -97,8 +106,8 @@ impl Remediator {
     /// read, or an alert was not published, [`EventOutcome::errors`] is not empty, and the event
     /// has to be retried.
     pub async fn handle_change(&self, change: &GroupChange) -> EventOutcome {
-        self.handle_change_until(change, Timestamp::MAX, &|_| {})
-            .await
+        // Boxed, because the future is large.
+        Box::pin(self.handle_change_until(change, Timestamp::MAX, &|_| {})).await
     }
 
     /// Handles one change as [`Remediator::handle_change`] does, but starts no further group after
@@ -155,7 +164,8 @@ impl Remediator {
     ) {
         let key = AlertKey::new(&change.origin, group);
         match self.remediate_group(change, group).await {
-            Ok(report) => {
+            Ok(mut report) => {
+                report.policy.clone_from(&self.identity);
                 on_report(&report);
                 let alert_error = self.send_alert(&key, &report).await.err();
                 event.errors.extend(alert_error);

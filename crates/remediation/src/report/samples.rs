@@ -311,7 +311,10 @@ pub(crate) fn closed_report() -> GroupReport {
     ]);
     let tags = &mut group.rules[0].tags;
     tags.insert("ticket".to_owned(), "INC-4711".to_owned());
-    baseline_report(&group)
+    let mut report = baseline_report(&group);
+    report.policy.version = Some(4);
+    report.policy.hash = Some("4f".repeat(32));
+    report
 }
 
 /// One rule, one port: the most common case.

@@ -7,7 +7,7 @@ use portcullis_remediation::event::{GroupChange, PrefixListChange, Target};
 use portcullis_remediation::remediator::{
     EventOutcome, Limits, RemediationError, Remediator, Services,
 };
-use portcullis_remediation::report::{GroupReport, RuleOutcome};
+use portcullis_remediation::report::{GroupReport, PolicyIdentity, RuleOutcome};
 use portcullis_remediation::services::{IngressEditor, Mode};
 use portcullis_rules::check::Check;
 use portcullis_rules::{Action, Policy, PolicyRule, Scope, Severity, TrafficSet};
@@ -68,6 +68,15 @@ pub(crate) fn web_only() -> Policy {
     }
 }
 
+/// Version 4 of the policy.
+pub(crate) fn policy_identity() -> PolicyIdentity {
+    PolicyIdentity {
+        name: "web-only".to_owned(),
+        version: Some(4),
+        hash: Some("4f".repeat(32)),
+    }
+}
+
 pub(crate) struct Environment {
     pub(crate) ec2: Arc<FakeEc2>,
     pub(crate) publisher: Arc<FakePublisher>,
@@ -111,7 +120,8 @@ pub(crate) fn environment_of(ec2: FakeEc2, policy: Policy, mode: Mode) -> Enviro
         publisher,
         clock,
         remediator: Remediator::new(services, policy, Limits::default())
-            .with_own_roles([OWN_ROLE.to_owned()]),
+            .with_own_roles([OWN_ROLE.to_owned()])
+            .with_policy_identity(policy_identity()),
     }
 }
 
