@@ -302,7 +302,7 @@ fn the_commands_of_the_page_deploy_change_and_remove_portcullis() -> Result<()> 
         workspace.run(&commands_below(heading)?)?;
         let (alert, left) = workspace.open(name)?;
         assert_eq!(
-            (&alert.json()?["policy"], left),
+            (&alert.json()?["policy"]["name"], left),
             (&json!("ours"), 0),
             "{heading}"
         );

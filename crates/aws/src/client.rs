@@ -14,7 +14,7 @@ use crate::config::{
 use crate::edit::Ec2IngressEditor;
 use crate::http::{Roots, build_connector, shared_http_client, warm_up_connections};
 use crate::list::Ec2GroupLister;
-use crate::parameter::read_parameter;
+use crate::parameter::{Parameter, read_parameter};
 use crate::publish::SnsPublisher;
 use crate::read::Ec2GroupReader;
 use crate::subscriptions::{SubscriptionCounts, count_subscriptions};
@@ -130,7 +130,7 @@ impl Aws {
     ///
     /// # Errors
     /// When the parameter cannot be read.
-    pub async fn read_parameter(&self, name: String) -> Result<String, ServiceError> {
+    pub async fn read_parameter(&self, name: String) -> Result<Parameter, ServiceError> {
         // Called at most once in a process, so no client is kept for it. The call decides whether
         // the process can start, and a burst of events starts many: hence the long timeouts.
         let timing = Timing::with_long_timeouts();

@@ -32,6 +32,7 @@ pub use clock::SystemClock;
 pub use config::{ConnectError, Timing};
 pub use edit::Ec2IngressEditor;
 pub use list::Ec2GroupLister;
+pub use parameter::Parameter;
 pub use publish::SnsPublisher;
 pub use read::Ec2GroupReader;
 pub use session::{Role, Session, SessionOptions};

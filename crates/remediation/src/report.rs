@@ -7,6 +7,7 @@ mod group_outcome;
 mod group_report;
 pub mod json;
 mod planned;
+mod policy_identity;
 mod rule_outcome;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -18,6 +19,7 @@ mod undo;
 
 pub use group_outcome::GroupOutcome;
 pub use group_report::GroupReport;
+pub use policy_identity::PolicyIdentity;
 pub(crate) use rule_outcome::sort_by_attention;
 pub use rule_outcome::{FailedAddition, RuleOutcome, RuleStatus, Withdrawal};
 pub use sweep_error::SweepError;

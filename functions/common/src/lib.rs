@@ -11,6 +11,6 @@ pub mod settings;
 pub use invocation::InvocationError;
 pub use logging::init_logging;
 pub use metrics::Metric;
-pub use policy::{PolicyLoadError, load_policy};
+pub use policy::{FunctionPolicy, PolicyLoadError, load_policy};
 pub use services::build_services;
 pub use settings::{PolicySource, Settings, SettingsError};

@@ -5,10 +5,13 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use portcullis_policy::{Diagnostics, PRESETS, Preset};
+use portcullis_aws::Parameter;
+use portcullis_policy::{Diagnostics, PRESETS, Preset, render_policy};
+use portcullis_remediation::report::PolicyIdentity;
 use portcullis_remediation::{Mode, ServiceError};
 use portcullis_rules::Policy;
 use portcullis_rules::baseline::baseline_policy;
+use sha2::{Digest as _, Sha256};
 
 use crate::settings::{PolicySource, Settings};
 
@@ -50,6 +53,17 @@ pub enum PolicyLoadError {
     },
 }
 
+/// The policy of a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionPolicy {
+    /// The policy.
+    pub policy: Policy,
+    /// Its name, version and hash.
+    pub identity: PolicyIdentity,
+    /// Whether groups are changed.
+    pub mode: Mode,
+}
+
 /// Loads the policy, and determines the mode.
 ///
 /// `read_parameter` reads a parameter of AWS Systems Manager. It is called only if the policy is in
@@ -60,40 +74,49 @@ pub enum PolicyLoadError {
 pub async fn load_policy<F>(
     settings: &Settings,
     read_parameter: impl FnOnce(String) -> F,
-) -> Result<(Policy, Mode), PolicyLoadError>
+) -> Result<FunctionPolicy, PolicyLoadError>
 where
-    F: Future<Output = Result<String, ServiceError>>,
+    F: Future<Output = Result<Parameter, ServiceError>>,
 {
-    // The default policy is also built in as values, so that a cold start does not parse it.
-    if settings.policy == PolicySource::Preset("baseline".to_owned()) {
-        let policy = baseline_policy();
-        let mode = effective_mode(settings.mode, &policy);
-        return Ok((policy, mode));
-    }
-    let (name, text) = match &settings.policy {
-        PolicySource::Preset(name) => read_preset(name)?,
-        PolicySource::File(path) => read_policy_file(path)?,
+    let (policy, version, hash) = match &settings.policy {
+        PolicySource::Preset(name) => {
+            let policy = load_preset(name)?;
+            let hash = hash_text(&render_policy(&policy));
+            (policy, None, hash)
+        }
+        PolicySource::File(path) => {
+            let (name, text) = read_policy_file(path)?;
+            (parse_policy(&name, &text)?, None, hash_text(&text))
+        }
         PolicySource::Parameter(name) => {
             let result = read_parameter(name.clone()).await;
-            policy_parameter(name, result)?
+            let Parameter { value, version } = check_parameter(name, result)?;
+            let policy = parse_policy(&format!("ssm:{name}"), &value)?;
+            (policy, version, hash_text(&value))
         }
     };
-    let loaded = portcullis_policy::parse_policy(&name, &text)
-        .map_err(|errors| log_policy_errors(&errors))?;
-    for warning in loaded.warnings.log_lines() {
-        tracing::warn!(%warning, "policy warning");
-    }
-    let mode = effective_mode(settings.mode, &loaded.policy);
-    Ok((loaded.policy, mode))
+    let identity = PolicyIdentity {
+        version,
+        hash: Some(hash),
+        ..PolicyIdentity::from_policy(&policy)
+    };
+    Ok(FunctionPolicy {
+        mode: effective_mode(settings.mode, &policy),
+        identity,
+        policy,
+    })
 }
 
-/// The name and the text of a preset.
-fn read_preset(name: &str) -> Result<(String, String), PolicyLoadError> {
+fn load_preset(name: &str) -> Result<Policy, PolicyLoadError> {
+    // The default policy is also built in as values, so that a cold start does not parse it.
+    if name == "baseline" {
+        return Ok(baseline_policy());
+    }
     let Preset { name, text } =
         portcullis_policy::find_preset(name).ok_or_else(|| PolicyLoadError::UnknownPreset {
             name: name.to_owned(),
         })?;
-    Ok((format!("preset:{name}"), text.to_owned()))
+    parse_policy(&format!("preset:{name}"), text)
 }
 
 /// The path and the text of a file.
@@ -105,18 +128,31 @@ fn read_policy_file(path: &Path) -> Result<(String, String), PolicyLoadError> {
     }
 }
 
-/// The source and the text of a parameter that was read.
-fn policy_parameter(
+fn check_parameter(
     name: &str,
-    result: Result<String, ServiceError>,
-) -> Result<(String, String), PolicyLoadError> {
-    match result {
-        Ok(text) => Ok((format!("ssm:{name}"), text)),
-        Err(error) => Err(PolicyLoadError::ParameterUnreadable {
-            name: name.to_owned(),
-            error,
-        }),
+    result: Result<Parameter, ServiceError>,
+) -> Result<Parameter, PolicyLoadError> {
+    result.map_err(|error| PolicyLoadError::ParameterUnreadable {
+        name: name.to_owned(),
+        error,
+    })
+}
+
+/// Parses a policy. Each error and each warning is logged.
+fn parse_policy(name: &str, text: &str) -> Result<Policy, PolicyLoadError> {
+    let loaded =
+        portcullis_policy::parse_policy(name, text).map_err(|errors| log_policy_errors(&errors))?;
+    for warning in loaded.warnings.log_lines() {
+        tracing::warn!(%warning, "policy warning");
     }
+    Ok(loaded.policy)
+}
+
+/// The SHA-256 hash in hexadecimal, as `sha256sum` prints it.
+fn hash_text(text: &str) -> String {
+    Sha256::digest(text)
+        .iter()
+        .fold(String::new(), |hash, byte| format!("{hash}{byte:02x}"))
 }
 
 fn log_policy_errors(errors: &Diagnostics) -> PolicyLoadError {
@@ -135,7 +171,7 @@ fn effective_mode(setting: Option<Mode>, policy: &Policy) -> Mode {
     match (setting, policy.monitor) {
         (Some(Mode::Enforce), true) => {
             tracing::warn!(
-                policy = policy.name,
+                policy.name = policy.name,
                 "the policy says monitor, PORTCULLIS_MODE says enforce: enforcing"
             );
             Mode::Enforce
@@ -167,17 +203,20 @@ mod tests {
 
     use super::*;
 
+    const FROM_PARAMETER: &str = "version: 1\nname: from-parameter\nextends: web-only\n";
+
     fn settings(policy: PolicySource, mode: Option<Mode>) -> Settings {
         Settings {
             topic_arn: "arn:aws:sns:eu-west-1:111122223333:alerts".to_owned(),
             mode,
             policy,
+            role_arns: Vec::new(),
         }
     }
 
     /// Loads a policy. The only parameter contains a policy named `from-parameter`.
     #[expect(clippy::panic_in_result_fn, reason = "a test may fail loudly")]
-    fn load(policy: PolicySource, mode: Option<Mode>) -> Result<(Policy, Mode), PolicyLoadError> {
+    fn load(policy: PolicySource, mode: Option<Mode>) -> Result<FunctionPolicy, PolicyLoadError> {
         let settings = settings(policy, mode);
         let mut loading = pin!(load_policy(&settings, |name| ready(read_parameter(&name))));
         let mut context = Context::from_waker(Waker::noop());
@@ -187,15 +226,18 @@ mod tests {
         }
     }
 
-    fn read_parameter(name: &str) -> Result<String, ServiceError> {
+    fn read_parameter(name: &str) -> Result<Parameter, ServiceError> {
         if name == "/portcullis/policy" {
-            return Ok("version: 1\nname: from-parameter\nextends: web-only\n".to_owned());
+            return Ok(Parameter {
+                value: FROM_PARAMETER.to_owned(),
+                version: Some(4),
+            });
         }
         let (operation, kind) = ("GetParameter", ErrorKind::Other);
         Err(ServiceError::new(operation, kind, "ParameterNotFound"))
     }
 
-    fn load_preset(name: &str, mode: Option<Mode>) -> Result<(Policy, Mode), PolicyLoadError> {
+    fn load_preset_in(name: &str, mode: Option<Mode>) -> Result<FunctionPolicy, PolicyLoadError> {
         load(PolicySource::Preset(name.to_owned()), mode)
     }
 
@@ -203,7 +245,7 @@ mod tests {
     fn a_policy_is_read_from_a_parameter() {
         let load_parameter = |name: &str| load(PolicySource::Parameter(name.to_owned()), None);
         assert_eq!(
-            load_parameter("/portcullis/policy").unwrap().0.name,
+            load_parameter("/portcullis/policy").unwrap().policy.name,
             "from-parameter"
         );
         let error = load_parameter("/portcullis/other").unwrap_err().to_string();
@@ -214,10 +256,35 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_has_a_version_and_a_hash() {
+        let parameter = PolicySource::Parameter("/portcullis/policy".to_owned());
+        let identity = load(parameter, None).unwrap().identity;
+        assert_eq!(identity.name, "from-parameter");
+        assert_eq!(identity.version, Some(4));
+        assert_eq!(identity.hash, Some(hash_text(FROM_PARAMETER)));
+
+        for preset in PRESETS {
+            let loaded = load_preset_in(preset.name, None).unwrap();
+            let parsed = portcullis_policy::parse_policy(preset.name, preset.text).unwrap();
+            assert_eq!(loaded.identity.version, None);
+            let effective = render_policy(&parsed.policy);
+            assert_eq!(loaded.identity.hash, Some(hash_text(&effective)));
+        }
+    }
+
+    #[test]
+    fn a_hash_is_that_of_sha256sum() {
+        assert_eq!(
+            hash_text("abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+    }
+
+    #[test]
     fn every_preset_loads() {
         for expected in PRESETS {
-            let (policy, _) = load_preset(expected.name, None).unwrap();
-            assert_eq!(policy.name, expected.name);
+            let loaded = load_preset_in(expected.name, None).unwrap();
+            assert_eq!(loaded.policy.name, expected.name);
         }
     }
 
@@ -230,26 +297,34 @@ mod tests {
                 .policy,
             baseline_policy()
         );
-        assert_eq!(load_preset("baseline", None).unwrap().0, baseline_policy());
+        assert_eq!(
+            load_preset_in("baseline", None).unwrap().policy,
+            baseline_policy()
+        );
     }
 
     #[test]
     fn the_environment_overrides_the_mode_of_the_policy() {
-        assert_eq!(load_preset("monitor", None).unwrap().1, Mode::Monitor);
+        assert_eq!(load_preset_in("monitor", None).unwrap().mode, Mode::Monitor);
         assert_eq!(
-            load_preset("monitor", Some(Mode::Enforce)).unwrap().1,
+            load_preset_in("monitor", Some(Mode::Enforce)).unwrap().mode,
             Mode::Enforce
         );
-        assert_eq!(load_preset("web-only", None).unwrap().1, Mode::Enforce);
         assert_eq!(
-            load_preset("web-only", Some(Mode::Monitor)).unwrap().1,
+            load_preset_in("web-only", None).unwrap().mode,
+            Mode::Enforce
+        );
+        assert_eq!(
+            load_preset_in("web-only", Some(Mode::Monitor))
+                .unwrap()
+                .mode,
             Mode::Monitor
         );
     }
 
     #[test]
     fn an_unreadable_policy_is_an_error_with_its_source() {
-        let error = load_preset("web", None).unwrap_err().to_string();
+        let error = load_preset_in("web", None).unwrap_err().to_string();
         assert!(
             error.contains("`preset:web`") && error.contains("`web-only`"),
             "{error}"

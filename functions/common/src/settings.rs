@@ -14,6 +14,9 @@ pub struct Settings {
     pub mode: Option<Mode>,
     /// `PORTCULLIS_POLICY`: `preset:NAME`, `file:PATH` or `ssm:NAME`; if unset, the baseline.
     pub policy: PolicySource,
+    /// `PORTCULLIS_ROLE_ARNS`: the roles of the functions that change groups, separated by commas.
+    /// The remediator recognizes its own changes by them.
+    pub role_arns: Vec<String>,
 }
 
 /// Where the policy comes from.
@@ -43,6 +46,12 @@ pub enum SettingsError {
     /// An unknown mode.
     #[error("PORTCULLIS_MODE is `{0}`: expected `enforce` or `monitor`")]
     InvalidMode(String),
+    /// Not the ARN of an IAM role.
+    #[error(
+        "PORTCULLIS_ROLE_ARNS contains `{0}`: expected ARNs of IAM roles, separated by commas, \
+         arn:aws:iam::ACCOUNT:role/NAME"
+    )]
+    InvalidRole(String),
     /// An unknown kind of policy source.
     #[error(
         "PORTCULLIS_POLICY is `{0}`: expected `preset:NAME`, `file:PATH` or `ssm:NAME`, \
@@ -61,11 +70,13 @@ impl Settings {
         let topic_arn = non_blank(variable("PORTCULLIS_TOPIC_ARN"));
         let mode = non_blank(variable("PORTCULLIS_MODE"));
         let policy = non_blank(variable("PORTCULLIS_POLICY"));
+        let role_arns = non_blank(variable("PORTCULLIS_ROLE_ARNS"));
         let root = non_blank(variable("LAMBDA_TASK_ROOT")).unwrap_or_default();
         Ok(Self {
             topic_arn: check_topic_arn(topic_arn)?,
             mode: parse_mode(mode.as_deref())?,
             policy: PolicySource::from_setting(policy, Path::new(&root))?,
+            role_arns: parse_role_arns(role_arns.as_deref())?,
         })
     }
 }
@@ -83,6 +94,20 @@ fn check_topic_arn(value: Option<String>) -> Result<String, SettingsError> {
     } else {
         Err(SettingsError::InvalidTopic(topic_arn))
     }
+}
+
+fn parse_role_arns(value: Option<&str>) -> Result<Vec<String>, SettingsError> {
+    value
+        .into_iter()
+        .flat_map(|arns| arns.split(','))
+        .map(str::trim)
+        .map(|arn| {
+            let is_role = arn.starts_with("arn:") && arn.contains(":role/");
+            is_role
+                .then(|| arn.to_owned())
+                .ok_or_else(|| SettingsError::InvalidRole(arn.to_owned()))
+        })
+        .collect()
 }
 
 fn parse_mode(value: Option<&str>) -> Result<Option<Mode>, SettingsError> {
@@ -146,10 +171,15 @@ mod tests {
             Settings {
                 topic_arn: TOPIC.to_owned(),
                 mode: None,
-                policy
+                policy,
+                role_arns: Vec::new(),
             }
         );
-        for name in ["PORTCULLIS_MODE", "PORTCULLIS_POLICY"] {
+        for name in [
+            "PORTCULLIS_MODE",
+            "PORTCULLIS_POLICY",
+            "PORTCULLIS_ROLE_ARNS",
+        ] {
             assert_eq!(with_topic(name, " ").unwrap(), settings);
         }
     }
@@ -168,6 +198,22 @@ mod tests {
                 Err(SettingsError::InvalidMode(invalid.into()))
             );
         }
+    }
+
+    #[test]
+    fn roles_are_a_list_of_arns() {
+        let roles = "arn:aws:iam::111122223333:role/a, arn:aws:iam::111122223333:role/path/b";
+        assert_eq!(
+            with_topic("PORTCULLIS_ROLE_ARNS", roles).unwrap().role_arns,
+            [
+                "arn:aws:iam::111122223333:role/a",
+                "arn:aws:iam::111122223333:role/path/b"
+            ]
+        );
+        assert_eq!(
+            with_topic("PORTCULLIS_ROLE_ARNS", "portcullis"),
+            Err(SettingsError::InvalidRole("portcullis".into()))
+        );
     }
 
     #[test]

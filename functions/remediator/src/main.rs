@@ -8,7 +8,7 @@ mod metrics;
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use portcullis_aws::{Aws, SystemClock};
-use portcullis_function::{Settings, build_services, init_logging, load_policy};
+use portcullis_function::{FunctionPolicy, Settings, build_services, init_logging, load_policy};
 use portcullis_remediation::Remediator;
 use portcullis_remediation::remediator::Limits;
 use serde_json::value::RawValue;
@@ -37,8 +37,22 @@ async fn build_remediator() -> Result<Remediator, Error> {
         load_policy(&settings, |name| aws.read_parameter(name)),
         aws.pre_connect()
     );
-    let (policy, mode) = loaded?;
-    tracing::info!(policy = policy.name, source = %settings.policy, %mode, "ready");
+    let FunctionPolicy {
+        policy,
+        identity,
+        mode,
+    } = loaded?;
+    tracing::info!(
+        policy.name = identity.name,
+        policy.version = identity.version,
+        policy.hash = identity.hash,
+        source = %settings.policy,
+        %mode,
+        "ready"
+    );
     let services = build_services(&aws, settings.topic_arn, mode);
-    Ok(Remediator::new(services, policy, Limits::default()))
+    let remediator = Remediator::new(services, policy, Limits::default())
+        .with_policy_identity(identity)
+        .with_own_roles(settings.role_arns);
+    Ok(remediator)
 }

@@ -7,7 +7,7 @@ mod metrics;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use portcullis_aws::{Aws, Timing};
-use portcullis_function::{Settings, build_services, init_logging, load_policy};
+use portcullis_function::{FunctionPolicy, Settings, build_services, init_logging, load_policy};
 use portcullis_remediation::remediator::Limits;
 use portcullis_remediation::{Mode, Sweeper};
 use serde_json::Value;
@@ -33,9 +33,15 @@ async fn build_function() -> Result<SweepFunction, Error> {
     let settings = Settings::from_env(env_variable)?;
     let action = SweepAction::from_env(env_variable)?;
     let aws = Aws::connect_with(None, &Timing::with_long_timeouts()).await?;
-    let (policy, mode) = load_policy(&settings, |name| aws.read_parameter(name)).await?;
+    let FunctionPolicy {
+        policy,
+        identity,
+        mode,
+    } = load_policy(&settings, |name| aws.read_parameter(name)).await?;
     tracing::info!(
-        policy = policy.name,
+        policy.name = identity.name,
+        policy.version = identity.version,
+        policy.hash = identity.hash,
         source = %settings.policy,
         %mode,
         sweep = action.as_str(),
@@ -48,7 +54,7 @@ async fn build_function() -> Result<SweepFunction, Error> {
     let services = build_services(&aws, settings.topic_arn.clone(), sweep_mode);
     Ok(SweepFunction {
         aws,
-        sweeper: Sweeper::new(services, policy, Limits::default()),
+        sweeper: Sweeper::new(services, policy, Limits::default()).with_policy_identity(identity),
         topic_arn: settings.topic_arn,
     })
 }

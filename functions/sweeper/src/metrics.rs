@@ -115,7 +115,7 @@ mod tests {
         });
         let no_parameter =
             async |_| Err(ServiceError::new("GetParameter", ErrorKind::Other, "none"));
-        let (policy, _) = load_policy(&settings.unwrap(), no_parameter).await.unwrap();
+        let loaded = load_policy(&settings.unwrap(), no_parameter).await.unwrap();
         let request = SweepRequest {
             id: "s-1".to_owned(),
             account: None,
@@ -123,7 +123,7 @@ mod tests {
             token: None,
             deadline: Timestamp::MAX,
         };
-        let sweeper = Sweeper::new(services, policy, Limits::default());
+        let sweeper = Sweeper::new(services, loaded.policy, Limits::default());
         sweep_metric_lines(&sweeper.sweep(&list, &request).await)
     }
 

@@ -1,5 +1,6 @@
 //! Reading a parameter from Systems Manager.
 
+use portcullis_aws::Parameter;
 use portcullis_remediation::ErrorKind;
 
 use crate::aws;
@@ -11,7 +12,7 @@ fn value_response(value: &str) -> Reply {
     Reply::Response(
         200,
         format!(
-            r#"{{"Parameter":{{"Name":"/portcullis/policy","Type":"String","Value":"{value}"}}}}"#
+            r#"{{"Parameter":{{"Name":"/portcullis/policy","Type":"String","Value":"{value}","Version":4}}}}"#
         ),
     )
 }
@@ -20,7 +21,7 @@ fn error_response(code: &str) -> Reply {
     Reply::Response(400, format!(r#"{{"__type":"{code}","message":"details"}}"#))
 }
 
-async fn read_policy(stub: &Stub) -> Result<String, portcullis_remediation::ServiceError> {
+async fn read_policy(stub: &Stub) -> Result<Parameter, portcullis_remediation::ServiceError> {
     aws(stub)
         .read_parameter("/portcullis/policy:4".to_owned())
         .await
@@ -29,7 +30,9 @@ async fn read_policy(stub: &Stub) -> Result<String, portcullis_remediation::Serv
 #[tokio::test]
 async fn a_parameter_version_is_read() {
     let stub = Stub::start([(GET_PARAMETER, value_response("version: 1"))]);
-    assert_eq!(read_policy(&stub).await.unwrap(), "version: 1");
+    let parameter = read_policy(&stub).await.unwrap();
+    assert_eq!(parameter.value, "version: 1");
+    assert_eq!(parameter.version, Some(4));
     let requests = stub.requests_for(GET_PARAMETER);
     assert_eq!(requests.len(), 1);
     assert!(
@@ -56,7 +59,7 @@ async fn throttling_at_startup_gets_five_attempts() {
         (GET_PARAMETER, value_response("version: 1")),
     ]);
     assert_eq!(
-        read_policy(&stub).await.unwrap(),
+        read_policy(&stub).await.unwrap().value,
         "version: 1",
         "a normal call gets three attempts, startup gets five"
     );

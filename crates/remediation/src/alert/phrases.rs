@@ -5,7 +5,7 @@ use portcullis_rules::check::Check;
 use portcullis_rules::{Finding, IngressRule, PortRange, Protocol, Source};
 
 use crate::alert::sanitize::sanitize_line;
-use crate::report::GroupReport;
+use crate::report::{GroupReport, PolicyIdentity};
 use crate::services::ErrorKind;
 
 /// Well-known services by port.
@@ -248,6 +248,21 @@ pub(super) fn principal_name(report: &GroupReport) -> &str {
         .map(String::as_str)
         .next()
         .unwrap_or("unknown principal")
+}
+
+/// `baseline`, `ours, version 4`.
+pub(super) fn policy_label(policy: &PolicyIdentity) -> String {
+    let name = sanitize_line(&policy.name, 64);
+    match policy.version {
+        Some(version) => format!("{name}, version {version}"),
+        None => name,
+    }
+}
+
+/// The hash of the policy, if it is known.
+pub(super) fn policy_hash_line(policy: &PolicyIdentity) -> Option<String> {
+    let hash = policy.hash.as_deref()?;
+    Some(format!("Policy SHA-256 {}", sanitize_line(hash, 64)))
 }
 
 /// Why a rule was not removed, as a short phrase.

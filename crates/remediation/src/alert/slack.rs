@@ -349,7 +349,7 @@ fn additional_context(report: &GroupReport) -> Map<String, Value> {
         ("event", origin.event_id.clone()),
         ("group", Some(display_group_id(report))),
         ("mode", Some(report.mode.to_string())),
-        ("policy", Some(report.policy.clone())),
+        ("policy", Some(report.policy.name.clone())),
         ("region", origin.region.clone()),
         ("severity", severity),
         ("vpc", report.group.vpc_id.clone()),

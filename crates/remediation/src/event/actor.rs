@@ -18,6 +18,23 @@ pub struct Actor {
     pub issuer: Option<String>,
     /// The AWS service that made the call on behalf of the caller: `cloudformation.amazonaws.com`.
     pub invoked_by: Option<String>,
+    /// Whether it is Portcullis: the event does not say so itself, the remediator knows its roles.
+    pub is_portcullis: bool,
+}
+
+impl Actor {
+    /// The names that exceptions and guardrails for principals match. None for Portcullis itself,
+    /// because the rules that it adds are parts of rules that other principals opened.
+    pub(super) fn principals(&self) -> Vec<String> {
+        if self.is_portcullis {
+            return Vec::new();
+        }
+        [&self.arn, &self.issuer, &self.who]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect()
+    }
 }
 
 /// Decodes `userIdentity` of a record on a best-effort basis.
@@ -37,6 +54,7 @@ pub(super) fn decode_actor(record: &Value) -> Actor {
         arn: non_empty_text(identity, "/arn"),
         issuer,
         invoked_by,
+        is_portcullis: false,
     }
 }
 

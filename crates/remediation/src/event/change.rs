@@ -49,11 +49,15 @@ pub struct GroupChange {
 impl GroupChange {
     /// The context for evaluating the policy, with the rules that the event opened. `now` is the
     /// time that decides which exceptions have expired.
+    ///
+    /// A change by Portcullis itself opens nothing: it adds parts of rules that other principals
+    /// opened, and these are unknown.
     pub fn evaluation_context(&self, now: Option<Timestamp>) -> Context {
-        Context {
-            opened: self.claimed_rules.iter().collect(),
-            ..self.origin.evaluation_context(now)
+        let mut context = self.origin.evaluation_context(now);
+        if !self.origin.actor.is_portcullis {
+            context.opened = self.claimed_rules.iter().collect();
         }
+        context
     }
 }
 
@@ -101,15 +105,11 @@ impl Origin {
     /// The context for evaluating the policy. `now` is the time that decides which exceptions have
     /// expired.
     pub fn evaluation_context(&self, now: Option<Timestamp>) -> Context {
-        let Actor {
-            who, arn, issuer, ..
-        } = &self.actor;
-        let principals = [arn, issuer, who].into_iter().flatten().cloned().collect();
         Context {
             now,
             account: self.account.clone(),
             region: self.region.clone(),
-            principals,
+            principals: self.actor.principals(),
             opened: OpenedRules::None,
         }
     }

@@ -11,7 +11,7 @@ use super::progress::RemediationProgress;
 use super::reads::reread_group;
 use super::services::Services;
 use crate::event::GroupChange;
-use crate::report::{GroupOutcome, GroupReport};
+use crate::report::{GroupOutcome, GroupReport, PolicyIdentity};
 use crate::services::{ErrorKind, GroupRef, IngressEditor, Mode, ServiceError, Snapshot};
 
 /// Everything that enforcing the policy on one group needs.
@@ -147,7 +147,7 @@ impl Enforcement<'_> {
         GroupReport {
             outcome,
             mode: Mode::Enforce,
-            policy: self.policy.name.clone(),
+            policy: PolicyIdentity::from_policy(self.policy),
             origin: self.change.origin.clone(),
             group_ref: self.named.clone(),
             group,

@@ -1,5 +1,7 @@
 //! The remediator: handles one event at a time.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use portcullis_rules::{Policy, Source, evaluate};
 
@@ -12,7 +14,7 @@ use super::reads::{read_initial_snapshot, wait_for_prefix_list};
 use super::services::Services;
 use crate::alert::compose_alert;
 use crate::event::{GroupChange, PrefixListChange, Target};
-use crate::report::{GroupOutcome, GroupReport, json};
+use crate::report::{GroupOutcome, GroupReport, PolicyIdentity, json};
 use crate::services::{ErrorKind, GroupRef, Mode, ServiceError, Snapshot};
 
 /// Which reports are published as separate alerts.
@@ -21,7 +23,8 @@ pub enum AlertFilter {
     /// All reports with findings or changes.
     All,
     /// Only reports about groups that were changed, or should have been. Every sweep finds refused
-    /// and reported rules again, so these go into its digest.
+    /// and reported rules again, so these go into its digest. The same applies to events that
+    /// Portcullis caused itself.
     ChangesOnly,
 }
 
@@ -44,17 +47,22 @@ pub struct Remediator {
     limits: Limits,
     alerts: AlertFilter,
     outbox: AlertOutbox,
+    own_roles: BTreeSet<String>,
+    identity: PolicyIdentity,
 }
 
 impl Remediator {
     /// A remediator for this policy. It enforces the policy if the services have an editor.
     pub fn new(services: Services, policy: Policy, limits: Limits) -> Self {
+        let identity = PolicyIdentity::from_policy(&policy);
         Self {
+            identity,
             services,
             policy,
             limits,
             alerts: AlertFilter::All,
             outbox: AlertOutbox::default(),
+            own_roles: BTreeSet::new(),
         }
     }
 
@@ -62,6 +70,23 @@ impl Remediator {
     #[must_use]
     pub fn with_alerts(self, alerts: AlertFilter) -> Self {
         Self { alerts, ..self }
+    }
+
+    /// Reports this version and hash of the policy.
+    #[must_use]
+    pub fn with_policy_identity(self, identity: PolicyIdentity) -> Self {
+        Self { identity, ..self }
+    }
+
+    /// Recognizes events that Portcullis caused itself by the ARNs of its roles. Who opened the
+    /// rules that it adds is unknown, so an exception for certain principals must not end because
+    /// of them.
+    #[must_use]
+    pub fn with_own_roles(self, own_roles: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            own_roles: own_roles.into_iter().collect(),
+            ..self
+        }
     }
 
     /// Whether it may change groups.
@@ -80,8 +105,8 @@ impl Remediator {
     /// read, or an alert was not published, [`EventOutcome::errors`] is not empty, and the event
     /// has to be retried.
     pub async fn handle_change(&self, change: &GroupChange) -> EventOutcome {
-        self.handle_change_until(change, Timestamp::MAX, &|_| {})
-            .await
+        // Boxed, because the future is large.
+        Box::pin(self.handle_change_until(change, Timestamp::MAX, &|_| {})).await
     }
 
     /// Handles one change as [`Remediator::handle_change`] does, but starts no further group after
@@ -96,6 +121,7 @@ impl Remediator {
         on_report: &(dyn Fn(&GroupReport) + Sync),
     ) -> EventOutcome {
         let mut event = EventOutcome::default();
+        let change = &self.with_known_actor(change);
         self.services.reader.start_event();
         let groups = match self.affected_groups(change).await {
             Ok(groups) => groups,
@@ -117,6 +143,17 @@ impl Remediator {
         event
     }
 
+    /// The change, with the information whether Portcullis made it.
+    fn with_known_actor(&self, change: &GroupChange) -> GroupChange {
+        let mut change = change.clone();
+        let actor = &mut change.origin.actor;
+        actor.is_portcullis = actor
+            .issuer
+            .as_ref()
+            .is_some_and(|role| self.own_roles.contains(role));
+        change
+    }
+
     async fn handle_group(
         &self,
         change: &GroupChange,
@@ -126,7 +163,8 @@ impl Remediator {
     ) {
         let key = AlertKey::new(&change.origin, group);
         match self.remediate_group(change, group).await {
-            Ok(report) => {
+            Ok(mut report) => {
+                report.policy.clone_from(&self.identity);
                 on_report(&report);
                 let alert_error = self.send_alert(&key, &report).await.err();
                 event.errors.extend(alert_error);
@@ -255,7 +293,12 @@ impl Remediator {
         key: &AlertKey,
         report: &GroupReport,
     ) -> Result<(), RemediationError> {
-        if self.alerts.accepts(report) && !self.outbox.was_sent(key, report) {
+        let filter = if report.origin.actor.is_portcullis {
+            AlertFilter::ChangesOnly
+        } else {
+            self.alerts
+        };
+        if filter.accepts(report) && !self.outbox.was_sent(key, report) {
             self.outbox.enqueue(key, report);
         }
         self.flush_pending_alerts(key).await

@@ -8,6 +8,7 @@ use portcullis_rules::{Decision, Finding, Policy, SecurityGroup, Severity};
 
 use super::group_outcome::GroupOutcome;
 use super::planned::planned_rule_outcomes;
+use super::policy_identity::PolicyIdentity;
 use super::rule_outcome::{FailedAddition, RuleOutcome};
 use crate::event::{GroupChange, Origin};
 use crate::services::{GroupRef, Mode, ServiceError};
@@ -19,8 +20,8 @@ pub struct GroupReport {
     pub outcome: GroupOutcome,
     /// Whether the group could be changed.
     pub mode: Mode,
-    /// The name of the policy.
-    pub policy: String,
+    /// The policy.
+    pub policy: PolicyIdentity,
     /// The event: who, when, from where.
     pub origin: Origin,
     /// How the event refers to the group.
@@ -62,7 +63,7 @@ impl GroupReport {
         Self {
             outcome: GroupOutcome::from_rules(&rules, true),
             mode: Mode::Monitor,
-            policy: policy.name.clone(),
+            policy: PolicyIdentity::from_policy(policy),
             origin: change.origin.clone(),
             group_ref: named.clone(),
             group: group.clone(),

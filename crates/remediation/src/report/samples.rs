@@ -82,7 +82,7 @@ pub(crate) fn sample_origin() -> Origin {
                 "arn:aws:sts::111122223333:assumed-role/Developer/alice@example.com".to_owned(),
             ),
             issuer: Some("arn:aws:iam::111122223333:role/Developer".to_owned()),
-            invoked_by: None,
+            ..Actor::default()
         },
         source_ip: Some("198.51.100.7".to_owned()),
         user_agent: Some("aws-cli/2.31.9 md/awscrt#0.27.6 ua/2.1 os/macos".to_owned()),
@@ -319,7 +319,10 @@ pub(crate) fn closed_report() -> GroupReport {
     ]);
     let tags = &mut group.rules[0].tags;
     tags.insert("ticket".to_owned(), "INC-4711".to_owned());
-    baseline_report(&group)
+    let mut report = baseline_report(&group);
+    report.policy.version = Some(4);
+    report.policy.hash = Some("4f".repeat(32));
+    report
 }
 
 /// One rule, one port: the most common case.

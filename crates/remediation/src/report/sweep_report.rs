@@ -4,10 +4,11 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use portcullis_rules::{IngressRule, Policy, SecurityGroup, Severity};
+use portcullis_rules::{IngressRule, SecurityGroup, Severity};
 
 use super::group_outcome::GroupOutcome;
 use super::group_report::GroupReport;
+use super::policy_identity::PolicyIdentity;
 use super::rule_outcome::{RuleOutcome, RuleStatus};
 use crate::event::SweepRequest;
 use crate::services::{Mode, ServiceError};
@@ -78,8 +79,8 @@ pub struct SweepReport {
     pub id: String,
     /// Whether it could change groups.
     pub remediates: bool,
-    /// The name of the policy.
-    pub policy: String,
+    /// The policy.
+    pub policy: PolicyIdentity,
     /// The account.
     pub account: Option<String>,
     /// The region.
@@ -117,14 +118,14 @@ pub struct SweepReport {
 impl SweepReport {
     pub(crate) fn new(
         request: &SweepRequest,
-        policy: &Policy,
+        policy: &PolicyIdentity,
         remediates: bool,
         now: Timestamp,
     ) -> Self {
         Self {
             id: request.id.clone(),
             remediates,
-            policy: policy.name.clone(),
+            policy: policy.clone(),
             account: request.account.clone(),
             region: request.region.clone(),
             continued: request.token.is_some(),

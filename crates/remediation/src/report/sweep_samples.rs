@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_rules::Severity;
 
-use super::{GroupOutcome, GroupSummary, RuleCount, StopReason, SweepReport, Unfinished};
+use super::{
+    GroupOutcome, GroupSummary, PolicyIdentity, RuleCount, StopReason, SweepReport, Unfinished,
+};
 use crate::services::{ErrorKind, ServiceError};
 
 pub(crate) fn sample_group_summary(
@@ -35,7 +37,11 @@ pub(crate) fn report_only_sweep() -> SweepReport {
     SweepReport {
         id: "9b1f0c9e".to_owned(),
         remediates: false,
-        policy: "baseline".to_owned(),
+        policy: PolicyIdentity {
+            name: "baseline".to_owned(),
+            version: Some(4),
+            hash: Some("4f".repeat(32)),
+        },
         account: Some("111122223333".to_owned()),
         region: Some("eu-west-1".to_owned()),
         continued: false,

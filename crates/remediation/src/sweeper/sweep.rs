@@ -18,7 +18,7 @@ use crate::remediator::{
     AlertFilter, EventOutcome, Limits, PlanDetails, RemediationError, Remediator, Services,
     decide_group,
 };
-use crate::report::{GroupReport, StopReason, SweepReport};
+use crate::report::{GroupReport, PolicyIdentity, StopReason, SweepReport};
 use crate::services::{GroupLister, GroupPage, GroupRef, next_page_checked};
 
 /// Sweeps regions. One instance lives as long as its process, so that a retried sweep finds the
@@ -27,6 +27,7 @@ use crate::services::{GroupLister, GroupPage, GroupRef, next_page_checked};
 pub struct Sweeper {
     services: Services,
     policy: Policy,
+    identity: PolicyIdentity,
     remediator: Option<Remediator>,
     /// The groups whose alert was not published, by sweep and group.
     pending_alerts: Mutex<PendingAlerts>,
@@ -44,9 +45,22 @@ impl Sweeper {
         });
         Self {
             services,
+            identity: PolicyIdentity::from_policy(&policy),
             policy,
             remediator,
             pending_alerts: Mutex::default(),
+        }
+    }
+
+    /// Reports this version and hash of the policy.
+    #[must_use]
+    pub fn with_policy_identity(self, identity: PolicyIdentity) -> Self {
+        Self {
+            remediator: self
+                .remediator
+                .map(|remediator| remediator.with_policy_identity(identity.clone())),
+            identity,
+            ..self
         }
     }
 
@@ -57,7 +71,7 @@ impl Sweeper {
     pub async fn sweep(&self, lister: &dyn GroupLister, request: &SweepRequest) -> SweepReport {
         let remediates = self.remediator.is_some();
         let now = self.services.clock.now();
-        let mut report = SweepReport::new(request, &self.policy, remediates, now);
+        let mut report = SweepReport::new(request, &self.identity, remediates, now);
         self.retry_pending_alerts(&mut report).await;
         self.sweep_pages(lister, request, &mut report).await;
         report.ended = self.services.clock.now();

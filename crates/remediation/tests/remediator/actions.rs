@@ -11,8 +11,8 @@ use portcullis_rules::{Exception, PrefixLists, Scope};
 use portcullis_testkit::{Call, Fault, group_change, rule_from_line};
 
 use super::environment::{
-    ADD, REVOKE, SG, SSH, WEB, WIDE, added, enforcing, environment_in, office_list_only, report,
-    tcp, web_only,
+    ADD, REVOKE, SG, SSH, WEB, WIDE, added, enforcing, environment_in, office_list_only,
+    policy_identity, report, tcp, web_only,
 };
 
 fn exception(port: u16, expires: Option<&str>) -> Arc<Exception> {
@@ -84,6 +84,25 @@ fn restrict_opens_to_trusted_sources_of_the_same_family() {
             .last_email()
             .contains("=> Restricted: TCP port 22 (SSH) is now open to 203.0.113.0/24 only.")
     );
+}
+
+#[test]
+fn each_report_and_alert_specifies_the_policy() {
+    for mode in [Mode::Enforce, Mode::Monitor] {
+        let environment = environment_in(&[WIDE], web_only(), mode);
+        let event = environment.handle_event("e-1");
+        assert_eq!(report(&event).policy, policy_identity());
+        let alert = environment.publisher.published_alerts().remove(0);
+        let hash = "4f".repeat(32);
+        let expected = format!(r#""policy":{{"name":"web-only","version":4,"hash":"{hash}"}}"#);
+        assert!(alert.report.contains(&expected), "{}", alert.report);
+        assert!(
+            alert.email.contains("policy web-only, version 4, mode"),
+            "{}",
+            alert.email
+        );
+        assert!(alert.email.contains(&hash), "{}", alert.email);
+    }
 }
 
 #[test]

@@ -7,13 +7,15 @@ use portcullis_remediation::event::{GroupChange, PrefixListChange, Target};
 use portcullis_remediation::remediator::{
     EventOutcome, Limits, RemediationError, Remediator, Services,
 };
-use portcullis_remediation::report::{GroupReport, RuleOutcome};
+use portcullis_remediation::report::{GroupReport, PolicyIdentity, RuleOutcome};
 use portcullis_remediation::services::{IngressEditor, Mode};
 use portcullis_rules::check::Check;
 use portcullis_rules::{Action, Policy, PolicyRule, Scope, Severity, TrafficSet};
 use portcullis_testkit::{Call, FakeClock, FakeEc2, FakePublisher, group_change, group_from_lines};
 
 pub(crate) const SG: &str = "sg-1";
+/// The role of the remediator.
+pub(crate) const OWN_ROLE: &str = "arn:aws:iam::111122223333:role/portcullis";
 /// A rule of which the web-only policy allows two ports.
 pub(crate) const WIDE: &str = "sgr-1 tcp 80-443 0.0.0.0/0";
 pub(crate) const SSH: &str = "sgr-2 tcp 22 0.0.0.0/0";
@@ -76,6 +78,15 @@ pub(crate) fn office_list_only() -> Policy {
     }
 }
 
+/// Version 4 of the policy.
+pub(crate) fn policy_identity() -> PolicyIdentity {
+    PolicyIdentity {
+        name: "web-only".to_owned(),
+        version: Some(4),
+        hash: Some("4f".repeat(32)),
+    }
+}
+
 pub(crate) struct Environment {
     pub(crate) ec2: Arc<FakeEc2>,
     pub(crate) publisher: Arc<FakePublisher>,
@@ -118,7 +129,9 @@ pub(crate) fn environment_of(ec2: FakeEc2, policy: Policy, mode: Mode) -> Enviro
         ec2,
         publisher,
         clock,
-        remediator: Remediator::new(services, policy, Limits::default()),
+        remediator: Remediator::new(services, policy, Limits::default())
+            .with_own_roles([OWN_ROLE.to_owned()])
+            .with_policy_identity(policy_identity()),
     }
 }
 

@@ -10,6 +10,7 @@ mod additions;
 mod baseline;
 mod environment;
 mod guardrails;
+mod own_events;
 mod prefix_lists;
 mod rules_quota;
 mod withdrawals;

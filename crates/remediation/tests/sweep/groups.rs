@@ -9,7 +9,7 @@ use portcullis_rules::plan::Attachments;
 use portcullis_rules::{Exception, Guardrails, Policy, PrefixLists, Scope, TrafficSet, baseline};
 use portcullis_testkit::{FakeGroupLister, Fault, group_from_lines};
 
-use super::scene::{CLEAN, OPEN, pages, scene, three_pages};
+use super::scene::{CLEAN, OPEN, pages, policy_identity, scene, three_pages};
 
 #[tokio::test]
 async fn a_reporting_sweep_counts_everything_and_changes_nothing() {
@@ -32,6 +32,24 @@ async fn a_reporting_sweep_counts_everything_and_changes_nothing() {
         ["SWEEP FOUND: 6 groups with findings, highest severity high, eu-west-1, 111122223333"]
     );
     assert_eq!(scene.lister.requested_pages(), [0, 1, 2]);
+}
+
+#[tokio::test]
+async fn each_report_of_a_sweep_specifies_the_policy() {
+    let open = [group_from_lines("sg-1", OPEN)];
+    for remediates in [false, true] {
+        let scene = scene(remediates, baseline::baseline_policy(), &[&open]);
+        let report = scene.sweep().await;
+        assert_eq!(report.policy, policy_identity());
+        let hash = "4f".repeat(32);
+        let expected = format!(r#""policy":{{"name":"ours","version":4,"hash":"{hash}"}}"#);
+        let alerts = scene.publisher.published_alerts();
+        assert!(!alerts.is_empty());
+        for alert in alerts {
+            assert!(alert.report.contains(&expected), "{}", alert.report);
+            assert!(alert.email.contains(&hash), "{}", alert.email);
+        }
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use portcullis_remediation::remediator::Limits;
+use portcullis_remediation::report::PolicyIdentity;
 use portcullis_remediation::services::IngressEditor;
 use portcullis_remediation::{Services, SweepReport, SweepRequest, Sweeper};
 use portcullis_rules::{Policy, SecurityGroup};
@@ -56,7 +57,17 @@ pub(crate) fn scene(remediates: bool, policy: Policy, pages: &[&[SecurityGroup]]
         publisher,
         clock,
         lister,
-        sweeper: Sweeper::new(services, policy, Limits::default()),
+        sweeper: Sweeper::new(services, policy, Limits::default())
+            .with_policy_identity(policy_identity()),
+    }
+}
+
+/// Version 4 of a policy.
+pub(crate) fn policy_identity() -> PolicyIdentity {
+    PolicyIdentity {
+        name: "ours".to_owned(),
+        version: Some(4),
+        hash: Some("4f".repeat(32)),
     }
 }
 

@@ -140,7 +140,10 @@ fn web_only_keeps_the_web_ports_of_a_range() -> Result<()> {
     );
     assert_eq!(environment.alert_count()?, 1);
     let log = environment.function.log();
-    ensure!(log.contains("\"policy\":\"web-only\""), "{log}");
+    ensure!(
+        log.contains(r#""policy.name":"web-only","policy.hash":""#),
+        "{log}"
+    );
     Ok(())
 }
 
@@ -292,7 +295,14 @@ fn a_policy_can_be_in_a_parameter_with_or_without_version() -> Result<()> {
         "the latest version does not"
     );
     let log = environment.function.log();
-    ensure!(log.contains("\"policy\":\"second\""), "{log}");
+    ensure!(
+        log.contains(r#""policy.name":"second","policy.version":2,"policy.hash":""#),
+        "{log}"
+    );
+    let alerts = environment.aws.inbox()?;
+    let report: Value = alerts.last().context("no alert")?.json()?;
+    assert_eq!(report["policy"]["name"], "second");
+    assert_eq!(report["policy"]["version"], 2);
     Ok(())
 }
 

@@ -113,7 +113,7 @@ fn sweep_context(sweep: &SweepReport) -> Map<String, Value> {
     context_map([
         ("account", sweep.account.clone()),
         ("action", Some(sweep.action_name().to_owned())),
-        ("policy", Some(sweep.policy.clone())),
+        ("policy", Some(sweep.policy.name.clone())),
         ("region", sweep.region.clone()),
     ])
 }

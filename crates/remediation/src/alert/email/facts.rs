@@ -2,7 +2,9 @@
 
 use super::writer::{EmailWriter, sanitize_optional};
 use crate::alert::link::console_url;
-use crate::alert::phrases::{display_group_id, format_time, group_name, principal_name};
+use crate::alert::phrases::{
+    display_group_id, format_time, group_name, policy_hash_line, policy_label, principal_name,
+};
 use crate::alert::sanitize::sanitize_line;
 use crate::alert::summary::Headline;
 
@@ -70,7 +72,7 @@ impl EmailWriter<'_> {
     /// Which policy, mode and event.
     pub(super) fn write_footer(&mut self) {
         let report = self.report;
-        let policy = sanitize_line(&report.policy, 64);
+        let policy = policy_label(&report.policy);
         let rounds = match (report.rounds, self.summary.headline) {
             (0 | 1, _) | (_, Headline::WouldClose) => String::new(),
             (rounds, _) => format!(", {rounds} rounds"),
@@ -82,6 +84,9 @@ impl EmailWriter<'_> {
             "Portcullis, policy {policy}, mode {}{rounds}",
             report.mode
         ));
+        if let Some(line) = policy_hash_line(&report.policy) {
+            self.page.push_line(&line);
+        }
         self.page
             .push_line(&format!("Event {}", event.as_deref().unwrap_or(UNKNOWN)));
     }

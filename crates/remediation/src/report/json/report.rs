@@ -6,8 +6,8 @@ use super::counts::CountsV1;
 use super::event::{EventV1, GroupV1};
 use super::rule::{ErrorV1, RuleOutcomeV1, SkippedAdditionV1, order_name};
 use super::text::{escaped_len, serialize_json};
-use crate::report::GroupReport;
 use crate::report::undo::{authorize_command, revoke_command};
+use crate::report::{GroupReport, PolicyIdentity};
 
 /// The report of one group and one event.
 #[derive(Debug, Clone, Serialize)]
@@ -15,7 +15,7 @@ pub struct ReportV1<'a> {
     version: u32,
     outcome: &'static str,
     mode: &'static str,
-    policy: &'a str,
+    policy: &'a PolicyIdentity,
     event: EventV1<'a>,
     group: GroupV1<'a>,
     severity: Option<String>,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use portcullis_rules::IngressRule;
 use serde::Serialize;
 
-use crate::report::{GroupSummary, RuleCount, SweepReport, Unfinished};
+use crate::report::{GroupSummary, PolicyIdentity, RuleCount, SweepReport, Unfinished};
 
 /// The report of one sweep.
 #[derive(Debug, Clone, Serialize)]
@@ -15,7 +15,7 @@ pub struct SweepV1<'a> {
     id: &'a str,
     outcome: &'static str,
     action: &'static str,
-    policy: &'a str,
+    policy: &'a PolicyIdentity,
     account: Option<&'a str>,
     region: Option<&'a str>,
     started: String,

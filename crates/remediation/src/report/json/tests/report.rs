@@ -32,7 +32,9 @@ fn rich_report() -> GroupReport {
     report.skipped_additions = lost_access.skipped_additions;
     report.rules[0].findings[0].exempted_by = Some("an-exception".to_owned());
     report.unverified = samples::unverified_report().unverified;
-    report.closed_at = samples::closed_report().closed_at;
+    let closed = samples::closed_report();
+    report.closed_at = closed.closed_at;
+    report.policy = closed.policy;
     report.unresolved_prefix_lists.insert("pl-1".to_owned());
     report.expired_exceptions.insert("expired".to_owned());
     report.origin.actor.invoked_by = Some("cloudformation.amazonaws.com".to_owned());
