@@ -254,7 +254,8 @@ fn calls_that_open_a_group_match_and_similar_events_do_not() -> Result<()> {
 
 /// A call that opened a group, with one value changed. The first rows must match, to prove that the
 /// changed value is why the others do not.
-const VARIANTS: [(&str, &str, bool); 26] = [
+const VARIANTS: [(&str, &str, bool); 27] = [
+    ("/account", "444455556666", true),
     ("/region", "us-west-2", true),
     ("/detail/eventName", "AuthorizeSecurityGroupIngress", true),
     ("/detail/eventName", "ModifySecurityGroupRules", true),

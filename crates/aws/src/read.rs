@@ -15,8 +15,8 @@ use aws_sdk_ec2::operation::describe_security_groups::DescribeSecurityGroupsOutp
 use aws_sdk_ec2::types::{SecurityGroup as Described, SecurityGroupRule};
 use portcullis_remediation::services::PrefixListState;
 use portcullis_remediation::{ErrorKind, GroupReader, GroupRef, ServiceError, Snapshot};
-use portcullis_rules::{PrefixLists, SecurityGroup};
 use portcullis_rules::plan::Attachments;
+use portcullis_rules::{PrefixLists, SecurityGroup};
 
 use crate::attachments;
 use crate::call::{

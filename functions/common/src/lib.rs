@@ -1,6 +1,7 @@
-//! What the Lambda functions share: settings, policy loading, services, logging, metrics, and the
+//! What the Lambda functions share: their account, settings, policy loading, services, logging, metrics, and the
 //! errors that Lambda reports.
 
+pub mod account;
 pub mod invocation;
 pub mod logging;
 pub mod metrics;
@@ -8,6 +9,7 @@ pub mod policy;
 pub mod services;
 pub mod settings;
 
+pub use account::function_account;
 pub use invocation::InvocationError;
 pub use logging::init_logging;
 pub use metrics::Metric;

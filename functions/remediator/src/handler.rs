@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use portcullis_function::InvocationError;
+use lambda_runtime::Context;
+use portcullis_function::{InvocationError, function_account};
 use portcullis_remediation::event::{DecodeError, DecodedEvent, IgnoreReason, Origin};
 use portcullis_remediation::report::json::SummaryV1;
 use portcullis_remediation::{Clock, EventOutcome, GroupReport, RemediationError, Remediator};
@@ -27,14 +28,16 @@ pub(crate) async fn handle_event(
     remediator: &Remediator,
     clock: &dyn Clock,
     payload: &RawValue,
-    deadline: Timestamp,
+    context: &Context,
 ) -> Result<Value, InvocationError> {
     let mode = remediator.mode();
     match decode_payload(payload) {
         Ok(DecodedEvent::Change(change)) => {
+            let change = change.in_account_of(function_account(&context.invoked_function_arn));
             let origin = &change.origin;
             let log_report = |report: &GroupReport| log_group_report(origin, report);
-            let deadline = deadline.saturating_sub(TIME_RESERVE).unwrap_or(deadline);
+            let timeout = Timestamp::try_from(context.deadline()).unwrap_or(Timestamp::MAX);
+            let deadline = timeout.saturating_sub(TIME_RESERVE).unwrap_or(timeout);
             let outcome = remediator
                 .handle_change_until(&change, deadline, &log_report)
                 .await;

@@ -5,7 +5,6 @@ mod envelope;
 mod handler;
 mod metrics;
 
-use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use portcullis_aws::{Aws, SystemClock};
 use portcullis_function::{FunctionPolicy, Settings, build_services, init_logging, load_policy};
@@ -22,9 +21,9 @@ async fn main() -> Result<(), Error> {
     // The raw payload, so that no payload fails before it reaches the handler.
     lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| {
         let remediator = &remediator;
-        let deadline = Timestamp::try_from(event.context.deadline()).unwrap_or(Timestamp::MAX);
         async move {
-            handler::handle_event(remediator, &SystemClock, &event.payload, deadline).await
+            let LambdaEvent { payload, context } = event;
+            handler::handle_event(remediator, &SystemClock, &payload, &context).await
         }
     }))
     .await

@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use lambda_runtime::{Context, LambdaEvent};
 use portcullis_aws::Aws;
-use portcullis_function::InvocationError;
 use portcullis_function::metrics::write_metric_lines;
+use portcullis_function::{InvocationError, function_account};
 use portcullis_remediation::report::json::SweepV1;
 use portcullis_remediation::{SweepError, SweepReport, SweepRequest, Sweeper};
 use serde_json::{Value, json};
@@ -88,12 +88,6 @@ fn parse_token(event: &Value) -> Result<Option<String>, InvocationError> {
             Err(error)
         }
     }
-}
-
-/// The account in `arn:aws:lambda:REGION:ACCOUNT:function:NAME`.
-fn function_account(function_arn: &str) -> Option<String> {
-    let account = function_arn.split(':').nth(4)?;
-    (!account.is_empty()).then(|| account.to_owned())
 }
 
 fn report_sweep(sweep: &SweepReport) -> Result<Value, InvocationError> {

@@ -47,6 +47,16 @@ pub struct GroupChange {
 }
 
 impl GroupChange {
+    /// The change as a function of this account handles it. The event of a shared prefix list comes
+    /// from the account that owns the list, and the groups that the function finds are in its own.
+    #[must_use]
+    pub fn in_account_of(mut self, own_account: Option<String>) -> Self {
+        if matches!(self.target, Target::PrefixList(_)) && own_account.is_some() {
+            self.origin.account = own_account;
+        }
+        self
+    }
+
     /// The context for evaluating the policy, with the rules that the event opened. `now` is the
     /// time that decides which exceptions have expired.
     ///

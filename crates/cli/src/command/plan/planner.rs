@@ -145,8 +145,10 @@ impl Planner<'_> {
         let event_time = change.origin.time.unwrap_or(self.fallback_time);
         let now = self.now.unwrap_or(event_time);
         let mut context = change.evaluation_context(Some(now));
-        if let Some(account) = self.account {
-            context.account = Some(account.to_owned());
+        let is_about_list = matches!(change.target, Target::PrefixList(_));
+        // The owner of a list can share it, so its event does not tell the account of the groups.
+        if is_about_list || self.account.is_some() {
+            context.account = self.account.map(str::to_owned);
         }
         context
     }
