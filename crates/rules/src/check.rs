@@ -31,17 +31,17 @@ impl Check {
     pub fn offending_traffic(&self, rule: &IngressRule, exposure: &Exposure) -> TrafficSet {
         match self {
             Self::AllTraffic => {
-                all_traffic_if(rule, rule.traffic() == Traffic::All && exposure.whole_rule)
+                all_traffic_if(rule, rule.traffic() == Traffic::All && exposure.all_traffic)
             }
             Self::OpenPorts(forbidden) => exposed_ports(exposure).intersection(forbidden),
-            Self::OpenExcept(allowed) => exposed_traffic(rule, exposure).difference(allowed),
+            Self::OpenExcept(allowed) => exposed_traffic(exposure).difference(allowed),
             Self::PortRange => exposed_port_range(rule, exposure),
             Self::PortRangeInternal => internal_port_range(rule, exposure),
             Self::BroadSource if exposure.broad => unexposed_traffic(rule, exposure),
             Self::BroadSource => TrafficSet::default(),
             Self::OtherProtocols => all_traffic_if(
                 rule,
-                matches!(rule.traffic(), Traffic::Other(_)) && exposure.whole_rule,
+                matches!(rule.traffic(), Traffic::Other(_)) && !exposure.other_protocols.is_empty(),
             ),
         }
     }
@@ -65,9 +65,14 @@ fn exposed_ports(exposure: &Exposure) -> TrafficSet {
     }
 }
 
-/// The traffic of the rule that is open to the world.
-fn exposed_traffic(rule: &IngressRule, exposure: &Exposure) -> TrafficSet {
-    all_traffic_if(rule, exposure.whole_rule).union(&exposed_ports(exposure))
+/// The traffic of the rule that is open to the world. For ICMP that is all of it if one message is.
+fn exposed_traffic(exposure: &Exposure) -> TrafficSet {
+    TrafficSet {
+        icmp: exposure.icmp,
+        icmpv6: exposure.icmpv6,
+        other_protocols: exposure.other_protocols,
+        ..exposed_ports(exposure)
+    }
 }
 
 fn exposed_port_range(rule: &IngressRule, exposure: &Exposure) -> TrafficSet {
@@ -101,7 +106,7 @@ fn unexposed_traffic(rule: &IngressRule, exposure: &Exposure) -> TrafficSet {
             TrafficSet::from(traffic).difference(&exposed_ports(exposure))
         }
         // Unless protocol -1 itself is open to the world, some of its traffic is not.
-        Traffic::All => all_traffic_if(rule, !exposure.whole_rule),
+        Traffic::All => all_traffic_if(rule, !exposure.all_traffic),
         Traffic::Icmp | Traffic::Icmpv6 | Traffic::Other(_) => TrafficSet::default(),
     }
 }

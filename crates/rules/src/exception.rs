@@ -80,12 +80,20 @@ impl Exception {
         }
     }
 
+    /// Whether the source is one of the named ones, or each of its blocks is inside one of their
+    /// blocks.
     fn matches_source(&self, source: &Source, lists: &PrefixLists) -> bool {
-        self.sources.is_empty()
-            || self
-                .sources
+        let mut sources = self.sources.iter();
+        if self.sources.is_empty() || sources.any(|allowed| source.same_source(allowed)) {
+            return true;
+        }
+        let allowed = self.sources.iter();
+        let allowed: Vec<_> = allowed.flat_map(|it| lists.source_blocks(it)).collect();
+        let blocks = lists.source_blocks(source);
+        !blocks.is_empty()
+            && blocks
                 .iter()
-                .any(|allowed| is_source_within(source, allowed, lists))
+                .all(|block| allowed.iter().any(|outer| outer.contains(block)))
     }
 
     fn matches_principal(&self, principals: &[String]) -> bool {
@@ -104,18 +112,6 @@ pub enum ExceptionMatch {
     No,
     /// Everything matches except that it is not known who opened the rule.
     UnknownPrincipal,
-}
-
-/// Whether the source is the allowed one, or each of its blocks is inside one of the allowed
-/// blocks.
-fn is_source_within(source: &Source, allowed: &Source, lists: &PrefixLists) -> bool {
-    let blocks = lists.source_blocks(source);
-    let allowed_blocks = lists.source_blocks(allowed);
-    source.same_source(allowed)
-        || (!blocks.is_empty()
-            && blocks
-                .iter()
-                .all(|block| allowed_blocks.iter().any(|outer| outer.contains(block))))
 }
 
 #[cfg(test)]
@@ -272,5 +268,28 @@ mod tests {
         assert!(applies(&from("pl-unknown"), "tcp 1 pl-unknown", &context));
         assert!(applies(&from("0.0.0.0/0"), "tcp 1 pl-1", &context));
         assert!(!applies(&from("0.0.0.0/0"), "tcp 1 sg-1", &context));
+    }
+
+    #[test]
+    fn several_sources_exempt_a_list_of_blocks_inside_of_them() {
+        let from_both = Exception {
+            sources: ["8.8.0.0/16", "1.1.0.0/16"]
+                .map(|it| it.parse().unwrap())
+                .into(),
+            ..exception()
+        };
+        let context = Context::default();
+        assert!(applies(&from_both, "tcp 1 pl-1", &context));
+        assert!(!applies(&from_both, "tcp 1 0.0.0.0/0", &context));
+        let halves = Exception {
+            sources: ["0.0.0.0/1", "128.0.0.0/1"]
+                .map(|it| it.parse().unwrap())
+                .into(),
+            ..exception()
+        };
+        assert!(
+            !applies(&halves, "tcp 1 0.0.0.0/0", &context),
+            "the block is in neither"
+        );
     }
 }

@@ -17,8 +17,9 @@ use crate::address::AddressFamily;
 use crate::group::{IngressRule, Traffic};
 use crate::ports::{PortRange, PortSet};
 use crate::source::{PrefixLists, Source};
+use crate::traffic::ProtocolSet;
 
-use axis::{Axis, AxisRange, port_position};
+use axis::{ALL_TRAFFIC_POSITION, Axis, AxisRange, port_position, protocol_numbers};
 use coverage::{OpenRanks, RankedMember, compute_open_ranks};
 use public_source::{PublicSources, SourceRank};
 
@@ -29,8 +30,14 @@ pub struct Exposure {
     pub tcp: PortSet,
     /// The UDP ports that are open to the world.
     pub udp: PortSet,
-    /// For `-1`, ICMP and other protocol numbers: whether the whole rule is open to the world.
-    pub whole_rule: bool,
+    /// Whether an ICMP message that the rule allows is open to the world.
+    pub icmp: bool,
+    /// Whether an `ICMPv6` message that the rule allows is open to the world.
+    pub icmpv6: bool,
+    /// The other protocol numbers that are open to the world.
+    pub other_protocols: ProtocolSet,
+    /// For `-1`: whether the rules for protocol `-1` alone are open to the world.
+    pub all_traffic: bool,
     /// Whether the source is broad: a prefix of /8 or shorter (IPv6: /16 or shorter) that contains
     /// public addresses.
     pub broad: bool,
@@ -78,7 +85,7 @@ pub fn compute_exposures(rules: &[IngressRule], lists: &PrefixLists) -> Exposure
     for (rule_index, rule) in rules.iter().enumerate() {
         let key = ClassKey {
             traffic: rule.traffic(),
-            icmp_message: Axis::of_icmp(rule).and_then(|axis| axis.own_range_of(rule)),
+            icmp_message: Axis::of_icmp(rule).and_then(|axis| axis.range_reached_by(rule)),
             ranks: AddressFamily::BOTH.map(|family| sources.rank_of(rule_index, family)),
             is_group_source: matches!(rule.source, Source::Group(_)),
         };
@@ -101,7 +108,7 @@ impl Openness {
     fn compute(rules: &[IngressRule], sources: &PublicSources) -> Self {
         let mut open_ranks = BTreeMap::new();
         for axis in Axis::ALL {
-            if !rules.iter().any(|rule| axis.own_range_of(rule).is_some()) {
+            if !rules.iter().any(|rule| axis.is_needed_for(rule)) {
                 continue;
             }
             for family in AddressFamily::BOTH {
@@ -122,49 +129,41 @@ impl Openness {
             let Some(rank) = rank else {
                 continue;
             };
-            exposure.tcp = exposure
-                .tcp
-                .union(&self.open_ports(Axis::Tcp, family, rule, rank));
-            exposure.udp = exposure
-                .udp
-                .union(&self.open_ports(Axis::Udp, family, rule, rank));
-            exposure.whole_rule |= self.is_whole_rule_open(family, rule, rank);
+            let open = |axis| self.open_parts(axis, family, rule, rank);
+            exposure.tcp = exposure.tcp.union(&ports_of_parts(&open(Axis::Tcp)));
+            exposure.udp = exposure.udp.union(&ports_of_parts(&open(Axis::Udp)));
+            let numbers = open(Axis::Number);
+            let protocols = numbers.iter().copied().flat_map(protocol_numbers).collect();
+            exposure.other_protocols = exposure.other_protocols.union(protocols);
+            let all_traffic = numbers
+                .iter()
+                .any(|part| part.contains(ALL_TRAFFIC_POSITION));
+            exposure.all_traffic |= all_traffic;
+            exposure.icmp |= all_traffic || !open(Axis::Icmp).is_empty();
+            exposure.icmpv6 |= all_traffic || !open(Axis::Icmpv6).is_empty();
         }
         exposure
     }
 
-    fn open_ports(
+    /// The parts of an axis that the rule reaches and that are open to the world.
+    fn open_parts(
         &self,
         axis: Axis,
         family: AddressFamily,
         rule: &IngressRule,
         rank: SourceRank,
-    ) -> PortSet {
-        let Some(range) = axis.own_range_of(rule) else {
-            return PortSet::empty();
-        };
-        let Some(open_ranks) = self.0.get(&(axis, family)) else {
-            return PortSet::empty();
-        };
-        open_ranks
-            .open_within(range, rank)
-            .filter_map(port_range_of_axis)
-            .collect()
+    ) -> Vec<AxisRange> {
+        let reached = axis.range_reached_by(rule);
+        match (reached, self.0.get(&(axis, family))) {
+            (Some(range), Some(open_ranks)) => open_ranks.open_within(range, rank).collect(),
+            _ => Vec::new(),
+        }
     }
+}
 
-    fn is_whole_rule_open(
-        &self,
-        family: AddressFamily,
-        rule: &IngressRule,
-        rank: SourceRank,
-    ) -> bool {
-        let Some((axis, position)) = Axis::whole_rule_position(rule) else {
-            return false;
-        };
-        self.0
-            .get(&(axis, family))
-            .is_some_and(|open_ranks| open_ranks.is_open_at(position, rank))
-    }
+fn ports_of_parts(parts: &[AxisRange]) -> PortSet {
+    let parts = parts.iter().copied();
+    parts.filter_map(port_range_of_axis).collect()
 }
 
 fn port_range_of_axis(range: AxisRange) -> Option<PortRange> {

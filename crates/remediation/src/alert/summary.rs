@@ -234,14 +234,16 @@ fn describe_failed_additions(outcome: &RuleOutcome) -> Option<String> {
 
 /// The protocols that are lost with a narrowed rule. The JSON report lists their numbers.
 fn describe_dropped_protocols(outcome: &RuleOutcome) -> Option<String> {
-    if outcome.dropped_protocols.is_empty() {
+    let phrase = if outcome.dropped_protocols.is_empty() {
         return None;
-    }
-    match outcome.status {
-        RuleStatus::Applied => Some("other IP protocols are no longer allowed".to_owned()),
-        RuleStatus::WouldApply => Some("other IP protocols would be blocked".to_owned()),
-        _ => None,
-    }
+    } else if outcome.status == RuleStatus::Applied {
+        "other IP protocols are no longer allowed"
+    } else if outcome.status == RuleStatus::WouldApply {
+        "other IP protocols would be blocked"
+    } else {
+        return None;
+    };
+    Some(phrase.to_owned())
 }
 
 fn describe_status(outcome: &RuleOutcome) -> String {

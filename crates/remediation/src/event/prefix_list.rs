@@ -15,7 +15,9 @@ pub(super) fn decode_prefix_list(record: &Value, event_name: &str) -> Option<Pre
     // The response also has the version before the change, because EC2 applies the change later.
     let previous_version = version_number(record, &format!("{request}/CurrentVersion"))
         .or_else(|| version_number(record, "/requestParameters/currentVersion"))
-        .or_else(|| version_number(record, &format!("{response}/version")));
+        .or_else(|| version_number(record, &format!("{response}/version")))
+        // A list that was created without entries has no version.
+        .or_else(|| (event_name == "ModifyManagedPrefixList").then_some(0));
     Some(PrefixListChange {
         id,
         previous_version,

@@ -190,6 +190,14 @@ fn a_prefix_list_change_has_its_previous_version() {
         {"PrefixListId": "pl-1", "CurrentVersion": 3, "AddEntry": entry}});
     let modified = record("ModifyManagedPrefixList", request, Value::Null);
     assert_eq!(version(&modified), Some(3));
+    let request = json!({"ModifyManagedPrefixListRequest":
+        {"PrefixListId": "pl-1", "AddEntry": {"Cidr": "0.0.0.0/0"}}});
+    let first_entry = record("ModifyManagedPrefixList", request, Value::Null);
+    assert_eq!(
+        version(&first_entry),
+        Some(0),
+        "it was created without entries"
+    );
     let request = json!({"RestoreManagedPrefixListVersionRequest": {"PrefixListId": "pl-1"}});
     let response = json!({"RestoreManagedPrefixListVersionResponse":
         {"prefixList": {"prefixListId": "pl-1", "version": 4, "state": "restore-in-progress"}}});

@@ -333,3 +333,31 @@ fn traffic_that_exceptions_name_is_listed_for_rules_with_findings() {
     assert_eq!(ids(&evaluation.exceptions_undecided), ["deploy"]);
     assert_eq!(ids(&evaluation.exceptions_expired), ["expired"]);
 }
+
+#[test]
+fn all_traffic_offends_for_protocols_that_it_opens_together_with_others() {
+    let web_only = PolicyRule {
+        check: crate::check::Check::OpenExcept(TrafficSet::tcp([443].into_iter().collect())),
+        ..(*baseline_policy().rules[0]).clone()
+    };
+    let policy = Policy {
+        rules: vec![Arc::new(web_only)],
+        ..Policy::default()
+    };
+    let offending_lines = |lines: &[&str]| -> Vec<String> {
+        let (lists, context) = (PrefixLists::empty(), Context::default());
+        let findings = evaluate(&policy, &group(lines), &lists, &context).findings;
+        findings
+            .iter()
+            .map(|it| format!("{}: {:?}", it.ingress, it.offending.icmp))
+            .collect()
+    };
+    assert_eq!(
+        offending_lines(&["-1 - 0.0.0.0/1", "icmp 8/0 128.0.0.0/1"]),
+        ["all - 0.0.0.0/1: true", "icmp 8/0 128.0.0.0/1: true"]
+    );
+    assert_eq!(
+        offending_lines(&["-1 - 52.0.0.0/8", "47 - 0.0.0.0/0"]),
+        ["47 - 0.0.0.0/0: false", "all - 52.0.0.0/8: false"]
+    );
+}

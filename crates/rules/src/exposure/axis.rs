@@ -33,6 +33,10 @@ impl AxisRange {
         last: u64::MAX,
     };
 
+    pub(super) const fn contains(self, position: u64) -> bool {
+        self.first <= position && position <= self.last
+    }
+
     const fn single(position: u64) -> Self {
         Self {
             first: position,
@@ -42,7 +46,7 @@ impl AxisRange {
 }
 
 /// The position on [`Axis::Number`] that only rules for protocol `-1` reach.
-const ALL_PROTOCOLS_POSITION: u64 = 256;
+pub(super) const ALL_TRAFFIC_POSITION: u64 = 256;
 
 /// In the fields of ICMP rules: any type, or any code.
 const ANY: i32 = -1;
@@ -60,31 +64,17 @@ impl Axis {
         }
     }
 
-    /// The positions at which the rule itself is evaluated. These are all that it reaches, except
-    /// that rules for several ICMP messages or protocols are evaluated at one position of their
-    /// own. No narrower rule reaches it.
-    pub(super) fn own_range_of(self, rule: &IngressRule) -> Option<AxisRange> {
-        match (self, rule.traffic()) {
-            (Self::Tcp, Traffic::Tcp(_) | Traffic::All)
-            | (Self::Udp, Traffic::Udp(_) | Traffic::All) => self.range_reached_by(rule),
-            _ => match Self::whole_rule_position(rule) {
-                Some((axis, position)) if axis == self => Some(AxisRange::single(position)),
-                _ => None,
-            },
-        }
-    }
-
-    /// The position that decides whether a rule without ports is open as a whole.
-    pub(super) fn whole_rule_position(rule: &IngressRule) -> Option<(Self, u64)> {
+    /// Whether the rule makes it necessary to compute this axis. All messages and protocol numbers
+    /// that only rules for protocol `-1` reach are the same, so these rules need
+    /// [`ALL_TRAFFIC_POSITION`] and no ICMP axis.
+    pub(super) const fn is_needed_for(self, rule: &IngressRule) -> bool {
         match rule.traffic() {
-            Traffic::Tcp(_) | Traffic::Udp(_) => None,
-            Traffic::Icmp | Traffic::Icmpv6 => {
-                let (icmp_type, code) = icmp_message_of(rule);
-                let position = icmp_position(icmp_type, if icmp_type == ANY { ANY } else { code });
-                Self::of_icmp(rule).map(|axis| (axis, position))
-            }
-            Traffic::Other(number) => Some((Self::Number, number.into())),
-            Traffic::All => Some((Self::Number, ALL_PROTOCOLS_POSITION)),
+            Traffic::Tcp(_) => matches!(self, Self::Tcp),
+            Traffic::Udp(_) => matches!(self, Self::Udp),
+            Traffic::Icmp => matches!(self, Self::Icmp),
+            Traffic::Icmpv6 => matches!(self, Self::Icmpv6),
+            Traffic::Other(_) => matches!(self, Self::Number),
+            Traffic::All => matches!(self, Self::Tcp | Self::Udp | Self::Number),
         }
     }
 
@@ -109,6 +99,12 @@ impl Axis {
             _ => None,
         }
     }
+}
+
+/// The protocol numbers in a range of [`Axis::Number`].
+pub(super) fn protocol_numbers(range: AxisRange) -> impl Iterator<Item = u8> {
+    let last = range.last.min(u8::MAX.into());
+    (range.first..=last).filter_map(|position| u8::try_from(position).ok())
 }
 
 /// The port at a position of a port axis.

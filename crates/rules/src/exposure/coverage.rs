@@ -23,13 +23,6 @@ pub(super) struct OpenRanks {
 }
 
 impl OpenRanks {
-    /// Whether sources of the rank are exposed at the position.
-    pub(super) fn is_open_at(&self, position: u64, rank: SourceRank) -> bool {
-        let next = self.steps.partition_point(|&(start, _)| start <= position);
-        let current = next.checked_sub(1).and_then(|index| self.steps.get(index));
-        current.is_some_and(|&(_, last)| last >= Some(rank))
-    }
-
     /// The parts of the range in which sources of the rank are exposed, in ascending order.
     pub(super) fn open_within(
         &self,

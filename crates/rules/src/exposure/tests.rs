@@ -43,8 +43,26 @@ fn exposures(lines: &[&str]) -> Vec<String> {
         .map(|index| {
             let class = exposures.class_of(index).unwrap();
             let exposure = exposures.of_class(class).unwrap();
-            let whole = if exposure.whole_rule { " whole" } else { "" };
-            format!("tcp:{} udp:{}{whole}", exposure.tcp, exposure.udp)
+            let Exposure {
+                tcp,
+                udp,
+                icmp,
+                icmpv6,
+                other_protocols,
+                all_traffic,
+                ..
+            } = exposure;
+            let is_open = [
+                (*icmp && !all_traffic).then_some(" icmp"),
+                (*icmpv6 && !all_traffic).then_some(" icmpv6"),
+                all_traffic.then_some(" all"),
+            ];
+            let is_open: String = is_open.into_iter().flatten().collect();
+            let others = match other_protocols.to_string() {
+                numbers if numbers.is_empty() || *all_traffic => String::new(),
+                numbers => format!(" {numbers}"),
+            };
+            format!("tcp:{tcp} udp:{udp}{is_open}{others}")
         })
         .collect()
 }
@@ -54,8 +72,8 @@ fn prefix_length_zero_is_open_to_the_world() {
     assert_eq!(exposures(&["tcp 22 0.0.0.0/0"]), ["tcp:22 udp:"]);
     assert_eq!(exposures(&["udp 22 1.2.3.4/0"]), ["tcp: udp:22"]);
     assert_eq!(exposures(&["tcp 20-25 ::/0"]), ["tcp:20-25 udp:"]);
-    assert_eq!(exposures(&["-1 - ::/0"]), ["tcp:0-65535 udp:0-65535 whole"]);
-    assert_eq!(exposures(&["47 - 0.0.0.0/0"]), ["tcp: udp: whole"]);
+    assert_eq!(exposures(&["-1 - ::/0"]), ["tcp:0-65535 udp:0-65535 all"]);
+    assert_eq!(exposures(&["47 - 0.0.0.0/0"]), ["tcp: udp: 47"]);
 }
 
 #[test]
@@ -108,14 +126,11 @@ fn all_traffic_counts_for_every_protocol_and_port() {
     );
     assert_eq!(
         exposures(&["-1 - 0.0.0.0/1", "47 - 128.0.0.0/1"]),
-        ["tcp: udp:", "tcp: udp: whole"]
+        ["tcp: udp: 47", "tcp: udp: 47"]
     );
     assert_eq!(
         exposures(&["-1 - 0.0.0.0/1", "-1 - 128.0.0.0/1"]),
-        [
-            "tcp:0-65535 udp:0-65535 whole",
-            "tcp:0-65535 udp:0-65535 whole"
-        ]
+        ["tcp:0-65535 udp:0-65535 all", "tcp:0-65535 udp:0-65535 all"]
     );
 }
 
@@ -181,23 +196,23 @@ fn the_order_of_exposed_sources_is_decided_for_each_port() {
     );
     assert_eq!(
         exposures(&["icmp 8/-1 pl-nines", "icmp 8/0 pl-tens", "icmp - pl-nines"]),
-        ["tcp: udp: whole", "tcp: udp: whole", "tcp: udp: whole"]
+        ["tcp: udp: icmp", "tcp: udp: icmp", "tcp: udp: icmp"]
     );
     assert_eq!(
         exposures(&["47 - pl-nines", "-1 - pl-tens", "-1 - pl-low"]),
         [
-            "tcp: udp: whole",
-            "tcp:0-65535 udp:0-65535 whole",
-            "tcp:0-65535 udp:0-65535 whole"
+            "tcp: udp: 47",
+            "tcp:0-65535 udp:0-65535 all",
+            "tcp:0-65535 udp:0-65535 all"
         ]
     );
 }
 
 #[test]
-fn icmp_is_exposed_as_a_whole_rule() {
+fn icmp_is_exposed_where_one_message_is() {
     assert_eq!(
         exposures(&["icmp 8 0.0.0.0/0", "icmpv6 - ::/0"]),
-        ["tcp: udp: whole", "tcp: udp: whole"]
+        ["tcp: udp: icmp", "tcp: udp: icmpv6"]
     );
     assert_eq!(
         exposures(&["icmp 8/-1 0.0.0.0/1", "icmp 3/4 128.0.0.0/1"]),
@@ -205,11 +220,11 @@ fn icmp_is_exposed_as_a_whole_rule() {
     );
     assert_eq!(
         exposures(&["icmp - 0.0.0.0/1", "icmp 3/4 128.0.0.0/1"]),
-        ["tcp: udp:", "tcp: udp: whole"]
+        ["tcp: udp: icmp", "tcp: udp: icmp"]
     );
     assert_eq!(
         exposures(&["icmp 8/-1 0.0.0.0/1", "icmp 8/0 128.0.0.0/1"]),
-        ["tcp: udp:", "tcp: udp: whole"]
+        ["tcp: udp: icmp", "tcp: udp: icmp"]
     );
     assert_eq!(
         exposures(&["icmp 8/0 0.0.0.0/1", "icmp 8/3 128.0.0.0/1"]),
@@ -217,6 +232,6 @@ fn icmp_is_exposed_as_a_whole_rule() {
     );
     assert_eq!(
         exposures(&["-1 - 0.0.0.0/1", "icmp 8/0 128.0.0.0/1"]),
-        ["tcp: udp:", "tcp: udp: whole"]
+        ["tcp: udp: icmp", "tcp: udp: icmp"]
     );
 }

@@ -343,8 +343,10 @@ fn allows_all_traffic_of(rule: &IngressRule, added: &IngressRule) -> bool {
         (Traffic::All, _) => true,
         (Traffic::Other(allowed), Traffic::Other(number)) => allowed == number,
         (Traffic::Icmp, Traffic::Icmp) | (Traffic::Icmpv6, Traffic::Icmpv6) => {
-            let (allowed, messages) = (rule.display_ports(), added.display_ports());
-            allowed.0 == Some(-1) || allowed == messages
+            let ((allowed_type, allowed_code), (icmp_type, code)) =
+                (rule.display_ports(), added.display_ports());
+            let includes_code = allowed_code == Some(-1) || allowed_code == code;
+            allowed_type == Some(-1) || (allowed_type == icmp_type && includes_code)
         }
         _ => false,
     }

@@ -222,6 +222,18 @@ fn packets_if(condition: bool, packets: Bits) -> Bits {
     if condition { packets } else { Bits::default() }
 }
 
+/// All ICMP packets of a rule, if one of them is open, and the same for `ICMPv6`.
+fn icmp_packets_if_any_is_open(access: &RuleAccess, open: Bits) -> Bits {
+    let of_kind = |is_kind: fn(Packet) -> bool| {
+        let packets: Bits = (0..WORLD.packets.len())
+            .filter(|&index| is_kind(WORLD.packets[index]))
+            .collect();
+        packets_if(!open.and(packets).is_empty(), access.packets.and(packets))
+    };
+    of_kind(|packet| matches!(packet, Packet::Icmp(..)))
+        .or(of_kind(|packet| matches!(packet, Packet::Icmpv6(..))))
+}
+
 fn has_ports(packet: Packet) -> bool {
     matches!(packet, Packet::Tcp(..) | Packet::Udp(..))
 }
@@ -255,8 +267,8 @@ fn offending_packets(
     match check {
         Check::AllTraffic => packets_if(is_all_traffic && is_open_as_whole, all_packets),
         Check::OpenPorts(forbidden) => open_ports.and(packets_in(forbidden)),
-        Check::OpenExcept(allowed) => open_ports
-            .or(packets_if(is_open_as_whole, all_packets))
+        Check::OpenExcept(allowed) => open
+            .or(icmp_packets_if_any_is_open(access, open))
             .minus(packets_in(allowed)),
         Check::PortRange if is_all_traffic => packets_if(count_ports(open_ports) > 1, all_packets),
         Check::PortRange => packets_if(count_ports(open_ports) > 1, open_ports),
@@ -299,16 +311,16 @@ fn applicable_rules(policy: &Policy) -> Vec<(&PolicyRule, Action)> {
     applicable
 }
 
-/// Whether two sources are the same, or every block of the inner one is inside a block of the outer
-/// one.
-fn is_source_inside(inner: &Source, outer: &Source, lists: &PrefixLists) -> bool {
-    let (inner_blocks, outer_blocks) = (entries(inner, lists), entries(outer, lists));
+/// Whether the inner source is one of the others, or every block of it is inside a block of one.
+fn is_source_inside(inner: &Source, outer: &[Source], lists: &PrefixLists) -> bool {
+    let inner_blocks = entries(inner, lists);
+    let outer_blocks: Vec<_> = outer.iter().flat_map(|it| entries(it, lists)).collect();
     let is_inside_any = |block: &IpNet| {
         outer_blocks
             .iter()
             .any(|outer_block| is_block_inside(block, outer_block))
     };
-    inner.to_string() == outer.to_string()
+    outer.iter().any(|it| it.to_string() == inner.to_string())
         || !inner_blocks.is_empty() && inner_blocks.iter().all(is_inside_any)
 }
 
@@ -342,8 +354,8 @@ fn applies(
     let matches_tags = exception.rule_tags.is_empty() || ingress.tags.contains_key("ticket");
     let matches_rule = exception.rules.is_empty()
         || policy_rule.is_none_or(|wanted| exception.rules.iter().any(|id| id == wanted));
-    let is_allowed = |allowed: &Source| is_source_inside(&ingress.source, allowed, &case.lists);
-    let matches_source = exception.sources.is_empty() || exception.sources.iter().any(is_allowed);
+    let matches_source = exception.sources.is_empty()
+        || is_source_inside(&ingress.source, &exception.sources, &case.lists);
     let matches_the_rest = is_live
         && matches_description
         && matches_tags

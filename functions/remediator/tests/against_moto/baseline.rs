@@ -272,3 +272,32 @@ fn a_prefix_list_is_evaluated_after_ec2_has_changed_it() -> Result<()> {
     assert!(environment.group.rule_ids()?.is_empty());
     Ok(())
 }
+
+#[test]
+fn the_event_of_a_shared_prefix_list_comes_from_the_account_of_its_owner() -> Result<()> {
+    let environment = TestEnvironment::new("enforce")?;
+    let list = json!({"PrefixListName": "partners", "MaxEntries": 5, "AddressFamily": "IPv4",
+        "Entries": [{"Cidr": "0.0.0.0/0"}]});
+    let list = environment
+        .aws
+        .ec2()
+        .call("create_managed_prefix_list", &list)?;
+    let list = list["PrefixList"]["PrefixListId"]
+        .as_str()
+        .context("no prefix list id")?;
+    environment.add_rules(&[("tcp", 22, list)])?;
+    let mut event = prefix_list_event(list);
+    event["account"] = json!("444455556666");
+    event["detail"]["recipientAccountId"] = json!("444455556666");
+    let request = "/detail/requestParameters/ModifyManagedPrefixListRequest";
+    if let Some(request) = event.pointer_mut(request) {
+        request["CurrentVersion"] = json!(0);
+    }
+    let invocation = environment.function.invoke(&event.to_string(), TIMEOUT);
+    let Some(Invocation::Response(response)) = invocation else {
+        bail!("{invocation:?}");
+    };
+    assert_eq!(response["outcome"], "closed", "{response}");
+    assert!(environment.group.rule_ids()?.is_empty());
+    Ok(())
+}

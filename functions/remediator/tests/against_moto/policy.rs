@@ -21,6 +21,11 @@ fn create_package(policy: &str) -> Result<TempDir> {
 
 /// The function with this policy file, and this mode if given.
 fn start_with_file(policy: &str, mode: Option<&str>) -> Result<(TestEnvironment, TempDir)> {
+    start_in(LocalAws::start(&Options::default())?, policy, mode)
+}
+
+/// The same in a local AWS that is running already.
+fn start_in(aws: LocalAws, policy: &str, mode: Option<&str>) -> Result<(TestEnvironment, TempDir)> {
     let package = create_package(policy)?;
     let root = package.path().to_str().context("no UTF-8")?;
     let mut settings = vec![
@@ -28,8 +33,7 @@ fn start_with_file(policy: &str, mode: Option<&str>) -> Result<(TestEnvironment,
         ("PORTCULLIS_POLICY", "file:policy.yaml"),
     ];
     settings.extend(mode.map(|mode| ("PORTCULLIS_MODE", mode)));
-    let environment =
-        TestEnvironment::with_settings(LocalAws::start(&Options::default())?, &settings)?;
+    let environment = TestEnvironment::with_settings(aws, &settings)?;
     environment.create_topic()?;
     Ok((environment, package))
 }
@@ -222,6 +226,24 @@ fn restrict_adds_access_for_trusted_sources_only() -> Result<()> {
     );
     assert_eq!(changing_calls(&environment)?, [AUTHORIZE, REVOKE]);
     assert_eq!(environment.outcome("e-2")?, "clean");
+    Ok(())
+}
+
+#[test]
+fn restrict_adds_a_trusted_prefix_list() -> Result<()> {
+    let aws = LocalAws::start(&Options::default())?;
+    let list = json!({"PrefixListName": "office", "MaxEntries": 5, "AddressFamily": "IPv4",
+        "Entries": [{"Cidr": "203.0.113.0/24"}]});
+    let list = aws.ec2().call("create_managed_prefix_list", &list)?;
+    let list = list["PrefixList"]["PrefixListId"]
+        .as_str()
+        .unwrap_or_default();
+    let (environment, _package) = start_in(aws, &OFFICE.replace("203.0.113.0/24", list), None)?;
+    add_rule(&environment, "tcp", 22, 22, "0.0.0.0/0")?;
+    assert_eq!(environment.outcome("e-1")?, "closed");
+    let rules = environment.group.rules()?;
+    assert_eq!(rules.len(), 1, "{rules:?}");
+    assert_eq!(rules[0]["PrefixListId"], list);
     Ok(())
 }
 

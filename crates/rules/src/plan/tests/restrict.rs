@@ -331,3 +331,45 @@ fn groups_are_compared_without_their_owner() {
         "EC2 would reject a duplicate"
     );
 }
+
+#[test]
+fn messages_of_one_type_include_its_codes() {
+    let no_icmp = Check::OpenExcept(TrafficSet::tcp(ports(&[443])));
+    let lines = ["icmp 8/0 10.0.0.0/7", "icmp 8/-1 0.0.0.0/0"];
+    assert_eq!(
+        planned_lines(
+            policy([restrict("no-icmp", no_icmp, &["8.8.8.0/24"])]),
+            &lines
+        ),
+        [
+            "- icmp 8/0 10.0.0.0/7",
+            "- icmp 8/-1 0.0.0.0/0",
+            "+ icmp 8/-1 8.8.8.0/24",
+            "+ icmp 8/0 8.8.8.0/24"
+        ]
+    );
+}
+
+#[test]
+fn a_trusted_source_that_completes_the_coverage_of_icmp_is_skipped() {
+    let no_icmp = Check::OpenExcept(TrafficSet::tcp(ports(&[443])));
+    let restricting = policy([restrict("no-icmp", no_icmp, &["52.0.0.0/9"])]);
+    let lines = ["-1 - pl-most", "-1 - pl-halves", "icmp 0/0 52.128.0.0/9"];
+    let mut scenario = Scenario::new(restricting, &lines);
+    let nines = parse_cidr("0.0.0.0/0").unwrap().subnets(9).unwrap();
+    let inside_52 = parse_cidr("52.0.0.0/8").unwrap();
+    scenario
+        .lists
+        .insert("pl-most", nines.filter(|net| !inside_52.contains(net)));
+    let halves = ["0.0.0.0/1", "128.0.0.0/1"].map(|text| parse_cidr(text).unwrap());
+    scenario.lists.insert("pl-halves", halves);
+    let plan = scenario.plan();
+    let removed: Vec<_> = plan
+        .removals
+        .iter()
+        .map(|it| it.ingress.to_string())
+        .collect();
+    assert_eq!(removed, ["all - pl-halves"]);
+    let forbidden = "x icmp - 52.0.0.0/9 trusted-source-forbidden";
+    assert!(plan_lines(&plan).contains(&forbidden.to_owned()));
+}
