@@ -148,6 +148,7 @@ impl Openness {
         };
         open_ranks
             .open_within(range, rank)
+            .into_iter()
             .filter_map(port_range_of_axis)
             .collect()
     }
