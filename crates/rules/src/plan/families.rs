@@ -34,7 +34,7 @@ impl<'a> SourceFamilies<'a> {
         }
     }
 
-    pub(super) fn of(&mut self, source: &Source) -> Families {
+    pub(super) fn find(&mut self, source: &Source) -> Families {
         let Source::PrefixList(id) = source else {
             return self.compute(source);
         };

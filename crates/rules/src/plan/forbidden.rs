@@ -41,7 +41,7 @@ impl ForbiddenTrust {
         protocol: Protocol,
         ports: &PortSet,
     ) -> Vec<PortRange> {
-        let Some(rules) = self.of_source(source) else {
+        let Some(rules) = self.find_source(source) else {
             return Vec::new();
         };
         let ranges = ports.ranges();
@@ -62,11 +62,11 @@ impl ForbiddenTrust {
     /// Whether a rule for a protocol without ports is forbidden.
     pub(super) fn contains(&self, source: &Source, protocol: Protocol, fields: Ec2Ports) -> bool {
         let key = (protocol, comparable_fields(protocol, fields));
-        self.of_source(source)
+        self.find_source(source)
             .is_some_and(|rules| rules.others.contains(&key))
     }
 
-    fn of_source(&self, source: &Source) -> Option<&ForbiddenRules> {
+    fn find_source(&self, source: &Source) -> Option<&ForbiddenRules> {
         if self.by_source.is_empty() {
             return None;
         }

@@ -240,7 +240,7 @@ impl<'r> Replacements<'_, '_, 'r> {
         for (protocol, ports) in protocols_with_ports(traffic) {
             self.add_ports(offender, source, (protocol, ports), disposition);
         }
-        let families = self.families.of(source);
+        let families = self.families.find(source);
         for protocol in offender.protocols_without_ports(traffic, families) {
             self.add_without_ports(offender, source, protocol, disposition);
         }
@@ -283,10 +283,10 @@ impl<'r> Replacements<'_, '_, 'r> {
     /// Adds rules for trusted sources at the ports where the group allowed all of their addresses.
     fn add_trusted_sources(&mut self, offender: &Offender<'r>, forbidden: &[ForbiddenTraffic<'r>]) {
         let addable = offender.addable_protocols();
-        let removed_families = self.families.of(&offender.rule.source);
+        let removed_families = self.families.find(&offender.rule.source);
         for (source, traffic) in traffic_by_trusted_source(forbidden) {
             // A trusted source of the other family does not lose access.
-            let families = self.families.of(source);
+            let families = self.families.find(source);
             if !families.overlap(removed_families) {
                 continue;
             }
