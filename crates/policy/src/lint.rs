@@ -1,9 +1,13 @@
 //! Warnings about a valid policy, including expired and redundant exceptions.
 
+mod anchors;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use portcullis_rules::{Context, Exception, Glob, Scope, Source};
+use portcullis_rules::{Context, Exception, Glob, PortSet, Scope, Source};
+
+use anchors::AnchoredExceptions;
 
 use crate::code::Code;
 use crate::load::LoadedPolicy;
@@ -25,7 +29,7 @@ pub fn lint_policy(loaded: &LoadedPolicy, now: Timestamp) -> Diagnostics {
         .list_records("exceptions")
         .filter_map(|record| Some((record.get_text("id")?, record)))
         .collect();
-    let mut active: Vec<&Exception> = Vec::new();
+    let mut active = AnchoredExceptions::default();
     for exception in &loaded.policy.exceptions {
         let Some(record) = records.get(exception.id.as_str()) else {
             continue;
@@ -34,10 +38,11 @@ pub fn lint_policy(loaded: &LoadedPolicy, now: Timestamp) -> Diagnostics {
             found.push(expired_exception(exception, record));
             continue;
         }
-        let covering = active
-            .iter()
-            .find(|earlier| exception_covers(earlier, exception));
-        if let Some(earlier) = covering {
+        let candidates = active.find_candidates(exception);
+        let mut covering = candidates
+            .into_iter()
+            .filter(|earlier| exception_covers(earlier, exception));
+        if let Some(earlier) = covering.next() {
             let earlier_record = records.get(earlier.id.as_str());
             found.push(shadowed_exception(
                 exception,
@@ -46,7 +51,7 @@ pub fn lint_policy(loaded: &LoadedPolicy, now: Timestamp) -> Diagnostics {
                 earlier_record,
             ));
         }
-        active.push(exception);
+        active.insert(exception);
     }
     Diagnostics::new(&loaded.file_name, &loaded.text, found)
 }
@@ -83,8 +88,9 @@ fn shadowed_exception(
 /// Whether the first exception exempts everything that the second does, for at least as long.
 /// Conservative: may return `false` although the exception is covered.
 fn exception_covers(first: &Exception, second: &Exception) -> bool {
-    // Groups differ most often, so they are compared first.
-    scope_covers(&first.scope, &second.scope)
+    // Ports and groups differ most often, so they are compared first.
+    covers_first_port(&first.traffic.tcp, &second.traffic.tcp)
+        && scope_covers(&first.scope, &second.scope)
         && expires_no_earlier(first, second)
         && list_covers(&first.rules, &second.rules, |a, b| a == b)
         && list_covers(&first.sources, &second.sources, source_covers)
@@ -92,6 +98,12 @@ fn exception_covers(first: &Exception, second: &Exception) -> bool {
         && list_covers(&first.principals, &second.principals, glob_covers)
         && tags_cover(&first.rule_tags, &second.rule_tags)
         && second.traffic.difference(&first.traffic).is_empty()
+}
+
+/// A cheap test for most sets that are not covered.
+fn covers_first_port(first: &PortSet, second: &PortSet) -> bool {
+    let first_range = second.ranges().first();
+    first_range.is_none_or(|range| first.contains(range.first_port()))
 }
 
 fn expires_no_earlier(first: &Exception, second: &Exception) -> bool {

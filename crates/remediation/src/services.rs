@@ -199,8 +199,8 @@ pub trait GroupReader: Send + Sync {
         prefix_list: &str,
     ) -> Result<Option<PrefixListState>, ServiceError>;
 
-    /// The entries, names and `MaxEntries` of these prefix lists, which a plan may depend on. A list
-    /// that does not exist is left out.
+    /// The entries, names and `MaxEntries` of these prefix lists, which a plan may depend on. A
+    /// list that does not exist is left out.
     ///
     /// # Errors
     /// When the entries cannot be read. Names and `MaxEntries` decide only the order of a plan, so

@@ -2,6 +2,7 @@
 //!
 //! Prints the best time of several runs for groups of different shapes, policies and sizes, and how
 //! much longer a group takes than the one before it in proportion to their sizes (1.0 is linear).
+//! Fails if a decision about 1,000 rules takes longer than the limit.
 //!
 //! `cargo bench -p portcullis-rules` runs everything. Arguments after `--` are parts of names:
 //! `cargo bench -p portcullis-rules -- evaluate halves`.
@@ -15,6 +16,7 @@
 )]
 
 use std::hint::black_box;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,8 +31,12 @@ use portcullis_rules::{
 const SIZES: [u32; 4] = [60, 240, 1000, 4000];
 
 /// How often each measurement is repeated at most, and for how long.
-const MAX_RUNS: u32 = 5;
-const MAX_TIME: Duration = Duration::from_secs(2);
+const MAX_RUNS: u32 = 20;
+const MAX_TIME: Duration = Duration::from_secs(1);
+
+/// The number of rules for which a decision is limited in time, and the limit.
+const LIMITED_SIZE: u32 = 1000;
+const LIMIT: Duration = Duration::from_millis(50);
 
 /// A group of `count` rules.
 type Shape = fn(count: u32) -> Vec<String>;
@@ -140,11 +146,40 @@ fn policies() -> Vec<(&'static str, Policy)> {
         ("broad-narrow", {
             single_rule_policy(Check::BroadSource, Action::Narrow)
         }),
+        ("narrow-all", baseline_with(Action::Narrow)),
+        ("restrict-all", baseline_with(Action::Restrict)),
     ]
 }
 
+/// The sources that policies with the action `restrict` trust.
+fn trusted_sources() -> Vec<Source> {
+    let trusted = [
+        "8.8.8.0/24",
+        "2001:db8::/32",
+        "pl-offices",
+        "sg-0123456789abcdef0",
+    ];
+    let sources = trusted.iter().map(|text| text.parse::<Source>().unwrap());
+    sources.collect()
+}
+
+/// The baseline policy with another action for each of its rules.
+fn baseline_with(action: Action) -> Policy {
+    let baseline = baseline_policy();
+    let rules = baseline.rules.iter().map(|rule| {
+        Arc::new(PolicyRule {
+            action,
+            trusted: trusted_sources(),
+            ..PolicyRule::clone(rule)
+        })
+    });
+    Policy {
+        rules: rules.collect(),
+        ..baseline
+    }
+}
+
 fn single_rule_policy(check: Check, action: Action) -> Policy {
-    let trusted = ["8.8.8.0/24", "pl-office", "sg-0123456789abcdef0"];
     let rule = PolicyRule {
         id: "rule".to_owned(),
         forbids: "what the benchmark forbids".to_owned(),
@@ -153,10 +188,7 @@ fn single_rule_policy(check: Check, action: Action) -> Policy {
         action,
         references: Vec::new(),
         scope: Scope::default(),
-        trusted: trusted
-            .iter()
-            .map(|text| text.parse::<Source>().unwrap())
-            .collect(),
+        trusted: trusted_sources(),
     };
     Policy {
         name: "bench".to_owned(),
@@ -167,11 +199,12 @@ fn single_rule_policy(check: Check, action: Action) -> Policy {
 
 fn prefix_lists() -> PrefixLists {
     let nines_of = |text: &str| parse_cidr(text).unwrap().subnets(9).unwrap().collect();
-    let office = vec![parse_cidr("8.8.4.0/24").unwrap()];
+    // All over the address space, so that they are in different blocks of a group.
+    let offices = (1..200).map(|n| parse_cidr(&format!("{n}.8.4.0/24")).unwrap());
     PrefixLists::from_iter([
         ("pl-low", nines_of("0.0.0.0/1")),
         ("pl-high", nines_of("128.0.0.0/1")),
-        ("pl-office", office),
+        ("pl-offices", offices.collect()),
     ])
 }
 
@@ -190,10 +223,12 @@ fn measure(run: impl Fn()) -> Duration {
     best
 }
 
-/// Prints the times of one row: one for each size, with the ratio to linear growth.
-fn print_row(name: &str, time_of: impl Fn(u32) -> Duration) {
-    print!("{name:<40}");
+/// Prints the times of one row: one for each size, with the ratio to linear growth. Returns the
+/// time for the limited size.
+fn print_row(name: &str, time_of: impl Fn(u32) -> Duration) -> Option<Duration> {
+    print!("{name:<44}");
     let mut previous: Option<(u32, Duration)> = None;
+    let mut limited = None;
     for size in SIZES {
         if previous.is_some_and(|(_, time)| time > MAX_TIME) {
             print!(" (too slow)");
@@ -207,20 +242,44 @@ fn print_row(name: &str, time_of: impl Fn(u32) -> Duration) {
             let ratio = time.as_secs_f64() / smaller_time.as_secs_f64() / growth;
             print!(" ({ratio:>4.1})");
         }
+        if size == LIMITED_SIZE {
+            limited = Some(time);
+        }
         previous = Some((size, time));
     }
     println!();
+    limited
 }
 
-/// The group of a shape with this many rules.
+/// Prints the slowest decision about a group of the limited size. Fails if it took too long.
+fn check_limit(slowest: Option<&(Duration, String)>) -> ExitCode {
+    let Some((time, name)) = slowest else {
+        return ExitCode::SUCCESS;
+    };
+    let milliseconds = time.as_secs_f64() * 1e3;
+    let limit = LIMIT.as_millis();
+    println!("slowest for {LIMITED_SIZE} rules: {name}, {milliseconds:.3} ms (limit {limit} ms)");
+    // The limit is for optimized builds.
+    if *time > LIMIT && !cfg!(debug_assertions) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+/// The group of a shape with this many rules. The rules have all properties that EC2 returns.
 fn group_of_shape(shape: Shape, size: u32) -> SecurityGroup {
-    let rules = shape(size)
-        .iter()
-        .map(|line| line.parse::<IngressRule>().unwrap())
-        .collect();
+    let lines = shape(size);
+    let rules = lines.iter().enumerate().map(|(number, line)| {
+        let mut rule: IngressRule = line.parse().unwrap();
+        rule.id = Some(format!("sgr-{number:017x}"));
+        rule.description = Some(format!("rule {number} of the benchmark"));
+        rule.tags = [("team".to_owned(), "network".to_owned())].into();
+        rule
+    });
     SecurityGroup {
         id: "sg-0123456789abcdef0".to_owned(),
-        rules,
+        rules: rules.collect(),
         ..SecurityGroup::default()
     }
 }
@@ -231,19 +290,20 @@ fn decide_verified(input: &PlanInput<'_>) {
     assert!(violation.is_none(), "{violation:?}");
 }
 
-fn main() {
+fn main() -> ExitCode {
     // Cargo passes `--bench`.
     let filters: Vec<String> = std::env::args()
         .skip(1)
         .filter(|argument| !argument.starts_with('-'))
         .collect();
     let is_selected = |name: &str| filters.iter().all(|filter| name.contains(filter));
-    print!("{:<40}", "rules");
+    print!("{:<44}", "rules");
     for size in SIZES {
         print!("{size:>13}       ");
     }
     println!();
     let (lists, context) = (prefix_lists(), Context::default());
+    let mut decisions: Vec<(Duration, String)> = Vec::new();
     for (shape_name, shape) in SHAPES {
         for (policy_name, policy) in policies() {
             let evaluate_name = format!("evaluate {shape_name} {policy_name}");
@@ -255,12 +315,14 @@ fn main() {
             }
             let decide_name = format!("decide {shape_name} {policy_name}");
             if is_selected(&decide_name) {
-                print_row(&decide_name, |size| {
+                let time = print_row(&decide_name, |size| {
                     let group = group_of_shape(shape, size);
                     let input = PlanInput::new(&policy, &group, &lists, &context);
                     measure(|| decide_verified(&input))
                 });
+                decisions.extend(time.map(|time| (time, decide_name)));
             }
         }
     }
+    check_limit(decisions.iter().max())
 }

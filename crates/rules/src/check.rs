@@ -34,14 +34,15 @@ impl Check {
                 all_traffic_if(rule, rule.traffic() == Traffic::All && exposure.all_traffic)
             }
             Self::OpenPorts(forbidden) => exposed_ports(exposure).intersection(forbidden),
-            Self::OpenExcept(allowed) => exposed_traffic(exposure).difference(allowed),
+            Self::OpenExcept(allowed) => exposure.open.difference(allowed),
             Self::PortRange => exposed_port_range(rule, exposure),
             Self::PortRangeInternal => internal_port_range(rule, exposure),
             Self::BroadSource if exposure.broad => unexposed_traffic(rule, exposure),
             Self::BroadSource => TrafficSet::default(),
             Self::OtherProtocols => all_traffic_if(
                 rule,
-                matches!(rule.traffic(), Traffic::Other(_)) && !exposure.other_protocols.is_empty(),
+                matches!(rule.traffic(), Traffic::Other(_))
+                    && !exposure.open.other_protocols.is_empty(),
             ),
         }
     }
@@ -59,25 +60,15 @@ fn all_traffic_if(rule: &IngressRule, offends: bool) -> TrafficSet {
 /// The ports of the rule that are open to the world.
 fn exposed_ports(exposure: &Exposure) -> TrafficSet {
     TrafficSet {
-        tcp: exposure.tcp.clone(),
-        udp: exposure.udp.clone(),
+        tcp: exposure.open.tcp.clone(),
+        udp: exposure.open.udp.clone(),
         ..TrafficSet::default()
-    }
-}
-
-/// The traffic of the rule that is open to the world. For ICMP that is all of it if one message is.
-fn exposed_traffic(exposure: &Exposure) -> TrafficSet {
-    TrafficSet {
-        icmp: exposure.icmp,
-        icmpv6: exposure.icmpv6,
-        other_protocols: exposure.other_protocols,
-        ..exposed_ports(exposure)
     }
 }
 
 fn exposed_port_range(rule: &IngressRule, exposure: &Exposure) -> TrafficSet {
     match rule.traffic() {
-        _ if exposure.tcp.union(&exposure.udp).port_count() <= 1 => TrafficSet::default(),
+        _ if exposure.open.tcp.union(&exposure.open.udp).port_count() <= 1 => TrafficSet::default(),
         // A rule for protocol -1 has no port range that could be narrowed, so all of it is
         // forbidden.
         Traffic::All => TrafficSet::all(),

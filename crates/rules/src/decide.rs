@@ -5,7 +5,7 @@
 
 use crate::evaluate::{Evaluation, evaluate};
 use crate::plan::{Plan, PlanInput, RefusalReason, build_plan};
-use crate::verify::{Violation, verify_plan};
+use crate::verify::{Violation, verify_evaluated_plan};
 
 /// The decision about one security group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,7 +43,13 @@ fn verified_or_refused(
     if plan.removals.is_empty() && plan.additions.is_empty() {
         return (plan, Vec::new());
     }
-    let violations = verify_plan(input.policy, input.group, input.lists, input.context, &plan);
+    let violations = verify_evaluated_plan(
+        input.policy,
+        (input.group, evaluation),
+        input.lists,
+        input.context,
+        &plan,
+    );
     if violations.is_empty() {
         return (plan, violations);
     }

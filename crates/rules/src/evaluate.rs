@@ -186,6 +186,32 @@ struct Evaluator<'a> {
 /// forbid.
 type ClassViolations = Vec<(usize, TrafficSet)>;
 
+/// The violations of rules with the same exposure, and the number of rules that still need them.
+struct SharedViolations {
+    violations: ClassViolations,
+    rule_count: usize,
+}
+
+impl SharedViolations {
+    fn new(violations: ClassViolations) -> Self {
+        Self {
+            violations,
+            rule_count: 0,
+        }
+    }
+
+    /// The violations for the next rule. The last one gets the original: in most groups, each class
+    /// has one rule.
+    fn take_or_clone(&mut self) -> ClassViolations {
+        self.rule_count = self.rule_count.saturating_sub(1);
+        if self.rule_count == 0 {
+            std::mem::take(&mut self.violations)
+        } else {
+            self.violations.clone()
+        }
+    }
+}
+
 impl Evaluator<'_> {
     fn evaluate(&self) -> Evaluation {
         let mut evaluation = Evaluation {
@@ -193,16 +219,17 @@ impl Evaluator<'_> {
             ..Evaluation::default()
         };
         // Rules with the same traffic and exposure have the same violations.
-        let mut violations_by_class: BTreeMap<ExposureClass, ClassViolations> = BTreeMap::new();
+        let mut violations_by_class: BTreeMap<ExposureClass, SharedViolations> = BTreeMap::new();
         let mut violating_rules = Vec::new();
         for (index, ingress) in self.group.rules.iter().enumerate() {
             let Some(class) = self.exposures.class_of(index) else {
                 continue;
             };
-            let violations = violations_by_class
+            let shared = violations_by_class
                 .entry(class)
-                .or_insert_with(|| self.violations_of(ingress, class));
-            if !violations.is_empty() {
+                .or_insert_with(|| SharedViolations::new(self.violations_of(ingress, class)));
+            if !shared.violations.is_empty() {
+                shared.rule_count = shared.rule_count.saturating_add(1);
                 violating_rules.push((ingress.sort_key(), index, class));
             }
         }
@@ -211,8 +238,8 @@ impl Evaluator<'_> {
         for same_key in violating_rules.chunk_by(|one, two| one.0 == two.0) {
             let start = evaluation.findings.len();
             for (_, index, class) in same_key {
-                if let Some(violations) = violations_by_class.get(class) {
-                    self.add_findings(&mut evaluation, *index, violations);
+                if let Some(shared) = violations_by_class.get_mut(class) {
+                    self.add_findings(&mut evaluation, *index, shared.take_or_clone());
                 }
             }
             if let Some(added) = evaluation.findings.get_mut(start..) {
@@ -234,12 +261,7 @@ impl Evaluator<'_> {
             .collect()
     }
 
-    fn add_findings(
-        &self,
-        evaluation: &mut Evaluation,
-        index: usize,
-        violations: &ClassViolations,
-    ) {
+    fn add_findings(&self, evaluation: &mut Evaluation, index: usize, violations: ClassViolations) {
         let Some(ingress) = self.group.rules.get(index) else {
             return;
         };
@@ -255,14 +277,14 @@ impl Evaluator<'_> {
         }
         let only_notify = self.only_notifies_about(ingress);
         for (rule_index, offending) in violations {
-            let Some(policy_rule) = self.policy_rules.get(*rule_index) else {
+            let Some(policy_rule) = self.policy_rules.get(rule_index) else {
                 continue;
             };
             let mut finding = Finding {
                 ingress: ingress.clone(),
                 index,
                 policy_rule: Arc::clone(policy_rule),
-                offending: offending.clone(),
+                offending,
                 exempted_by: None,
             };
             evaluation.apply_exceptions(&mut finding, &matching);

@@ -17,7 +17,7 @@ use crate::address::AddressFamily;
 use crate::group::{IngressRule, Traffic};
 use crate::ports::{PortRange, PortSet};
 use crate::source::{PrefixLists, Source};
-use crate::traffic::ProtocolSet;
+use crate::traffic::TrafficSet;
 
 use axis::{ALL_TRAFFIC_POSITION, Axis, AxisRange, port_position, protocol_numbers};
 use coverage::{OpenRanks, RankedMember, compute_open_ranks};
@@ -26,16 +26,9 @@ use public_source::{PublicSources, SourceRank};
 /// The part of one rule that is open to the world, alone or together with other rules of the group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Exposure {
-    /// The TCP ports that are open to the world.
-    pub tcp: PortSet,
-    /// The UDP ports that are open to the world.
-    pub udp: PortSet,
-    /// Whether an ICMP message that the rule allows is open to the world.
-    pub icmp: bool,
-    /// Whether an `ICMPv6` message that the rule allows is open to the world.
-    pub icmpv6: bool,
-    /// The other protocol numbers that are open to the world.
-    pub other_protocols: ProtocolSet,
+    /// The traffic that is open to the world. ICMP is included if one message that the rule allows
+    /// is open.
+    pub open: TrafficSet,
     /// For `-1`: whether the rules for protocol `-1` alone are open to the world.
     pub all_traffic: bool,
     /// Whether the source is broad: a prefix of /8 or shorter (IPv6: /16 or shorter) that contains
@@ -130,17 +123,19 @@ impl Openness {
                 continue;
             };
             let open = |axis| self.open_parts(axis, family, rule, rank);
-            exposure.tcp = exposure.tcp.union(&ports_of_parts(&open(Axis::Tcp)));
-            exposure.udp = exposure.udp.union(&ports_of_parts(&open(Axis::Udp)));
             let numbers = open(Axis::Number);
-            let protocols = numbers.iter().copied().flat_map(protocol_numbers).collect();
-            exposure.other_protocols = exposure.other_protocols.union(protocols);
             let all_traffic = numbers
                 .iter()
                 .any(|part| part.contains(ALL_TRAFFIC_POSITION));
+            let open_in_family = TrafficSet {
+                tcp: ports_of_parts(&open(Axis::Tcp)),
+                udp: ports_of_parts(&open(Axis::Udp)),
+                icmp: all_traffic || !open(Axis::Icmp).is_empty(),
+                icmpv6: all_traffic || !open(Axis::Icmpv6).is_empty(),
+                other_protocols: numbers.into_iter().flat_map(protocol_numbers).collect(),
+            };
+            exposure.open = exposure.open.union(&open_in_family);
             exposure.all_traffic |= all_traffic;
-            exposure.icmp |= all_traffic || !open(Axis::Icmp).is_empty();
-            exposure.icmpv6 |= all_traffic || !open(Axis::Icmpv6).is_empty();
         }
         exposure
     }
@@ -155,7 +150,7 @@ impl Openness {
     ) -> Vec<AxisRange> {
         let reached = axis.range_reached_by(rule);
         match (reached, self.0.get(&(axis, family))) {
-            (Some(range), Some(open_ranks)) => open_ranks.open_within(range, rank).collect(),
+            (Some(range), Some(open_ranks)) => open_ranks.open_within(range, rank),
             _ => Vec::new(),
         }
     }

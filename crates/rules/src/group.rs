@@ -100,6 +100,16 @@ pub struct Ec2Ports {
     pub to: Option<i32>,
 }
 
+impl Ec2Ports {
+    /// The fields for a range of ports.
+    pub(crate) fn from_range(range: PortRange) -> Self {
+        Self {
+            from: Some(range.first_port().into()),
+            to: Some(range.last_port().into()),
+        }
+    }
+}
+
 /// Port fields that are invalid for a security group rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPorts {

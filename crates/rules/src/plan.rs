@@ -2,13 +2,18 @@
 
 mod access;
 mod builder;
+mod candidates;
 mod draft;
+mod draft_rule;
+mod families;
+mod forbidden;
 mod input;
 mod list_weight;
 mod priority;
 mod quota;
 mod reason;
 mod replacement;
+mod replacer;
 mod skipped;
 mod sort_key;
 mod types;

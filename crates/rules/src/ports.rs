@@ -1,6 +1,8 @@
 //! Sets of TCP and UDP ports.
 
 use std::fmt;
+use std::iter::Peekable;
+use std::slice;
 
 /// An inclusive range of ports, never empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,6 +73,9 @@ pub struct PortSet {
     ranges: Vec<PortRange>,
 }
 
+/// The ranges of a set that are left of an iteration.
+type Ranges<'a> = Peekable<slice::Iter<'a, PortRange>>;
+
 impl PortSet {
     /// The empty set.
     pub const fn empty() -> Self {
@@ -101,7 +106,22 @@ impl PortSet {
 
     /// Whether the set contains this port.
     pub fn contains(&self, port: u16) -> bool {
-        self.ranges.iter().any(|range| range.contains(port))
+        self.overlaps(PortRange::single(port))
+    }
+
+    /// Whether the set contains a port of this range.
+    pub(crate) fn overlaps(&self, range: PortRange) -> bool {
+        let next = self
+            .ranges
+            .partition_point(|candidate| candidate.to < range.from);
+        self.ranges
+            .get(next)
+            .is_some_and(|candidate| candidate.from <= range.to)
+    }
+
+    /// Whether this is one of the ranges of the set.
+    pub(crate) fn has_range(&self, range: PortRange) -> bool {
+        self.ranges.binary_search(&range).is_ok()
     }
 
     /// The ranges in ascending order, as few as possible.
@@ -112,15 +132,21 @@ impl PortSet {
     /// The ports in both sets.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        let mut common = Vec::new();
-        let mut remaining = other.ranges.as_slice();
-        for range in &self.ranges {
-            let skipped = remaining.partition_point(|candidate| candidate.to < range.from);
-            remaining = remaining.get(skipped..).unwrap_or_default();
-            let overlapping = remaining
-                .iter()
-                .take_while(|candidate| candidate.from <= range.to);
-            common.extend(overlapping.filter_map(|candidate| candidate.overlap_with(*range)));
+        let (shorter, longer) = if self.ranges.len() <= other.ranges.len() {
+            (self, other)
+        } else {
+            (other, self)
+        };
+        let mut common = Vec::with_capacity(shorter.ranges.len());
+        let mut remaining = longer.ranges.as_slice();
+        for range in &shorter.ranges {
+            remaining = skip_ranges_before(remaining, range.from);
+            for candidate in remaining {
+                match candidate.overlap_with(*range) {
+                    Some(overlap) => common.push(overlap),
+                    None => break,
+                }
+            }
         }
         Self { ranges: common }
     }
@@ -128,35 +154,120 @@ impl PortSet {
     /// The ports in either set.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
-        if other.is_empty() {
+        if self.covers_span_of(other) {
             return self.clone();
         }
-        if self.is_empty() {
+        if other.covers_span_of(self) {
             return other.clone();
         }
-        self.ranges.iter().chain(&other.ranges).copied().collect()
+        let mut merged = Vec::with_capacity(self.ranges.len().saturating_add(other.ranges.len()));
+        let (mut left, mut right) = (
+            self.ranges.iter().peekable(),
+            other.ranges.iter().peekable(),
+        );
+        while let Some(range) = next_range(&mut left, &mut right) {
+            push_or_extend(&mut merged, range);
+        }
+        Self { ranges: merged }
+    }
+
+    /// Whether one range of this set contains all ports of the other.
+    fn covers_span_of(&self, other: &Self) -> bool {
+        let Some((first, last)) = other.ranges.first().zip(other.ranges.last()) else {
+            return true;
+        };
+        let next = self
+            .ranges
+            .partition_point(|candidate| candidate.to < last.to);
+        self.ranges
+            .get(next)
+            .is_some_and(|candidate| candidate.from <= first.from)
     }
 
     /// The ports that are not in this set.
     #[must_use]
     pub fn complement(&self) -> Self {
-        let mut gaps = Vec::new();
-        let mut next = Some(0);
-        for range in &self.ranges {
-            if let Some((start, end)) = next.zip(range.from.checked_sub(1)) {
-                gaps.extend(PortRange::new(start, end));
-            }
-            next = range.to.checked_add(1);
-        }
-        gaps.extend(next.and_then(|start| PortRange::new(start, u16::MAX)));
-        Self { ranges: gaps }
+        Self::all().difference(self)
     }
 
     /// The ports of this set that are not in the other.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
-        self.intersection(&other.complement())
+        let mut left = Vec::with_capacity(self.ranges.len());
+        let mut remaining = other.ranges.as_slice();
+        for range in &self.ranges {
+            remaining = skip_ranges_before(remaining, range.from);
+            // The first port of the range that is not decided yet.
+            let mut next = Some(range.from);
+            for removed in remaining {
+                if removed.from > range.to {
+                    break;
+                }
+                if let Some((start, end)) = next.zip(removed.from.checked_sub(1)) {
+                    push_range_between(&mut left, start, end);
+                }
+                next = removed.to.checked_add(1);
+            }
+            if let Some(start) = next {
+                push_range_between(&mut left, start, range.to);
+            }
+        }
+        Self { ranges: left }
     }
+}
+
+/// The lower one of the next ranges of two sets.
+fn next_range(left: &mut Ranges<'_>, right: &mut Ranges<'_>) -> Option<PortRange> {
+    match (left.peek(), right.peek()) {
+        (Some(one), Some(two)) if two < one => right.next(),
+        (None, Some(_)) => right.next(),
+        (Some(_) | None, _) => left.next(),
+    }
+    .copied()
+}
+
+/// Adds a range to others, the last of which does not start after it.
+fn push_or_extend(ranges: &mut Vec<PortRange>, range: PortRange) {
+    match ranges.last_mut() {
+        Some(last) if range.from <= last.to.saturating_add(1) => {
+            last.to = last.to.max(range.to);
+        }
+        _ => ranges.push(range),
+    }
+}
+
+/// Adds the range between two ports, both included, unless it is empty.
+fn push_range_between(ranges: &mut Vec<PortRange>, from: u16, to: u16) {
+    if let Some(range) = PortRange::new(from, to) {
+        ranges.push(range);
+    }
+}
+
+/// The ranges, which are in ascending order, without those that end before the port.
+fn skip_ranges_before(ranges: &[PortRange], port: u16) -> &[PortRange] {
+    let skipped = near_partition_point(ranges, |range| range.to < port);
+    ranges.get(skipped..).unwrap_or_default()
+}
+
+/// The same as [`slice::partition_point`]. Faster if the point is near the start, and slower by a
+/// constant factor otherwise.
+pub(crate) fn near_partition_point<T>(items: &[T], is_before: impl Fn(&T) -> bool) -> usize {
+    let mut start: usize = 0;
+    let mut step: usize = 1;
+    let mut rest = items;
+    while let Some(last) = rest.get(step.saturating_sub(1)) {
+        if !is_before(last) {
+            break;
+        }
+        start = start.saturating_add(step);
+        rest = rest.get(step..).unwrap_or_default();
+        step = step.saturating_mul(2);
+    }
+    if start == 0 {
+        return 0;
+    }
+    let window = rest.get(..step).unwrap_or(rest);
+    start.saturating_add(window.partition_point(is_before))
 }
 
 impl From<PortRange> for PortSet {
@@ -173,12 +284,7 @@ impl FromIterator<PortRange> for PortSet {
         sorted.sort_unstable();
         let mut merged: Vec<PortRange> = Vec::with_capacity(sorted.len());
         for range in sorted {
-            match merged.last_mut() {
-                Some(last) if range.from <= last.to.saturating_add(1) => {
-                    last.to = last.to.max(range.to);
-                }
-                _ => merged.push(range),
-            }
+            push_or_extend(&mut merged, range);
         }
         Self { ranges: merged }
     }

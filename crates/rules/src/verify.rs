@@ -4,16 +4,17 @@
 //! an unaffected rule, widens access, or leaves something that the policy forbids.
 //!
 //! It shares the evaluation ([`evaluate()`]) with the planner, which decides what is forbidden
-//! before and after the plan, so a defect in it affects both. Everything else is independent: this
-//! module applies the plan to the group itself and compares access before and after by ports and
-//! address ranges, without the traffic sets and the replacement rules of the planner.
+//! before and after the plan, so a defect in it affects both. The findings before the plan are
+//! given by the caller; the group after the plan is evaluated here. Everything else is independent:
+//! this module applies the plan to the group itself and compares access before and after by ports
+//! and address ranges, without the traffic sets and the replacement rules of the planner.
 
 mod access;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::evaluate::evaluate;
+use crate::evaluate::{Evaluation, evaluate};
 use crate::group::{IngressRule, SecurityGroup};
 use crate::plan::{Addition, Plan};
 use crate::policy::Policy;
@@ -62,9 +63,22 @@ pub fn verify_plan(
     context: &Context,
     plan: &Plan,
 ) -> Vec<Violation> {
+    let evaluation = evaluate(policy, before, lists, context);
+    verify_evaluated_plan(policy, (before, &evaluation), lists, context, plan)
+}
+
+/// The same for a group that was evaluated with the same policy, lists and context already.
+pub(crate) fn verify_evaluated_plan(
+    policy: &Policy,
+    (before, evaluation): (&SecurityGroup, &Evaluation),
+    lists: &PrefixLists,
+    context: &Context,
+    plan: &Plan,
+) -> Vec<Violation> {
     let verifier = Verifier {
         policy,
         before,
+        evaluation,
         lists,
         context,
         plan,
@@ -82,6 +96,8 @@ type RuleIndexes = BTreeSet<usize>;
 struct Verifier<'a> {
     policy: &'a Policy,
     before: &'a SecurityGroup,
+    /// The findings of the group before the plan.
+    evaluation: &'a Evaluation,
     lists: &'a PrefixLists,
     context: &'a Context,
     plan: &'a Plan,
@@ -123,9 +139,11 @@ impl Verifier<'_> {
     /// Therefore the changes that are justified already can all be made before the others are
     /// checked, in any order.
     fn unaffected_removals(&self, removed: &RuleIndexes) -> Vec<Violation> {
-        let everything_before = (0..self.before.rules.len()).collect();
-        let mut justified = self.forbidden_rules(&everything_before, Additions::None);
-        justified.retain(|index| removed.contains(index));
+        let forbidden_before = self.evaluation.enforced_findings();
+        let mut justified: RuleIndexes = forbidden_before
+            .map(|finding| finding.index)
+            .filter(|index| removed.contains(index))
+            .collect();
         while justified.len() < removed.len() {
             let next = self.newly_forbidden_rules(&justified, removed);
             if next.is_empty() {
@@ -203,7 +221,6 @@ impl Verifier<'_> {
             .filter_map(|&index| self.before.rules.get(index));
         let mut rules: Vec<IngressRule> = kept_rules.cloned().collect();
         let added = match additions {
-            Additions::None => Vec::new(),
             Additions::OfRemoved => self.additions_without_replaced(&rules),
             Additions::All => self.plan.additions.iter().collect(),
         };
@@ -218,7 +235,6 @@ impl Verifier<'_> {
 /// Which additions of the plan a group has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Additions {
-    None,
     /// Those in place of rules that the group does not have.
     OfRemoved,
     All,

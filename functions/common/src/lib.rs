@@ -1,5 +1,5 @@
-//! What the Lambda functions share: their account, settings, policy loading, services, logging, metrics, and the
-//! errors that Lambda reports.
+//! What the Lambda functions share: their account, settings, policy loading, services, logging,
+//! metrics, and the errors that Lambda reports.
 
 pub mod account;
 pub mod invocation;

@@ -24,30 +24,29 @@ pub(super) struct OpenRanks {
 
 impl OpenRanks {
     /// The parts of the range in which sources of the rank are exposed, in ascending order.
-    pub(super) fn open_within(
-        &self,
-        range: AxisRange,
-        rank: SourceRank,
-    ) -> impl Iterator<Item = AxisRange> {
+    pub(super) fn open_within(&self, range: AxisRange, rank: SourceRank) -> Vec<AxisRange> {
         let next = self
             .steps
             .partition_point(|&(start, _)| start <= range.first);
         let steps = self.steps.get(next.saturating_sub(1)..).unwrap_or_default();
-        let ends = steps
-            .iter()
-            .skip(1)
-            .map(|&(start, _)| start.saturating_sub(1))
-            .chain([u64::MAX]);
-        steps
-            .iter()
-            .zip(ends)
-            .take_while(move |((start, _), _)| *start <= range.last)
-            .filter(move |((_, last), _)| *last >= Some(rank))
-            .map(move |(&(start, _), end)| AxisRange {
+        let mut parts = Vec::new();
+        let mut following = steps.iter().skip(1);
+        for &(start, last_exposed) in steps {
+            if start > range.last {
+                break;
+            }
+            let end = following
+                .next()
+                .map_or(u64::MAX, |&(next, _)| next.saturating_sub(1));
+            let part = AxisRange {
                 first: start.max(range.first),
                 last: end.min(range.last),
-            })
-            .filter(|part| part.first <= part.last)
+            };
+            if last_exposed >= Some(rank) && part.first <= part.last {
+                parts.push(part);
+            }
+        }
+        parts
     }
 }
 
@@ -61,7 +60,8 @@ enum Change {
 
 /// Computes the last exposed rank at each position of an axis.
 pub(super) fn compute_open_ranks(family: AddressFamily, members: &[RankedMember<'_>]) -> OpenRanks {
-    if !could_cover_public(family, members) {
+    let mut sweep = Sweep::new(family, members);
+    if !sweep.could_cover_public() {
         return OpenRanks::default();
     }
     let mut changes: Vec<(u64, Change, usize)> = Vec::new();
@@ -71,16 +71,15 @@ pub(super) fn compute_open_ranks(family: AddressFamily, members: &[RankedMember<
         changes.extend(end.map(|position| (position, Change::End, index)));
     }
     changes.sort_unstable();
-    let mut sweep = Sweep::new(family, members);
     let mut open_ranks = OpenRanks::default();
     for same_position in changes.chunk_by(|one, two| one.0 == two.0) {
         for &(_, change, index) in same_position {
             if let Some(member) = members.get(index) {
-                sweep.apply(change, member.source);
+                sweep.apply(change, member.source.number);
             }
         }
         let position = same_position.first().map_or(0, |first| first.0);
-        let last_exposed = sweep.coverage.last_exposed_rank();
+        let last_exposed = sweep.last_exposed_rank();
         if open_ranks.steps.last().map(|&(_, rank)| rank) != Some(last_exposed) {
             open_ranks.steps.push((position, last_exposed));
         }
@@ -88,48 +87,105 @@ pub(super) fn compute_open_ranks(family: AddressFamily, members: &[RankedMember<
     open_ranks
 }
 
-/// Whether the sources are large enough to cover the public address space. This is a cheap test for
-/// the common case of a group that is not open.
-fn could_cover_public(family: AddressFamily, members: &[RankedMember<'_>]) -> bool {
-    let mut total: u128 = 0;
-    for range in members.iter().flat_map(|member| &member.source.ranges) {
-        total = total.saturating_add(range.address_count());
-    }
-    total >= PublicRange::all(family).address_count()
-}
-
 /// The sources that reach the current position of a sweep.
-struct Sweep {
+struct Sweep<'a> {
+    public_address_count: u128,
+    /// By number.
+    sources: BTreeMap<usize, SweptSource<'a>>,
+    /// The sum of the address counts of the sources that reach the current position.
+    reaching_address_count: u128,
+    /// Covered by the sources that reach a position, except that changes wait until the coverage is
+    /// needed. Most positions of a group that is not open do not need it.
     coverage: Coverage,
-    /// The number of rules by source number.
-    active: BTreeMap<usize, usize>,
+    /// The numbers of sources that may have to be added to the coverage or removed from it.
+    waiting: Vec<usize>,
 }
 
-impl Sweep {
-    fn new(family: AddressFamily, members: &[RankedMember<'_>]) -> Self {
-        let sources = members.iter().map(|member| member.source);
+/// A source, and how it counts at the current position.
+struct SweptSource<'a> {
+    source: &'a PublicSource,
+    /// The number of rules with the source that reach the position.
+    rule_count: usize,
+    is_in_coverage: bool,
+}
+
+impl<'a> Sweep<'a> {
+    fn new(family: AddressFamily, members: &[RankedMember<'a>]) -> Self {
+        let mut sources = BTreeMap::new();
+        for member in members {
+            let source = member.source;
+            sources.entry(source.number).or_insert(SweptSource {
+                source,
+                rule_count: 0,
+                is_in_coverage: false,
+            });
+        }
         Self {
-            coverage: Coverage::new(family, sources),
-            active: BTreeMap::new(),
+            public_address_count: PublicRange::all(family).address_count(),
+            coverage: Coverage::new(family, sources.values().map(|swept| swept.source)),
+            sources,
+            reaching_address_count: 0,
+            waiting: Vec::new(),
         }
     }
 
-    fn apply(&mut self, change: Change, source: &PublicSource) {
-        let count = self.active.entry(source.number).or_default();
+    /// Whether the sources are large enough to cover the public address space. This is a cheap test
+    /// for the common case of a group that is not open.
+    fn could_cover_public(&self) -> bool {
+        let counts = self
+            .sources
+            .values()
+            .map(|swept| swept.source.address_count);
+        counts.fold(0, u128::saturating_add) >= self.public_address_count
+    }
+
+    fn apply(&mut self, change: Change, source_number: usize) {
+        let Some(swept) = self.sources.get_mut(&source_number) else {
+            return;
+        };
+        let (count, reaching) = (swept.source.address_count, self.reaching_address_count);
         match change {
             Change::Start => {
-                *count = count.saturating_add(1);
-                if *count == 1 {
-                    self.coverage.add(source);
+                swept.rule_count = swept.rule_count.saturating_add(1);
+                if swept.rule_count == 1 {
+                    self.reaching_address_count = reaching.saturating_add(count);
+                    self.waiting.push(source_number);
                 }
             }
             Change::End => {
-                *count = count.saturating_sub(1);
-                if *count == 0 {
-                    self.coverage.remove(source);
+                swept.rule_count = swept.rule_count.saturating_sub(1);
+                if swept.rule_count == 0 {
+                    self.reaching_address_count = reaching.saturating_sub(count);
+                    self.waiting.push(source_number);
                 }
             }
         }
+    }
+
+    /// The last rank of exposed sources at the current position; `None` if the public address space
+    /// is not covered there.
+    fn last_exposed_rank(&mut self) -> Option<SourceRank> {
+        if self.reaching_address_count < self.public_address_count {
+            return None;
+        }
+        for source_number in std::mem::take(&mut self.waiting) {
+            if let Some(swept) = self.sources.get_mut(&source_number) {
+                swept.update_coverage(&mut self.coverage);
+            }
+        }
+        self.coverage.last_exposed_rank()
+    }
+}
+
+impl SweptSource<'_> {
+    fn update_coverage(&mut self, coverage: &mut Coverage) {
+        let reaches = self.rule_count > 0;
+        match (self.is_in_coverage, reaches) {
+            (false, true) => coverage.add(self.source),
+            (true, false) => coverage.remove(self.source),
+            (false, false) | (true, true) => {}
+        }
+        self.is_in_coverage = reaches;
     }
 }
 

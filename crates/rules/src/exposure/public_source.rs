@@ -31,6 +31,8 @@ pub(super) struct PublicSource {
     pub(super) number: usize,
     pub(super) rank: SourceRank,
     pub(super) ranges: Vec<PublicRange>,
+    /// The number of addresses in the ranges.
+    pub(super) address_count: u128,
 }
 
 /// The public sources of the rules of a group.
@@ -94,9 +96,12 @@ fn public_source_from_blocks(
     let shortest = public_blocks
         .iter()
         .min_by_key(|block| block.prefix_len())?;
+    let ranges = public_ranges_of_blocks(family, &public_blocks);
+    let counts = ranges.iter().map(|range| range.address_count());
     Some(PublicSource {
         number,
         rank: SourceRank::of_block(*shortest),
-        ranges: public_ranges_of_blocks(family, &public_blocks),
+        address_count: counts.fold(0, u128::saturating_add),
+        ranges,
     })
 }

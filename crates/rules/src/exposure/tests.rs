@@ -44,14 +44,15 @@ fn exposures(lines: &[&str]) -> Vec<String> {
             let class = exposures.class_of(index).unwrap();
             let exposure = exposures.of_class(class).unwrap();
             let Exposure {
+                open, all_traffic, ..
+            } = exposure;
+            let TrafficSet {
                 tcp,
                 udp,
                 icmp,
                 icmpv6,
                 other_protocols,
-                all_traffic,
-                ..
-            } = exposure;
+            } = open;
             let is_open = [
                 (*icmp && !all_traffic).then_some(" icmp"),
                 (*icmpv6 && !all_traffic).then_some(" icmpv6"),

@@ -5,10 +5,12 @@ use std::borrow::Cow;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::access::PriorAccess;
+use super::draft_rule::{DraftRule, Origin};
+use super::forbidden::ForbiddenTrust;
 use super::input::PlanInput;
 use super::reason::RefusalReason;
-use super::replacement::{DraftRule, Offender, Origin, TrustRules, replacement_rules};
+use super::replacement::Offender;
+use super::replacer::{Replacer, TrustLimits};
 use super::skipped::SkippedAdditions;
 use super::sort_key::{addition_sort_key, full_sort_key};
 use super::types::{Addition, Plan, Purpose, Refusal, Removal};
@@ -53,7 +55,7 @@ pub(super) struct Draft<'a> {
     reasons: BTreeMap<usize, RemovalReason>,
     skipped: SkippedAdditions,
     /// Rules for trusted sources that were added and turned out to be forbidden.
-    forbidden_trust: BTreeSet<RuleContent>,
+    forbidden_trust: ForbiddenTrust,
     round: usize,
 }
 
@@ -72,7 +74,7 @@ impl<'a> Draft<'a> {
             evaluation: Cow::Borrowed(evaluation),
             reasons: BTreeMap::new(),
             skipped: SkippedAdditions::default(),
-            forbidden_trust: BTreeSet::new(),
+            forbidden_trust: ForbiddenTrust::default(),
             round: 0,
         }
     }
@@ -89,7 +91,7 @@ impl<'a> Draft<'a> {
             }
             self.record_reasons(&enforced);
             self.record_forbidden_trust(&enforced);
-            replacer.replace_offending_rules(self, &enforced, &evaluation.excepted);
+            self.replace_offending_rules(&mut replacer, &enforced, &evaluation.excepted);
             self.round = self.round.saturating_add(1);
             self.evaluation = Cow::Owned(self.evaluate());
         }
@@ -175,9 +177,105 @@ impl<'a> Draft<'a> {
     fn record_forbidden_trust(&mut self, enforced: &EnforcedFindings<'_>) {
         for (index, (rule, origin)) in self.group.rules.iter().zip(&self.origins).enumerate() {
             if origin.added_for == Some(Purpose::Trust) && enforced.contains_key(&index) {
-                self.forbidden_trust.insert(rule.content());
+                self.forbidden_trust.insert(rule);
             }
         }
+    }
+
+    /// Replaces the offending rules with rules for the traffic that is kept and for trusted
+    /// sources.
+    fn replace_offending_rules(
+        &mut self,
+        replacer: &mut Replacer<'_>,
+        enforced: &EnforcedFindings<'_>,
+        excepted: &BTreeMap<usize, TrafficSet>,
+    ) {
+        let nothing = TrafficSet::default();
+        let offending = self.take_rules(enforced);
+        let orders = replacer.order_offenders(&offending);
+        let mut offenders = Vec::with_capacity(offending.len());
+        for ((rule, order), (index, findings)) in offending.iter().zip(orders).zip(enforced) {
+            offenders.push(Offender {
+                rule: &rule.ingress,
+                origin: rule.origin,
+                findings,
+                excepted: excepted.get(index).unwrap_or(&nothing),
+                order,
+            });
+        }
+        let trust = TrustLimits {
+            forbidden: &self.forbidden_trust,
+            may_add: self.round < MAX_TRUST_ROUNDS,
+        };
+        let round = replacer.replace(&offenders, trust);
+        for (rule, dropped) in offending.iter().zip(round.dropped_protocols) {
+            if let Some(reason) = self.reasons.get_mut(&rule.origin.index) {
+                reason.dropped_protocols = reason.dropped_protocols.union(dropped);
+            }
+        }
+        for skipped in round.skipped {
+            self.skipped.insert(skipped);
+        }
+        self.merge_rules(round.rules, replacer);
+    }
+
+    /// Takes the offending rules out of the draft, in their order.
+    fn take_rules(&mut self, enforced: &EnforcedFindings<'_>) -> Vec<DraftRule> {
+        let rules = std::mem::take(&mut self.group.rules);
+        let origins = std::mem::take(&mut self.origins);
+        let mut taken = Vec::new();
+        for (index, (ingress, origin)) in rules.into_iter().zip(origins).enumerate() {
+            if enforced.contains_key(&index) {
+                taken.push(DraftRule { ingress, origin });
+            } else {
+                self.group.rules.push(ingress);
+                self.origins.push(origin);
+            }
+        }
+        taken
+    }
+
+    /// Adds the rules that the draft does not have. Of equal ones, the one with the lower rank of
+    /// the replaced rule is added.
+    fn merge_rules(&mut self, rules: Vec<DraftRule>, replacer: &Replacer<'_>) {
+        let present = self.group.rules.iter().enumerate();
+        let mut positions: BTreeMap<RuleContent, usize> = present
+            .map(|(position, rule)| (rule.content(), position))
+            .collect();
+        for rule in rules {
+            match positions.entry(rule.ingress.content()) {
+                Entry::Vacant(entry) => {
+                    entry.insert(self.group.rules.len());
+                    self.group.rules.push(rule.ingress);
+                    self.origins.push(rule.origin);
+                }
+                Entry::Occupied(entry) => self.merge_into(*entry.get(), rule, replacer),
+            }
+        }
+    }
+
+    /// Merges a replacement into an equal rule of the draft.
+    fn merge_into(&mut self, position: usize, replacement: DraftRule, replacer: &Replacer<'_>) {
+        let known = self.group.rules.get_mut(position);
+        let Some((rule, origin)) = known.zip(self.origins.get_mut(position)) else {
+            return;
+        };
+        let Some(known_purpose) = origin.added_for else {
+            return;
+        };
+        let is_kept =
+            known_purpose == Purpose::Keep || replacement.origin.added_for == Some(Purpose::Keep);
+        let is_excepted = origin.is_excepted || replacement.origin.is_excepted;
+        if replacer.rank(replacement.origin.index) < replacer.rank(origin.index) {
+            *rule = replacement.ingress;
+            origin.index = replacement.origin.index;
+        }
+        origin.is_excepted = is_excepted;
+        origin.added_for = Some(if is_kept {
+            Purpose::Keep
+        } else {
+            known_purpose
+        });
     }
 
     /// The indexes in the original group of the rules that are not in the draft.
@@ -244,141 +342,9 @@ impl<'a> Draft<'a> {
                 });
             }
         }
+        removals.sort_by_cached_key(|removal| full_sort_key(&removal.ingress));
         removals
     }
-}
-
-/// Replaces offending rules of a draft.
-struct Replacer<'a> {
-    input: &'a PlanInput<'a>,
-    access: PriorAccess<'a>,
-    /// The position of each rule of the original group, ordered by id.
-    ranks: Vec<usize>,
-}
-
-impl<'a> Replacer<'a> {
-    fn new(input: &'a PlanInput<'a>) -> Self {
-        Self {
-            input,
-            access: PriorAccess::new(&input.group.rules, input.lists),
-            ranks: ranks_by_id(&input.group.rules),
-        }
-    }
-
-    /// Replaces the offending rules with rules for the traffic that is kept and for trusted
-    /// sources.
-    fn replace_offending_rules(
-        &mut self,
-        draft: &mut Draft<'_>,
-        enforced: &EnforcedFindings<'_>,
-        excepted: &BTreeMap<usize, TrafficSet>,
-    ) {
-        let nothing = TrafficSet::default();
-        let rules = std::mem::take(&mut draft.group.rules);
-        let origins = std::mem::take(&mut draft.origins);
-        let mut replacements = Vec::new();
-        for (index, (ingress, origin)) in rules.into_iter().zip(origins).enumerate() {
-            let Some(findings) = enforced.get(&index) else {
-                draft.group.rules.push(ingress);
-                draft.origins.push(origin);
-                continue;
-            };
-            let offender = Offender {
-                rule: &ingress,
-                origin,
-                findings,
-                excepted: excepted.get(&index).unwrap_or(&nothing),
-            };
-            let mut trust = TrustRules {
-                access: &mut self.access,
-                forbidden: &draft.forbidden_trust,
-                may_be_added: draft.round < MAX_TRUST_ROUNDS,
-            };
-            let replacement = replacement_rules(&offender, self.input.lists, &mut trust);
-            if let Some(reason) = draft.reasons.get_mut(&origin.index) {
-                let dropped = reason.dropped_protocols;
-                reason.dropped_protocols = dropped.union(replacement.dropped_protocols);
-            }
-            for skipped in replacement.skipped {
-                draft.skipped.insert(skipped);
-            }
-            replacements.extend(replacement.rules);
-        }
-        self.merge_replacements(draft, replacements);
-    }
-
-    /// Adds the replacements that the draft does not have. Of equal ones, the one with the lower
-    /// id of the replaced rule is added.
-    fn merge_replacements(&self, draft: &mut Draft<'_>, replacements: Vec<DraftRule>) {
-        let mut positions: BTreeMap<RuleContent, usize> = draft
-            .group
-            .rules
-            .iter()
-            .enumerate()
-            .map(|(position, rule)| (rule.content(), position))
-            .collect();
-        for replacement in replacements {
-            match positions.entry(replacement.ingress.content()) {
-                Entry::Vacant(entry) => {
-                    entry.insert(draft.group.rules.len());
-                    draft.group.rules.push(replacement.ingress);
-                    draft.origins.push(replacement.origin);
-                }
-                Entry::Occupied(entry) => {
-                    self.merge_into(draft, *entry.get(), replacement);
-                }
-            }
-        }
-    }
-
-    /// Merges a replacement into an equal rule of the draft.
-    fn merge_into(&self, draft: &mut Draft<'_>, position: usize, replacement: DraftRule) {
-        let known = draft.group.rules.get_mut(position);
-        let Some((rule, origin)) = known.zip(draft.origins.get_mut(position)) else {
-            return;
-        };
-        let Some(known_purpose) = origin.added_for else {
-            return;
-        };
-        let is_kept =
-            known_purpose == Purpose::Keep || replacement.origin.added_for == Some(Purpose::Keep);
-        let is_excepted = origin.is_excepted || replacement.origin.is_excepted;
-        if self.rank(replacement.origin.index) < self.rank(origin.index) {
-            *rule = replacement.ingress;
-            origin.index = replacement.origin.index;
-        }
-        origin.is_excepted = is_excepted;
-        origin.added_for = Some(if is_kept {
-            Purpose::Keep
-        } else {
-            known_purpose
-        });
-    }
-
-    fn rank(&self, original_index: usize) -> usize {
-        self.ranks
-            .get(original_index)
-            .copied()
-            .unwrap_or(usize::MAX)
-    }
-}
-
-/// The position of each rule in the order of ids. Rules without an id come last, in an order that
-/// does not depend on that of the group.
-fn ranks_by_id(rules: &[IngressRule]) -> Vec<usize> {
-    let mut indexes: Vec<usize> = (0..rules.len()).collect();
-    indexes.sort_by_cached_key(|&index| {
-        let rule = rules.get(index);
-        let id = rule.and_then(|rule| rule.id.clone());
-        (id.is_none(), id, rule.map(full_sort_key))
-    });
-    let mut ranks = vec![usize::MAX; rules.len()];
-    for (position, index) in indexes.into_iter().enumerate() {
-        if let Some(rank) = ranks.get_mut(index) {
-            *rank = position;
-        }
-    }
-    ranks
 }
 
 fn build_addition(

@@ -1,88 +1,66 @@
-//! The rules that replace an offending rule: for the traffic that is kept and for trusted sources.
+//! What replaces an offending rule: rules for the traffic that is kept and for trusted sources.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
 
 use super::access::PriorAccess;
+use super::candidates::{Candidates, Disposition, Replaced};
+use super::draft_rule::Origin;
+use super::families::{Families, SourceFamilies};
+use super::forbidden::ForbiddenTrust;
 use super::reason::SkipReason;
-use super::types::{Purpose, SkippedAddition};
-use crate::address::{AddressBlock, AddressFamily};
+use super::types::Purpose;
 use crate::evaluate::Finding;
-use crate::group::{Ec2Ports, IngressRule, RuleContent, Traffic};
+use crate::group::{Ec2Ports, IngressRule, Traffic};
 use crate::policy::Action;
-use crate::ports::{PortRange, PortSet};
+use crate::ports::PortSet;
 use crate::protocol::Protocol;
-use crate::source::{PrefixLists, Source};
+use crate::source::Source;
 use crate::traffic::{ProtocolSet, TrafficSet};
 
 /// The protocols of tunnels that are kept of a narrowed rule for protocol `-1`: IPv4 and IPv6
 /// encapsulation, GRE, ESP and AH.
 const TUNNEL_PROTOCOLS: [u8; 5] = [4, 41, 47, 50, 51];
 
-/// A rule of a drafted group.
-#[derive(Debug, Clone)]
-pub(super) struct DraftRule {
-    pub(super) ingress: IngressRule,
-    pub(super) origin: Origin,
-}
-
-/// Where a rule of a drafted group comes from.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Origin {
-    /// The index in the original group of this rule, or of the rule that it replaces.
-    pub(super) index: usize,
-    /// The purpose of an added rule; `None` for a rule of the original group.
-    pub(super) added_for: Option<Purpose>,
-    /// Whether an exception names traffic of an added rule.
-    pub(super) is_excepted: bool,
-}
-
 /// An offending rule of a drafted group.
-pub(super) struct Offender<'a> {
-    pub(super) rule: &'a IngressRule,
+pub(super) struct Offender<'r> {
+    pub(super) rule: &'r IngressRule,
     pub(super) origin: Origin,
-    pub(super) findings: &'a [&'a Finding],
+    pub(super) findings: &'r [&'r Finding],
     /// The traffic that exceptions about this rule name.
-    pub(super) excepted: &'a TrafficSet,
+    pub(super) excepted: &'r TrafficSet,
+    pub(super) order: OffenderOrder,
 }
 
-/// Which rules for trusted sources may be added.
-pub(super) struct TrustRules<'d, 'a> {
+/// Which of several offending rules gives description and tags to equal replacements.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OffenderOrder {
+    /// The index among the offending rules of the round.
+    pub(super) number: usize,
+    /// The rank that decides about additions. The lowest one wins.
+    pub(super) rank: usize,
+    /// The rank that decides about skipped additions.
+    pub(super) skip_rank: usize,
+}
+
+/// Forbidden traffic of an offending rule.
+struct ForbiddenTraffic<'r> {
+    /// The sources that may keep it.
+    trusted: &'r [Source],
+    traffic: TrafficSet,
+}
+
+/// Computes the replacements of the offending rules of one round.
+pub(super) struct Replacements<'d, 'a, 'r> {
     pub(super) access: &'d mut PriorAccess<'a>,
-    /// Rules that turned out to be forbidden.
-    pub(super) forbidden: &'d BTreeSet<RuleContent>,
-    /// Whether the limit of rounds is not reached.
-    pub(super) may_be_added: bool,
+    pub(super) families: &'d mut SourceFamilies<'a>,
+    /// Rules for trusted sources that turned out to be forbidden.
+    pub(super) forbidden: &'d ForbiddenTrust,
+    /// Whether the limit of rounds for trusted sources is not reached.
+    pub(super) may_add_trust: bool,
+    pub(super) candidates: Candidates<'r>,
 }
 
-/// What replaces an offending rule.
-#[derive(Debug, Default)]
-pub(super) struct Replacement {
-    pub(super) rules: Vec<DraftRule>,
-    pub(super) skipped: Vec<SkippedAddition>,
-    /// Protocol numbers that are not forbidden and that no rule keeps.
-    pub(super) dropped_protocols: ProtocolSet,
-}
-
-/// Computes the rules that replace an offending rule.
-pub(super) fn replacement_rules(
-    offender: &Offender<'_>,
-    lists: &PrefixLists,
-    trust: &mut TrustRules<'_, '_>,
-) -> Replacement {
-    let mut replacement = Replacement::default();
-    let kept = replacement.add_kept_traffic(offender, lists);
-    if offender.origin.added_for == Some(Purpose::Trust) {
-        let lost = TrafficSet::from(offender.rule.traffic()).difference(&kept);
-        let lost_rules = rules_for_traffic(&lost, offender.rule, &offender.rule.source, lists);
-        replacement.skip_all(lost_rules, SkipReason::TrustedSourceForbidden);
-    }
-    if !offender.is_revoked() {
-        replacement.add_trusted_sources(offender, lists, trust);
-    }
-    replacement
-}
-
-impl Offender<'_> {
+impl<'r> Offender<'r> {
     fn is_revoked(&self) -> bool {
         self.findings
             .iter()
@@ -91,16 +69,37 @@ impl Offender<'_> {
 
     /// The traffic that the action leaves: what is not forbidden, and of a revoked rule only what
     /// exceptions name of it.
-    fn allowed_traffic(&self) -> TrafficSet {
+    fn allowed_traffic(&self, forbidden: &[ForbiddenTraffic<'r>]) -> TrafficSet {
         let mut allowed = TrafficSet::from(self.rule.traffic());
-        for finding in self.findings {
-            allowed = allowed.difference(&finding.offending);
+        for part in forbidden {
+            allowed = allowed.difference(&part.traffic);
         }
         if self.is_revoked() {
             allowed.intersection(self.excepted)
         } else {
             allowed
         }
+    }
+
+    /// The forbidden traffic by the sources that keep it. Most policies trust the same sources in
+    /// every policy rule.
+    fn forbidden_traffic(&self) -> Vec<ForbiddenTraffic<'r>> {
+        let mut forbidden: Vec<ForbiddenTraffic<'_>> = Vec::new();
+        for finding in self.findings {
+            let policy_rule = &finding.policy_rule;
+            let trusted = match policy_rule.action {
+                Action::Restrict => policy_rule.trusted.as_slice(),
+                Action::Off | Action::Notify | Action::Narrow | Action::Revoke => &[],
+            };
+            match forbidden.iter_mut().find(|part| part.trusted == trusted) {
+                Some(part) => part.traffic = part.traffic.union(&finding.offending),
+                None => forbidden.push(ForbiddenTraffic {
+                    trusted,
+                    traffic: finding.offending.clone(),
+                }),
+            }
+        }
+        forbidden
     }
 
     /// The protocol numbers for which a rule may be added. A rule for protocol `-1` allows 252
@@ -119,240 +118,290 @@ impl Offender<'_> {
         }
     }
 
-    fn names_traffic_of(&self, rule: &IngressRule) -> bool {
-        let traffic = TrafficSet::from(rule.traffic());
-        !self.excepted.is_empty() && !self.excepted.intersection(&traffic).is_empty()
+    /// The protocols without ports of the traffic, with the port fields of a rule for each.
+    fn protocols_without_ports(
+        &self,
+        traffic: &TrafficSet,
+        families: Families,
+    ) -> Vec<(Protocol, Ec2Ports)> {
+        let mut protocols = Vec::new();
+        if traffic.icmp && families.v4 {
+            protocols.push((Protocol::Icmp, self.icmp_messages()));
+        }
+        if traffic.icmpv6 && families.v6 {
+            protocols.push((Protocol::Icmpv6, self.icmp_messages()));
+        }
+        if !traffic.other_protocols.is_empty() {
+            let numbers = traffic.other_protocols.numbers();
+            protocols.extend(numbers.map(|it| (Protocol::Other(it), Ec2Ports::default())));
+        }
+        protocols
     }
 
-    /// The forbidden traffic that each trusted source keeps, in the order of the findings.
-    fn trusted_traffic(&self) -> Vec<(&Source, TrafficSet)> {
-        let mut trusted: Vec<(&Source, TrafficSet)> = Vec::new();
-        for finding in self
-            .findings
-            .iter()
-            .filter(|finding| finding.policy_rule.action == Action::Restrict)
-        {
-            for source in &finding.policy_rule.trusted {
-                match trusted.iter_mut().find(|(known, _)| *known == source) {
-                    Some((_, traffic)) => *traffic = traffic.union(&finding.offending),
-                    None => trusted.push((source, finding.offending.clone())),
-                }
+    /// The type and code of the rule if it is for ICMP; otherwise all messages.
+    fn icmp_messages(&self) -> Ec2Ports {
+        match self.rule.traffic() {
+            Traffic::Icmp | Traffic::Icmpv6 => self.rule.ec2_ports(),
+            Traffic::Tcp(_) | Traffic::Udp(_) | Traffic::Other(_) | Traffic::All => Ec2Ports {
+                from: Some(-1),
+                to: Some(-1),
+            },
+        }
+    }
+
+    /// The replacement of this rule, without its traffic.
+    fn replaced(&self, disposition: Disposition) -> Replaced {
+        let order = match disposition {
+            Disposition::Keep | Disposition::Trust => self.order.rank,
+            Disposition::Skip(_) => self.order.skip_rank,
+        };
+        Replaced {
+            order,
+            offender: self.order.number,
+            is_excepted: false,
+        }
+    }
+
+    fn excepts_protocol(&self, protocol: Protocol) -> bool {
+        match protocol {
+            Protocol::Icmp => self.excepted.icmp,
+            Protocol::Icmpv6 => self.excepted.icmpv6,
+            Protocol::Other(number) => self.excepted.other_protocols.contains(number),
+            Protocol::Tcp | Protocol::Udp | Protocol::All => false,
+        }
+    }
+
+    fn excepted_ports(&self, protocol: Protocol) -> &'r PortSet {
+        if protocol == Protocol::Udp {
+            &self.excepted.udp
+        } else {
+            &self.excepted.tcp
+        }
+    }
+}
+
+/// The forbidden traffic that each trusted source keeps.
+fn traffic_by_trusted_source<'f, 'r>(
+    forbidden: &'f [ForbiddenTraffic<'r>],
+) -> Vec<(&'r Source, Cow<'f, TrafficSet>)> {
+    let mut by_source: Vec<(&Source, Cow<'_, TrafficSet>)> = Vec::new();
+    for part in forbidden {
+        for source in part.trusted {
+            match by_source.iter_mut().find(|(known, _)| *known == source) {
+                Some((_, traffic)) => *traffic = Cow::Owned(traffic.union(&part.traffic)),
+                None => by_source.push((source, Cow::Borrowed(&part.traffic))),
             }
         }
-        trusted
     }
+    by_source
 }
 
-impl TrustRules<'_, '_> {
-    /// Whether a rule for a trusted source may not be added: it is the offending rule itself, it
-    /// turned out to be forbidden, or the limit of rounds is reached.
-    fn forbids(&self, rule: &IngressRule, offender: &Offender<'_>) -> bool {
-        !self.may_be_added
-            || rule.same_content(offender.rule)
-            || (!self.forbidden.is_empty() && self.forbidden.contains(&rule.content()))
-    }
+/// The protocols with ports, and the ports of the traffic.
+fn protocols_with_ports(traffic: &TrafficSet) -> [(Protocol, &PortSet); 2] {
+    [(Protocol::Tcp, &traffic.tcp), (Protocol::Udp, &traffic.udp)]
 }
 
-impl Replacement {
-    /// Adds rules for the traffic that the action leaves. Returns the traffic.
-    fn add_kept_traffic(&mut self, offender: &Offender<'_>, lists: &PrefixLists) -> TrafficSet {
-        let mut kept = offender.allowed_traffic();
+impl<'r> Replacements<'_, '_, 'r> {
+    /// Adds what replaces an offending rule. Returns the protocol numbers that are not forbidden
+    /// and that no rule keeps.
+    pub(super) fn replace(&mut self, offender: &Offender<'r>) -> ProtocolSet {
+        let forbidden = offender.forbidden_traffic();
+        let mut kept = offender.allowed_traffic(&forbidden);
         let addable = offender.addable_protocols();
-        self.dropped_protocols = kept.other_protocols.difference(addable);
+        let dropped = kept.other_protocols.difference(addable);
         kept.other_protocols = kept.other_protocols.intersection(addable);
-        let purpose = offender.origin.added_for.unwrap_or(Purpose::Keep);
-        let rules = rules_for_traffic(&kept, offender.rule, &offender.rule.source, lists);
-        self.add_all(rules, purpose, offender);
-        kept
+        let is_trust_rule = offender.origin.added_for == Some(Purpose::Trust);
+        let disposition = if is_trust_rule {
+            Disposition::Trust
+        } else {
+            Disposition::Keep
+        };
+        let source = &offender.rule.source;
+        self.add_traffic(offender, source, &kept, disposition);
+        if is_trust_rule {
+            let lost = TrafficSet::from(offender.rule.traffic()).difference(&kept);
+            let disposition = Disposition::Skip(SkipReason::TrustedSourceForbidden);
+            self.add_traffic(offender, source, &lost, disposition);
+        }
+        if !offender.is_revoked() {
+            self.add_trusted_sources(offender, &forbidden);
+        }
+        dropped
+    }
+
+    /// Adds the fewest rules that allow the traffic from the source.
+    fn add_traffic(
+        &mut self,
+        offender: &Offender<'r>,
+        source: &'r Source,
+        traffic: &TrafficSet,
+        disposition: Disposition,
+    ) {
+        for (protocol, ports) in protocols_with_ports(traffic) {
+            self.add_ports(offender, source, (protocol, ports), disposition);
+        }
+        let families = self.families.find(source);
+        for protocol in offender.protocols_without_ports(traffic, families) {
+            self.add_without_ports(offender, source, protocol, disposition);
+        }
+    }
+
+    fn add_ports(
+        &mut self,
+        offender: &Offender<'r>,
+        source: &'r Source,
+        (protocol, ports): (Protocol, &PortSet),
+        disposition: Disposition,
+    ) {
+        if ports.is_empty() {
+            return;
+        }
+        self.candidates.of_source(source).add_ports(
+            disposition,
+            protocol,
+            ports,
+            offender.excepted_ports(protocol),
+            offender.replaced(disposition),
+        );
+    }
+
+    fn add_without_ports(
+        &mut self,
+        offender: &Offender<'r>,
+        source: &'r Source,
+        (protocol, fields): (Protocol, Ec2Ports),
+        disposition: Disposition,
+    ) {
+        let replaced = Replaced {
+            is_excepted: offender.excepts_protocol(protocol),
+            ..offender.replaced(disposition)
+        };
+        let candidates = self.candidates.of_source(source);
+        candidates.add_without_ports(disposition, protocol, fields, replaced);
     }
 
     /// Adds rules for trusted sources at the ports where the group allowed all of their addresses.
-    fn add_trusted_sources(
-        &mut self,
-        offender: &Offender<'_>,
-        lists: &PrefixLists,
-        trust: &mut TrustRules<'_, '_>,
-    ) {
+    fn add_trusted_sources(&mut self, offender: &Offender<'r>, forbidden: &[ForbiddenTraffic<'r>]) {
         let addable = offender.addable_protocols();
-        for (source, mut traffic) in offender.trusted_traffic() {
-            if !shares_family(source, &offender.rule.source, lists) {
+        let removed_families = self.families.find(&offender.rule.source);
+        for (source, traffic) in traffic_by_trusted_source(forbidden) {
+            // A trusted source of the other family does not lose access.
+            let families = self.families.find(source);
+            if !families.overlap(removed_families) {
                 continue;
             }
-            traffic.other_protocols = traffic.other_protocols.intersection(addable);
-            if is_unresolved_list(source, lists) {
-                let unknown = rules_for_traffic(&traffic, offender.rule, source, lists);
-                self.skip_all(unknown, SkipReason::TrustedListUnresolved);
+            let numbers = traffic.other_protocols.intersection(addable);
+            if self.access.is_unresolved(source) {
+                let lost = TrafficSet {
+                    other_protocols: numbers,
+                    ..traffic.into_owned()
+                };
+                let disposition = Disposition::Skip(SkipReason::TrustedListUnresolved);
+                self.add_traffic(offender, source, &lost, disposition);
                 continue;
             }
-            for rule in rules_for_traffic(&traffic, offender.rule, source, lists) {
-                let (inside, outside) = split_by_access(&rule, trust.access);
-                self.skip_all(outside, SkipReason::TrustedSourceOutside);
-                let (forbidden, addable): (Vec<_>, Vec<_>) = inside
-                    .into_iter()
-                    .partition(|part| trust.forbids(part, offender));
-                self.skip_all(forbidden, SkipReason::TrustedSourceForbidden);
-                self.add_all(addable, Purpose::Trust, offender);
+            for protocol_ports in protocols_with_ports(&traffic) {
+                self.add_trusted_ports(offender, source, protocol_ports);
+            }
+            let without_ports = TrafficSet {
+                icmp: traffic.icmp,
+                icmpv6: traffic.icmpv6,
+                other_protocols: numbers,
+                ..TrafficSet::default()
+            };
+            for protocol in offender.protocols_without_ports(&without_ports, families) {
+                self.add_trusted_protocol(offender, source, protocol);
             }
         }
     }
 
-    fn add_all(
+    /// Adds rules for a trusted source at these ports. Security groups are taken on trust, because
+    /// their addresses are not known.
+    fn add_trusted_ports(
         &mut self,
-        rules: impl IntoIterator<Item = IngressRule>,
-        purpose: Purpose,
-        offender: &Offender<'_>,
+        offender: &Offender<'r>,
+        source: &'r Source,
+        (protocol, ports): (Protocol, &PortSet),
     ) {
-        self.rules.extend(rules.into_iter().map(|ingress| {
-            let origin = Origin {
-                index: offender.origin.index,
-                added_for: Some(purpose),
-                is_excepted: offender.names_traffic_of(&ingress),
-            };
-            DraftRule { ingress, origin }
-        }));
-    }
-
-    fn skip_all(&mut self, rules: impl IntoIterator<Item = IngressRule>, reason: SkipReason) {
-        self.skipped.extend(
-            rules
-                .into_iter()
-                .map(|ingress| SkippedAddition { ingress, reason }),
-        );
-    }
-}
-
-/// Splits a rule for a trusted source into rules for the ports where the group allowed all of its
-/// addresses, and rules for the other ports. Security groups are taken on trust, because their
-/// addresses are not known.
-fn split_by_access(
-    rule: &IngressRule,
-    access: &mut PriorAccess<'_>,
-) -> (Vec<IngressRule>, Vec<IngressRule>) {
-    if matches!(rule.source, Source::Group(_)) {
-        return (vec![rule.clone()], Vec::new());
-    }
-    let wanted = PortSet::from(rule.port_range().unwrap_or(PortRange::ALL));
-    let inside = access.allowed_ports(rule);
-    let outside = wanted.difference(&inside);
-    (with_ports(rule, &inside), with_ports(rule, &outside))
-}
-
-/// The rule with other ports: one rule for each range. A rule without ports stays as it is.
-fn with_ports(rule: &IngressRule, ports: &PortSet) -> Vec<IngressRule> {
-    let mut rules = Vec::new();
-    for &range in ports.ranges() {
-        let ec2_ports = match rule.port_range() {
-            Some(_) => ec2_ports_from_range(range),
-            None => rule.ec2_ports(),
+        if ports.is_empty() {
+            return;
+        }
+        let inside = if matches!(source, Source::Group(_)) {
+            Cow::Borrowed(ports)
+        } else {
+            let allowed = self
+                .access
+                .allowed_ports(source, protocol, Ec2Ports::default());
+            let outside = ports.difference(allowed);
+            let inside = ports.intersection(allowed);
+            let disposition = Disposition::Skip(SkipReason::TrustedSourceOutside);
+            self.add_ports(offender, source, (protocol, &outside), disposition);
+            Cow::Owned(inside)
         };
-        rules.extend(new_rule(rule.protocol(), ec2_ports, &rule.source, rule));
+        let forbidden = self.forbidden_ports(offender, source, protocol, &inside);
+        let addable = if forbidden.is_empty() {
+            inside
+        } else {
+            Cow::Owned(inside.difference(&forbidden))
+        };
+        let disposition = Disposition::Skip(SkipReason::TrustedSourceForbidden);
+        self.add_ports(offender, source, (protocol, &forbidden), disposition);
+        self.add_ports(offender, source, (protocol, &addable), Disposition::Trust);
     }
-    rules
-}
 
-/// Whether a source is a prefix list whose entries are not known.
-fn is_unresolved_list(source: &Source, lists: &PrefixLists) -> bool {
-    let id = source.prefix_list_id();
-    id.is_some_and(|id| lists.entries(id).is_none())
-}
-
-/// Whether two sources can have addresses of the same family. A trusted source of the other family
-/// does not lose access when a rule is removed.
-fn shares_family(one: &Source, other: &Source, lists: &PrefixLists) -> bool {
-    AddressFamily::BOTH.into_iter().any(|family| {
-        may_contain_family(one, family, lists) && may_contain_family(other, family, lists)
-    })
-}
-
-/// The fewest rules that allow the traffic from the source, with the description and tags of the
-/// removed rule.
-fn rules_for_traffic(
-    traffic: &TrafficSet,
-    removed: &IngressRule,
-    source: &Source,
-    lists: &PrefixLists,
-) -> Vec<IngressRule> {
-    protocols_and_ports(traffic, removed, source, lists)
-        .into_iter()
-        .filter_map(|(protocol, ports)| new_rule(protocol, ports, source, removed))
-        .collect()
-}
-
-fn new_rule(
-    protocol: Protocol,
-    ports: Ec2Ports,
-    source: &Source,
-    removed: &IngressRule,
-) -> Option<IngressRule> {
-    let mut rule = IngressRule::new(protocol, ports, source.clone()).ok()?;
-    rule.description.clone_from(&removed.description);
-    rule.tags = removed
-        .tags
-        .iter()
-        .filter(|(key, _)| !is_reserved_tag(key))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
-    Some(rule)
-}
-
-/// Whether only AWS may set tags with this key.
-fn is_reserved_tag(key: &str) -> bool {
-    key.get(..4)
-        .is_some_and(|start| start.eq_ignore_ascii_case("aws:"))
-}
-
-fn protocols_and_ports(
-    traffic: &TrafficSet,
-    removed: &IngressRule,
-    source: &Source,
-    lists: &PrefixLists,
-) -> Vec<(Protocol, Ec2Ports)> {
-    let mut parts = Vec::new();
-    for (protocol, ports) in [(Protocol::Tcp, &traffic.tcp), (Protocol::Udp, &traffic.udp)] {
-        parts.extend(
-            ports
-                .ranges()
-                .iter()
-                .map(|&range| (protocol, ec2_ports_from_range(range))),
-        );
+    /// The ranges of ports for which no rule for a trusted source may be added: it would be the
+    /// offending rule itself, it turned out to be forbidden, or the limit of rounds is reached.
+    fn forbidden_ports(
+        &self,
+        offender: &Offender<'r>,
+        source: &Source,
+        protocol: Protocol,
+        ports: &PortSet,
+    ) -> PortSet {
+        if !self.may_add_trust {
+            return ports.clone();
+        }
+        let mut forbidden = self.forbidden.ranges_of(source, protocol, ports);
+        if offender.rule.protocol() == protocol && offender.rule.source.same_source(source) {
+            let own_range = offender.rule.port_range();
+            forbidden.extend(own_range.filter(|own| ports.has_range(*own)));
+        }
+        forbidden.into_iter().collect()
     }
-    if traffic.icmp && may_contain_family(source, AddressFamily::V4, lists) {
-        parts.push((Protocol::Icmp, icmp_messages(removed)));
-    }
-    if traffic.icmpv6 && may_contain_family(source, AddressFamily::V6, lists) {
-        parts.push((Protocol::Icmpv6, icmp_messages(removed)));
-    }
-    if !traffic.other_protocols.is_empty() {
-        let others = traffic.other_protocols.numbers();
-        parts.extend(others.map(|number| (Protocol::Other(number), Ec2Ports::default())));
-    }
-    parts
-}
 
-fn ec2_ports_from_range(range: PortRange) -> Ec2Ports {
-    Ec2Ports {
-        from: Some(range.first_port().into()),
-        to: Some(range.last_port().into()),
+    fn add_trusted_protocol(
+        &mut self,
+        offender: &Offender<'r>,
+        source: &'r Source,
+        (protocol, fields): (Protocol, Ec2Ports),
+    ) {
+        let is_allowed = matches!(source, Source::Group(_))
+            || !self
+                .access
+                .allowed_ports(source, protocol, fields)
+                .is_empty();
+        let disposition = if !is_allowed {
+            Disposition::Skip(SkipReason::TrustedSourceOutside)
+        } else if self.is_forbidden(offender, source, (protocol, fields)) {
+            Disposition::Skip(SkipReason::TrustedSourceForbidden)
+        } else {
+            Disposition::Trust
+        };
+        self.add_without_ports(offender, source, (protocol, fields), disposition);
     }
-}
 
-/// The type and code of the removed rule if it is for ICMP; otherwise all messages.
-fn icmp_messages(removed: &IngressRule) -> Ec2Ports {
-    match removed.traffic() {
-        Traffic::Icmp | Traffic::Icmpv6 => removed.ec2_ports(),
-        Traffic::Tcp(_) | Traffic::Udp(_) | Traffic::Other(_) | Traffic::All => Ec2Ports {
-            from: Some(-1),
-            to: Some(-1),
-        },
+    /// The same as [`forbidden_ports`](Self::forbidden_ports) for a protocol without ports.
+    fn is_forbidden(
+        &self,
+        offender: &Offender<'r>,
+        source: &Source,
+        (protocol, fields): (Protocol, Ec2Ports),
+    ) -> bool {
+        // A rule for the same protocol has the port fields of the offending rule.
+        let is_offending_rule =
+            offender.rule.protocol() == protocol && offender.rule.source.same_source(source);
+        !self.may_add_trust
+            || is_offending_rule
+            || self.forbidden.contains(source, protocol, fields)
     }
-}
-
-/// Whether the source can have addresses of the family. Security groups and unresolved lists can
-/// have any.
-fn may_contain_family(source: &Source, family: AddressFamily, lists: &PrefixLists) -> bool {
-    let blocks = lists.source_blocks(source);
-    blocks.is_empty()
-        || blocks
-            .iter()
-            .any(|block| AddressBlock::from_net(block).family() == family)
 }

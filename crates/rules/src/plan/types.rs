@@ -14,7 +14,7 @@ use crate::traffic::ProtocolSet;
 pub struct Plan {
     /// The id of the group.
     pub group_id: String,
-    /// The rules to remove, in the order of the group.
+    /// The rules to remove, ordered by protocol, ports and source.
     pub removals: Vec<Removal>,
     /// The rules to add in place of removed ones. They never widen access.
     pub additions: Vec<Addition>,

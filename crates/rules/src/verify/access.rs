@@ -13,7 +13,7 @@ pub(super) struct AllowedAccess<'a> {
     policy: &'a Policy,
     group: &'a SecurityGroup,
     lists: &'a PrefixLists,
-    rules_by_source: BTreeMap<Source, Vec<&'a IngressRule>>,
+    rules_by_source: RulesBySource<'a>,
     /// The ports that are allowed from sources and protocols that were looked at already.
     ports_by_source: BTreeMap<(Source, PortProtocol, Origins), AllowedPorts>,
 }
@@ -36,6 +36,9 @@ enum Origins {
     Covering,
 }
 
+/// The rules of a group by source, without the owners of groups.
+type RulesBySource<'a> = BTreeMap<Source, Vec<&'a IngressRule>>;
+
 /// Inclusive ranges of ports in ascending order. They neither overlap nor touch.
 type AllowedPorts = Vec<(u16, u16)>;
 
@@ -45,7 +48,7 @@ impl<'a> AllowedAccess<'a> {
         group: &'a SecurityGroup,
         lists: &'a PrefixLists,
     ) -> Self {
-        let mut rules_by_source: BTreeMap<Source, Vec<&'a IngressRule>> = BTreeMap::new();
+        let mut rules_by_source = RulesBySource::new();
         for rule in &group.rules {
             let source = rule.source.without_owner();
             rules_by_source.entry(source).or_default().push(rule);
@@ -110,7 +113,7 @@ impl<'a> AllowedAccess<'a> {
             }
             Origins::Any => ports_of_any(&self.group.rules, protocol),
             Origins::Covering => {
-                ports_from_everywhere(source, &self.group.rules, protocol, self.lists)
+                ports_from_everywhere(source, &self.rules_by_source, protocol, self.lists)
             }
         }
     }
@@ -206,7 +209,7 @@ fn merge_port_ranges(ranges: &[(u16, u16)]) -> AllowedPorts {
 /// counts by how many rules each part is allowed.
 fn ports_from_everywhere(
     source: &Source,
-    rules: &[IngressRule],
+    rules_by_source: &RulesBySource<'_>,
     protocol: PortProtocol,
     lists: &PrefixLists,
 ) -> AllowedPorts {
@@ -214,48 +217,42 @@ fn ports_from_everywhere(
     if wanted.is_empty() {
         return AllowedPorts::new();
     }
-    let mut allowed: Vec<((u16, u16), Vec<AddressRange>)> = Vec::new();
-    for rule in rules {
-        let mut ranges = address_ranges_of(&rule.source, lists);
+    let mut sources: Vec<Vec<AddressRange>> = Vec::new();
+    let mut changes: Vec<(u32, PortChange, usize)> = Vec::new();
+    for (allowed_source, rules) in rules_by_source {
+        let mut ranges = merge_address_ranges(address_ranges_of(allowed_source, lists));
         ranges.retain(|range| overlaps_any(*range, &wanted));
-        let bounds = allowed_port_bounds(rule, protocol);
-        allowed.extend(bounds.map(|bounds| (bounds, ranges)));
-    }
-    let cuts = allowed.iter().flat_map(|(_, ranges)| ranges);
-    let parts = AddressParts::new(&wanted, cuts);
-    covered_ports(parts, changes_by_port(&allowed))
-}
-
-/// By port: the parts of the addresses that rules start or end to allow there.
-fn changes_by_port(
-    allowed: &[((u16, u16), Vec<AddressRange>)],
-) -> BTreeMap<u32, Vec<(AddressRange, PortChange)>> {
-    let mut changes: BTreeMap<u32, Vec<(AddressRange, PortChange)>> = BTreeMap::new();
-    for ((first, last), ranges) in allowed {
-        let end = u32::from(*last).saturating_add(1);
-        for &range in ranges {
-            let starts = changes.entry(u32::from(*first)).or_default();
-            starts.push((range, PortChange::Start));
-            changes
-                .entry(end)
-                .or_default()
-                .push((range, PortChange::End));
+        if ranges.is_empty() {
+            continue;
         }
+        for (first, last) in ports_of_any(rules.iter().copied(), protocol) {
+            let end = u32::from(last).saturating_add(1);
+            changes.push((first.into(), PortChange::Start, sources.len()));
+            changes.push((end, PortChange::End, sources.len()));
+        }
+        sources.push(ranges);
     }
-    changes
+    changes.sort_unstable();
+    let parts = AddressParts::new(&wanted, sources.iter().flatten());
+    covered_ports(parts, &sources, &changes)
 }
 
-/// The ports at which every part is allowed.
+/// The ports at which every part is allowed. The changes are in ascending order of ports and refer
+/// to the sources by index.
 fn covered_ports(
     mut parts: AddressParts,
-    changes: BTreeMap<u32, Vec<(AddressRange, PortChange)>>,
+    sources: &[Vec<AddressRange>],
+    changes: &[(u32, PortChange, usize)],
 ) -> AllowedPorts {
     let mut covered = Vec::new();
     let mut covered_since: Option<u32> = None;
-    for (port, changes_at_port) in changes {
-        for (range, change) in changes_at_port {
-            parts.apply(range, change);
+    for changes_at_port in changes.chunk_by(|one, two| one.0 == two.0) {
+        for &(_, change, index) in changes_at_port {
+            for &range in sources.get(index).into_iter().flatten() {
+                parts.apply(range, change);
+            }
         }
+        let port = changes_at_port.first().map_or(0, |change| change.0);
         match (covered_since, parts.is_covered()) {
             (None, true) => covered_since = Some(port),
             (Some(start), false) => {
@@ -274,16 +271,17 @@ fn port_range_between(start: u32, end: u32) -> Option<(u16, u16)> {
     Some((u16::try_from(start).ok()?, u16::try_from(last).ok()?))
 }
 
-/// Whether rules start or end to allow a port.
-#[derive(Debug, Clone, Copy)]
+/// Whether a source starts or ends to be allowed at a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum PortChange {
     Start,
     End,
 }
 
-/// The parts of the addresses of a source, with the number of rules that allow each of them.
+/// The parts of the addresses of a source, with the number of sources that contain each of
+/// them and that are allowed.
 struct AddressParts {
-    /// The first address of each part, ascending, and the number of rules.
+    /// The first address of each part, ascending, and the number of sources.
     parts: Vec<(AddressStart, u32)>,
     uncovered_count: usize,
 }
@@ -368,13 +366,15 @@ fn address_ranges_of(source: &Source, lists: &PrefixLists) -> Vec<AddressRange> 
     blocks.map(AddressRange::from_net).collect()
 }
 
-/// Sorts ranges, and merges those that overlap.
+/// Sorts ranges, and merges those that overlap or touch.
 fn merge_address_ranges(mut ranges: Vec<AddressRange>) -> Vec<AddressRange> {
     ranges.sort_unstable();
     let mut merged: Vec<AddressRange> = Vec::with_capacity(ranges.len());
     for range in ranges {
         match merged.last_mut() {
-            Some(last) if last.overlaps(range) => last.last = last.last.max(range.last),
+            Some(last) if last.overlaps_or_touches(range) => {
+                last.last = last.last.max(range.last);
+            }
             _ => merged.push(range),
         }
     }
@@ -427,6 +427,11 @@ impl AddressRange {
 
     fn overlaps(self, other: Self) -> bool {
         self.is_ipv6 == other.is_ipv6 && self.first <= other.last && other.first <= self.last
+    }
+
+    /// Whether a range that does not start before this one starts inside or right after it.
+    fn overlaps_or_touches(self, next: Self) -> bool {
+        self.is_ipv6 == next.is_ipv6 && next.first <= self.last.saturating_add(1)
     }
 
     /// Whether the union of the allowed ranges, in ascending order, contains this range.

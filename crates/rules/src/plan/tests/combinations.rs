@@ -78,7 +78,7 @@ fn narrow_sources_open_to_the_world_together_are_removed_after_the_broad_one() {
     ];
     assert_eq!(
         planned_lines(baseline_policy(), &lines),
-        ["- tcp 22 0.0.0.0/0", "- tcp 22 pl-low", "- tcp 22 pl-high"]
+        ["- tcp 22 0.0.0.0/0", "- tcp 22 pl-high", "- tcp 22 pl-low"]
     );
 }
 

@@ -89,7 +89,7 @@ fn only_what_a_notify_only_principal_opened_is_refused() {
         scenario.context.principals = principal.map(str::to_owned).into_iter().collect();
         plan_lines(&scenario.plan())
     };
-    let both = ["- tcp 22 0.0.0.0/0", "- tcp 20-25 ::/0"];
+    let both = ["- tcp 20-25 ::/0", "- tcp 22 0.0.0.0/0"];
     let alice = "arn:aws:iam::111122223333:user/alice";
     let deploy = "arn:aws:iam::111122223333:role/deploy-prod";
     assert_eq!(lines_for(None, &["tcp 22 0.0.0.0/0"]), both);
@@ -179,7 +179,7 @@ fn what_the_event_opened_does_not_count_towards_the_limit() {
 #[test]
 fn earlier_removals_for_the_event_count_towards_the_limit() {
     let mut scenario = guarded_scenario(limited_to(2)).opened(&["tcp 22 0.0.0.0/0"]);
-    let both = ["- tcp 22 0.0.0.0/0", "- tcp 20-25 ::/0"];
+    let both = ["- tcp 20-25 ::/0", "- tcp 22 0.0.0.0/0"];
     assert_eq!(plan_lines(&scenario.plan()), both);
     scenario.already_removed = group(&["tcp 20-25 ::/0", "tcp 1 ::/0"]).rules;
     assert_eq!(

@@ -120,8 +120,8 @@ fn an_addition_is_skipped_only_if_other_rules_do_not_allow_it() {
             &["tcp 22-23 0.0.0.0/0", "tcp 22 52.0.0.0/8"]
         ),
         [
-            "- tcp 22-23 0.0.0.0/0",
             "- tcp 22 52.0.0.0/8",
+            "- tcp 22-23 0.0.0.0/0",
             "+ tcp 22 10.0.0.0/8",
             "+ tcp 22-23 10.0.0.0/8"
         ],
@@ -342,8 +342,8 @@ fn messages_of_one_type_include_its_codes() {
             &lines
         ),
         [
-            "- icmp 8/0 10.0.0.0/7",
             "- icmp 8/-1 0.0.0.0/0",
+            "- icmp 8/0 10.0.0.0/7",
             "+ icmp 8/-1 8.8.8.0/24",
             "+ icmp 8/0 8.8.8.0/24"
         ]
