@@ -12,8 +12,8 @@ use clap_complete::Shell;
 pub use audit::AuditArgs;
 pub use live::LiveArgs;
 pub use plan::PlanArgs;
-pub use policy::{CheckArgs, PolicyCommand, ShowArgs, TestArgs};
-pub use values::{AuditFormat, Color, Format};
+pub use policy::{CheckArgs, DiffArgs, DraftArgs, PolicyCommand, ShowArgs, TestArgs};
+pub use values::{AuditFormat, Color, DiffFormat, Expiry, Format};
 
 use crate::policy::PolicyName;
 
@@ -89,7 +89,7 @@ pub enum Command {
     /// missing. Exceptions are evaluated at the time of the event. The file does not contain what a
     /// group is attached to, so guardrails about attachments are not applied.
     Plan(PlanArgs),
-    /// Validate, print and test policies
+    /// Validate, print, test, compare and draft policies
     #[command(subcommand, after_long_help = policy::POLICY_EXAMPLES)]
     Policy(PolicyCommand),
     /// Explain policy rules

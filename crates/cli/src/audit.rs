@@ -106,6 +106,7 @@ impl Audit {
             arns,
             prefix_lists,
             problems,
+            descriptions: _,
             notes: _,
         } = described;
         let mut audit = Self {

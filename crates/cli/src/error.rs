@@ -128,6 +128,21 @@ pub enum CliError {
         /// All errors in it.
         found: Box<Diagnostics>,
     },
+    /// Exceptions cannot be added to the text of a policy.
+    #[error("cannot add exceptions to {name}: it is written with brackets, as JSON is")]
+    FlowStylePolicy {
+        /// The policy, as shown to the user.
+        name: String,
+    },
+    /// A drafted exception is invalid.
+    #[error("an exception in the draft is invalid: {}", format_count(.found.len(), "error"))]
+    InvalidDraft {
+        /// All errors in the draft.
+        found: Box<Diagnostics>,
+    },
+    /// Drafted exceptions would have expired already.
+    #[error("exceptions that expire on {0} have expired already")]
+    ExpiryPassed(String),
     /// The policy has no rule with this id.
     #[error("the policy `{policy}` has no rule `{id}`")]
     UnknownRule {
@@ -181,6 +196,9 @@ impl CliError {
             | Self::NoRegion
             | Self::InvalidRegion(_)
             | Self::InvalidPolicy { .. }
+            | Self::FlowStylePolicy { .. }
+            | Self::InvalidDraft { .. }
+            | Self::ExpiryPassed(_)
             | Self::UnknownRule { .. }
             | Self::InvalidTestFile { .. }
             | Self::TwoFromStdin(..) => ExitStatus::BadInput,
@@ -189,7 +207,10 @@ impl CliError {
 
     /// The text to print before the error: all diagnostics with source excerpts. Styled.
     pub fn details(&self) -> Option<String> {
-        if let Self::InvalidPolicy { found, .. } | Self::InvalidTestFile { found, .. } = self {
+        if let Self::InvalidPolicy { found, .. }
+        | Self::InvalidTestFile { found, .. }
+        | Self::InvalidDraft { found } = self
+        {
             Some(found.render_colored())
         } else {
             None
@@ -229,6 +250,15 @@ impl CliError {
             }
             Self::Credentials { is_role, .. } => help::credentials_help(*is_role),
             Self::ListRegions(error) => help::list_regions_help(error.kind),
+            Self::FlowStylePolicy { .. } => {
+                "write the policy and its `exceptions` in block style: a line for each key, and \
+                 `- ` before each exception"
+            }
+            Self::InvalidDraft { .. } => {
+                "check the ids of groups and prefix lists in the input: an exception can refer only \
+                 to real ones"
+            }
+            Self::ExpiryPassed(_) => "use a later date or a number of days such as `+90d`",
             Self::UnknownRule { near, .. } => match near {
                 Some(near) => return Some(format!("did you mean `{near}`?")),
                 None => "run `portcullis rules` to list them",

@@ -15,6 +15,8 @@ fn every_command_has_help_with_examples() {
         "policy show",
         "policy schema",
         "policy test",
+        "policy draft",
+        "policy diff",
         "rules",
         "completions",
     ] {

@@ -30,6 +30,10 @@ mod plan_actions;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]
+mod policy_diff;
+#[cfg(test)]
+mod policy_draft;
+#[cfg(test)]
 mod policy_test;
 #[cfg(test)]
 mod shapes;

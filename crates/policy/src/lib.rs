@@ -19,7 +19,9 @@
 //! ```
 
 mod code;
+pub mod coverage;
 mod decode;
+mod edit;
 mod json_schema;
 mod lint;
 mod load;
@@ -33,9 +35,12 @@ pub mod test_file;
 mod yaml;
 
 pub use code::Code;
+pub use edit::{AddExceptionsError, add_exceptions};
 pub use json_schema::json_schema;
 pub use lint::lint_policy;
 pub use load::{LoadedPolicy, parse_policy};
 pub use presets::{PRESETS, PolicyReference, Preset, UnknownPreset, find_preset};
-pub use render::render_policy;
+pub use render::{
+    CommentedException, render_exceptions, render_expiry, render_match, render_policy, render_scope,
+};
 pub use yaml::{Diagnostic, Diagnostics, nearest_word};

@@ -108,7 +108,7 @@ pub enum ExceptionMatch {
 
 /// Whether the source is the allowed one, or each of its blocks is inside one of the allowed
 /// blocks.
-fn is_source_within(source: &Source, allowed: &Source, lists: &PrefixLists) -> bool {
+pub fn is_source_within(source: &Source, allowed: &Source, lists: &PrefixLists) -> bool {
     let blocks = lists.source_blocks(source);
     let allowed_blocks = lists.source_blocks(allowed);
     source.same_source(allowed)

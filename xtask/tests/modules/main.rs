@@ -38,13 +38,13 @@ const LAYERS: &[(&str, Layers)] = &[
     (
         "crates/policy",
         &[
-            &["code"],
+            &["code", "coverage"],
             &["yaml"],
             &["presets", "record", "schema_table"],
             &["scalar"],
             &["decode", "json_schema", "render", "resolve", "test_file"],
             &["load"],
-            &["lint"],
+            &["edit", "lint"],
         ],
     ),
     (

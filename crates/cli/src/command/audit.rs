@@ -5,7 +5,7 @@ mod details;
 mod export;
 mod human;
 mod ocsf;
-mod owner;
+pub(super) mod owner;
 
 use std::collections::BTreeSet;
 
