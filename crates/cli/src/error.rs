@@ -255,8 +255,8 @@ impl CliError {
                  `- ` before each exception"
             }
             Self::InvalidDraft { .. } => {
-                "check the ids of groups and prefix lists in the input: an exception can refer only \
-                 to real ones"
+                "check the ids of groups and prefix lists in the input: an exception can refer \
+                 only to real ones"
             }
             Self::ExpiryPassed(_) => "use a later date or a number of days such as `+90d`",
             Self::UnknownRule { near, .. } => match near {

@@ -261,7 +261,7 @@ fn policies_on_pages_are_valid_and_pass_their_tests() {
             assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
         }
     }
-    assert_eq!((policies, test_files, fragments), (1, 1, 2));
+    assert_eq!((policies, test_files, fragments), (1, 1, 3));
     let readme = fs::read_to_string(project("README.md")).unwrap();
     for block in code_blocks(&readme, "yaml")
         .iter()

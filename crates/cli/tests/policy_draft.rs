@@ -46,7 +46,8 @@ fn many_openings() -> String {
                   "Ipv6Ranges": from_v6 },
                 { "IpProtocol": "udp", "FromPort": 8000, "ToPort": 8010,
                   "IpRanges": from("0.0.0.0/0") },
-                { "IpProtocol": "icmp", "FromPort": 8, "ToPort": -1, "IpRanges": from("0.0.0.0/0") },
+                { "IpProtocol": "icmp", "FromPort": 8, "ToPort": -1,
+                  "IpRanges": from("0.0.0.0/0") },
                 { "IpProtocol": "tcp", "FromPort": 443, "ToPort": 443,
                   "IpRanges": from("0.0.0.0/0") },
                 { "IpProtocol": "tcp", "FromPort": 8443, "ToPort": 8443,
@@ -199,6 +200,10 @@ fn only_groups_that_events_changed() {
         &format!("audit --input groups.json --policy draft.yaml {NOW}"),
         1,
     )]);
+    folder.assert_exit_codes(&[
+        ("plan logs --input groups.json", 1),
+        ("plan logs --input groups.json --policy draft.yaml", 0),
+    ]);
 }
 
 #[test]

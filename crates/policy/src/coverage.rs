@@ -1,4 +1,4 @@
-//! Whether one part of a policy covers another: whatever the second matches, the first matches, too.
+//! Whether one part of a policy covers another: the first matches whatever the second does.
 //!
 //! Conservative: a function may return `false` although the second is covered.
 
@@ -12,8 +12,8 @@ pub fn exception_covers(first: &Exception, second: &Exception) -> bool {
         && second.traffic.difference(&first.traffic).is_empty()
 }
 
-/// Whether the first exception matches wherever the second does, for at least as long. Their traffic
-/// is not compared.
+/// Whether the first exception matches wherever the second does, for at least as long. Traffic is
+/// not compared.
 pub fn exception_applies_wherever(first: &Exception, second: &Exception) -> bool {
     // Groups differ most often, so they are compared first.
     scope_covers(&first.scope, &second.scope)

@@ -198,7 +198,8 @@ mod tests {
     #[test]
     fn exceptions_are_added_after_the_own_ones() {
         let text = format!(
-            "version: 1\nextends: baseline\n{OWN}    # of the entry\n\n# of the mode\nmode: monitor\n"
+            "version: 1\nextends: baseline\n{OWN}    # of the entry\n\n# of the mode\n\
+             mode: monitor\n"
         );
         insta::assert_snapshot!(edit(&text).unwrap());
     }

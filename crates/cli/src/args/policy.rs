@@ -48,24 +48,24 @@ pub enum PolicyCommand {
     /// Draft exceptions for what is open today
     ///
     /// Prints a policy with an exception for everything in the groups that the policy would close:
-    /// the exact ports and sources of each group, with an expiry date and the owner from the tags of
-    /// the group. Under it, nothing that is open today is closed, and anything that is opened later
-    /// is. Review the exceptions: give each an owner and a reason, or delete it to have the opening
-    /// closed.
+    /// the exact ports and sources of each group, with an expiry date and the owner from the tags
+    /// of the group. Under it, nothing that is open today is closed, and anything that is opened
+    /// later is. Review the exceptions: give each an owner and a reason, or delete it to have the
+    /// opening closed.
     ///
     /// A preset is extended. A policy file is printed with the new exceptions after its own ones;
-    /// the rest of its text is unchanged. Groups that are incomplete or cannot be read are an error,
-    /// because their openings would be missing from the draft.
+    /// the rest of its text is unchanged. Groups that are incomplete or cannot be read are an
+    /// error, because their openings would be missing from the draft.
     ///
     /// With `--events`, only groups that these events changed get exceptions. What is open in the
-    /// other groups is left to be closed.
+    /// other groups is left to be closed, and a warning says how much that is.
     Draft(DraftArgs),
     /// Compare two policies
     ///
     /// Shows what the new policy forbids, allows or acts upon differently: rules, exceptions,
-    /// guardrails, overrides and the mode, each as stricter, weaker or neutral. With `--input`, also
-    /// the findings in these groups that appear, disappear or change; with `--events`, the plans for
-    /// these events that differ.
+    /// guardrails, overrides and the mode, each as stricter, weaker or neutral. With `--input`,
+    /// also the findings in these groups that appear, disappear or change; with `--events`, the
+    /// plans for these events that differ.
     ///
     /// Exits with 1 if anything is weakened, and 0 otherwise.
     Diff(DiffArgs),

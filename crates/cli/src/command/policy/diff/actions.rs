@@ -39,8 +39,8 @@ impl Response {
     }
 }
 
-/// Whether the first action is at least as strict. `restrict` is not as strict as `narrow`, although
-/// it is the stronger one of the two: trusted sources keep access.
+/// Whether the first action is at least as strict. `restrict` is not as strict as `narrow`,
+/// although it is the stronger one of the two, because trusted sources keep access.
 pub(super) fn action_covers(first: Action, second: Action) -> bool {
     first >= second && (first, second) != (Action::Restrict, Action::Narrow)
 }

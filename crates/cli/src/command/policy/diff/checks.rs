@@ -7,8 +7,8 @@ use portcullis_rules::{Action, Policy, PolicyRule, Source, TrafficSet};
 
 use super::actions::{Response, possible_responses};
 
-/// The traffic that a check forbids wherever it is open to the world; `None` if it forbids something
-/// else.
+/// The traffic that a check forbids wherever it is open to the world; `None` if it forbids
+/// something else.
 pub(super) fn forbidden_traffic(check: &Check) -> Option<TrafficSet> {
     match check {
         Check::OpenPorts(forbidden) => Some(forbidden.clone()),

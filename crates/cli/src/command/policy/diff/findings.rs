@@ -46,20 +46,30 @@ impl FindingState {
     }
 
     /// `revoke (high) tcp 22`, `exempt by office`.
-    pub(super) fn describe(&self) -> String {
+    fn describe(&self, with_traffic: bool) -> String {
         if let Some(id) = &self.exempted_by {
             return format!("exempt by {id}");
         }
+        let response = format!("{} ({})", self.action, self.severity);
+        if !with_traffic {
+            return response;
+        }
         let traffic = describe_traffic_set(&self.offending);
-        format!("{} ({}) {traffic}", self.action, self.severity)
+        format!("{response} {traffic}")
     }
 }
 
-/// The state of a finding in a phrase.
-pub(super) fn describe_state(state: Option<&FindingState>) -> String {
-    match state {
-        Some(state) => state.describe(),
-        None => "no finding".to_owned(),
+impl FindingChange {
+    /// The finding under both policies, each in a phrase. Traffic is left out if it is the same.
+    pub(super) fn describe_states(&self) -> [String; 2] {
+        let traffic_of = |state: &FindingState| state.offending.clone();
+        let before = self.before.as_ref().map(traffic_of);
+        let after = self.after.as_ref().map(traffic_of);
+        let with_traffic = before != after;
+        [&self.before, &self.after].map(|state| match state {
+            Some(state) => state.describe(with_traffic),
+            None => "no finding".to_owned(),
+        })
     }
 }
 

@@ -108,22 +108,26 @@ fn compare_protected(old: &[Scope], new: &[Scope]) -> Option<Change> {
     if old == new {
         return None;
     }
-    let added = uncovered(new, old, scope_covers);
-    let removed = uncovered(old, new, scope_covers);
-    let added: Vec<_> = added.into_iter().map(render_scope).collect();
-    let removed: Vec<_> = removed.into_iter().map(render_scope).collect();
-    Some(list_change("protected", &added, &removed))
+    let added = uncovered(new, old, scope_covers).into_iter();
+    let removed = uncovered(old, new, scope_covers).into_iter();
+    Some(list_change(
+        "protected",
+        &added.map(render_scope).collect::<Vec<_>>(),
+        &removed.map(render_scope).collect::<Vec<_>>(),
+    ))
 }
 
 fn compare_principals(old: &[Glob], new: &[Glob]) -> Option<Change> {
     if old == new {
         return None;
     }
-    let added = uncovered(new, old, glob_covers);
-    let removed = uncovered(old, new, glob_covers);
-    let added: Vec<_> = added.into_iter().map(ToString::to_string).collect();
-    let removed: Vec<_> = removed.into_iter().map(ToString::to_string).collect();
-    Some(list_change("principals", &added, &removed))
+    let added = uncovered(new, old, glob_covers).into_iter();
+    let removed = uncovered(old, new, glob_covers).into_iter();
+    Some(list_change(
+        "principals",
+        &added.map(ToString::to_string).collect::<Vec<_>>(),
+        &removed.map(ToString::to_string).collect::<Vec<_>>(),
+    ))
 }
 
 /// The items that none of the others covers.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use super::change::{Change, Direction};
-use super::findings::{FindingChange, describe_state};
+use super::findings::FindingChange;
 use super::plans::PlanChange;
 use super::report::{DiffReport, count_directions};
 use crate::output::{BOLD, DIMMED};
@@ -16,20 +16,20 @@ const WIDTH: usize = 80;
 
 /// The report as text, the weakest differences first.
 pub(super) fn render_report(report: &DiffReport) -> String {
-    let names = format!("{} -> {}", report.old.name, report.new.name);
-    let names = sanitize_text(&names);
+    let (old, new) = (&report.old.name, &report.new.name);
+    let names = sanitize_text(&format!("{old} -> {new}"));
     let mut text = format!("{BOLD}{names}{BOLD:#}\n");
     let changes = report.changes.iter();
     let lines = changes.map(|change| (change.direction, describe_change(change)));
     text.push_str(&render_section("Policy", lines.collect()));
     if let Some(findings) = &report.findings {
-        let lines = findings.iter();
-        let lines = lines.map(|change| (change.direction, describe_finding(change)));
+        let changes = findings.iter();
+        let lines = changes.map(|change| (change.direction, describe_finding(change)));
         text.push_str(&render_section("Findings", lines.collect()));
     }
     if let Some(plans) = &report.plans {
-        let lines = plans.iter();
-        let lines = lines.map(|change| (change.direction, describe_plan(change)));
+        let changes = plans.iter();
+        let lines = changes.map(|change| (change.direction, describe_plan(change)));
         text.push_str(&render_section("Plans", lines.collect()));
     }
     text
@@ -74,8 +74,7 @@ fn describe_change(change: &Change) -> Paragraphs {
 
 fn describe_finding(change: &FindingChange) -> Paragraphs {
     let group = describe_group(change.group.name.as_ref(), &change.group.id);
-    let before = describe_state(change.before.as_ref());
-    let after = describe_state(change.after.as_ref());
+    let [before, after] = change.describe_states();
     vec![
         format!("{group}: {}", change.ingress),
         format!("  {}: {before} -> {after}", change.policy_rule),

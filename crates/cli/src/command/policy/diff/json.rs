@@ -79,11 +79,11 @@ struct PlanStateV1 {
     outcome: &'static str,
     removals: Vec<SecurityGroupRuleV1>,
     additions: Vec<SecurityGroupRuleV1>,
-    refusals: Vec<RefusalV1>,
+    refusals: Vec<DiffRefusalV1>,
 }
 
 #[derive(Debug, Serialize)]
-struct RefusalV1 {
+struct DiffRefusalV1 {
     #[serde(flatten)]
     security_group_rule: SecurityGroupRuleV1,
     code: &'static str,
@@ -177,7 +177,7 @@ impl PlanStateV1 {
             removals: state.removes.iter().map(SecurityGroupRuleV1::new).collect(),
             additions: state.adds.iter().map(SecurityGroupRuleV1::new).collect(),
             refusals: refusals
-                .map(|(rule, code)| RefusalV1 {
+                .map(|(rule, code)| DiffRefusalV1 {
                     security_group_rule: SecurityGroupRuleV1::new(rule),
                     code,
                 })

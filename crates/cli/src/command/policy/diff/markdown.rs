@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use super::change::Direction;
-use super::findings::describe_state;
 use super::human::describe_group;
 use super::report::{DiffReport, count_directions};
 use crate::text::{format_count, sanitize_text};
@@ -36,8 +35,7 @@ pub(super) fn render_report(report: &DiffReport) -> String {
     if let Some(findings) = &report.findings {
         let rows = findings.iter().map(|change| {
             let group = describe_group(change.group.name.as_ref(), &change.group.id);
-            let before = describe_state(change.before.as_ref());
-            let after = describe_state(change.after.as_ref());
+            let [before, after] = change.describe_states();
             let rule = change.ingress.to_string();
             let cells = [group, rule, change.policy_rule.clone(), before, after];
             (change.direction, cells)

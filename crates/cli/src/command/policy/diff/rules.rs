@@ -23,8 +23,8 @@ pub(super) fn compare_rules(old: &Policy, new: &Policy) -> Vec<Change> {
             None => changes.push(removed_rule(old, new, rule)),
         }
     }
-    let added = new.rules.iter();
-    let added = added.filter(|rule| old.rule_by_id(&rule.id).is_none());
+    let new_rules = new.rules.iter();
+    let added = new_rules.filter(|rule| old.rule_by_id(&rule.id).is_none());
     changes.extend(added.map(|rule| added_rule(old, new, rule)));
     changes
 }
