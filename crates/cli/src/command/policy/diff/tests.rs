@@ -1,7 +1,7 @@
 //! What a comparison says about pairs of policies, and that it never misses a weaker one.
 
 use portcullis_policy::parse_policy;
-use portcullis_rules::{PrefixLists, SecurityGroup};
+use portcullis_rules::{IngressRule, OpenedRules, PlanInput, PrefixLists, SecurityGroup, decide};
 use proptest::prelude::*;
 
 use super::change::Direction;
@@ -389,8 +389,21 @@ fn audit(policy: &Policy, group: &SecurityGroup, prefix_lists: PrefixLists) -> A
     Audit::from_groups(policy, described, &context)
 }
 
+fn removed_rules(policy: &Policy, group: &SecurityGroup) -> Vec<IngressRule> {
+    let context = Context {
+        now: Some(now()),
+        account: group.owner_id.clone(),
+        opened: OpenedRules::All,
+        ..Context::default()
+    };
+    let lists = lists();
+    let decision = decide(&PlanInput::new(policy, group, &lists, &context));
+    let removals = decision.plan.removals.into_iter();
+    removals.map(|removal| removal.ingress).collect()
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(192))]
 
     #[test]
     fn a_weaker_effect_is_found_in_the_policies_alone(
@@ -405,6 +418,18 @@ proptest! {
             let is_weaker = finding.direction == Direction::Weaker;
             prop_assert!(!is_weaker || weakened, "{finding:#?}\n{changes:#?}");
         }
+    }
+
+    #[test]
+    fn a_rule_that_is_no_longer_removed_is_found_in_the_policies_alone(
+        (old, new) in policy_pairs(),
+        group in groups(),
+    ) {
+        let changes = compare_policies(&old, &new, now());
+        let weakened = changes.iter().any(|change| change.direction == Direction::Weaker);
+        let (before, after) = (removed_rules(&old, &group), removed_rules(&new, &group));
+        let kept = before.iter().find(|rule| !after.contains(rule));
+        prop_assert!(kept.is_none() || weakened, "{kept:?}\n{changes:#?}");
     }
 
     #[test]
