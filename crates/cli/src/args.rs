@@ -1,6 +1,8 @@
 //! The command-line arguments and their help texts.
 
 mod audit;
+mod diff;
+mod draft;
 mod live;
 mod plan;
 mod policy;
@@ -10,10 +12,12 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
 pub use audit::AuditArgs;
+pub use diff::{DiffArgs, DiffFormat};
+pub use draft::{DraftArgs, Expiry};
 pub use live::LiveArgs;
 pub use plan::PlanArgs;
-pub use policy::{CheckArgs, DiffArgs, DraftArgs, PolicyCommand, ShowArgs, TestArgs};
-pub use values::{AuditFormat, Color, DiffFormat, Expiry, Format};
+pub use policy::{CheckArgs, PolicyCommand, ShowArgs, TestArgs};
+pub use values::{AuditFormat, Color, Format};
 
 use crate::policy::PolicyName;
 

@@ -1,6 +1,7 @@
 //! Evaluating every security group of an input, or of the live account.
 
 pub mod json;
+pub(crate) mod owner;
 pub(crate) mod unresolved;
 
 use std::borrow::Cow;

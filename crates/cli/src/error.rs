@@ -128,21 +128,6 @@ pub enum CliError {
         /// All errors in it.
         found: Box<Diagnostics>,
     },
-    /// Exceptions cannot be added to the text of a policy.
-    #[error("cannot add exceptions to {name}: it is written with brackets, as JSON is")]
-    FlowStylePolicy {
-        /// The policy, as shown to the user.
-        name: String,
-    },
-    /// A drafted exception is invalid.
-    #[error("an exception in the draft is invalid: {}", format_count(.found.len(), "error"))]
-    InvalidDraft {
-        /// All errors in the draft.
-        found: Box<Diagnostics>,
-    },
-    /// Drafted exceptions would have expired already.
-    #[error("exceptions that expire on {0} have expired already")]
-    ExpiryPassed(String),
     /// The policy has no rule with this id.
     #[error("the policy `{policy}` has no rule `{id}`")]
     UnknownRule {
@@ -164,6 +149,21 @@ pub enum CliError {
     /// Two inputs were to be read from standard input.
     #[error("{0} and {1} cannot both be read from standard input")]
     TwoFromStdin(&'static str, &'static str),
+    /// Exceptions cannot be added to the text of a policy.
+    #[error("cannot add exceptions to {name}: it is written with brackets, as JSON is")]
+    FlowStylePolicy {
+        /// The policy, as shown to the user.
+        name: String,
+    },
+    /// A drafted exception is invalid.
+    #[error("an exception in the draft is invalid: {}", format_count(.found.len(), "error"))]
+    InvalidDraft {
+        /// All errors in the draft.
+        found: Box<Diagnostics>,
+    },
+    /// Drafted exceptions would have expired already.
+    #[error("exceptions that expire on {0} have expired already")]
+    ExpiryPassed(String),
     /// The output could not be written.
     #[error("cannot write the output: {0}")]
     Write(io::Error),
@@ -196,12 +196,12 @@ impl CliError {
             | Self::NoRegion
             | Self::InvalidRegion(_)
             | Self::InvalidPolicy { .. }
-            | Self::FlowStylePolicy { .. }
-            | Self::InvalidDraft { .. }
-            | Self::ExpiryPassed(_)
             | Self::UnknownRule { .. }
             | Self::InvalidTestFile { .. }
-            | Self::TwoFromStdin(..) => ExitStatus::BadInput,
+            | Self::TwoFromStdin(..)
+            | Self::FlowStylePolicy { .. }
+            | Self::InvalidDraft { .. }
+            | Self::ExpiryPassed(_) => ExitStatus::BadInput,
         }
     }
 
@@ -250,6 +250,11 @@ impl CliError {
             }
             Self::Credentials { is_role, .. } => help::credentials_help(*is_role),
             Self::ListRegions(error) => help::list_regions_help(error.kind),
+            Self::UnknownRule { near, .. } => match near {
+                Some(near) => return Some(format!("did you mean `{near}`?")),
+                None => "run `portcullis rules` to list them",
+            },
+            Self::TwoFromStdin(..) => "read one of them from a file",
             Self::FlowStylePolicy { .. } => {
                 "write the policy and its `exceptions` in block style: a line for each key, and \
                  `- ` before each exception"
@@ -259,11 +264,6 @@ impl CliError {
                  only to real ones"
             }
             Self::ExpiryPassed(_) => "use a later date or a number of days such as `+90d`",
-            Self::UnknownRule { near, .. } => match near {
-                Some(near) => return Some(format!("did you mean `{near}`?")),
-                None => "run `portcullis rules` to list them",
-            },
-            Self::TwoFromStdin(..) => "read one of them from a file",
             Self::Connect(_)
             | Self::InvalidPolicy { .. }
             | Self::InvalidTestFile { .. }

@@ -3,9 +3,9 @@
 use clap::{Args, Subcommand, ValueHint};
 use jiff::Timestamp;
 
-use super::values::{
-    DiffFormat, Expiry, Format, parse_account_id, parse_expiry, parse_region, parse_time,
-};
+use super::diff::DiffArgs;
+use super::draft::DraftArgs;
+use super::values::{Format, parse_time};
 use crate::input::Input;
 use crate::policy::PolicyName;
 
@@ -152,101 +152,3 @@ Examples:
 
   See what a change to the policy would break:
     portcullis policy test policy.test.yaml --policy proposed.yaml";
-
-/// The arguments of `portcullis policy draft`.
-#[derive(Debug, Args)]
-#[command(after_long_help = DRAFT_EXAMPLES)]
-pub struct DraftArgs {
-    /// Security groups, as for `portcullis audit`: a file, or `-` for standard input; can be
-    /// repeated
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, required = true)]
-    pub input: Vec<Input>,
-    /// Policy to add the exceptions to: a file, or `preset:NAME` for a built-in one
-    #[arg(
-        long,
-        value_name = "POLICY",
-        default_value = "preset:baseline",
-        value_hint = ValueHint::FilePath
-    )]
-    pub policy: PolicyName,
-    /// When the exceptions expire: days from now, or the last day
-    #[arg(long, value_name = "WHEN", default_value = "+90d", value_parser = parse_expiry)]
-    pub expires: Expiry,
-    /// Tag of the groups with their owner [default: `owner`, `contact`, `team` and similar tags]
-    #[arg(long, value_name = "KEY")]
-    pub owner_tag: Option<String>,
-    /// Draft exceptions only for groups that these events changed, as for `portcullis plan`: files,
-    /// folders of log files, or `-` for standard input
-    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath, num_args = 1..)]
-    pub events: Vec<Input>,
-    /// Account of groups without `OwnerId`
-    #[arg(long, value_name = "ID", value_parser = parse_account_id)]
-    pub account: Option<String>,
-    /// Region of groups without `SecurityGroupArn`
-    #[arg(long, value_name = "REGION", value_parser = parse_region)]
-    pub region: Option<String>,
-    /// The date of the draft, such as 2027-03-01T00:00:00Z [default: now]
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub now: Option<Timestamp>,
-}
-
-const DRAFT_EXAMPLES: &str = "\
-Examples:
-  Accept what is open today for 90 days, and review it:
-    aws ec2 describe-security-groups > groups.json
-    portcullis policy draft --input groups.json > policy.yaml
-    portcullis audit --input groups.json --policy policy.yaml
-
-  Add exceptions to your own policy, with the owner from a tag:
-    portcullis policy draft --input groups.json --policy policy.yaml --owner-tag CostCenter
-
-  Only for groups that were changed in the last month:
-    portcullis policy draft --input groups.json --events logs/ > policy.yaml";
-
-/// The arguments of `portcullis policy diff`.
-#[derive(Debug, Args)]
-#[command(after_long_help = DIFF_EXAMPLES)]
-pub struct DiffArgs {
-    /// Old policy: a file, `-` for standard input, or `preset:NAME`
-    #[arg(value_name = "OLD", value_hint = ValueHint::FilePath)]
-    pub old: PolicyName,
-    /// New policy, likewise
-    #[arg(value_name = "NEW", value_hint = ValueHint::FilePath)]
-    pub new: PolicyName,
-    /// Security groups, as for `portcullis audit`: compare the findings in them; can be repeated
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub input: Vec<Input>,
-    /// Events, as for `portcullis plan`: compare the plans for them
-    #[arg(
-        long,
-        value_name = "PATH",
-        value_hint = ValueHint::AnyPath,
-        num_args = 1..,
-        requires = "input"
-    )]
-    pub events: Vec<Input>,
-    /// Account of groups without `OwnerId`, for policies scoped by account
-    #[arg(long, value_name = "ID", value_parser = parse_account_id, requires = "input")]
-    pub account: Option<String>,
-    /// Region of groups without `SecurityGroupArn`, for policies scoped by region
-    #[arg(long, value_name = "REGION", value_parser = parse_region, requires = "input")]
-    pub region: Option<String>,
-    /// Evaluate exceptions as of this time, such as 2027-03-01T00:00:00Z [default: now; for events,
-    /// the time of the event]
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub now: Option<Timestamp>,
-    /// Output format
-    #[arg(long, value_enum, default_value_t)]
-    pub format: DiffFormat,
-}
-
-const DIFF_EXAMPLES: &str = "\
-Examples:
-  portcullis policy diff preset:baseline policy.yaml
-
-  What a pull request changes, as a comment on it:
-    git show main:policy.yaml |
-      portcullis policy diff - policy.yaml --input groups.json --format markdown
-
-  What would have been done differently for recorded events:
-    portcullis policy diff old.yaml new.yaml --input groups.json --events logs/";

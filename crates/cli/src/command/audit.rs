@@ -5,7 +5,6 @@ mod details;
 mod export;
 mod human;
 mod ocsf;
-pub(super) mod owner;
 
 use std::collections::BTreeSet;
 

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 
 use portcullis_rules::{Finding, SecurityGroup, Severity};
 
-use super::owner;
-use crate::audit::Audit;
+use crate::audit::{Audit, owner};
 use crate::command::findings::{describe_action, describe_traffic, row_style, shorten_ports};
 use crate::output::{BOLD, RED};
 use crate::table::{EMPTY_CELL, format_table};

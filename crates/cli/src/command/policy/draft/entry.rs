@@ -8,7 +8,7 @@ use portcullis_rules::exception::is_source_within;
 use portcullis_rules::{Exception, Finding, PrefixLists, Scope, SecurityGroup, TrafficSet};
 
 use super::openings::Opening;
-use crate::command::audit::owner::group_owner;
+use crate::audit::owner::group_owner;
 use crate::describe::{is_account_id, is_region_name};
 use crate::text::wrap_words;
 
