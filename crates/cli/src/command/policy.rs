@@ -3,6 +3,7 @@
 mod check;
 mod report;
 mod results;
+mod size;
 mod test;
 
 use jiff::Timestamp;

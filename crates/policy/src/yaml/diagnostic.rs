@@ -67,6 +67,11 @@ impl Diagnostic {
         self.code
     }
 
+    /// Where it is.
+    pub(crate) const fn span(&self) -> Span {
+        self.primary_span
+    }
+
     /// What is wrong, in one line.
     pub fn message(&self) -> &str {
         &self.message
@@ -182,6 +187,12 @@ impl Diagnostics {
     /// Line and column of a diagnostic, both from 1.
     pub fn position(&self, diagnostic: &Diagnostic) -> (usize, usize) {
         line_and_column(&self.text, diagnostic.primary_span.start)
+    }
+
+    /// The text that a diagnostic points at.
+    pub fn underlined_text(&self, diagnostic: &Diagnostic) -> &str {
+        let span = diagnostic.primary_span;
+        self.text.get(span.start..span.end).unwrap_or_default()
     }
 
     /// Whether there are no errors among them, so that the policy is valid.

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, StrInput, Tag};
 
 use super::diagnostic::Diagnostic;
+use super::slips::{find_slip, find_unclosed, is_odd_quote, is_odd_space, odd_quotes, odd_space};
 use super::text::{Span, Spanned, quote_text};
 use crate::code::Code;
 
@@ -107,6 +108,13 @@ impl<'a, 'f> YamlReader<'a, 'f> {
                 }
             }
         }
+        // A slip on the only line makes the whole file one text.
+        if let Some(node) = &document
+            && matches!(node.content, Content::Text(_))
+            && let Some(slip) = find_slip(self.text, self.text.len())
+        {
+            return Err(Box::new(slip));
+        }
         Ok(document)
     }
 
@@ -131,7 +139,10 @@ impl<'a, 'f> YamlReader<'a, 'f> {
             None => Ok(None),
             Some(Ok((event, span))) => {
                 let start = self.byte_offset(span.start.index());
-                let end = self.byte_offset(span.end.index());
+                let parser_end = self.byte_offset(span.end.index());
+                // The parser's spans include the space after quotes and brackets.
+                let source = self.text.get(start..parser_end).unwrap_or_default();
+                let end = start.saturating_add(source.trim_ascii_end().len());
                 Ok(Some((event, Span { start, end })))
             }
             Some(Err(error)) => Err(Box::new(self.syntax_error(&error))),
@@ -158,7 +169,8 @@ impl<'a, 'f> YamlReader<'a, 'f> {
         let before = self.node_count;
         let (anchor, tag, node) = match event {
             Event::Scalar(text, style, anchor, tag) => {
-                (anchor, tag, scalar_node(text, style, span))
+                let node = self.scalar_node(text, style, span);
+                (anchor, tag, node)
             }
             Event::SequenceStart(anchor, tag) => (anchor, tag, self.read_list(span, depth)?),
             Event::MappingStart(anchor, tag) => (anchor, tag, self.read_map(span, depth)?),
@@ -284,8 +296,58 @@ impl<'a, 'f> YamlReader<'a, 'f> {
         }
     }
 
-    /// The parser's error with its usual cause.
+    fn scalar_node(&mut self, text: Cow<'a, str>, style: ScalarStyle, span: Span) -> Node<'a> {
+        if style != ScalarStyle::Plain {
+            let content = Content::Text(text);
+            return Node { span, content };
+        }
+        let trimmed = self.trim_odd_spaces(text, span);
+        let content = if matches!(&*trimmed, "" | "~" | "null" | "Null" | "NULL") {
+            Content::Null
+        } else {
+            Content::Text(self.remove_odd_quotes(trimmed, span))
+        };
+        Node { span, content }
+    }
+
+    /// The text without characters around it that only look like spaces, which are reported.
+    fn trim_odd_spaces(&mut self, text: Cow<'a, str>, span: Span) -> Cow<'a, str> {
+        let first = text.chars().next().filter(|c| is_odd_space(*c));
+        let last = text.chars().next_back().filter(|c| is_odd_space(*c));
+        if let Some(c) = first {
+            let end = span.start.saturating_add(c.len_utf8());
+            self.found.push(odd_space(c, Span { end, ..span }));
+        } else if let Some(c) = last {
+            let start = span.end.saturating_sub(c.len_utf8());
+            self.found.push(odd_space(c, Span { start, ..span }));
+        } else {
+            return text;
+        }
+        text.trim_matches(is_odd_space).to_owned().into()
+    }
+
+    /// The text without the curly quotes around it, which are reported.
+    fn remove_odd_quotes(&mut self, text: Cow<'a, str>, span: Span) -> Cow<'a, str> {
+        let is_quoted = text.chars().count() > 1
+            && text.starts_with(is_odd_quote)
+            && text.ends_with(is_odd_quote);
+        if !is_quoted {
+            return text;
+        }
+        self.found.push(odd_quotes(span));
+        text.trim_matches(is_odd_quote).to_owned().into()
+    }
+
+    /// The slip of the pen that explains the parser's error, or else that error.
     fn syntax_error(&self, error: &ScanError) -> Diagnostic {
+        let position = self.byte_offset(error.marker().index());
+        find_slip(self.text, position)
+            .or_else(|| find_unclosed(self.text))
+            .unwrap_or_else(|| self.parser_error(error))
+    }
+
+    /// The parser's error with its usual cause.
+    fn parser_error(&self, error: &ScanError) -> Diagnostic {
         let start = self.byte_offset(error.marker().index());
         let rest = self.text.get(start..).unwrap_or_default();
         let first = rest.chars().next().filter(|c| *c != '\n');
@@ -319,16 +381,6 @@ fn syntax_help(error: &str, rest: &str) -> Option<String> {
     } else {
         None
     }
-}
-
-fn scalar_node(text: Cow<'_, str>, style: ScalarStyle, span: Span) -> Node<'_> {
-    let is_plain = style == ScalarStyle::Plain;
-    let content = if is_plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL") {
-        Content::Null
-    } else {
-        Content::Text(text)
-    };
-    Node { span, content }
 }
 
 fn second_document(span: Span) -> Diagnostic {

@@ -1,0 +1,291 @@
+//! Slips of the pen that YAML does not understand, or understands differently: a missing space or
+//! colon, characters that only look like others, brackets and quotes that are never closed.
+//!
+//! The parser reports many of them on a later line. These functions look for the slip itself.
+
+use super::diagnostic::Diagnostic;
+use super::text::{Span, quote_text};
+use crate::code::Code;
+
+/// The keys of policies and test files. A word at the start of a line is taken for a key only if it
+/// is one of them. Protocols are missing because rules in test files start with them.
+pub(crate) const KNOWN_KEYS: [&str; 63] = [
+    "account",
+    "accounts",
+    "action",
+    "additions",
+    "after",
+    "attached",
+    "cases",
+    "check",
+    "description",
+    "descriptions",
+    "event",
+    "exceptions",
+    "exempt",
+    "existing",
+    "expect",
+    "expires",
+    "extends",
+    "findings",
+    "forbids",
+    "group",
+    "groups",
+    "guardrails",
+    "id",
+    "load_balancers",
+    "match",
+    "max_removals",
+    "mode",
+    "name",
+    "names",
+    "now",
+    "opened",
+    "others",
+    "overrides",
+    "owner",
+    "policy",
+    "ports",
+    "prefix_lists",
+    "principal",
+    "principals",
+    "protected",
+    "protocol",
+    "reason",
+    "references",
+    "refusals",
+    "region",
+    "regions",
+    "removals",
+    "rule",
+    "rule_tags",
+    "rules",
+    "scope",
+    "self_service",
+    "service_managed",
+    "severity",
+    "skipped_additions",
+    "sources",
+    "tags",
+    "time",
+    "traffic",
+    "trusted",
+    "version",
+    "vpc",
+    "vpcs",
+];
+
+/// The last slip in the lines up to the one that contains this byte, where the parser gave up.
+pub(super) fn find_slip(text: &str, until: usize) -> Option<Diagnostic> {
+    let mut start = 0;
+    let mut last = None;
+    for line in text.split_inclusive('\n') {
+        if start > until {
+            break;
+        }
+        last = slip_in_line(line, start).or(last);
+        start = start.saturating_add(line.len());
+    }
+    last
+}
+
+/// The slip in a line that starts at this byte of the text.
+fn slip_in_line(line: &str, line_start: usize) -> Option<Diagnostic> {
+    let mut rest = line.trim_end().trim_start_matches(' ');
+    if rest.starts_with('\t') {
+        return Some(tab_in_indentation(span_in(line, rest, 1, line_start)));
+    }
+    if let Some(space) = rest.chars().next().filter(|c| is_odd_space(*c)) {
+        return Some(odd_space(
+            space,
+            span_in(line, rest, space.len_utf8(), line_start),
+        ));
+    }
+    while let Some(entry) = rest.strip_prefix("- ") {
+        rest = entry.trim_start_matches(' ');
+    }
+    if let Some(after_dash) = rest.strip_prefix('-')
+        && leading_key(after_dash).is_some()
+    {
+        let span = span_in(line, rest, 1, line_start);
+        let diagnostic = Diagnostic::new(Code::InvalidYaml, span, "invalid YAML: `-` and a key")
+            .with_label("missing space after the dash")
+            .with_help(format!("write `- {after_dash}`"));
+        return Some(diagnostic);
+    }
+    let key = leading_key(rest)?;
+    slip_after_key(key, rest, span_in(line, rest, key.len(), line_start))
+}
+
+/// The slip between a key and its value. The span is that of the key.
+fn slip_after_key(key: &str, rest: &str, span: Span) -> Option<Diagnostic> {
+    let after = rest.get(key.len()..)?;
+    let next = after.chars().next()?;
+    let value = after.trim_start_matches(|c: char| c.is_whitespace() || ":=：".contains(c));
+    let help = format!("write `{key}: {value}`");
+    let invalid = |label: &str, span: Span| {
+        let message = format!("invalid YAML after the key {}", quote_text(key));
+        Diagnostic::new(Code::InvalidYaml, span, message).with_label(label)
+    };
+    let through = |length: usize| Span {
+        start: span.start,
+        end: span.end.saturating_add(length),
+    };
+    if is_odd_space(next) {
+        return Some(odd_space(next, after_key(span, 0, next)));
+    }
+    let trimmed = after.trim_start();
+    if next == ':' {
+        let value_start = after.get(1..)?.chars().next()?;
+        return if is_odd_space(value_start) {
+            Some(odd_space(value_start, after_key(span, 1, value_start)))
+        } else if value_start.is_whitespace() {
+            None
+        } else {
+            Some(invalid("missing space after the colon", through(1)).with_help(help))
+        };
+    }
+    if let Some(colon) = after.chars().find(|c| *c == '：')
+        && trimmed.starts_with(colon)
+    {
+        let before = after.len().saturating_sub(trimmed.len());
+        return Some(full_width_colon(after_key(span, before, colon)).with_help(help));
+    }
+    if trimmed.starts_with('=') {
+        return Some(invalid("missing colon: `=` is not YAML", through(0)).with_help(help));
+    }
+    if next == ' ' && !trimmed.is_empty() && !trimmed.starts_with([':', '#']) {
+        return Some(invalid("missing colon", through(0)).with_help(help));
+    }
+    trimmed
+        .strip_prefix(':')
+        .filter(|value| next == ' ' && !value.is_empty() && !value.starts_with(char::is_whitespace))
+        .map(|_| invalid("missing space after the colon", through(0)).with_help(help))
+}
+
+/// The span of a character at this distance after a key.
+const fn after_key(key: Span, distance: usize, c: char) -> Span {
+    let start = key.end.saturating_add(distance);
+    Span {
+        start,
+        end: start.saturating_add(c.len_utf8()),
+    }
+}
+
+/// The known key at the start of the text, if no letter follows it.
+fn leading_key(text: &str) -> Option<&str> {
+    let is_key_char = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let end = text.find(|c| !is_key_char(c)).unwrap_or(text.len());
+    let word = text.get(..end)?;
+    KNOWN_KEYS.contains(&word).then_some(word)
+}
+
+/// The span of the first bytes of `rest`, which is the end of the line, except for white space.
+fn span_in(line: &str, rest: &str, length: usize, line_start: usize) -> Span {
+    let before = line.trim_end().len().saturating_sub(rest.len());
+    let start = line_start.saturating_add(before);
+    Span {
+        start,
+        end: start.saturating_add(length),
+    }
+}
+
+/// Whether it looks like a space but is none for YAML.
+pub(super) const fn is_odd_space(c: char) -> bool {
+    matches!(
+        c,
+        '\u{a0}' | '\u{1680}' | '\u{2000}'
+            ..='\u{200b}' | '\u{202f}' | '\u{205f}' | '\u{2060}' | '\u{3000}' | '\u{feff}'
+    )
+}
+
+/// Whether it is a curly quote or one of another language.
+pub(super) const fn is_odd_quote(c: char) -> bool {
+    matches!(
+        c,
+        '\u{2018}'..='\u{201f}' | '«' | '»' | '\u{ff02}' | '\u{ff07}'
+    )
+}
+
+pub(super) fn odd_space(c: char, span: Span) -> Diagnostic {
+    let name = match c {
+        '\u{a0}' | '\u{202f}' => "a no-break space",
+        '\u{200b}' | '\u{2060}' | '\u{feff}' => "an invisible character",
+        '\u{3000}' => "a full-width space",
+        _ => "a special space",
+    };
+    let code_point = u32::from(c);
+    let message = format!("{name} (U+{code_point:04X}) is not a space in YAML");
+    Diagnostic::new(Code::LookAlike, span, message)
+        .with_label("replace it with a space")
+        .with_help("it often comes from text that was copied from a web page or a chat".to_owned())
+}
+
+pub(super) fn odd_quotes(span: Span) -> Diagnostic {
+    Diagnostic::new(Code::LookAlike, span, "curly quotes are not quotes in YAML")
+        .with_label("this includes the quotes")
+        .with_help("use straight quotes: `\"`".to_owned())
+}
+
+fn full_width_colon(span: Span) -> Diagnostic {
+    Diagnostic::new(
+        Code::LookAlike,
+        span,
+        "a full-width colon is not a colon in YAML",
+    )
+    .with_label("write `:` and a space")
+}
+
+fn tab_in_indentation(span: Span) -> Diagnostic {
+    Diagnostic::new(
+        Code::InvalidYaml,
+        span,
+        "invalid YAML: a tab in the indentation",
+    )
+    .with_label("this is a tab")
+    .with_help("indent with spaces: YAML does not allow tabs here".to_owned())
+}
+
+/// The last bracket or quote that is opened and never closed.
+pub(super) fn find_unclosed(text: &str) -> Option<Diagnostic> {
+    let mut open: Vec<(usize, char)> = Vec::new();
+    let mut quote: Option<(usize, char)> = None;
+    let mut previous = ' ';
+    let mut is_comment = false;
+    for (offset, c) in text.char_indices() {
+        if let Some((_, closing)) = quote {
+            if c == closing && previous != '\\' {
+                quote = None;
+            }
+        } else if is_comment {
+            is_comment = c != '\n';
+        } else {
+            let starts_value = previous.is_whitespace() || "[{,".contains(previous);
+            match c {
+                '#' if previous.is_whitespace() => is_comment = true,
+                '"' | '\'' if starts_value => quote = Some((offset, c)),
+                '[' | '{' if starts_value || !open.is_empty() => open.push((offset, c)),
+                ']' | '}' => {
+                    open.pop();
+                }
+                _ => {}
+            }
+        }
+        previous = c;
+    }
+    let (start, c) = quote.or_else(|| open.pop())?;
+    let message = format!(
+        "invalid YAML: {} is never closed",
+        quote_text(&c.to_string())
+    );
+    let end = start.saturating_add(c.len_utf8());
+    let closing = match c {
+        '[' => ']',
+        '{' => '}',
+        other => other,
+    };
+    let diagnostic = Diagnostic::new(Code::InvalidYaml, Span { start, end }, message)
+        .with_label("opened here")
+        .with_help(format!("add the closing `{closing}`"));
+    Some(diagnostic)
+}
