@@ -8,8 +8,8 @@ use super::text::line_starts;
 /// What introduces the codes that are accepted.
 const MARKER: &str = "# accept:";
 
-/// Removes the warnings that a comment accepts, on the line that the warning points at or in comment
-/// lines directly above it.
+/// Removes the warnings that a comment accepts: on the line that the warning points at, or in
+/// comment lines directly above it.
 pub(crate) fn remove_accepted(warnings: &mut Vec<Diagnostic>, text: &str) {
     if !text.contains(MARKER) {
         return;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::text::{Span, line_and_column};
+use super::text::{Span, line_and_column, line_starts};
 use crate::code::Code;
 
 /// One error or warning.
@@ -154,6 +154,8 @@ const MAX_RENDERED: usize = 200;
 pub struct Diagnostics {
     file_name: String,
     text: Arc<str>,
+    /// Where the lines of the text start, so that many positions take no time.
+    line_starts: Vec<usize>,
     found: Vec<Diagnostic>,
 }
 
@@ -165,6 +167,11 @@ impl Diagnostics {
         Self {
             file_name: file_name.to_owned(),
             text: Arc::clone(text),
+            line_starts: if found.is_empty() {
+                Vec::new()
+            } else {
+                line_starts(text)
+            },
             found,
         }
     }
@@ -186,7 +193,12 @@ impl Diagnostics {
 
     /// Line and column of a diagnostic, both from 1.
     pub fn position(&self, diagnostic: &Diagnostic) -> (usize, usize) {
-        line_and_column(&self.text, diagnostic.primary_span.start)
+        let start = diagnostic.primary_span.start;
+        let line = self.line_starts.partition_point(|line| *line <= start);
+        let line_start = self.line_starts.get(line.saturating_sub(1)).copied();
+        let before = self.text.get(line_start.unwrap_or_default()..start);
+        let column = before.unwrap_or_default().chars().count();
+        (line, column.saturating_add(1))
     }
 
     /// The text that a diagnostic points at.

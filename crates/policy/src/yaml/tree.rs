@@ -341,8 +341,9 @@ impl<'a, 'f> YamlReader<'a, 'f> {
     /// The slip of the pen that explains the parser's error, or else that error.
     fn syntax_error(&self, error: &ScanError) -> Diagnostic {
         let position = self.byte_offset(error.marker().index());
+        let is_too_deep = error.info().contains("recursion");
         find_slip(self.text, position)
-            .or_else(|| find_unclosed(self.text))
+            .or_else(|| find_unclosed(self.text).filter(|_| !is_too_deep))
             .unwrap_or_else(|| self.parser_error(error))
     }
 

@@ -90,7 +90,7 @@ pub(super) fn check_report(report: &CheckReport<'_>) -> serde_json::Result<Strin
     })
 }
 
-fn diagnostic_report<'a>(found: &Diagnostics, diagnostic: &'a Diagnostic) -> DiagnosticV1<'a> {
+fn diagnostic_report<'a>(found: &'a Diagnostics, diagnostic: &'a Diagnostic) -> DiagnosticV1<'a> {
     let (line, column) = found.position(diagnostic);
     let level = if diagnostic.code().is_warning() {
         "warning"
