@@ -124,7 +124,7 @@ codes! {
         ShadowedException "policy/shadowed-exception"
             "an earlier exception exempts everything that this one does";
         NoExpiry "policy/no-expiry"
-            "an exception never expires";
+            "an exception never expires, or only in many years";
         NoMatch "policy/no-match"
             "an exception applies to every group";
         ExemptsEverything "policy/exempts-everything"

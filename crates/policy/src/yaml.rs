@@ -5,6 +5,7 @@ mod diagnostic;
 mod problems;
 mod slips;
 mod suggest;
+mod syntax;
 mod text;
 mod tree;
 

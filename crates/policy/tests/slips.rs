@@ -58,7 +58,38 @@ const ON_BASELINE: &[Case] = &[
         "[",
     ),
     ("name: \"edge\nmode: monitor\n", "invalid-yaml", "\""),
-    ("mode: monitor\n mode: enforce\n", "invalid-yaml", ":"),
+    ("mode: monitor\n mode: enforce\n", "invalid-yaml", "mode"),
+    ("mode:\tmonitor\n", "invalid-yaml", "\t"),
+    (
+        "mo\u{200b}de: monitor\n",
+        "look-alike-character",
+        "mo\u{200b}de",
+    ),
+    (
+        "<<<<<<< HEAD\nmode: monitor\n=======\nmode: enforce\n",
+        "invalid-yaml",
+        "<<<<<<< HEAD",
+    ),
+    (
+        "rules:\n  - id: port-range\n     action: revoke\n",
+        "invalid-yaml",
+        "action",
+    ),
+    (
+        "rules:\n  - id: port-range\n   action: revoke\n",
+        "invalid-yaml",
+        "action",
+    ),
+    (
+        "rules:\n  – id: port-range\n    action: revoke\n",
+        "look-alike-character",
+        "–",
+    ),
+    (
+        "guardrails: { protected: [{ groups: [sg-0123456789abcdef0 }] }\n",
+        "invalid-yaml",
+        "[",
+    ),
     // Words for other words.
     ("mode: audit\n", "unknown-value", "audit"),
     ("mode: dry-run\n", "unknown-value", "dry-run"),
@@ -220,6 +251,11 @@ const EXCEPTIONS: &[Case] = &[
         "expires: 2027-01-31, ports: [22], match: { names: [\"*\"] }",
         "no-match",
         "{ names: [\"*\"] }",
+    ),
+    (
+        "expires: 2999-12-31, match: { groups: [sg-0123456789abcdef0] }",
+        "no-expiry",
+        "2999-12-31",
     ),
     ("protocol: all", "exempts-everything", "all"),
     (

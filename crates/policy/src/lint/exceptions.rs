@@ -51,8 +51,12 @@ fn lint_exception(
     now: Timestamp,
     found: &mut Vec<Diagnostic>,
 ) {
-    if exception.expires.is_none() {
-        found.push(no_expiry(exception, record, now));
+    match exception.expires {
+        None => found.push(no_expiry(exception, record, now)),
+        Some(expires) if years_until(expires, now) > MAX_YEARS => {
+            found.push(late_expiry(exception, record));
+        }
+        Some(_) => {}
     }
     if let Some(useless) = useless_exception(exception, record, rules) {
         found.push(useless);
@@ -79,6 +83,22 @@ fn no_expiry(exception: &Exception, record: &Record, now: Timestamp) -> Diagnost
     Diagnostic::new(Code::NoExpiry, record.value_span("id"), message)
         .with_label("without `expires`, nobody is asked whether it is still needed")
         .with_help(help)
+}
+
+/// In how many years an exception may expire. After a longer time, nobody remembers it.
+const MAX_YEARS: i64 = 10;
+
+fn years_until(expires: Timestamp, now: Timestamp) -> i64 {
+    let hours = now.duration_until(expires).as_hours();
+    hours / (24 * 365)
+}
+
+fn late_expiry(exception: &Exception, record: &Record) -> Diagnostic {
+    let id = quote_text(&exception.id);
+    let message = format!("exception {id} hardly ever expires");
+    Diagnostic::new(Code::NoExpiry, record.value_span("expires"), message)
+        .with_label(format!("more than {MAX_YEARS} years from now"))
+        .with_help("choose a day on which its owner can still be asked".to_owned())
 }
 
 /// Whether the exception is for every group and every security group rule, whoever opened it.

@@ -61,12 +61,12 @@ pub(crate) fn port_help(text: &str) -> Option<String> {
         return Some(help);
     }
     let range = text
-        .split_once([':', '…'])
+        .split_once([':', '…', '–', '—'])
         .or_else(|| text.split_once(".."));
     if let Some((from, to)) = range {
         let last = to.trim_matches(['.', ' ', '=']);
         Some(format!(
-            "write port ranges with a dash: `{}-{last}`",
+            "write port ranges with `-`: `{}-{last}`",
             from.trim()
         ))
     } else if matches!(text, "*" | "any" | "-1" | "ALL") {

@@ -1,5 +1,5 @@
 //! Slips of the pen that YAML does not understand, or understands differently: a missing space or
-//! colon, characters that only look like others, brackets and quotes that are never closed.
+//! colon, a tab, characters that only look like others.
 //!
 //! The parser reports many of them on a later line. These functions look for the slip itself.
 
@@ -101,8 +101,19 @@ fn slip_in_line(line: &str, line_start: usize) -> Option<Diagnostic> {
             span_in(line, rest, space.len_utf8(), line_start),
         ));
     }
+    if CONFLICT_MARKERS
+        .iter()
+        .any(|marker| rest.starts_with(marker))
+    {
+        return Some(merge_conflict(span_in(line, rest, rest.len(), line_start)));
+    }
     while let Some(entry) = rest.strip_prefix("- ") {
         rest = entry.trim_start_matches(' ');
+    }
+    if let Some(dash) = rest.chars().next().filter(|c| is_odd_dash(*c))
+        && leading_key(rest.trim_start_matches([dash, ' '])).is_some()
+    {
+        return Some(odd_dash(span_in(line, rest, dash.len_utf8(), line_start)));
     }
     if let Some(after_dash) = rest.strip_prefix('-')
         && leading_key(after_dash).is_some()
@@ -139,6 +150,9 @@ fn slip_after_key(key: &str, rest: &str, span: Span) -> Option<Diagnostic> {
         let value_start = after.get(1..)?.chars().next()?;
         return if is_odd_space(value_start) {
             Some(odd_space(value_start, after_key(span, 1, value_start)))
+        } else if value_start == '\t' {
+            let tab = after_key(span, 1, value_start);
+            Some(invalid("write a space instead of the tab", tab).with_help(help))
         } else if value_start.is_whitespace() {
             None
         } else {
@@ -173,7 +187,7 @@ const fn after_key(key: Span, distance: usize, c: char) -> Span {
 }
 
 /// The known key at the start of the text, if no letter follows it.
-fn leading_key(text: &str) -> Option<&str> {
+pub(super) fn leading_key(text: &str) -> Option<&str> {
     let is_key_char = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let end = text.find(|c| !is_key_char(c)).unwrap_or(text.len());
     let word = text.get(..end)?;
@@ -215,9 +229,9 @@ pub(super) fn odd_space(c: char, span: Span) -> Diagnostic {
         _ => "a special space",
     };
     let code_point = u32::from(c);
-    let message = format!("{name} (U+{code_point:04X}) is not a space in YAML");
+    let message = format!("{name} (U+{code_point:04X}) has no meaning in YAML");
     Diagnostic::new(Code::LookAlike, span, message)
-        .with_label("replace it with a space")
+        .with_label("remove it, or write a space")
         .with_help("it often comes from text that was copied from a web page or a chat".to_owned())
 }
 
@@ -225,6 +239,32 @@ pub(super) fn odd_quotes(span: Span) -> Diagnostic {
     Diagnostic::new(Code::LookAlike, span, "curly quotes are not quotes in YAML")
         .with_label("this includes the quotes")
         .with_help("use straight quotes: `\"`".to_owned())
+}
+
+/// Whether it is a dash or bullet that word processors put in front of the entries of a list.
+const fn is_odd_dash(c: char) -> bool {
+    matches!(c, '\u{2010}'..='\u{2015}' | '\u{2022}' | '\u{2212}')
+}
+
+fn odd_dash(span: Span) -> Diagnostic {
+    Diagnostic::new(
+        Code::LookAlike,
+        span,
+        "this dash does not start an entry in YAML",
+    )
+    .with_label("write `- `")
+}
+
+/// The starts of the lines that Git writes around a conflict.
+const CONFLICT_MARKERS: [&str; 3] = ["<<<<<<<", "=======", ">>>>>>>"];
+
+fn merge_conflict(span: Span) -> Diagnostic {
+    Diagnostic::new(
+        Code::InvalidYaml,
+        span,
+        "invalid YAML: an unresolved merge conflict",
+    )
+    .with_help("keep one of the versions, and remove the markers".to_owned())
 }
 
 fn full_width_colon(span: Span) -> Diagnostic {
@@ -244,48 +284,4 @@ fn tab_in_indentation(span: Span) -> Diagnostic {
     )
     .with_label("this is a tab")
     .with_help("indent with spaces: YAML does not allow tabs here".to_owned())
-}
-
-/// The last bracket or quote that is opened and never closed.
-pub(super) fn find_unclosed(text: &str) -> Option<Diagnostic> {
-    let mut open: Vec<(usize, char)> = Vec::new();
-    let mut quote: Option<(usize, char)> = None;
-    let mut previous = ' ';
-    let mut is_comment = false;
-    for (offset, c) in text.char_indices() {
-        if let Some((_, closing)) = quote {
-            if c == closing && previous != '\\' {
-                quote = None;
-            }
-        } else if is_comment {
-            is_comment = c != '\n';
-        } else {
-            let starts_value = previous.is_whitespace() || "[{,".contains(previous);
-            match c {
-                '#' if previous.is_whitespace() => is_comment = true,
-                '"' | '\'' if starts_value => quote = Some((offset, c)),
-                '[' | '{' if starts_value || !open.is_empty() => open.push((offset, c)),
-                ']' | '}' => {
-                    open.pop();
-                }
-                _ => {}
-            }
-        }
-        previous = c;
-    }
-    let (start, c) = quote.or_else(|| open.pop())?;
-    let message = format!(
-        "invalid YAML: {} is never closed",
-        quote_text(&c.to_string())
-    );
-    let end = start.saturating_add(c.len_utf8());
-    let closing = match c {
-        '[' => ']',
-        '{' => '}',
-        other => other,
-    };
-    let diagnostic = Diagnostic::new(Code::InvalidYaml, Span { start, end }, message)
-        .with_label("opened here")
-        .with_help(format!("add the closing `{closing}`"));
-    Some(diagnostic)
 }

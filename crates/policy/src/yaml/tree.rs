@@ -6,10 +6,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, StrInput, Tag};
+use saphyr_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
 
 use super::diagnostic::Diagnostic;
-use super::slips::{find_slip, find_unclosed, is_odd_quote, is_odd_space, odd_quotes, odd_space};
+use super::slips::{find_slip, is_odd_quote, is_odd_space, odd_quotes, odd_space};
+use super::syntax::explain_syntax_error;
 use super::text::{Span, Spanned, quote_text};
 use crate::code::Code;
 
@@ -38,9 +39,6 @@ pub(crate) enum Content<'a> {
     List(Vec<Node<'a>>),
     Map(Mapping<'a>),
 }
-
-/// How many characters of the text a suggestion repeats at most.
-const MAX_WORD_CHARS: usize = 40;
 
 /// Parses a text. Errors are added to `found`; without a tree there is nothing else to report.
 pub(crate) fn parse_yaml<'a>(text: &'a str, found: &mut Vec<Diagnostic>) -> Option<Node<'a>> {
@@ -145,7 +143,10 @@ impl<'a, 'f> YamlReader<'a, 'f> {
                 let end = start.saturating_add(source.trim_ascii_end().len());
                 Ok(Some((event, Span { start, end })))
             }
-            Some(Err(error)) => Err(Box::new(self.syntax_error(&error))),
+            Some(Err(error)) => {
+                let position = self.byte_offset(error.marker().index());
+                Err(Box::new(explain_syntax_error(self.text, &error, position)))
+            }
         }
     }
 
@@ -261,7 +262,7 @@ impl<'a, 'f> YamlReader<'a, 'f> {
             Content::Text(text) if text == "<<" => {
                 (Code::InvalidYaml, "merge keys (`<<`) are not supported")
             }
-            Content::Text(text) => return Some(Spanned::new(text, key.span)),
+            Content::Text(text) => return Some(self.visible_key(text, key.span)),
             Content::Null => (Code::WrongType, "empty key"),
             Content::List(_) | Content::Map(_) => {
                 (Code::WrongType, "a key cannot be a list or mapping")
@@ -271,6 +272,15 @@ impl<'a, 'f> YamlReader<'a, 'f> {
             Diagnostic::new(code, key.span, message).with_label("expected the name of a key");
         self.found.push(diagnostic);
         None
+    }
+
+    /// The key without invisible characters and the like, which are reported.
+    fn visible_key(&mut self, text: Cow<'a, str>, span: Span) -> Spanned<Cow<'a, str>> {
+        let Some(c) = text.chars().find(|c| is_odd_space(*c)) else {
+            return Spanned::new(text, span);
+        };
+        self.found.push(odd_space(c, span));
+        Spanned::new(text.replace(is_odd_space, "").into(), span)
     }
 
     fn reject_unknown_tag(&mut self, tag: Option<&Tag>, span: Span) {
@@ -336,51 +346,6 @@ impl<'a, 'f> YamlReader<'a, 'f> {
         }
         self.found.push(odd_quotes(span));
         text.trim_matches(is_odd_quote).to_owned().into()
-    }
-
-    /// The slip of the pen that explains the parser's error, or else that error.
-    fn syntax_error(&self, error: &ScanError) -> Diagnostic {
-        let position = self.byte_offset(error.marker().index());
-        let is_too_deep = error.info().contains("recursion");
-        find_slip(self.text, position)
-            .or_else(|| find_unclosed(self.text).filter(|_| !is_too_deep))
-            .unwrap_or_else(|| self.parser_error(error))
-    }
-
-    /// The parser's error with its usual cause.
-    fn parser_error(&self, error: &ScanError) -> Diagnostic {
-        let start = self.byte_offset(error.marker().index());
-        let rest = self.text.get(start..).unwrap_or_default();
-        let first = rest.chars().next().filter(|c| *c != '\n');
-        let end = start.saturating_add(first.map_or(0, char::len_utf8));
-        let message = format!("invalid YAML: {}", error.info().replace('`', "'"));
-        Diagnostic::new(Code::InvalidYaml, Span { start, end }, message)
-            .with_help(syntax_help(error.info(), rest))
-    }
-}
-
-/// What to do about a syntax error, given the parser's message and the text from there on.
-fn syntax_help(error: &str, rest: &str) -> Option<String> {
-    let start: String = rest
-        .chars()
-        .take_while(|c| !",]}\r\n#".contains(*c))
-        .take(MAX_WORD_CHARS)
-        .collect();
-    let word = start.trim();
-    if error.contains("unknown anchor") || error.contains("alias") {
-        Some(format!(
-            "`*` starts a YAML alias; quote the text: \"{word}\""
-        ))
-    } else if error.contains("tab") {
-        Some("indent with spaces: YAML does not allow tabs here".to_owned())
-    } else if rest.starts_with(['@', '`', '%', '&', '!', '|', '>']) {
-        Some(format!(
-            "quote text that starts with this character: \"{word}\""
-        ))
-    } else if error.contains("mapping values are not allowed") {
-        Some("quote text that contains `: `".to_owned())
-    } else {
-        None
     }
 }
 
