@@ -132,49 +132,62 @@ fn slip_in_line(line: &str, line_start: usize) -> Option<Diagnostic> {
 fn slip_after_key(key: &str, rest: &str, span: Span) -> Option<Diagnostic> {
     let after = rest.get(key.len()..)?;
     let next = after.chars().next()?;
-    let value = after.trim_start_matches(|c: char| c.is_whitespace() || ":=：".contains(c));
-    let help = format!("write `{key}: {value}`");
-    let invalid = |label: &str, span: Span| {
-        let message = format!("invalid YAML after the key {}", quote_text(key));
-        Diagnostic::new(Code::InvalidYaml, span, message).with_label(label)
-    };
-    let through = |length: usize| Span {
-        start: span.start,
-        end: span.end.saturating_add(length),
-    };
     if is_odd_space(next) {
         return Some(odd_space(next, after_key(span, 0, next)));
     }
-    let trimmed = after.trim_start();
+    let value = after.trim_start_matches(|c: char| c.is_whitespace() || ":=：".contains(c));
+    let help = format!("write `{key}: {value}`");
     if next == ':' {
         let value_start = after.get(1..)?.chars().next()?;
-        return if is_odd_space(value_start) {
-            Some(odd_space(value_start, after_key(span, 1, value_start)))
-        } else if value_start == '\t' {
-            let tab = after_key(span, 1, value_start);
-            Some(invalid("write a space instead of the tab", tab).with_help(help))
-        } else if value_start.is_whitespace() {
-            None
-        } else {
-            Some(invalid("missing space after the colon", through(1)).with_help(help))
+        return slip_after_colon(key, value_start, span).map(|slip| slip.with_help(help));
+    }
+    let trimmed = after.trim_start();
+    let first = trimmed.chars().next()?;
+    if first == '：' {
+        let distance = after.len().saturating_sub(trimmed.len());
+        return Some(full_width_colon(after_key(span, distance, first)).with_help(help));
+    }
+    let label = match first {
+        '=' => "missing colon: `=` is not YAML",
+        '#' => return None,
+        ':' if trimmed.starts_with(": ") || trimmed.len() == 1 => return None,
+        ':' => "missing space after the colon",
+        _ if next == ' ' => "missing colon",
+        _ => return None,
+    };
+    Some(invalid_after_key(key, span, label).with_help(help))
+}
+
+/// The slip directly after the colon of a key, given the character there.
+fn slip_after_colon(key: &str, next: char, span: Span) -> Option<Diagnostic> {
+    let colon = after_key(span, 0, ':');
+    if is_odd_space(next) {
+        Some(odd_space(next, after_key(span, 1, next)))
+    } else if next == '\t' {
+        let tab = after_key(span, 1, next);
+        Some(invalid_after_key(
+            key,
+            tab,
+            "write a space instead of the tab",
+        ))
+    } else if next.is_whitespace() {
+        None
+    } else {
+        let through_colon = Span {
+            end: colon.end,
+            ..span
         };
+        Some(invalid_after_key(
+            key,
+            through_colon,
+            "missing space after the colon",
+        ))
     }
-    if let Some(colon) = after.chars().find(|c| *c == '：')
-        && trimmed.starts_with(colon)
-    {
-        let before = after.len().saturating_sub(trimmed.len());
-        return Some(full_width_colon(after_key(span, before, colon)).with_help(help));
-    }
-    if trimmed.starts_with('=') {
-        return Some(invalid("missing colon: `=` is not YAML", through(0)).with_help(help));
-    }
-    if next == ' ' && !trimmed.is_empty() && !trimmed.starts_with([':', '#']) {
-        return Some(invalid("missing colon", through(0)).with_help(help));
-    }
-    trimmed
-        .strip_prefix(':')
-        .filter(|value| next == ' ' && !value.is_empty() && !value.starts_with(char::is_whitespace))
-        .map(|_| invalid("missing space after the colon", through(0)).with_help(help))
+}
+
+fn invalid_after_key(key: &str, span: Span, label: &str) -> Diagnostic {
+    let message = format!("invalid YAML after the key {}", quote_text(key));
+    Diagnostic::new(Code::InvalidYaml, span, message).with_label(label)
 }
 
 /// The span of a character at this distance after a key.
