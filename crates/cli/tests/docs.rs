@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::common::{portcullis, project};
 use portcullis_cli::command::rules::RULE_PAGES;
-use portcullis_policy::{PRESETS, parse_policy, render_policy};
+use portcullis_policy::{PRESETS, lint_policy, parse_policy, render_policy};
 use portcullis_rules::plan::{RefusalReason, SkipReason};
 use portcullis_rules::{Context, Policy, PolicyRule, PrefixLists, SecurityGroup, evaluate};
 use serde_json::Value;
@@ -258,7 +258,8 @@ fn policies_on_pages_are_valid_and_pass_their_tests() {
             fragments += 1;
             let text = format!("version: 1\nextends: baseline\n{block}");
             let loaded = parse_policy("page.yaml", &text).unwrap_or_else(|wrong| panic!("{wrong}"));
-            assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+            let warnings = lint_policy(&loaded, "2026-11-21T00:00:00Z".parse().unwrap());
+            assert!(warnings.is_empty(), "{warnings}");
         }
     }
     assert_eq!((policies, test_files, fragments), (1, 1, 3));
@@ -268,7 +269,8 @@ fn policies_on_pages_are_valid_and_pass_their_tests() {
         .filter(|block| block.starts_with("version:"))
     {
         let loaded = parse_policy("readme.yaml", block).unwrap_or_else(|wrong| panic!("{wrong}"));
-        assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+        let warnings = lint_policy(&loaded, "2026-11-21T00:00:00Z".parse().unwrap());
+        assert!(warnings.is_empty(), "{warnings}");
     }
     for block in code_blocks(&page, "json") {
         serde_json::from_str::<Value>(&block).unwrap();
@@ -308,12 +310,8 @@ fn exceptions_on_pages_exempt_their_rule() {
         let text = format!("version: 1\nextends: {preset}\n{block}");
         let loaded =
             parse_policy("page.yaml", &text).unwrap_or_else(|wrong| panic!("{}: {wrong}", rule.id));
-        assert!(
-            loaded.warnings.is_empty(),
-            "{}: {}",
-            rule.id,
-            loaded.warnings
-        );
+        let warnings = lint_policy(&loaded, "2026-11-21T00:00:00Z".parse().unwrap());
+        assert!(warnings.is_empty(), "{}: {warnings}", rule.id);
         let is_exempt = |id: &str, vpc: &str| {
             let group = SecurityGroup {
                 id: id.to_owned(),

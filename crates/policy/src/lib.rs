@@ -27,6 +27,7 @@ mod lint;
 mod load;
 mod presets;
 mod record;
+mod regions;
 mod render;
 mod resolve;
 mod scalar;
@@ -40,6 +41,7 @@ pub use json_schema::json_schema;
 pub use lint::lint_policy;
 pub use load::{LoadedPolicy, parse_policy};
 pub use presets::{PRESETS, PolicyReference, Preset, UnknownPreset, find_preset};
+pub use regions::{REGIONS, is_known_region, nearest_region};
 pub use render::{
     CommentedException, render_exceptions, render_expiry, render_match, render_policy, render_scope,
 };

@@ -1,5 +1,11 @@
 //! Warnings about a valid policy, including expired and redundant exceptions.
 
+mod active_rules;
+mod exceptions;
+mod rule_text;
+mod scopes;
+mod weakened;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -9,7 +15,11 @@ use crate::code::Code;
 use crate::coverage::exception_covers;
 use crate::load::LoadedPolicy;
 use crate::record::Record;
-use crate::yaml::{Diagnostic, Diagnostics, quote_text};
+use crate::yaml::{Diagnostic, Diagnostics, quote_text, remove_accepted};
+use exceptions::lint_exceptions;
+use rule_text::lint_rule_texts;
+use scopes::lint_scopes;
+use weakened::lint_weakened_rules;
 
 /// Every warning about a valid policy at this time.
 ///
@@ -49,6 +59,11 @@ pub fn lint_policy(loaded: &LoadedPolicy, now: Timestamp) -> Diagnostics {
         }
         active.push(exception);
     }
+    found.extend(lint_exceptions(loaded, now));
+    found.extend(lint_weakened_rules(loaded));
+    found.extend(lint_scopes(&loaded.record));
+    found.extend(lint_rule_texts(loaded));
+    remove_accepted(&mut found, &loaded.text);
     Diagnostics::new(&loaded.file_name, &loaded.text, found)
 }
 

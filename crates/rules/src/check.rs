@@ -1,5 +1,7 @@
 //! The checks that policy rules are made of.
 
+mod describe;
+
 use crate::exposure::Exposure;
 use crate::group::{IngressRule, Traffic};
 use crate::source::Source;

@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn protocol_sets_display_as_ranges() {
-        let display = |numbers: &[u8]| ProtocolSet::from_iter(numbers.iter().copied()).to_string();
+        let display = |numbers: &[u8]| numbers.iter().copied().collect::<ProtocolSet>().to_string();
         assert_eq!(display(&[]), "");
         assert_eq!(display(&[47]), "47");
         assert_eq!(display(&[5, 2, 3, 0, 254, 255]), "0,2-3,5,254-255");

@@ -40,7 +40,7 @@ const LAYERS: &[(&str, Layers)] = &[
         &[
             &["code", "coverage"],
             &["yaml"],
-            &["presets", "record", "schema_table"],
+            &["presets", "record", "regions", "schema_table"],
             &["scalar"],
             &["decode", "json_schema", "render", "resolve", "test_file"],
             &["load"],

@@ -7,6 +7,7 @@ mod draft;
 mod generated;
 mod report;
 mod results;
+mod size;
 mod test;
 
 use jiff::Timestamp;
