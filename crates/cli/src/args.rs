@@ -9,7 +9,7 @@ mod values;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
-pub use audit::AuditArgs;
+pub use audit::{AuditArgs, ViewArgs};
 pub use live::LiveArgs;
 pub use plan::PlanArgs;
 pub use policy::{CheckArgs, PolicyCommand, ShowArgs, TestArgs};

@@ -40,7 +40,7 @@ const LAYERS: &[(&str, Layers)] = &[
         &[
             &["code"],
             &["yaml"],
-            &["presets", "record", "schema_table"],
+            &["presets", "record", "regions", "schema_table"],
             &["scalar"],
             &["decode", "json_schema", "render", "resolve", "test_file"],
             &["load"],
@@ -79,7 +79,7 @@ const LAYERS: &[(&str, Layers)] = &[
     (
         "crates/cli",
         &[
-            &["exit", "text"],
+            &["exit", "terminal", "text", "usage", "wrap"],
             &["describe", "output"],
             &["audit", "error", "table"],
             &["input"],
