@@ -11,7 +11,7 @@ mod values;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
-pub use audit::AuditArgs;
+pub use audit::{AuditArgs, ViewArgs};
 pub use diff::{DiffArgs, DiffFormat};
 pub use draft::{DraftArgs, Expiry};
 pub use live::LiveArgs;

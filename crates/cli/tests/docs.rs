@@ -136,6 +136,68 @@ fn pages_list_the_ports_of_their_rules() {
     }
 }
 
+/// Whether a policy forbids a port that is open to the world.
+fn forbids_port(policy: &Policy, protocol: &str, port: u16) -> bool {
+    let line = format!("{protocol} {port} 0.0.0.0/0");
+    let group = SecurityGroup {
+        rules: vec![line.parse().unwrap()],
+        ..SecurityGroup::default()
+    };
+    let evaluation = evaluate(policy, &group, &PrefixLists::empty(), &Context::default());
+    evaluation.findings.iter().any(|finding| {
+        let allowed = evaluation.open_and_allowed.get(&finding.index);
+        allowed.is_none()
+    })
+}
+
+fn preset(name: &str) -> Policy {
+    let preset = PRESETS.iter().find(|preset| preset.name == name).unwrap();
+    parse_policy(preset.name, preset.text).unwrap().policy
+}
+
+#[test]
+fn pages_say_which_ports_no_rule_forbids() {
+    let baseline = preset("baseline");
+    for protocol in ["tcp", "udp"] {
+        let allowed: Vec<_> = (0..=u16::MAX)
+            .filter(|port| !forbids_port(&baseline, protocol, *port))
+            .collect();
+        assert_eq!(allowed, [25, 53, 80, 443, 465, 587], "{protocol}");
+    }
+    for id in [
+        "restricted-common-ports",
+        "high-risk-ports",
+        "uncommon-ports",
+    ] {
+        let page: Vec<_> = rule_page(id).split_whitespace().collect();
+        let sentence = "no rule of the baseline forbids TCP or UDP ports 25, 53, 80, 443, 465 and \
+                        587 in rules of one port, or ICMP and ICMPv6";
+        assert!(page.join(" ").contains(sentence), "{id}");
+    }
+}
+
+/// The pages say how the presets differ from these controls of Security Hub.
+#[test]
+fn presets_differ_from_security_hub_as_the_pages_say() {
+    let high_risk = [
+        20, 21, 22, 23, 25, 110, 135, 143, 445, 1433, 1434, 3000, 3306, 3389, 4333, 5000, 5432,
+        5500, 5601, 8080, 8088, 8888, 9200, 9300,
+    ];
+    let (baseline, web_only) = (preset("baseline"), preset("web-only"));
+    let passing = |policy: &Policy| -> Vec<u16> {
+        let ports = high_risk.into_iter();
+        ports
+            .filter(|port| !forbids_port(policy, "tcp", *port))
+            .collect()
+    };
+    assert_eq!((passing(&baseline), passing(&web_only)), (vec![25], vec![]));
+    for port in 0..=u16::MAX {
+        let is_authorized = [80, 443].contains(&port);
+        assert_eq!(forbids_port(&web_only, "tcp", port), !is_authorized);
+        assert!(forbids_port(&web_only, "udp", port));
+    }
+}
+
 /// Each check in the schema is used by a preset rule. Other tests require the rule to have a page
 /// and an example.
 #[test]

@@ -5,6 +5,10 @@ mod asff;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod audit_formats;
+#[cfg(test)]
+mod audit_view;
+#[cfg(test)]
 mod common;
 #[cfg(test)]
 mod docs;

@@ -35,8 +35,8 @@ impl Check {
             Self::AllTraffic => {
                 all_traffic_if(rule, rule.traffic() == Traffic::All && exposure.whole_rule)
             }
-            Self::OpenPorts(forbidden) => exposed_ports(exposure).intersection(forbidden),
-            Self::OpenExcept(allowed) => exposed_traffic(rule, exposure).difference(allowed),
+            Self::OpenPorts(forbidden) => exposure.open_ports().intersection(forbidden),
+            Self::OpenExcept(allowed) => exposure.open_traffic(rule).difference(allowed),
             Self::PortRange => exposed_port_range(rule, exposure),
             Self::PortRangeInternal => internal_port_range(rule, exposure),
             Self::BroadSource if exposure.broad => unexposed_traffic(rule, exposure),
@@ -58,20 +58,6 @@ fn all_traffic_if(rule: &IngressRule, offends: bool) -> TrafficSet {
     }
 }
 
-/// The ports of the rule that are open to the world.
-fn exposed_ports(exposure: &Exposure) -> TrafficSet {
-    TrafficSet {
-        tcp: exposure.tcp.clone(),
-        udp: exposure.udp.clone(),
-        ..TrafficSet::default()
-    }
-}
-
-/// The traffic of the rule that is open to the world.
-fn exposed_traffic(rule: &IngressRule, exposure: &Exposure) -> TrafficSet {
-    all_traffic_if(rule, exposure.whole_rule).union(&exposed_ports(exposure))
-}
-
 fn exposed_port_range(rule: &IngressRule, exposure: &Exposure) -> TrafficSet {
     match rule.traffic() {
         _ if exposure.tcp.union(&exposure.udp).port_count() <= 1 => TrafficSet::default(),
@@ -79,7 +65,7 @@ fn exposed_port_range(rule: &IngressRule, exposure: &Exposure) -> TrafficSet {
         // forbidden.
         Traffic::All => TrafficSet::all(),
         Traffic::Tcp(_) | Traffic::Udp(_) | Traffic::Icmp | Traffic::Icmpv6 | Traffic::Other(_) => {
-            exposed_ports(exposure)
+            exposure.open_ports()
         }
     }
 }
@@ -100,7 +86,7 @@ fn internal_port_range(rule: &IngressRule, exposure: &Exposure) -> TrafficSet {
 fn unexposed_traffic(rule: &IngressRule, exposure: &Exposure) -> TrafficSet {
     match rule.traffic() {
         traffic @ (Traffic::Tcp(_) | Traffic::Udp(_)) => {
-            TrafficSet::from(traffic).difference(&exposed_ports(exposure))
+            TrafficSet::from(traffic).difference(&exposure.open_ports())
         }
         // Unless protocol -1 itself is open to the world, some of its traffic is not.
         Traffic::All => all_traffic_if(rule, !exposure.whole_rule),

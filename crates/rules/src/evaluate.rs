@@ -57,6 +57,10 @@ pub struct Evaluation {
     /// those that apply to the rule, and those for which only its principal is not known. Whatever
     /// the action is, this traffic is kept unless a policy rule still forbids it.
     pub excepted: BTreeMap<usize, TrafficSet>,
+    /// The traffic that is open to the world and that no policy rule forbids, by the index of the
+    /// security group rule. Traffic that an exception exempts is forbidden by a policy rule, so it
+    /// is not part of it.
+    pub open_and_allowed: BTreeMap<usize, TrafficSet>,
 }
 
 impl Evaluation {
@@ -182,9 +186,14 @@ struct Evaluator<'a> {
     exceptions: Vec<&'a Exception>,
 }
 
-/// The violations of rules with the same exposure: the policy rules by index, with what they
-/// forbid.
-type ClassViolations = Vec<(usize, TrafficSet)>;
+/// The result for rules with the same traffic and exposure.
+#[derive(Default)]
+struct ClassResult {
+    /// The policy rules by index, with what they forbid.
+    violations: Vec<(usize, TrafficSet)>,
+    /// The traffic that is open to the world and that none of them forbids.
+    allowed: TrafficSet,
+}
 
 impl Evaluator<'_> {
     fn evaluate(&self) -> Evaluation {
@@ -192,17 +201,20 @@ impl Evaluator<'_> {
             unresolved_prefix_lists: find_unresolved_lists(self.group, self.lists),
             ..Evaluation::default()
         };
-        // Rules with the same traffic and exposure have the same violations.
-        let mut violations_by_class: BTreeMap<ExposureClass, ClassViolations> = BTreeMap::new();
+        let mut results: BTreeMap<ExposureClass, ClassResult> = BTreeMap::new();
         let mut violating_rules = Vec::new();
         for (index, ingress) in self.group.rules.iter().enumerate() {
             let Some(class) = self.exposures.class_of(index) else {
                 continue;
             };
-            let violations = violations_by_class
+            let result = results
                 .entry(class)
-                .or_insert_with(|| self.violations_of(ingress, class));
-            if !violations.is_empty() {
+                .or_insert_with(|| self.evaluate_class(ingress, class));
+            if !result.allowed.is_empty() {
+                let allowed = result.allowed.clone();
+                evaluation.open_and_allowed.insert(index, allowed);
+            }
+            if !result.violations.is_empty() {
                 violating_rules.push((ingress.sort_key(), index, class));
             }
         }
@@ -211,8 +223,8 @@ impl Evaluator<'_> {
         for same_key in violating_rules.chunk_by(|one, two| one.0 == two.0) {
             let start = evaluation.findings.len();
             for (_, index, class) in same_key {
-                if let Some(violations) = violations_by_class.get(class) {
-                    self.add_findings(&mut evaluation, *index, violations);
+                if let Some(result) = results.get(class) {
+                    self.add_findings(&mut evaluation, *index, &result.violations);
                 }
             }
             if let Some(added) = evaluation.findings.get_mut(start..) {
@@ -222,23 +234,29 @@ impl Evaluator<'_> {
         evaluation
     }
 
-    fn violations_of(&self, ingress: &IngressRule, class: ExposureClass) -> ClassViolations {
+    fn evaluate_class(&self, ingress: &IngressRule, class: ExposureClass) -> ClassResult {
         let Some(exposure) = self.exposures.of_class(class) else {
-            return ClassViolations::new();
+            return ClassResult::default();
         };
-        self.policy_rules
-            .iter()
-            .map(|policy_rule| policy_rule.check.offending_traffic(ingress, exposure))
-            .enumerate()
-            .filter(|(_, offending)| !offending.is_empty())
-            .collect()
+        let mut result = ClassResult {
+            violations: Vec::new(),
+            allowed: exposure.open_traffic(ingress),
+        };
+        for (rule_index, policy_rule) in self.policy_rules.iter().enumerate() {
+            let offending = policy_rule.check.offending_traffic(ingress, exposure);
+            if !offending.is_empty() {
+                result.allowed = result.allowed.difference(&offending);
+                result.violations.push((rule_index, offending));
+            }
+        }
+        result
     }
 
     fn add_findings(
         &self,
         evaluation: &mut Evaluation,
         index: usize,
-        violations: &ClassViolations,
+        violations: &[(usize, TrafficSet)],
     ) {
         let Some(ingress) = self.group.rules.get(index) else {
             return;

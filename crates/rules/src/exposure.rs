@@ -17,6 +17,7 @@ use crate::address::AddressFamily;
 use crate::group::{IngressRule, Traffic};
 use crate::ports::{PortRange, PortSet};
 use crate::source::{PrefixLists, Source};
+use crate::traffic::TrafficSet;
 
 use axis::{Axis, AxisRange, port_position};
 use coverage::{OpenRanks, RankedMember, compute_open_ranks};
@@ -34,6 +35,26 @@ pub struct Exposure {
     /// Whether the source is broad: a prefix of /8 or shorter (IPv6: /16 or shorter) that contains
     /// public addresses.
     pub broad: bool,
+}
+
+impl Exposure {
+    /// The traffic of the rule that is open to the world, where this is the exposure of the rule.
+    pub fn open_traffic(&self, rule: &IngressRule) -> TrafficSet {
+        if self.whole_rule {
+            rule.traffic().into()
+        } else {
+            self.open_ports()
+        }
+    }
+
+    /// The TCP and UDP ports that are open to the world.
+    pub fn open_ports(&self) -> TrafficSet {
+        TrafficSet {
+            tcp: self.tcp.clone(),
+            udp: self.udp.clone(),
+            ..TrafficSet::default()
+        }
+    }
 }
 
 /// A class of rules of a group with the same traffic and the same exposure.

@@ -79,7 +79,7 @@ const LAYERS: &[(&str, Layers)] = &[
     (
         "crates/cli",
         &[
-            &["exit", "text"],
+            &["exit", "terminal", "text", "usage", "wrap"],
             &["describe", "output"],
             &["audit", "error", "table"],
             &["input"],
