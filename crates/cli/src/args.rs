@@ -1,6 +1,8 @@
 //! The command-line arguments and their help texts.
 
 mod audit;
+mod diff;
+mod draft;
 mod live;
 mod plan;
 mod policy;
@@ -9,7 +11,9 @@ mod values;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
-pub use audit::AuditArgs;
+pub use audit::{AuditArgs, ViewArgs};
+pub use diff::{DiffArgs, DiffFormat};
+pub use draft::{DraftArgs, Expiry};
 pub use live::LiveArgs;
 pub use plan::PlanArgs;
 pub use policy::{CheckArgs, PolicyCommand, ShowArgs, TestArgs};
@@ -89,7 +93,7 @@ pub enum Command {
     /// missing. Exceptions are evaluated at the time of the event. The file does not contain what a
     /// group is attached to, so guardrails about attachments are not applied.
     Plan(PlanArgs),
-    /// Validate, print and test policies
+    /// Validate, print, test, compare and draft policies
     #[command(subcommand, after_long_help = policy::POLICY_EXAMPLES)]
     Policy(PolicyCommand),
     /// Explain policy rules

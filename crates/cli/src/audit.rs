@@ -1,7 +1,14 @@
 //! Evaluating every security group of an input, or of the live account.
 
+pub mod allowed;
+pub mod filter;
+pub mod grouping;
 pub mod json;
+pub mod known;
+pub mod opening;
+pub(crate) mod owner;
 pub(crate) mod unresolved;
+pub mod view;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +17,7 @@ use portcullis_remediation::ServiceError;
 use portcullis_rules::{Context, Exception, Finding, Policy, PrefixLists, SecurityGroup, evaluate};
 
 use crate::describe::{DescribedGroups, GroupArn, Problem, ProblemCode};
+use allowed::OpenAndAllowed;
 use unresolved::deciding_lists;
 
 /// The result of an audit.
@@ -23,6 +31,8 @@ pub struct Audit {
     pub rules: usize,
     /// The groups with findings, ordered by id.
     pub findings: Vec<(SecurityGroup, Vec<Finding>)>,
+    /// What is open to the world and forbidden by no policy rule.
+    pub open_and_allowed: OpenAndAllowed,
     /// The known ARNs of the groups, by group id.
     pub arns: BTreeMap<String, GroupArn>,
     /// Whether the region of every group is known.
@@ -88,6 +98,7 @@ impl Audit {
             groups: 0,
             rules: 0,
             findings: Vec::new(),
+            open_and_allowed: OpenAndAllowed::default(),
             arns: BTreeMap::new(),
             regions_known: true,
             unresolved_prefix_lists: BTreeSet::new(),
@@ -106,6 +117,7 @@ impl Audit {
             arns,
             prefix_lists,
             problems,
+            descriptions: _,
             notes: _,
         } = described;
         let mut audit = Self {
@@ -148,6 +160,7 @@ impl Audit {
         self.groups = self.groups.saturating_add(other.groups);
         self.rules = self.rules.saturating_add(other.rules);
         self.findings.extend(other.findings);
+        self.open_and_allowed.merge(other.open_and_allowed);
         self.arns.extend(other.arns);
         self.regions_known &= other.regions_known;
         self.unresolved_prefix_lists
@@ -196,6 +209,8 @@ impl Audit {
         self.exceptions_used.extend(evaluation.exceptions_used);
         self.exceptions_expired
             .extend(evaluation.exceptions_expired);
+        let allowed = evaluation.open_and_allowed.values();
+        self.open_and_allowed.add_group(&group.id, allowed);
         if !evaluation.findings.is_empty() {
             self.findings.push((group, evaluation.findings));
         }

@@ -23,18 +23,20 @@ use serde_json::value::RawValue;
 pub use arn::{GroupArn, is_account_id, is_region_name};
 use document::{InputParts, Item, ItemKind, describe_kind};
 pub use error::DocumentError;
-use merge::MergedGroups;
+use merge::{MergedGroups, ReadableGroups};
 use prefix_lists::{PrefixListCollector, UnidentifiedEntries};
 pub use problem::{Problem, ProblemCode};
 use shapes::{EntryShape, GroupIdentity, GroupShape, PrefixListShape, RuleHead, RuleShape};
 
 /// The security groups of one or more inputs.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct DescribedGroups {
     /// The groups, ordered by id, each of them once.
     pub groups: Vec<SecurityGroup>,
     /// The ARNs of the groups that have one in the input, by group id.
     pub arns: BTreeMap<String, GroupArn>,
+    /// The descriptions of the groups that have one in the input, by group id.
+    pub descriptions: BTreeMap<String, String>,
     /// The prefix lists that have their entries in the input.
     pub prefix_lists: PrefixLists,
     /// What could not be read.
@@ -122,12 +124,18 @@ impl GroupsDecoder {
         }
         let mut problems = self.problems;
         let mut notes = Vec::new();
-        let (groups, arns) = self.merged.into_groups_and_arns(&mut problems);
+        let readable = self.merged.into_readable(&mut problems);
+        let ReadableGroups {
+            groups,
+            arns,
+            descriptions,
+        } = readable;
         let prefix_lists = self.prefix_lists.finish(&groups, &mut problems, &mut notes);
         problems.iter_mut().for_each(Problem::add_help);
         Ok(DescribedGroups {
             groups,
             arns,
+            descriptions,
             prefix_lists,
             problems,
             notes,

@@ -128,6 +128,30 @@ pub enum CliError {
         /// All errors in it.
         found: Box<Diagnostics>,
     },
+    /// The policy file does not exist.
+    #[error("the policy file {name} does not exist")]
+    PolicyNotFound {
+        /// The file, as shown to the user.
+        name: String,
+        /// The preset with a similar name.
+        preset: &'static str,
+    },
+    /// An earlier result of an audit is invalid.
+    #[error("{name} is not a result of `portcullis audit --format json`: {source}")]
+    InvalidKnown {
+        /// The file, as shown to the user.
+        name: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// An option would remove findings from a format that must have all of them.
+    #[error("`{option}` cannot be used with `--format {format}`")]
+    UnsupportedOption {
+        /// The option.
+        option: &'static str,
+        /// The format.
+        format: &'static str,
+    },
     /// The policy has no rule with this id.
     #[error("the policy `{policy}` has no rule `{id}`")]
     UnknownRule {
@@ -137,6 +161,8 @@ pub enum CliError {
         id: String,
         /// A rule of the policy with a similar id.
         near: Option<String>,
+        /// The preset that has the rule.
+        preset: Option<&'static str>,
     },
     /// A test file is invalid.
     #[error("invalid test file {name}: {}", format_count(.found.len(), "error"))]
@@ -149,6 +175,21 @@ pub enum CliError {
     /// Two inputs were to be read from standard input.
     #[error("{0} and {1} cannot both be read from standard input")]
     TwoFromStdin(&'static str, &'static str),
+    /// Exceptions cannot be added to the text of a policy.
+    #[error("cannot add exceptions to {name}: it is written with brackets, as JSON is")]
+    FlowStylePolicy {
+        /// The policy, as shown to the user.
+        name: String,
+    },
+    /// A drafted exception is invalid.
+    #[error("an exception in the draft is invalid: {}", format_count(.found.len(), "error"))]
+    InvalidDraft {
+        /// All errors in the draft.
+        found: Box<Diagnostics>,
+    },
+    /// Drafted exceptions would have expired already.
+    #[error("exceptions that expire on {0} have expired already")]
+    ExpiryPassed(String),
     /// The output could not be written.
     #[error("cannot write the output: {0}")]
     Write(io::Error),
@@ -181,15 +222,24 @@ impl CliError {
             | Self::NoRegion
             | Self::InvalidRegion(_)
             | Self::InvalidPolicy { .. }
+            | Self::PolicyNotFound { .. }
+            | Self::InvalidKnown { .. }
+            | Self::UnsupportedOption { .. }
             | Self::UnknownRule { .. }
             | Self::InvalidTestFile { .. }
-            | Self::TwoFromStdin(..) => ExitStatus::BadInput,
+            | Self::TwoFromStdin(..)
+            | Self::FlowStylePolicy { .. }
+            | Self::InvalidDraft { .. }
+            | Self::ExpiryPassed(_) => ExitStatus::BadInput,
         }
     }
 
     /// The text to print before the error: all diagnostics with source excerpts. Styled.
     pub fn details(&self) -> Option<String> {
-        if let Self::InvalidPolicy { found, .. } | Self::InvalidTestFile { found, .. } = self {
+        if let Self::InvalidPolicy { found, .. }
+        | Self::InvalidTestFile { found, .. }
+        | Self::InvalidDraft { found } = self
+        {
             Some(found.render_colored())
         } else {
             None
@@ -229,11 +279,26 @@ impl CliError {
             }
             Self::Credentials { is_role, .. } => help::credentials_help(*is_role),
             Self::ListRegions(error) => help::list_regions_help(error.kind),
-            Self::UnknownRule { near, .. } => match near {
-                Some(near) => return Some(format!("did you mean `{near}`?")),
-                None => "run `portcullis rules` to list them",
-            },
+            Self::PolicyNotFound { preset, .. } => {
+                return Some(format!("did you mean `preset:{preset}`?"));
+            }
+            Self::InvalidKnown { .. } => {
+                "create it with `portcullis audit --format json > known.json`"
+            }
+            Self::UnsupportedOption { format, .. } => help::unsupported_option_help(format),
+            Self::UnknownRule { near, preset, .. } => {
+                return Some(help::unknown_rule_help(near.as_deref(), *preset));
+            }
             Self::TwoFromStdin(..) => "read one of them from a file",
+            Self::FlowStylePolicy { .. } => {
+                "write the policy and its `exceptions` in block style: a line for each key, and \
+                 `- ` before each exception"
+            }
+            Self::InvalidDraft { .. } => {
+                "check the ids of groups and prefix lists in the input: an exception can refer \
+                 only to real ones"
+            }
+            Self::ExpiryPassed(_) => "use a later date or a number of days such as `+90d`",
             Self::Connect(_)
             | Self::InvalidPolicy { .. }
             | Self::InvalidTestFile { .. }

@@ -17,7 +17,10 @@ mod live;
 pub mod output;
 pub mod policy;
 mod table;
+mod terminal;
 mod text;
+mod usage;
+mod wrap;
 
 use std::process::ExitCode;
 
@@ -33,7 +36,10 @@ use output::Message;
 pub fn run_process() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return print_usage(&error).into(),
+        Err(mut error) => {
+            usage::add_tips(&mut error);
+            return print_usage(&error).into();
+        }
     };
     cli.color.write_global();
     match run_and_print(&cli) {

@@ -47,6 +47,8 @@ pub enum MessageLevel {
 pub(crate) const BOLD: Style = Style::new().bold();
 /// The style of less important text.
 pub(crate) const DIMMED: Style = Style::new().dimmed();
+/// The style of code in a text.
+pub(crate) const CODE: Style = AnsiColor::Cyan.on_default();
 /// The style of success.
 pub(crate) const GREEN: Style = AnsiColor::Green.on_default();
 /// The style of failure.

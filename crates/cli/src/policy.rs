@@ -1,10 +1,13 @@
 //! The policy that the arguments name: a file, standard input or a preset.
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::str::FromStr;
 
-use portcullis_policy::{LoadedPolicy, PolicyReference, Preset, UnknownPreset, parse_policy};
+use portcullis_policy::{
+    LoadedPolicy, PRESETS, PolicyReference, Preset, UnknownPreset, nearest_word, parse_policy,
+};
 use portcullis_rules::{Policy, Scope};
 
 use crate::error::CliError;
@@ -68,7 +71,27 @@ impl PolicyName {
     pub fn read_text(&self) -> Result<String, CliError> {
         match self {
             Self::Preset(preset) => Ok(preset.text.to_owned()),
-            Self::Input(input) => input.read_text(),
+            Self::Input(input) => input
+                .read_text()
+                .map_err(|error| self.explain_missing_file(error)),
+        }
+    }
+
+    /// A more helpful error if the file does not exist and has the name of a preset.
+    fn explain_missing_file(&self, error: CliError) -> CliError {
+        let CliError::Read { name, source } = &error else {
+            return error;
+        };
+        if source.kind() != io::ErrorKind::NotFound {
+            return error;
+        }
+        let presets = PRESETS.iter().map(|preset| preset.name);
+        match nearest_word(&self.display_name(), presets) {
+            Some(preset) => CliError::PolicyNotFound {
+                name: name.clone(),
+                preset,
+            },
+            None => error,
         }
     }
 
@@ -103,7 +126,6 @@ pub fn depends_on_region(policy: &Policy) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use portcullis_policy::PRESETS;
 
     fn policy_name(text: &str) -> PolicyName {
         text.parse().unwrap()

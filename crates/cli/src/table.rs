@@ -1,10 +1,14 @@
 //! Tables for people: aligned columns without borders.
 
+mod fitted;
+
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Table, presets};
 use portcullis_rules::Severity;
 
 use crate::output::{BOLD, DIMMED};
+
+pub(crate) use fitted::{Column, ColumnWidths, FittedRow, format_fitted_table};
 
 /// The value of a cell that is empty.
 pub(crate) const EMPTY_CELL: &str = "-";
@@ -16,13 +20,26 @@ pub(crate) enum RowStyle {
     Severity(Severity),
     /// The whole row is dimmed.
     Dimmed,
+    /// The row has no style.
+    Plain,
 }
 
 impl RowStyle {
+    /// A line of a row. Only the first line of a row has the color of its severity.
+    fn style_line(self, line: &str, is_first: bool) -> String {
+        let (style, first, rest) = match self {
+            Self::Plain => return format!("{line}\n"),
+            Self::Severity(_) if !is_first => return format!("{line}\n"),
+            Self::Severity(_) | Self::Dimmed => self.split_line(line),
+        };
+        format!("{style}{first}{style:#}{rest}\n")
+    }
+
     /// The style, and how much of the line it applies to.
     fn split_line(self, line: &str) -> (Style, &str, &str) {
         match self {
             Self::Dimmed => (DIMMED, line, ""),
+            Self::Plain => (Style::new(), line, ""),
             Self::Severity(severity) => {
                 let end = line.find(' ').unwrap_or(line.len());
                 let (first, rest) = line.split_at_checked(end).unwrap_or((line, ""));

@@ -32,6 +32,28 @@ pub(crate) fn format_count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{plural}")
 }
 
+/// A text in lines of limited width, of which a longer word is the only one in its line. The first
+/// line starts with `indent`, the others with `hanging`.
+pub(crate) fn wrap_words(text: &str, indent: &str, hanging: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = indent.to_owned();
+    let mut has_words = false;
+    for word in text.split_whitespace() {
+        let needed = line.chars().count().saturating_add(word.chars().count());
+        if has_words && needed >= width {
+            lines.push(std::mem::replace(&mut line, hanging.to_owned()));
+            has_words = false;
+        }
+        if has_words {
+            line.push(' ');
+        }
+        line.push_str(word);
+        has_words = true;
+    }
+    lines.push(line);
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,5 +64,12 @@ mod tests {
             sanitize_text("a\u{1b}[31mb\r\n\u{202e}c é"),
             "a\u{fffd}[31mb\u{fffd}\u{fffd}\u{fffd}c é"
         );
+    }
+
+    #[test]
+    fn words_are_wrapped_with_a_hanging_indent() {
+        let lines = wrap_words("one two three-and-more four", "- ", "    ", 10);
+        assert_eq!(lines, ["- one two", "    three-and-more", "    four"]);
+        assert_eq!(wrap_words("", "  ", "", 10), ["  "]);
     }
 }

@@ -234,15 +234,6 @@ fn names_and_ids_cannot_control_the_terminal() {
             .all(|c| c == '\n' || !(c.is_control() || c == '\u{202e}'))
     };
     assert!(is_safe(&run.stdout) && is_safe(&run.stderr), "{run:?}");
-    assert!(
-        run.stdout
-            .lines()
-            .skip(1)
-            .take(4)
-            .all(|line| line.contains("sg-")),
-        "{}",
-        run.stdout
-    );
     let run = portcullis_with(
         input.as_bytes(),
         &["audit", "--input", "-", "--format", "json"],

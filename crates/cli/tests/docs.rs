@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::common::{portcullis, project};
 use portcullis_cli::command::rules::RULE_PAGES;
-use portcullis_policy::{PRESETS, parse_policy, render_policy};
+use portcullis_policy::{PRESETS, lint_policy, parse_policy, render_policy};
 use portcullis_rules::plan::{RefusalReason, SkipReason};
 use portcullis_rules::{Context, Policy, PolicyRule, PrefixLists, SecurityGroup, evaluate};
 use serde_json::Value;
@@ -136,6 +136,68 @@ fn pages_list_the_ports_of_their_rules() {
     }
 }
 
+/// Whether a policy forbids a port that is open to the world.
+fn forbids_port(policy: &Policy, protocol: &str, port: u16) -> bool {
+    let line = format!("{protocol} {port} 0.0.0.0/0");
+    let group = SecurityGroup {
+        rules: vec![line.parse().unwrap()],
+        ..SecurityGroup::default()
+    };
+    let evaluation = evaluate(policy, &group, &PrefixLists::empty(), &Context::default());
+    evaluation.findings.iter().any(|finding| {
+        let allowed = evaluation.open_and_allowed.get(&finding.index);
+        allowed.is_none()
+    })
+}
+
+fn preset(name: &str) -> Policy {
+    let preset = PRESETS.iter().find(|preset| preset.name == name).unwrap();
+    parse_policy(preset.name, preset.text).unwrap().policy
+}
+
+#[test]
+fn pages_say_which_ports_no_rule_forbids() {
+    let baseline = preset("baseline");
+    for protocol in ["tcp", "udp"] {
+        let allowed: Vec<_> = (0..=u16::MAX)
+            .filter(|port| !forbids_port(&baseline, protocol, *port))
+            .collect();
+        assert_eq!(allowed, [25, 53, 80, 443, 465, 587], "{protocol}");
+    }
+    for id in [
+        "restricted-common-ports",
+        "high-risk-ports",
+        "uncommon-ports",
+    ] {
+        let page: Vec<_> = rule_page(id).split_whitespace().collect();
+        let sentence = "no rule of the baseline forbids TCP or UDP ports 25, 53, 80, 443, 465 and \
+                        587 in rules of one port, or ICMP and ICMPv6";
+        assert!(page.join(" ").contains(sentence), "{id}");
+    }
+}
+
+/// The pages say how the presets differ from these controls of Security Hub.
+#[test]
+fn presets_differ_from_security_hub_as_the_pages_say() {
+    let high_risk = [
+        20, 21, 22, 23, 25, 110, 135, 143, 445, 1433, 1434, 3000, 3306, 3389, 4333, 5000, 5432,
+        5500, 5601, 8080, 8088, 8888, 9200, 9300,
+    ];
+    let (baseline, web_only) = (preset("baseline"), preset("web-only"));
+    let passing = |policy: &Policy| -> Vec<u16> {
+        let ports = high_risk.into_iter();
+        ports
+            .filter(|port| !forbids_port(policy, "tcp", *port))
+            .collect()
+    };
+    assert_eq!((passing(&baseline), passing(&web_only)), (vec![25], vec![]));
+    for port in 0..=u16::MAX {
+        let is_authorized = [80, 443].contains(&port);
+        assert_eq!(forbids_port(&web_only, "tcp", port), !is_authorized);
+        assert!(forbids_port(&web_only, "udp", port));
+    }
+}
+
 /// Each check in the schema is used by a preset rule. Other tests require the rule to have a page
 /// and an example.
 #[test]
@@ -258,17 +320,19 @@ fn policies_on_pages_are_valid_and_pass_their_tests() {
             fragments += 1;
             let text = format!("version: 1\nextends: baseline\n{block}");
             let loaded = parse_policy("page.yaml", &text).unwrap_or_else(|wrong| panic!("{wrong}"));
-            assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+            let warnings = lint_policy(&loaded, "2026-11-21T00:00:00Z".parse().unwrap());
+            assert!(warnings.is_empty(), "{warnings}");
         }
     }
-    assert_eq!((policies, test_files, fragments), (1, 1, 2));
+    assert_eq!((policies, test_files, fragments), (1, 1, 3));
     let readme = fs::read_to_string(project("README.md")).unwrap();
     for block in code_blocks(&readme, "yaml")
         .iter()
         .filter(|block| block.starts_with("version:"))
     {
         let loaded = parse_policy("readme.yaml", block).unwrap_or_else(|wrong| panic!("{wrong}"));
-        assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+        let warnings = lint_policy(&loaded, "2026-11-21T00:00:00Z".parse().unwrap());
+        assert!(warnings.is_empty(), "{warnings}");
     }
     for block in code_blocks(&page, "json") {
         serde_json::from_str::<Value>(&block).unwrap();
@@ -308,12 +372,8 @@ fn exceptions_on_pages_exempt_their_rule() {
         let text = format!("version: 1\nextends: {preset}\n{block}");
         let loaded =
             parse_policy("page.yaml", &text).unwrap_or_else(|wrong| panic!("{}: {wrong}", rule.id));
-        assert!(
-            loaded.warnings.is_empty(),
-            "{}: {}",
-            rule.id,
-            loaded.warnings
-        );
+        let warnings = lint_policy(&loaded, "2026-11-21T00:00:00Z".parse().unwrap());
+        assert!(warnings.is_empty(), "{}: {warnings}", rule.id);
         let is_exempt = |id: &str, vpc: &str| {
             let group = SecurityGroup {
                 id: id.to_owned(),

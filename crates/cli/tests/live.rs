@@ -120,11 +120,17 @@ fn stable_text(account: &Account, run: &Run) -> String {
 #[test]
 fn human_readable_output_with_owners() {
     let account = account();
-    let one = account.run("audit --region eu-west-1");
+    // Wide enough for one line for each row.
+    let run_wide = |args: &str| {
+        let mut command = account.command(args);
+        command.env("COLUMNS", "240");
+        finish(command, b"")
+    };
+    let one = run_wide("audit --region eu-west-1");
     insta::assert_snapshot!("live_one_region", stable_text(&account, &one));
-    let two = account.run("audit --region eu-west-1,us-east-1");
+    let two = run_wide("audit --region eu-west-1,us-east-1");
     insta::assert_snapshot!("live_two_regions", stable_text(&account, &two));
-    let of_many = account.run("audit --region eu-west-1,sa-east-1");
+    let of_many = run_wide("audit --region eu-west-1,sa-east-1");
     assert!(
         of_many.stdout.contains("  REGION  ") && of_many.stdout.contains("  eu-west-1  "),
         "{of_many:?}"

@@ -5,6 +5,10 @@ mod asff;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod audit_formats;
+#[cfg(test)]
+mod audit_view;
+#[cfg(test)]
 mod common;
 #[cfg(test)]
 mod docs;
@@ -29,6 +33,10 @@ mod plan;
 mod plan_actions;
 #[cfg(test)]
 mod policy;
+#[cfg(test)]
+mod policy_diff;
+#[cfg(test)]
+mod policy_draft;
 #[cfg(test)]
 mod policy_test;
 #[cfg(test)]

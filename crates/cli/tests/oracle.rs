@@ -19,6 +19,8 @@ use evaluation::{ExpectedFinding, expected_findings};
 use inputs::{Case, Listing, case, document};
 use portcullis_cli::audit::Audit;
 use portcullis_cli::audit::json::AuditV1;
+use portcullis_cli::audit::known::NewFindings;
+use portcullis_cli::audit::view::{AuditView, ViewOptions};
 use portcullis_cli::describe::GroupsDecoder;
 use portcullis_rules::Context;
 use portcullis_rules::baseline::baseline_policy;
@@ -70,7 +72,8 @@ fn audit(document: &Value) -> Value {
     decoder.add_input("the document", json.as_bytes()).unwrap();
     let described = decoder.finish().unwrap();
     let audit = Audit::from_input(&baseline_policy(), described, &Context::default());
-    serde_json::to_value(AuditV1::new(&audit)).unwrap()
+    let view = AuditView::new(&audit, NewFindings::all(&audit), ViewOptions::default());
+    serde_json::to_value(AuditV1::new(&view)).unwrap()
 }
 
 /// Whether a rule from the unknown list would have a finding if the list had every address.

@@ -51,6 +51,8 @@ codes! {
             "the file contains more than one YAML document";
         TooComplex "policy/too-complex"
             "the file has too many values or is nested too deeply";
+        LookAlike "policy/look-alike-character"
+            "a character only looks like a space, a quote or a colon";
         DuplicateKey "policy/duplicate-key"
             "a mapping contains the same key twice";
         UnsupportedVersion "policy/unsupported-version"
@@ -93,6 +95,8 @@ codes! {
             "a pattern is empty, or contains a character that its subject cannot contain";
         BadAwsId "policy/bad-aws-id"
             "an AWS id or region is malformed";
+        MisplacedId "policy/misplaced-id"
+            "an AWS id is in the wrong place";
         MissingReason "policy/missing-reason"
             "an exception has no reason";
         MissingOwner "policy/missing-owner"
@@ -119,8 +123,24 @@ codes! {
             "an exception has expired";
         ShadowedException "policy/shadowed-exception"
             "an earlier exception exempts everything that this one does";
+        NoExpiry "policy/no-expiry"
+            "an exception never expires, or only in many years";
+        NoMatch "policy/no-match"
+            "an exception applies to every group";
+        ExemptsEverything "policy/exempts-everything"
+            "an exception exempts everything that a rule forbids";
+        UselessException "policy/useless-exception"
+            "an exception can never exempt anything";
         SelfGranted "policy/self-granted"
             "an exemption depends on something that anyone who opens the port can set";
+        WeakenedPreset "policy/weakened-preset"
+            "a rule of a preset is off, only notifies, or applies to fewer groups";
+        NoActiveRules "policy/no-active-rules"
+            "every rule is off";
+        ProtectsEverything "policy/protects-everything"
+            "a guardrail protects every group";
+        ContradictedText "policy/contradicted-text"
+            "what a rule says that it forbids contradicts its parameters";
         RuleNeverFires "policy/rule-never-fires"
             "a rule can never match";
         UnusedName "policy/unused-name"
@@ -129,6 +149,8 @@ codes! {
             "a rule has trusted sources but never restricts";
         BroadTrusted "policy/broad-trusted"
             "a trusted source is very broad";
+        UnknownRegion "policy/unknown-region"
+            "a region is not known";
         HostBits "policy/host-bits"
             "a CIDR has host bits set";
     }

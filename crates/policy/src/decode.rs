@@ -8,6 +8,7 @@ use portcullis_rules::Source;
 
 use crate::code::Code;
 use crate::record::{Record, Value};
+use crate::regions::{is_known_region, nearest_region};
 use crate::scalar::{self, Problem, ScalarResult};
 use crate::schema_table::{AwsId, Choice, Key, Kind, MapKey, MinItems, Section};
 use crate::yaml::{
@@ -48,7 +49,7 @@ impl Decoder<'_> {
         if entries.is_empty() && !section.may_be_empty {
             self.report_empty_section(node, section);
         } else {
-            self.report_missing_keys(&record, section);
+            self.report_missing_keys(&record, entries, section);
         }
         Some(record)
     }
@@ -86,11 +87,18 @@ impl Decoder<'_> {
         self.found.push(diagnostic);
     }
 
-    fn report_missing_keys(&mut self, record: &Record, section: &'static Section) {
-        let missing = section
-            .keys
-            .iter()
-            .filter(|key| !record.contains_key(key.name));
+    fn report_missing_keys(
+        &mut self,
+        record: &Record,
+        entries: &Mapping<'_>,
+        section: &'static Section,
+    ) {
+        let missing = section.keys.iter().filter(|key| {
+            let mut names = entries.iter().map(|(name, _)| &*name.value);
+            let is_misspelled = names
+                .any(|name| split_joined_key(name).is_some_and(|(start, _)| start == key.name));
+            !record.contains_key(key.name) && !is_misspelled
+        });
         for key in missing {
             if let Some(code) = key.required {
                 let diagnostic = missing_key(code, key.name, section.name, record.span());
@@ -103,7 +111,9 @@ impl Decoder<'_> {
         let span = self.reported_span(name.span);
         let known = section.keys.iter().map(|key| key.name);
         let mut diagnostic = unknown_key(&name.value, span, section.name, known);
-        if diagnostic.help_text().is_none() {
+        if let Some(help) = missing_space_help(&name.value, section) {
+            diagnostic = diagnostic.with_help(help);
+        } else if diagnostic.help_text().is_none() {
             diagnostic = diagnostic.with_help(misplaced_key_help(&name.value).map(str::to_owned));
         }
         self.found.push(diagnostic);
@@ -221,6 +231,9 @@ impl Decoder<'_> {
         match parse_scalar(kind, text) {
             Ok(value) => {
                 self.warn_about_host_bits(span, text, &value);
+                if matches!(kind, Kind::Aws(AwsId::Region)) && !is_known_region(text) {
+                    self.warn_about_unknown_region(span, text);
+                }
                 Some(value)
             }
             Err(problem) => {
@@ -241,7 +254,11 @@ impl Decoder<'_> {
             return Some(Value::Choice(choice.word));
         }
         let known = choices.iter().map(|choice| choice.word);
-        self.found.push(unknown_value(text, span, what, known));
+        let mut diagnostic = unknown_value(text, span, what, known);
+        if let Some(choice) = meant_choice(text, choices) {
+            diagnostic = diagnostic.with_help(format!("did you mean `{}`?", choice.word));
+        }
+        self.found.push(diagnostic);
         None
     }
 
@@ -258,6 +275,19 @@ impl Decoder<'_> {
                 .with_help(format!("write `{source}`"));
             self.found.push(diagnostic);
         }
+    }
+
+    /// New regions appear several times a year, so that an unknown one is not an error.
+    fn warn_about_unknown_region(&mut self, span: Span, text: &str) {
+        let message = format!("unknown region {}", quote_text(text));
+        let help = match nearest_region(text) {
+            Some(region) => format!("did you mean `{region}`?"),
+            None => "if AWS opened it recently, ignore this warning".to_owned(),
+        };
+        let diagnostic = Diagnostic::new(Code::UnknownRegion, span, message)
+            .with_label("not in the list of AWS regions")
+            .with_help(help);
+        self.found.push(diagnostic);
     }
 
     fn report_problem(&mut self, span: Span, problem: Problem) {
@@ -289,6 +319,25 @@ impl Decoder<'_> {
         self.span_override.unwrap_or(span)
     }
 }
+
+/// The choice that the text abbreviates or is another word for.
+fn meant_choice(text: &str, choices: &'static [Choice]) -> Option<&'static Choice> {
+    let word = text.trim().to_lowercase().replace(['_', ' '], "-");
+    let by_alias = choices
+        .iter()
+        .find(|choice| choice.aliases.contains(&word.as_str()));
+    let mut with_prefix = choices
+        .iter()
+        .filter(|choice| word.len() >= MIN_ABBREVIATION && choice.word.starts_with(&word));
+    let by_prefix = match (with_prefix.next(), with_prefix.next()) {
+        (Some(only), None) => Some(only),
+        _ => None,
+    };
+    by_alias.or(by_prefix)
+}
+
+/// The fewest characters that are taken for the start of a word.
+const MIN_ABBREVIATION: usize = 2;
 
 /// Whether a key may have no value: a section of which every entry is commented out.
 const fn may_be_null(kind: &Kind) -> bool {
@@ -325,6 +374,20 @@ fn missing_key_help(key: &Key) -> Option<String> {
         _ => return None,
     };
     Some(help.to_owned())
+}
+
+/// Help for `{action:off}`, which YAML reads as one key.
+fn missing_space_help(name: &str, section: &Section) -> Option<String> {
+    let (key, value) = split_joined_key(name)?;
+    let is_key = section.keys.iter().any(|known| known.name == key);
+    let help = format!("write a colon and a space: `{key}: {value}`");
+    is_key.then_some(help)
+}
+
+/// The key and the value of a text in which something else stands for the colon and the space.
+fn split_joined_key(name: &str) -> Option<(&str, &str)> {
+    let (key, value) = name.split_once([':', '：', '='])?;
+    Some((key.trim(), value.trim()))
 }
 
 /// Help for keys of other tools and keys that belong to another section.

@@ -19,12 +19,15 @@
 //! ```
 
 mod code;
+pub mod coverage;
 mod decode;
+mod edit;
 mod json_schema;
 mod lint;
 mod load;
 mod presets;
 mod record;
+mod regions;
 mod render;
 mod resolve;
 mod scalar;
@@ -33,9 +36,13 @@ pub mod test_file;
 mod yaml;
 
 pub use code::Code;
+pub use edit::{AddExceptionsError, add_exceptions};
 pub use json_schema::json_schema;
 pub use lint::lint_policy;
 pub use load::{LoadedPolicy, parse_policy};
 pub use presets::{PRESETS, PolicyReference, Preset, UnknownPreset, find_preset};
-pub use render::render_policy;
+pub use regions::{REGIONS, is_known_region, nearest_region};
+pub use render::{
+    CommentedException, render_exceptions, render_expiry, render_match, render_policy, render_scope,
+};
 pub use yaml::{Diagnostic, Diagnostics, nearest_word};

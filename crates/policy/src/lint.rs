@@ -1,18 +1,27 @@
 //! Warnings about a valid policy, including expired and redundant exceptions.
 
+mod active_rules;
 mod anchors;
+mod exceptions;
+mod rule_text;
+mod scopes;
+mod weakened;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use portcullis_rules::{Context, Exception, Glob, PortSet, Scope, Source};
-
-use anchors::AnchoredExceptions;
+use portcullis_rules::{Context, Exception};
 
 use crate::code::Code;
+use crate::coverage::exception_covers;
 use crate::load::LoadedPolicy;
 use crate::record::Record;
-use crate::yaml::{Diagnostic, Diagnostics, quote_text};
+use crate::yaml::{Diagnostic, Diagnostics, quote_text, remove_accepted};
+use anchors::AnchoredExceptions;
+use exceptions::lint_exceptions;
+use rule_text::lint_rule_texts;
+use scopes::lint_scopes;
+use weakened::lint_weakened_rules;
 
 /// Every warning about a valid policy at this time.
 ///
@@ -53,6 +62,11 @@ pub fn lint_policy(loaded: &LoadedPolicy, now: Timestamp) -> Diagnostics {
         }
         active.insert(exception);
     }
+    found.extend(lint_exceptions(loaded, now));
+    found.extend(lint_weakened_rules(loaded));
+    found.extend(lint_scopes(&loaded.record));
+    found.extend(lint_rule_texts(loaded));
+    remove_accepted(&mut found, &loaded.text);
     Diagnostics::new(&loaded.file_name, &loaded.text, found)
 }
 
@@ -82,72 +96,5 @@ fn shadowed_exception(
             diagnostic.with_related(earlier_record.value_span("id"), label)
         }
         None => diagnostic,
-    }
-}
-
-/// Whether the first exception exempts everything that the second does, for at least as long.
-/// Conservative: may return `false` although the exception is covered.
-fn exception_covers(first: &Exception, second: &Exception) -> bool {
-    // Ports and groups differ most often, so they are compared first.
-    covers_first_port(&first.traffic.tcp, &second.traffic.tcp)
-        && scope_covers(&first.scope, &second.scope)
-        && expires_no_earlier(first, second)
-        && list_covers(&first.rules, &second.rules, |a, b| a == b)
-        && list_covers(&first.sources, &second.sources, source_covers)
-        && list_covers(&first.descriptions, &second.descriptions, glob_covers)
-        && list_covers(&first.principals, &second.principals, glob_covers)
-        && tags_cover(&first.rule_tags, &second.rule_tags)
-        && second.traffic.difference(&first.traffic).is_empty()
-}
-
-/// A cheap test for most sets that are not covered.
-fn covers_first_port(first: &PortSet, second: &PortSet) -> bool {
-    let first_range = second.ranges().first();
-    first_range.is_none_or(|range| first.contains(range.first_port()))
-}
-
-fn expires_no_earlier(first: &Exception, second: &Exception) -> bool {
-    match (first.expires, second.expires) {
-        (None, _) => true,
-        (Some(_), None) => false,
-        (Some(first_expiry), Some(second_expiry)) => first_expiry >= second_expiry,
-    }
-}
-
-fn scope_covers(first: &Scope, second: &Scope) -> bool {
-    list_covers(&first.group_ids, &second.group_ids, |a, b| a == b)
-        && list_covers(&first.accounts, &second.accounts, |a, b| a == b)
-        && list_covers(&first.regions, &second.regions, |a, b| a == b)
-        && list_covers(&first.vpcs, &second.vpcs, |a, b| a == b)
-        && list_covers(&first.group_names, &second.group_names, glob_covers)
-        && tags_cover(&first.group_tags, &second.group_tags)
-}
-
-/// Compares lists of which any entry may match. An empty list matches everything.
-fn list_covers<T>(first: &[T], second: &[T], covers: impl Fn(&T, &T) -> bool) -> bool {
-    first.is_empty()
-        || (!second.is_empty() && second.iter().all(|b| first.iter().any(|a| covers(a, b))))
-}
-
-/// Compares tags, all of which must match: the second must require every tag of the first.
-fn tags_cover(first: &BTreeMap<String, Glob>, second: &BTreeMap<String, Glob>) -> bool {
-    first.iter().all(|(key, glob)| {
-        second
-            .get(key)
-            .is_some_and(|other| glob_covers(glob, other))
-    })
-}
-
-/// A pattern covers itself and text that it matches, and `*` covers every pattern.
-fn glob_covers(first: &Glob, second: &Glob) -> bool {
-    let second_text = second.to_string();
-    let is_literal = !second_text.contains(['*', '?']);
-    first == second || first.to_string() == "*" || (is_literal && first.matches(&second_text))
-}
-
-fn source_covers(first: &Source, second: &Source) -> bool {
-    match (first, second) {
-        (Source::Cidr(outer), Source::Cidr(inner)) => outer.contains(inner),
-        (one, other) => one.same_source(other),
     }
 }

@@ -10,7 +10,7 @@ use crate::presets::find_preset;
 use crate::record::Record;
 use crate::resolve::{merge_policies, resolve_policy};
 use crate::schema_table::POLICY;
-use crate::yaml::{Content, Diagnostic, Diagnostics, Span, parse_yaml};
+use crate::yaml::{Content, Diagnostic, Diagnostics, Span, parse_yaml, remove_accepted};
 
 /// A valid policy with the warnings about its text.
 #[derive(Debug, Clone)]
@@ -38,9 +38,10 @@ pub fn parse_policy(file_name: &str, text: &str) -> Result<LoadedPolicy, Diagnos
         (policy, own)
     });
     let text: Arc<str> = text.into();
-    let (warnings, errors): (Vec<_>, Vec<_>) = found
+    let (mut warnings, errors): (Vec<_>, Vec<_>) = found
         .into_iter()
         .partition(|diagnostic| diagnostic.code().is_warning());
+    remove_accepted(&mut warnings, &text);
     match resolved {
         Some((policy, record)) if errors.is_empty() => Ok(LoadedPolicy {
             policy,

@@ -16,3 +16,4 @@ mod trusted;
 
 pub(crate) use merge::merge_policies;
 pub(crate) use policy::resolve_policy;
+pub(crate) use scope::resolve_scope;

@@ -2,11 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "tests and their helpers may panic")]
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use portcullis_policy::test_file::decode_test_file;
-use portcullis_policy::{Code, Diagnostics, lint_policy, parse_policy};
+use portcullis_policy::{Diagnostics, lint_policy, parse_policy};
 
 /// The start of a policy that extends the baseline.
 const BASE: &str = "version: 1\nextends: baseline\n";
@@ -17,27 +15,12 @@ const RULE: &str = "version: 1\nrules:\n  - id: mine\n    forbids: something\n  
 /// The start of a policy with one exception; what limits it is missing.
 const EXCEPTION: &str = "version: 1\nextends: baseline\nexceptions:\n  - id: mine\n    reason: because\n    owner: me\n";
 
-/// A test file with errors that only test files can have.
-const TEST_FILE: &str = "\
-policy: preset:basline
-cases:
-  - name: a
-    group: { rules: [tcp 22] }
-    expect: { removals: [tcp 22 0.0.0.0/0] }
-";
-
-const NO_CASES: &str = "policy: preset:baseline\ncases: []\n";
-
 /// The errors in a policy, or its warnings in November 2026.
 fn diagnose_policy(text: &str) -> Diagnostics {
     match parse_policy("policy.yaml", text) {
         Ok(loaded) => lint_policy(&loaded, "2026-11-21T00:00:00Z".parse().unwrap()),
         Err(errors) => errors,
     }
-}
-
-fn diagnose_test_file(text: &str) -> Diagnostics {
-    decode_test_file("policy.test.yaml", text).unwrap_err()
 }
 
 /// The diagnostics of each policy, separated by rulers.
@@ -341,34 +324,6 @@ fn exception_errors() {
 #[test]
 fn guardrail_and_override_errors() {
     insta::assert_snapshot!(render_cases(&guardrail_cases()));
-}
-
-#[test]
-fn every_code_has_a_case() {
-    let cases = [
-        yaml_cases(),
-        complexity_cases(),
-        top_level_cases(),
-        rule_cases(),
-        port_cases(),
-        trusted_cases(),
-        exception_cases(),
-        guardrail_cases(),
-    ]
-    .concat();
-    let mut diagnostics: Vec<_> = cases.iter().map(|case| diagnose_policy(case)).collect();
-    diagnostics.extend([TEST_FILE, NO_CASES].map(diagnose_test_file));
-    let covered: BTreeSet<_> = diagnostics
-        .iter()
-        .flat_map(Diagnostics::iter)
-        .map(|diagnostic| diagnostic.code().code())
-        .collect();
-    let missing: Vec<_> = Code::ALL
-        .iter()
-        .map(|code| code.code())
-        .filter(|code| !covered.contains(code))
-        .collect();
-    assert_eq!(missing, Vec::<&str>::new());
 }
 
 #[test]

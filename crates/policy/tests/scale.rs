@@ -50,3 +50,22 @@ fn the_first_of_a_thousand_errors_are_rendered() {
     );
     assert_eq!(errors.log_lines().count(), 1000);
 }
+
+/// Warnings take time that grows with the number of exceptions, not with its square.
+#[test]
+fn every_exception_of_a_large_policy_is_linted() {
+    let text = large_policy(1000)
+        .replace("    expires: 2027-03-31\n", "")
+        .replace(
+            "match: { groups",
+            "match: { vpcs: [vpc-0123456789abcdef0], groups",
+        );
+    let loaded = parse_policy("policy.yaml", &text).unwrap();
+    let warnings = lint_policy(&loaded, "2026-11-21T00:00:00Z".parse().unwrap());
+    assert_eq!(warnings.len(), 1000);
+    let lines: Vec<_> = warnings
+        .iter()
+        .map(|warning| warnings.position(warning).0)
+        .collect();
+    assert!(lines.is_sorted() && lines.last().unwrap() > lines.first().unwrap());
+}

@@ -35,6 +35,10 @@ pub const COMMON_SERVICE_PORTS: [u16; 20] = [
     445,
 ];
 
+/// What the rule `uncommon-ports` forbids. The derived text would list twenty ports.
+const UNCOMMON_PORTS_TEXT: &str =
+    "a TCP or UDP port open to the world that is not a common service port";
+
 /// The built-in policy. Its rules either revoke the violating security group rule or only notify.
 pub fn baseline_policy() -> Policy {
     let rules = revoking_rules().into_iter().chain(notifying_rules());
@@ -52,35 +56,33 @@ fn revoking_rules() -> [PolicyRule; 5] {
     [
         baseline_rule(
             "all-traffic",
-            "all protocols and ports open to the world",
             Check::AllTraffic,
             (Severity::Critical, Action::Revoke),
             &["EC2.18", "EC2.19"],
         ),
         baseline_rule(
             "restricted-common-ports",
-            "TCP or UDP ports 20, 21, 22, 3306, 3389 or 4333 open to the world",
             Check::OpenPorts(TrafficSet::tcp_and_udp(restricted)),
             (Severity::High, Action::Revoke),
             &["HIPAA"],
         ),
         baseline_rule(
             "high-risk-ports",
-            "TCP or UDP ports 23, 135, 137, 138, 139, 445, 1433, 1521 or 5432 open to the world",
             Check::OpenPorts(TrafficSet::tcp_and_udp(high_risk)),
             (Severity::High, Action::Revoke),
             &["EC2.19"],
         ),
-        baseline_rule(
-            "uncommon-ports",
-            "a TCP or UDP port open to the world that is not a common service port",
-            Check::OpenPorts(TrafficSet::tcp_and_udp(uncommon)),
-            (Severity::High, Action::Revoke),
-            &["EC2-034"],
-        ),
+        PolicyRule {
+            forbids: UNCOMMON_PORTS_TEXT.to_owned(),
+            ..baseline_rule(
+                "uncommon-ports",
+                Check::OpenPorts(TrafficSet::tcp_and_udp(uncommon)),
+                (Severity::High, Action::Revoke),
+                &["EC2-034"],
+            )
+        },
         baseline_rule(
             "port-range",
-            "a port range (more than one port) open to the world",
             Check::PortRange,
             (Severity::Low, Action::Revoke),
             &["EC2-001"],
@@ -92,21 +94,18 @@ fn notifying_rules() -> [PolicyRule; 3] {
     [
         baseline_rule(
             "port-range-internal",
-            "a port range open to a CIDR or prefix list that is not open to the world",
             Check::PortRangeInternal,
             (Severity::Low, Action::Notify),
             &["EC2-001"],
         ),
         baseline_rule(
             "broad-source",
-            "a public source of /8 or shorter (IPv6: /16 or shorter)",
             Check::BroadSource,
             (Severity::Medium, Action::Notify),
             &[],
         ),
         baseline_rule(
             "other-protocols",
-            "a protocol other than TCP, UDP and ICMP open to the world",
             Check::OtherProtocols,
             (Severity::Medium, Action::Notify),
             &[],
@@ -116,14 +115,13 @@ fn notifying_rules() -> [PolicyRule; 3] {
 
 fn baseline_rule(
     id: &str,
-    forbids: &str,
     check: Check,
     (severity, action): (Severity, Action),
     references: &[&str],
 ) -> PolicyRule {
     PolicyRule {
         id: id.to_owned(),
-        forbids: forbids.to_owned(),
+        forbids: check.describe(),
         check,
         severity,
         action,

@@ -1,5 +1,7 @@
 //! The checks that policy rules are made of.
 
+mod describe;
+
 use crate::exposure::Exposure;
 use crate::group::{IngressRule, Traffic};
 use crate::source::Source;
@@ -33,7 +35,7 @@ impl Check {
             Self::AllTraffic => {
                 all_traffic_if(rule, rule.traffic() == Traffic::All && exposure.all_traffic)
             }
-            Self::OpenPorts(forbidden) => exposed_ports(exposure).intersection(forbidden),
+            Self::OpenPorts(forbidden) => exposure.open_ports().intersection(forbidden),
             Self::OpenExcept(allowed) => exposure.open.difference(allowed),
             Self::PortRange => exposed_port_range(rule, exposure),
             Self::PortRangeInternal => internal_port_range(rule, exposure),
@@ -57,15 +59,6 @@ fn all_traffic_if(rule: &IngressRule, offends: bool) -> TrafficSet {
     }
 }
 
-/// The ports of the rule that are open to the world.
-fn exposed_ports(exposure: &Exposure) -> TrafficSet {
-    TrafficSet {
-        tcp: exposure.open.tcp.clone(),
-        udp: exposure.open.udp.clone(),
-        ..TrafficSet::default()
-    }
-}
-
 fn exposed_port_range(rule: &IngressRule, exposure: &Exposure) -> TrafficSet {
     match rule.traffic() {
         _ if exposure.open.tcp.union(&exposure.open.udp).port_count() <= 1 => TrafficSet::default(),
@@ -73,7 +66,7 @@ fn exposed_port_range(rule: &IngressRule, exposure: &Exposure) -> TrafficSet {
         // forbidden.
         Traffic::All => TrafficSet::all(),
         Traffic::Tcp(_) | Traffic::Udp(_) | Traffic::Icmp | Traffic::Icmpv6 | Traffic::Other(_) => {
-            exposed_ports(exposure)
+            exposure.open_ports()
         }
     }
 }
@@ -94,7 +87,7 @@ fn internal_port_range(rule: &IngressRule, exposure: &Exposure) -> TrafficSet {
 fn unexposed_traffic(rule: &IngressRule, exposure: &Exposure) -> TrafficSet {
     match rule.traffic() {
         traffic @ (Traffic::Tcp(_) | Traffic::Udp(_)) => {
-            TrafficSet::from(traffic).difference(&exposed_ports(exposure))
+            TrafficSet::from(traffic).difference(&exposure.open_ports())
         }
         // Unless protocol -1 itself is open to the world, some of its traffic is not.
         Traffic::All => all_traffic_if(rule, !exposure.all_traffic),

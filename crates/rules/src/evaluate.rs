@@ -57,6 +57,10 @@ pub struct Evaluation {
     /// those that apply to the rule, and those for which only its principal is not known. Whatever
     /// the action is, this traffic is kept unless a policy rule still forbids it.
     pub excepted: BTreeMap<usize, TrafficSet>,
+    /// The traffic that is open to the world and that no policy rule forbids, by the index of the
+    /// security group rule. Traffic that an exception exempts is forbidden by a policy rule, so it
+    /// is not part of it.
+    pub open_and_allowed: BTreeMap<usize, TrafficSet>,
 }
 
 impl Evaluation {
@@ -182,27 +186,23 @@ struct Evaluator<'a> {
     exceptions: Vec<&'a Exception>,
 }
 
-/// The violations of rules with the same exposure: the policy rules by index, with what they
-/// forbid.
-type ClassViolations = Vec<(usize, TrafficSet)>;
+/// The policy rules that a security group rule violates, by index, with what they forbid.
+type Violations = Vec<(usize, TrafficSet)>;
 
-/// The violations of rules with the same exposure, and the number of rules that still need them.
-struct SharedViolations {
-    violations: ClassViolations,
+/// The result for rules with the same traffic and exposure.
+#[derive(Default)]
+struct ClassResult {
+    violations: Violations,
+    /// The number of rules that still need the violations.
     rule_count: usize,
+    /// The traffic that is open to the world and that none of them forbids.
+    allowed: TrafficSet,
 }
 
-impl SharedViolations {
-    fn new(violations: ClassViolations) -> Self {
-        Self {
-            violations,
-            rule_count: 0,
-        }
-    }
-
+impl ClassResult {
     /// The violations for the next rule. The last one gets the original: in most groups, each class
     /// has one rule.
-    fn take_or_clone(&mut self) -> ClassViolations {
+    fn take_violations(&mut self) -> Violations {
         self.rule_count = self.rule_count.saturating_sub(1);
         if self.rule_count == 0 {
             std::mem::take(&mut self.violations)
@@ -218,18 +218,21 @@ impl Evaluator<'_> {
             unresolved_prefix_lists: find_unresolved_lists(self.group, self.lists),
             ..Evaluation::default()
         };
-        // Rules with the same traffic and exposure have the same violations.
-        let mut violations_by_class: BTreeMap<ExposureClass, SharedViolations> = BTreeMap::new();
+        let mut results: BTreeMap<ExposureClass, ClassResult> = BTreeMap::new();
         let mut violating_rules = Vec::new();
         for (index, ingress) in self.group.rules.iter().enumerate() {
             let Some(class) = self.exposures.class_of(index) else {
                 continue;
             };
-            let shared = violations_by_class
+            let result = results
                 .entry(class)
-                .or_insert_with(|| SharedViolations::new(self.violations_of(ingress, class)));
-            if !shared.violations.is_empty() {
-                shared.rule_count = shared.rule_count.saturating_add(1);
+                .or_insert_with(|| self.evaluate_class(ingress, class));
+            if !result.allowed.is_empty() {
+                let allowed = result.allowed.clone();
+                evaluation.open_and_allowed.insert(index, allowed);
+            }
+            if !result.violations.is_empty() {
+                result.rule_count = result.rule_count.saturating_add(1);
                 violating_rules.push((ingress.sort_key(), index, class));
             }
         }
@@ -238,8 +241,8 @@ impl Evaluator<'_> {
         for same_key in violating_rules.chunk_by(|one, two| one.0 == two.0) {
             let start = evaluation.findings.len();
             for (_, index, class) in same_key {
-                if let Some(shared) = violations_by_class.get_mut(class) {
-                    self.add_findings(&mut evaluation, *index, shared.take_or_clone());
+                if let Some(result) = results.get_mut(class) {
+                    self.add_findings(&mut evaluation, *index, result.take_violations());
                 }
             }
             if let Some(added) = evaluation.findings.get_mut(start..) {
@@ -249,19 +252,25 @@ impl Evaluator<'_> {
         evaluation
     }
 
-    fn violations_of(&self, ingress: &IngressRule, class: ExposureClass) -> ClassViolations {
+    fn evaluate_class(&self, ingress: &IngressRule, class: ExposureClass) -> ClassResult {
         let Some(exposure) = self.exposures.of_class(class) else {
-            return ClassViolations::new();
+            return ClassResult::default();
         };
-        self.policy_rules
-            .iter()
-            .map(|policy_rule| policy_rule.check.offending_traffic(ingress, exposure))
-            .enumerate()
-            .filter(|(_, offending)| !offending.is_empty())
-            .collect()
+        let mut result = ClassResult {
+            allowed: exposure.open.clone(),
+            ..ClassResult::default()
+        };
+        for (rule_index, policy_rule) in self.policy_rules.iter().enumerate() {
+            let offending = policy_rule.check.offending_traffic(ingress, exposure);
+            if !offending.is_empty() {
+                result.allowed = result.allowed.difference(&offending);
+                result.violations.push((rule_index, offending));
+            }
+        }
+        result
     }
 
-    fn add_findings(&self, evaluation: &mut Evaluation, index: usize, violations: ClassViolations) {
+    fn add_findings(&self, evaluation: &mut Evaluation, index: usize, violations: Violations) {
         let Some(ingress) = self.group.rules.get(index) else {
             return;
         };

@@ -80,20 +80,8 @@ impl Exception {
         }
     }
 
-    /// Whether the source is one of the named ones, or each of its blocks is inside one of their
-    /// blocks.
     fn matches_source(&self, source: &Source, lists: &PrefixLists) -> bool {
-        let mut sources = self.sources.iter();
-        if self.sources.is_empty() || sources.any(|allowed| source.same_source(allowed)) {
-            return true;
-        }
-        let allowed = self.sources.iter();
-        let allowed: Vec<_> = allowed.flat_map(|it| lists.source_blocks(it)).collect();
-        let blocks = lists.source_blocks(source);
-        !blocks.is_empty()
-            && blocks
-                .iter()
-                .all(|block| allowed.iter().any(|outer| outer.contains(block)))
+        self.sources.is_empty() || is_source_within(source, &self.sources, lists)
     }
 
     fn matches_principal(&self, principals: &[String]) -> bool {
@@ -112,6 +100,21 @@ pub enum ExceptionMatch {
     No,
     /// Everything matches except that it is not known who opened the rule.
     UnknownPrincipal,
+}
+
+/// Whether the source is one of the allowed ones, or each of its blocks is inside one of their
+/// blocks.
+pub fn is_source_within(source: &Source, allowed: &[Source], lists: &PrefixLists) -> bool {
+    if allowed.iter().any(|it| source.same_source(it)) {
+        return true;
+    }
+    let outer_blocks = allowed.iter().map(|it| lists.source_blocks(it));
+    let outer_blocks: Vec<_> = outer_blocks.flatten().collect();
+    let blocks = lists.source_blocks(source);
+    !blocks.is_empty()
+        && blocks
+            .iter()
+            .all(|block| outer_blocks.iter().any(|outer| outer.contains(block)))
 }
 
 #[cfg(test)]

@@ -36,6 +36,17 @@ pub struct Exposure {
     pub broad: bool,
 }
 
+impl Exposure {
+    /// The TCP and UDP ports that are open to the world.
+    pub fn open_ports(&self) -> TrafficSet {
+        TrafficSet {
+            tcp: self.open.tcp.clone(),
+            udp: self.open.udp.clone(),
+            ..TrafficSet::default()
+        }
+    }
+}
+
 /// A class of rules of a group with the same traffic and the same exposure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExposureClass(usize);

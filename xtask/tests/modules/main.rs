@@ -38,13 +38,13 @@ const LAYERS: &[(&str, Layers)] = &[
     (
         "crates/policy",
         &[
-            &["code"],
+            &["code", "coverage"],
             &["yaml"],
-            &["presets", "record", "schema_table"],
+            &["presets", "record", "regions", "schema_table"],
             &["scalar"],
             &["decode", "json_schema", "render", "resolve", "test_file"],
             &["load"],
-            &["lint"],
+            &["edit", "lint"],
         ],
     ),
     (
@@ -79,7 +79,7 @@ const LAYERS: &[(&str, Layers)] = &[
     (
         "crates/cli",
         &[
-            &["exit", "text"],
+            &["exit", "terminal", "text", "usage", "wrap"],
             &["describe", "output"],
             &["audit", "error", "table"],
             &["input"],

@@ -2,9 +2,11 @@
 
 use clap::{Args, ValueHint};
 use jiff::Timestamp;
+use portcullis_rules::Severity;
 
 use super::live::LiveArgs;
-use super::values::{AuditFormat, parse_account_id, parse_region, parse_time};
+use super::values::{AuditFormat, parse_account_id, parse_region, parse_time, severity_parser};
+use crate::audit::grouping::GroupBy;
 use crate::input::Input;
 use crate::policy::PolicyName;
 
@@ -41,9 +43,34 @@ pub struct AuditArgs {
     /// scoped by account
     #[arg(long, value_name = "ID", value_parser = parse_account_id, requires = "input")]
     pub account: Option<String>,
+    /// What to show.
+    #[command(flatten)]
+    pub view: ViewArgs,
     /// The live account.
     #[command(flatten)]
     pub live: LiveArgs,
+}
+
+/// Which findings to show, and in which order.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Display")]
+pub struct ViewArgs {
+    /// Show only what is new since an earlier result of `--format json`; the exit code counts only
+    /// new findings
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub known: Option<Input>,
+    /// Show only findings of at least this severity; the exit code counts all findings
+    #[arg(long, value_name = "LEVEL", value_parser = severity_parser())]
+    pub severity: Option<Severity>,
+    /// Show only findings of this policy rule; can be repeated; the exit code counts all findings
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub rule: Vec<String>,
+    /// Show only findings that the policy enforces, without notify-only and exempt ones
+    #[arg(long)]
+    pub enforced: bool,
+    /// Group the findings
+    #[arg(long, value_name = "KEY", value_enum)]
+    pub group_by: Option<GroupBy>,
 }
 
 const AUDIT_EXAMPLES: &str = "\
@@ -70,6 +97,15 @@ Examples:
 
   Use your own policy:
     portcullis audit --input groups.json --policy policy.yaml
+
+  Show the worst, by owner:
+    portcullis audit --input groups.json --severity high --group-by owner
+
+  Write a page to read, print and file:
+    portcullis audit --input groups.json --format html > audit.html
+
+  Show only what is new since yesterday:
+    portcullis audit --input groups.json --known yesterday.json
 
   Fail a pipeline on any finding, and save the findings:
     portcullis audit --input groups.json --format json --strict > findings.json

@@ -3,6 +3,8 @@
 use clap::{Args, Subcommand, ValueHint};
 use jiff::Timestamp;
 
+use super::diff::DiffArgs;
+use super::draft::DraftArgs;
 use super::values::{Format, parse_time};
 use crate::input::Input;
 use crate::policy::PolicyName;
@@ -11,7 +13,9 @@ pub(super) const POLICY_EXAMPLES: &str = "\
 Examples:
   portcullis policy check policy.yaml
   portcullis policy show preset:web-only
-  portcullis policy test policy.test.yaml";
+  portcullis policy test policy.test.yaml
+  portcullis policy draft --input groups.json > policy.yaml
+  portcullis policy diff policy.yaml proposed.yaml --input groups.json";
 
 /// The subcommands of `portcullis policy`.
 #[derive(Debug, Subcommand)]
@@ -41,6 +45,30 @@ pub enum PolicyCommand {
     ///
     /// Exits with 0 if all cases pass, 1 if some fail, and 2 if a test file or policy is invalid.
     Test(TestArgs),
+    /// Draft exceptions for what is open today
+    ///
+    /// Prints a policy with an exception for everything in the groups that the policy would close:
+    /// the exact ports and sources of each group, with an expiry date and the owner from the tags
+    /// of the group. Under it, nothing that is open today is closed, and anything that is opened
+    /// later is. Review the exceptions: give each an owner and a reason, or delete it to have the
+    /// opening closed.
+    ///
+    /// A preset is extended. A policy file is printed with the new exceptions after its own ones;
+    /// the rest of its text is unchanged. Groups that are incomplete or cannot be read are an
+    /// error, because their openings would be missing from the draft.
+    ///
+    /// With `--events`, only groups that these events changed get exceptions. What is open in the
+    /// other groups is left to be closed, and a warning says how much that is.
+    Draft(DraftArgs),
+    /// Compare two policies
+    ///
+    /// Shows what the new policy forbids, allows or acts upon differently: rules, exceptions,
+    /// guardrails, overrides and the mode, each as stricter, weaker or neutral. With `--input`,
+    /// also the findings in these groups that appear, disappear or change; with `--events`, the
+    /// plans for these events that differ.
+    ///
+    /// Exits with 1 if anything is weakened, and 0 otherwise.
+    Diff(DiffArgs),
 }
 
 /// The arguments of `portcullis policy check`.

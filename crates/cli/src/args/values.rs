@@ -1,9 +1,25 @@
 //! Values that several commands accept.
 
 use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
+use portcullis_policy::{REGIONS, is_known_region, nearest_region};
+use portcullis_rules::Severity;
 
 use crate::describe::{is_account_id, is_region_name};
+
+/// The second part of the names of regions.
+const DIRECTIONS: [&str; 9] = [
+    "central",
+    "east",
+    "north",
+    "northeast",
+    "northwest",
+    "south",
+    "southeast",
+    "southwest",
+    "west",
+];
 
 /// The output format of most commands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -23,10 +39,28 @@ pub enum AuditFormat {
     Human,
     /// JSON, schema version 1
     Json,
+    /// For spreadsheets: comma-separated values, one row for each finding
+    Csv,
+    /// For readers and auditors: one page that needs no other file
+    Html,
     /// For Security Hub: a JSON list in AWS Security Finding Format (ASFF)
     Asff,
     /// For data lakes and SIEMs: a JSON list in Open Cybersecurity Schema Framework (OCSF)
     Ocsf,
+}
+
+impl AuditFormat {
+    /// The name of the format: `asff`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Human => "human",
+            Self::Json => "json",
+            Self::Csv => "csv",
+            Self::Html => "html",
+            Self::Asff => "asff",
+            Self::Ocsf => "ocsf",
+        }
+    }
 }
 
 /// When to use color.
@@ -53,6 +87,17 @@ impl Color {
     }
 }
 
+/// Accepts the name of a severity.
+pub(super) fn severity_parser() -> impl TypedValueParser<Value = Severity> {
+    let names = ["low", "medium", "high", "critical"];
+    PossibleValuesParser::new(names).map(|name| match name.as_str() {
+        "critical" => Severity::Critical,
+        "high" => Severity::High,
+        "medium" => Severity::Medium,
+        _ => Severity::Low,
+    })
+}
+
 pub(super) fn parse_account_id(text: &str) -> Result<String, &'static str> {
     if is_account_id(text) {
         Ok(text.to_owned())
@@ -61,15 +106,69 @@ pub(super) fn parse_account_id(text: &str) -> Result<String, &'static str> {
     }
 }
 
-pub(super) fn parse_region(text: &str) -> Result<String, &'static str> {
-    if is_region_name(text) {
-        Ok(text.to_owned())
-    } else {
-        Err("expected a region such as eu-central-1")
+/// Accepts known regions, and names that could be those of a new region.
+pub(super) fn parse_region(text: &str) -> Result<String, String> {
+    if is_known_region(text) || has_form_of_region(text) {
+        return Ok(text.to_owned());
     }
+    if let Some(region) = nearest_region(text) {
+        return Err(format!("there is no such region, did you mean {region}?"));
+    }
+    Err("expected a region such as eu-central-1".to_owned())
+}
+
+/// Whether a name consists of a known part of the world, a direction and a number.
+fn has_form_of_region(text: &str) -> bool {
+    let Some((place, number)) = text.rsplit_once('-') else {
+        return false;
+    };
+    let Some((area, direction)) = place.rsplit_once('-') else {
+        return false;
+    };
+    let is_number = number.len() == 1 && number.bytes().all(|byte| byte.is_ascii_digit());
+    let is_known_area = REGIONS.iter().any(|(known, _)| {
+        let rest = known.strip_prefix(area);
+        rest.is_some_and(|rest| rest.starts_with('-'))
+    });
+    is_region_name(text) && is_number && is_known_area && DIRECTIONS.contains(&direction)
 }
 
 pub(super) fn parse_time(text: &str) -> Result<Timestamp, &'static str> {
     text.parse()
         .map_err(|_| "expected a time such as 2027-03-01T00:00:00Z")
+}
+
+#[cfg(test)]
+mod region_tests {
+    use super::*;
+
+    #[test]
+    fn misspelled_regions_are_errors_and_new_ones_are_not() {
+        for name in [
+            "eu-central-1",
+            "us-gov-west-1",
+            "eusc-de-east-1",
+            "eu-central-9",
+        ] {
+            assert_eq!(parse_region(name), Ok(name.to_owned()));
+        }
+        for (name, message) in [
+            (
+                "eu-centrl-1",
+                "there is no such region, did you mean eu-central-1?",
+            ),
+            (
+                "ue-west-1",
+                "there is no such region, did you mean eu-west-1?",
+            ),
+            (
+                "us-east-1a",
+                "there is no such region, did you mean us-east-1?",
+            ),
+            ("moon", "expected a region such as eu-central-1"),
+            ("EU", "expected a region such as eu-central-1"),
+        ] {
+            assert_eq!(parse_region(name), Err(message.to_owned()), "{name}");
+        }
+    }
 }

@@ -1,11 +1,13 @@
 //! `portcullis audit`: evaluates the security groups of an input or of the live account.
 
 mod asff;
+mod csv;
 mod details;
 mod export;
+mod html;
 mod human;
 mod ocsf;
-mod owner;
+mod view;
 
 use std::collections::BTreeSet;
 
@@ -20,12 +22,17 @@ use super::groups::{
 };
 use crate::args::{AuditArgs, AuditFormat};
 use crate::audit::json::AuditV1;
+use crate::audit::known::NewFindings;
+use crate::audit::view::AuditView;
 use crate::audit::{Audit, RegionSummary};
 use crate::error::{CliError, ec2_error_help};
 use crate::exit::ExitStatus;
 use crate::input::Input;
 use crate::output::{CommandOutput, Message, MessageLevel, to_pretty_json};
+use crate::terminal::output_width;
 use crate::text::{format_count, sanitize_text};
+use html::PageContext;
+use view::{check_view_args, earlier_audit_warning, read_earlier_audit, view_options};
 
 /// Runs the command.
 ///
@@ -37,9 +44,16 @@ pub fn run_audit(args: &AuditArgs, now: Timestamp) -> Result<CommandOutput, CliE
         return Err(CliError::TwoFromStdin("the policy", "the groups"));
     }
     let policy = args.policy.load()?.policy;
+    check_view_args(args, &policy)?;
     let now = args.now.unwrap_or(now);
     let context = input_context(args, now)?;
     let mut messages = Vec::new();
+    let earlier = read_earlier_audit(args)?;
+    messages.extend(
+        earlier
+            .as_ref()
+            .and_then(|it| earlier_audit_warning(args, it)),
+    );
     let audit = if args.input.is_empty() {
         audit_live(args, &policy, now)?
     } else {
@@ -48,11 +62,20 @@ pub fn run_audit(args: &AuditArgs, now: Timestamp) -> Result<CommandOutput, CliE
         Audit::from_input(&policy, described, &context)
     };
     messages.extend(audit_messages(args, &audit, &policy));
+    let new = match &earlier {
+        Some(earlier) => earlier.new_findings(&audit),
+        None => NewFindings::all(&audit),
+    };
+    // A filter only hides findings, so it does not change the exit code.
+    let exit = audit_exit_status(&audit, &new, args.strict);
+    let view = AuditView::new(&audit, new, view_options(args));
     let data = match args.format {
-        AuditFormat::Json => to_pretty_json(&AuditV1::new(&audit))?,
+        AuditFormat::Json => to_pretty_json(&AuditV1::new(&view))?,
         AuditFormat::Asff => to_pretty_json(&asff::export_asff(&audit, &context, now)?)?,
         AuditFormat::Ocsf => to_pretty_json(&ocsf::export_ocsf(&audit, &context, now)?)?,
-        AuditFormat::Human => human::render_audit(&audit),
+        AuditFormat::Csv => csv::render_csv(&view),
+        AuditFormat::Html => html::render_html(&view, &page_context(args, now)),
+        AuditFormat::Human => human::render_audit(&view, output_width()),
     };
     if args.format != AuditFormat::Json {
         messages.extend(unresolved_lists_message(args, &audit));
@@ -60,8 +83,20 @@ pub fn run_audit(args: &AuditArgs, now: Timestamp) -> Result<CommandOutput, CliE
     Ok(CommandOutput {
         data,
         messages,
-        exit: audit_exit_status(&audit, args.strict),
+        exit,
     })
+}
+
+fn page_context(args: &AuditArgs, now: Timestamp) -> PageContext {
+    let names: Vec<_> = args.input.iter().map(Input::display_name).collect();
+    PageContext {
+        input: if names.is_empty() {
+            "live account".to_owned()
+        } else {
+            names.join(", ")
+        },
+        now,
+    }
 }
 
 /// The account and region of the groups of an input, where the groups do not have their own. Groups
@@ -149,11 +184,11 @@ fn unresolved_lists_message(args: &AuditArgs, audit: &Audit) -> Option<Message> 
     })
 }
 
-fn audit_exit_status(audit: &Audit, strict: bool) -> ExitStatus {
-    let mut findings = audit.iter_findings();
+fn audit_exit_status(audit: &Audit, new: &NewFindings<'_>, strict: bool) -> ExitStatus {
+    let mut findings = new.findings.iter().map(|found| found.finding);
     if audit.is_incomplete() {
         ExitStatus::Failure
-    } else if findings.any(|(_, finding)| strict || finding.enforces()) {
+    } else if findings.any(|finding| strict || finding.enforces()) {
         ExitStatus::Findings
     } else {
         ExitStatus::Clean

@@ -1,6 +1,7 @@
 //! `portcullis plan`: shows what the Lambda would do for recorded events, with the groups of an
 //! input.
 
+mod changed;
 mod events;
 mod files;
 mod history;
@@ -11,7 +12,9 @@ mod plans;
 mod unwrap;
 mod values;
 
+pub(super) use changed::{ChangedGroups, find_changed_groups};
 use jiff::Timestamp;
+pub(super) use plans::{PlannedGroup, Plans};
 use portcullis_rules::Policy;
 
 use super::exceptions::expired_exception_warnings;
@@ -20,12 +23,13 @@ use super::groups::{
     unresolved_lists_warning,
 };
 use crate::args::{Format, PlanArgs};
+use crate::describe::DescribedGroups;
 use crate::error::CliError;
 use crate::input::Input;
 use crate::output::{CommandOutput, Message, MessageLevel, to_pretty_json};
 use crate::text::{format_count, sanitize_text};
 use planner::{DESCRIBE_GROUPS_HELP, Planner};
-use plans::{PlanFailure, Plans};
+use plans::PlanFailure;
 
 /// Runs the command.
 ///
@@ -35,7 +39,7 @@ use plans::{PlanFailure, Plans};
 pub fn run_plan(args: &PlanArgs, now: Timestamp) -> Result<CommandOutput, CliError> {
     ensure_single_stdin(args)?;
     let policy = args.policy.load()?.policy;
-    let events = events::read_events(args)?;
+    let events = events::read_events(&args.events, &args.input)?;
     let described = read_groups(&args.input)?;
     let planner = Planner {
         policy: &policy,
@@ -45,8 +49,7 @@ pub fn run_plan(args: &PlanArgs, now: Timestamp) -> Result<CommandOutput, CliErr
         fallback_time: now,
     };
     let plans = planner.plan_all(events);
-    let mut messages = plan_error_messages(&plans);
-    messages.extend(missing_groups_message(&plans));
+    let mut messages = plan_messages(&plans);
     messages.extend(assumption_notes(&described));
     messages.extend(problem_messages(&name_inputs(&args.input), &plans.problems));
     messages.extend(expired_exception_messages(&policy, &plans));
@@ -77,11 +80,63 @@ fn ensure_single_stdin(args: &PlanArgs) -> Result<(), CliError> {
     }
 }
 
+/// What the plans for recorded events depend on, apart from the policy.
+#[derive(Debug)]
+pub(super) struct RecordedEvents<'a> {
+    /// Files and folders of events.
+    pub(super) paths: &'a [Input],
+    /// The files of the groups, which are left out of folders.
+    pub(super) inputs: &'a [Input],
+    /// The groups.
+    pub(super) described: &'a DescribedGroups,
+    /// The account that Portcullis runs in, if given.
+    pub(super) account: Option<&'a str>,
+    /// The time given with `--now`; if absent, the time of each event is used.
+    pub(super) now: Option<Timestamp>,
+    /// The time for events without one.
+    pub(super) fallback_time: Timestamp,
+}
+
+impl RecordedEvents<'_> {
+    /// The plans under each of these policies, in the same order.
+    ///
+    /// # Errors
+    /// When a path cannot be read, or the only file is not JSON or has no events by its nature.
+    pub(super) fn plan_under<const N: usize>(
+        &self,
+        policies: [&Policy; N],
+    ) -> Result<[Plans; N], CliError> {
+        let events = events::read_events(self.paths, self.inputs)?;
+        Ok(policies.map(|policy| {
+            let planner = Planner {
+                policy,
+                described: self.described,
+                account: self.account,
+                now: self.now,
+                fallback_time: self.fallback_time,
+            };
+            planner.plan_all(events.clone())
+        }))
+    }
+}
+
+/// The messages about events that could not be read, and groups that are not in the input.
+pub(super) fn plan_messages(plans: &Plans) -> Vec<Message> {
+    let mut messages = plan_error_messages(&plans.errors);
+    messages.extend(missing_groups_message(plans));
+    messages
+}
+
+/// The messages about events that could not be read.
+pub(super) fn changed_groups_errors(changed: &ChangedGroups) -> Vec<Message> {
+    plan_error_messages(&changed.failures)
+}
+
 /// The messages about what could not be planned; of many failures, about the first.
-fn plan_error_messages(plans: &Plans) -> Vec<Message> {
+fn plan_error_messages(errors: &[PlanFailure]) -> Vec<Message> {
     let mut messages = Vec::new();
     let mut last_help = None;
-    for failure in plans.errors.iter().take(MAX_LISTED_ERRORS) {
+    for failure in errors.iter().take(MAX_LISTED_ERRORS) {
         let mut message = failure_message(failure);
         // The same help is printed once.
         if message.help == last_help {
@@ -91,7 +146,7 @@ fn plan_error_messages(plans: &Plans) -> Vec<Message> {
         }
         messages.push(message);
     }
-    let unlisted = plans.errors.len().saturating_sub(MAX_LISTED_ERRORS);
+    let unlisted = errors.len().saturating_sub(MAX_LISTED_ERRORS);
     if unlisted > 0 {
         let text = format!("and {}", format_count(unlisted, "more error"));
         let help = "`--format json` lists all of them";

@@ -1,8 +1,13 @@
-//! `portcullis policy`: validates, shows and tests policies.
+//! `portcullis policy`: validates, shows, tests, compares and drafts policies.
 
 mod check;
+mod diff;
+mod draft;
+#[cfg(test)]
+mod generated;
 mod report;
 mod results;
+mod size;
 mod test;
 
 use jiff::Timestamp;
@@ -26,6 +31,8 @@ pub fn run_policy_command(
         PolicyCommand::Show(args) => Ok(data_output(render_policy(&args.policy.load()?.policy))),
         PolicyCommand::Schema => Ok(data_output(json_schema())),
         PolicyCommand::Test(args) => test::run_policy_tests(args, now),
+        PolicyCommand::Draft(args) => draft::run_policy_draft(args, now),
+        PolicyCommand::Diff(args) => diff::run_policy_diff(args, now),
     }
 }
 

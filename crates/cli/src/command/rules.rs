@@ -1,6 +1,8 @@
 //! `portcullis rules`: lists the rules of a policy, and explains one with the built-in page about
 //! it.
 
+mod page;
+
 use portcullis_policy::{PRESETS, nearest_word, parse_policy, render_policy};
 use portcullis_rules::{Policy, PolicyRule};
 use serde::Serialize;
@@ -8,9 +10,11 @@ use serde::Serialize;
 use crate::args::{Format, RulesArgs};
 use crate::error::CliError;
 use crate::exit::ExitStatus;
-use crate::output::{BOLD, CommandOutput, to_pretty_json};
-use crate::table::{EMPTY_CELL, RowStyle, format_table};
+use crate::output::{CommandOutput, to_pretty_json};
+use crate::table::{Column, ColumnWidths, EMPTY_CELL, FittedRow, RowStyle, format_fitted_table};
+use crate::terminal::output_width;
 use crate::text::sanitize_text;
+use page::render_page;
 
 macro_rules! pages {
     ($($id:literal),+ $(,)?) => {
@@ -58,15 +62,15 @@ pub fn run_rules(args: &RulesArgs) -> Result<CommandOutput, CliError> {
     let policy = args.policy.load()?.policy;
     let data = match (&args.id, args.format) {
         (Some(id), Format::Human) => {
-            let rule = find_rule(&policy, id)?;
-            style_headings(&explain_rule(&policy, rule))
+            let rule = find_policy_rule(&policy, id)?;
+            render_page(&explain_rule(&policy, rule), output_width())
         }
         (Some(id), Format::Json) => {
-            let rule = find_rule(&policy, id)?;
+            let rule = find_policy_rule(&policy, id)?;
             let page = rule_page(&rule.id);
             to_pretty_json(&rules_document(vec![PolicyRuleV1::new(rule, page)]))?
         }
-        (None, Format::Human) => rules_table(&policy),
+        (None, Format::Human) => rules_table(&policy, output_width()),
         (None, Format::Json) => to_pretty_json(&rules_document(
             policy
                 .rules
@@ -82,16 +86,33 @@ pub fn run_rules(args: &RulesArgs) -> Result<CommandOutput, CliError> {
     })
 }
 
-fn find_rule<'a>(policy: &'a Policy, id: &str) -> Result<&'a PolicyRule, CliError> {
+/// The rule of a policy with this id.
+///
+/// # Errors
+/// When the policy does not have it.
+pub(super) fn find_policy_rule<'a>(
+    policy: &'a Policy,
+    id: &str,
+) -> Result<&'a PolicyRule, CliError> {
     if let Some(rule) = policy.rule_by_id(id) {
         return Ok(rule);
     }
     let known = policy.rules.iter().map(|rule| rule.id.as_str());
+    let preset = preset_policies().find(|preset| preset.rule_by_id(id).is_some());
+    let presets = PRESETS.iter().map(|preset| preset.name);
     Err(CliError::UnknownRule {
         policy: sanitize_text(&policy.name),
         id: sanitize_text(id),
         near: nearest_word(id, known).map(str::to_owned),
+        preset: preset.and_then(|found| presets.into_iter().find(|name| *name == found.name)),
     })
+}
+
+fn preset_policies() -> impl Iterator<Item = Policy> {
+    PRESETS
+        .iter()
+        .filter_map(|preset| parse_policy(preset.name, preset.text).ok())
+        .map(|loaded| loaded.policy)
 }
 
 /// The page about a rule. If the page is about another rule of the same id, or there is none, the
@@ -107,10 +128,7 @@ fn explain_rule(policy: &Policy, rule: &PolicyRule) -> String {
 /// Whether the rule is the same as in the first preset that has a rule of this id. The pages are
 /// about those rules.
 fn matches_preset(rule: &PolicyRule) -> bool {
-    let mut policies = PRESETS
-        .iter()
-        .filter_map(|preset| parse_policy(preset.name, preset.text).ok());
-    let preset_rule = policies.find_map(|loaded| loaded.policy.rule_by_id(&rule.id).cloned());
+    let preset_rule = preset_policies().find_map(|policy| policy.rule_by_id(&rule.id).cloned());
     preset_rule.is_some_and(|preset_rule| *preset_rule == *rule)
 }
 
@@ -154,48 +172,36 @@ impl<'a> PolicyRuleV1<'a> {
     }
 }
 
-fn rules_table(policy: &Policy) -> String {
-    let header = ["severity", "rule", "action", "references", "forbids"];
-    let rows = policy.rules.iter().map(|rule| {
-        let style = RowStyle::Severity(rule.severity);
-        (style, rule_row(rule))
-    });
-    let mut text = format_table(header, rows);
+fn rules_table(policy: &Policy, width: usize) -> String {
+    let columns = [
+        Column::fixed("severity"),
+        Column::fixed("rule"),
+        Column::fixed("action"),
+        Column::flexible("references", 10),
+        Column::flexible("forbids", 24),
+    ];
+    let rows: Vec<_> = policy.rules.iter().map(|rule| rule_row(rule)).collect();
+    let widths = ColumnWidths::fit_or_shrink(&columns, &rows, width);
+    let mut text = format_fitted_table(&columns, &rows, &widths);
     text.push_str("\n`portcullis rules ID` explains a rule.\n");
     text
 }
 
-fn rule_row(rule: &PolicyRule) -> [String; 5] {
+fn rule_row(rule: &PolicyRule) -> FittedRow {
     let references = if rule.references.is_empty() {
         EMPTY_CELL.to_owned()
     } else {
         sanitize_text(&rule.references.join(", "))
     };
-    [
+    let cells = [
         rule.severity.to_string(),
         rule.id.clone(),
         rule.action.to_string(),
         references,
         sanitize_text(&rule.forbids),
-    ]
-}
-
-/// A page with its headings in bold. Markdown is readable as it is otherwise.
-fn style_headings(page: &str) -> String {
-    let mut text = String::with_capacity(page.len());
-    let mut in_code = false;
-    for line in page.lines() {
-        in_code ^= line.starts_with("```");
-        if line.starts_with('#') && !in_code {
-            text.push_str(&format_heading(line));
-        } else {
-            text.push_str(line);
-        }
-        text.push('\n');
+    ];
+    FittedRow {
+        style: RowStyle::Severity(rule.severity),
+        cells: cells.into_iter().map(|cell| vec![cell]).collect(),
     }
-    text
-}
-
-fn format_heading(line: &str) -> String {
-    format!("{BOLD}{line}{BOLD:#}")
 }

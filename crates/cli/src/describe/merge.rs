@@ -16,6 +16,17 @@ pub(super) struct MergedGroups {
     unreadable: BTreeSet<String>,
 }
 
+/// The groups that can be evaluated.
+#[derive(Debug, Default)]
+pub(super) struct ReadableGroups {
+    /// Ordered by id.
+    pub(super) groups: Vec<SecurityGroup>,
+    /// The ARNs of the groups that have one, by id.
+    pub(super) arns: BTreeMap<String, GroupArn>,
+    /// The descriptions of the groups that have one, by id.
+    pub(super) descriptions: BTreeMap<String, String>,
+}
+
 /// One group in all listings.
 #[derive(Debug, Default)]
 struct GroupListings {
@@ -23,6 +34,7 @@ struct GroupListings {
     /// `SecurityGroupRules` alone.
     group: SecurityGroup,
     arn: Option<GroupArn>,
+    description: Option<String>,
     /// The rules of the permissions in `SecurityGroups`.
     permission_rules: Option<Vec<IngressRule>>,
     /// Where the permissions are missing in `SecurityGroups`.
@@ -44,6 +56,7 @@ impl MergedGroups {
     pub(super) fn add_group(&mut self, shape: GroupShape, path: impl FnOnce() -> String) {
         let listings = self.groups.entry(shape.group_id.clone()).or_default();
         listings.arn = shape.arn.or_else(|| listings.arn.take());
+        listings.description = shape.description.or_else(|| listings.description.take());
         listings.group = SecurityGroup {
             id: shape.group_id,
             name: shape.name,
@@ -87,14 +100,9 @@ impl MergedGroups {
         }
     }
 
-    /// The readable groups, ordered by id, and the ARNs of those that have one. Adds a problem for
-    /// each group without rules in any listing.
-    pub(super) fn into_groups_and_arns(
-        self,
-        problems: &mut Vec<Problem>,
-    ) -> (Vec<SecurityGroup>, BTreeMap<String, GroupArn>) {
-        let mut groups = Vec::new();
-        let mut arns = BTreeMap::new();
+    /// The readable groups. Adds a problem for each group without rules in any listing.
+    pub(super) fn into_readable(self, problems: &mut Vec<Problem>) -> ReadableGroups {
+        let mut readable = ReadableGroups::default();
         for (id, mut listings) in self.groups {
             if self.unreadable.contains(&id) {
                 continue;
@@ -103,12 +111,15 @@ impl MergedGroups {
                 problems.push(listings.missing_rules_problem(id));
                 continue;
             }
-            if let Some(arn) = listings.arn.take() {
-                arns.insert(id, arn);
+            if let Some(description) = listings.description.take() {
+                readable.descriptions.insert(id.clone(), description);
             }
-            groups.push(listings.into_group());
+            if let Some(arn) = listings.arn.take() {
+                readable.arns.insert(id, arn);
+            }
+            readable.groups.push(listings.into_group());
         }
-        (groups, arns)
+        readable
     }
 }
 

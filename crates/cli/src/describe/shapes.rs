@@ -25,6 +25,8 @@ pub(super) struct GroupShape {
     pub(super) name: Option<String>,
     pub(super) vpc_id: Option<String>,
     pub(super) owner_id: Option<String>,
+    /// What its author wrote about it.
+    pub(super) description: Option<String>,
     pub(super) tags: Tags,
     /// `None` when the document does not have the ingress rules of the group.
     pub(super) rules: Option<Vec<IngressRule>>,
@@ -46,6 +48,9 @@ struct RawGroup {
     vpc_id: Option<String>,
     #[serde(default, alias = "ownerId")]
     owner_id: Option<String>,
+    /// It is only shown, so an invalid one is not an error.
+    #[serde(default, alias = "description")]
+    description: Option<Value>,
     #[serde(default, alias = "tags")]
     tags: Option<Vec<TagShape>>,
     #[serde(default, alias = "ipPermissions")]
@@ -72,12 +77,20 @@ impl TryFrom<RawGroup> for GroupShape {
             name: raw.group_name,
             vpc_id: raw.vpc_id,
             owner_id: raw.owner_id,
+            description: raw.description.and_then(non_blank_text),
             tags: collect_tags(raw.tags),
             rules,
             open_egress: raw.ip_permissions_egress.and_then(has_open_egress),
             group_id: raw.group_id,
         })
     }
+}
+
+fn non_blank_text(value: Value) -> Option<String> {
+    let Value::String(text) = value else {
+        return None;
+    };
+    Some(text).filter(|text| !text.trim().is_empty())
 }
 
 /// The ARN decides which parts of a policy apply to the group, so it must be right.

@@ -85,3 +85,24 @@ pub(crate) const fn ec2_error_help(kind: ErrorKind) -> &'static str {
         | ErrorKind::Other => "try again; if the credentials have expired, log in first",
     }
 }
+
+/// Help for a rule that the policy does not have.
+pub(super) fn unknown_rule_help(near: Option<&str>, preset: Option<&str>) -> String {
+    match (near, preset) {
+        (_, Some(preset)) => {
+            format!("the preset `{preset}` has it: add `--policy preset:{preset}`")
+        }
+        (Some(near), None) => format!("did you mean `{near}`?"),
+        (None, None) => "run `portcullis rules` to list them".to_owned(),
+    }
+}
+
+/// Help for an option that a format of `audit` does not support.
+pub(super) fn unsupported_option_help(format: &str) -> &'static str {
+    if format == "csv" {
+        "sort the rows in the spreadsheet"
+    } else {
+        "the format has all findings, because a finding that is missing counts as closed: filter \
+         with `jq`"
+    }
+}

@@ -116,7 +116,7 @@ impl RegionAuditor<'_> {
             arns,
             prefix_lists,
             problems,
-            notes: Vec::new(),
+            ..DescribedGroups::default()
         };
         Audit::from_groups(target.policy, described, &target.evaluation_context())
     }

@@ -85,7 +85,7 @@ fn allowed_ports(forbidden: &TrafficSet) -> Option<PortSet> {
 }
 
 /// The keys for a set of traffic.
-fn traffic_entries(traffic: &TrafficSet) -> Vec<(&'static str, String)> {
+pub(super) fn traffic_entries(traffic: &TrafficSet) -> Vec<(&'static str, String)> {
     let (tcp, udp) = (&traffic.tcp, &traffic.udp);
     let ports_only = TrafficSet {
         tcp: tcp.clone(),
@@ -111,6 +111,11 @@ fn protocol_and_ports(protocol: &str, ports: &PortSet) -> Vec<(&'static str, Str
 }
 
 fn traffic_mapping(traffic: &TrafficSet) -> String {
+    format!("{{{}}}", traffic_section(traffic).join(", "))
+}
+
+/// The entries of the section `traffic`.
+pub(super) fn traffic_section(traffic: &TrafficSet) -> Vec<String> {
     let TrafficSet {
         tcp,
         udp,
@@ -135,7 +140,7 @@ fn traffic_mapping(traffic: &TrafficSet) -> String {
         let numbers = flow_sequence(other_protocols.numbers());
         entries.push(format!("others: {numbers}"));
     }
-    format!("{{{}}}", entries.join(", "))
+    entries
 }
 
 fn write_exception(out: &mut YamlWriter, exception: &Arc<Exception>) {
@@ -152,11 +157,21 @@ fn write_exception(out: &mut YamlWriter, exception: &Arc<Exception>) {
         out.write_pair(2, "protocol", "all");
     }
     out.write_optional(2, "sources", source_sequence(&exception.sources));
+    out.write_optional(2, "match", flow_mapping(&match_section(exception)));
+}
+
+/// What an exception matches in one line, as in a policy file, without its traffic and sources.
+pub fn render_match(exception: &Exception) -> String {
+    format!("{{{}}}", match_section(exception).join(", "))
+}
+
+/// The entries of the section `match`.
+pub(super) fn match_section(exception: &Exception) -> Vec<String> {
     let mut entries = scope_entries(&exception.scope);
     entries.extend(tags_entry("rule_tags", &exception.rule_tags));
     entries.extend(sequence_entry("descriptions", &exception.descriptions));
     entries.extend(sequence_entry("principals", &exception.principals));
-    out.write_optional(2, "match", flow_mapping(&entries));
+    entries
 }
 
 /// Whether anything but traffic limits it.
@@ -228,6 +243,11 @@ fn rule_override_mapping(changes: RuleOverride) -> String {
     format!("{{{}}}", entries.join(", "))
 }
 
+/// A scope in one line, as in a policy file: `{accounts: ["111122223333"]}`.
+pub fn render_scope(scope: &Scope) -> String {
+    format!("{{{}}}", scope_entries(scope).join(", "))
+}
+
 fn scope_entries(scope: &Scope) -> Vec<String> {
     let entries = [
         sequence_entry("names", &scope.group_names),
@@ -263,7 +283,7 @@ fn format_ports(ports: &PortSet) -> String {
     }
 }
 
-fn source_sequence(sources: &[Source]) -> Option<String> {
+pub(super) fn source_sequence(sources: &[Source]) -> Option<String> {
     (!sources.is_empty()).then(|| flow_sequence(sources.iter().map(format_source)))
 }
 
@@ -279,13 +299,23 @@ fn format_source(source: &Source) -> String {
     }
 }
 
-/// The last day if it expires at the end of a day in UTC, the time otherwise.
-fn format_expiry(expires: Timestamp) -> String {
+/// The last day if something expires at the end of a day in UTC, the time otherwise: `2027-03-31`.
+pub fn render_expiry(expires: Timestamp) -> String {
     let zoned = expires.to_zoned(TimeZone::UTC);
     let last_day = zoned.date().checked_sub(1.day()).ok();
     match last_day.filter(|_| zoned.time() == Time::midnight()) {
         Some(day) => day.to_string(),
-        None => format_text(&expires.to_string()),
+        None => expires.to_string(),
+    }
+}
+
+/// A day needs no quotes.
+pub(super) fn format_expiry(expires: Timestamp) -> String {
+    let text = render_expiry(expires);
+    if text.contains('T') {
+        format_text(&text)
+    } else {
+        text
     }
 }
 

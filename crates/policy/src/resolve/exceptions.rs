@@ -6,6 +6,7 @@ use super::resolver::Resolver;
 use super::scope::{owned_texts, resolve_globs, resolve_scope, resolve_tags};
 use crate::code::Code;
 use crate::record::Record;
+use crate::scalar::matches_any_text;
 use crate::schema_table::TRAFFIC_KEYS;
 use crate::yaml::{Diagnostic, quote_list, quote_text};
 
@@ -13,7 +14,8 @@ use crate::yaml::{Diagnostic, quote_list, quote_text};
 const LIMITING_KEYS: [&str; 6] = ["rules", "ports", "protocol", "traffic", "sources", "match"];
 
 /// The keys under `match` for properties that anyone who opens the port can set, and their names.
-const USER_SETTABLE_KEYS: [(&str, &str); 3] = [
+const USER_SETTABLE_KEYS: [(&str, &str); 4] = [
+    ("names", "names"),
     ("tags", "tags"),
     ("rule_tags", "tags"),
     ("descriptions", "descriptions"),
@@ -82,22 +84,33 @@ impl Resolver<'_> {
     }
 
     fn warn_about_self_granted(&mut self, matched: &Record, id: &str) {
-        // Group tags are harmless if the groups themselves are listed.
-        let has_groups = matched.contains_key("groups");
         let settable = USER_SETTABLE_KEYS
             .iter()
-            .find(|(key, _)| matched.contains_key(key) && !(has_groups && *key == "tags"));
+            .find(|(key, _)| limits_by_settable_key(matched, key));
         if let Some((key, what)) = settable {
             let message = format!(
                 "exception {} depends on {what} that anyone who opens the port can set",
                 quote_text(id)
             );
-            let help = "protect them with a service control policy, \
-                        or add `self_service: true` to accept this";
+            let help = if key.contains("tags") {
+                "protect them with a service control policy, \
+                 or add `self_service: true` to accept this"
+            } else {
+                "match the IDs of the groups (`groups`), or add `self_service: true` to accept this"
+            };
             let diagnostic = Diagnostic::new(Code::SelfGranted, matched.key_span(key), message)
                 .with_help(help.to_owned());
             self.report(diagnostic);
         }
         self.warn_about_session_names(matched);
     }
+}
+
+/// Whether the key decides whether the exception matches. Names and tags of groups are harmless if
+/// the groups themselves are listed. A pattern for any text has a warning of its own.
+fn limits_by_settable_key(matched: &Record, key: &str) -> bool {
+    let is_about_group = matches!(key, "names" | "tags");
+    matched.contains_key(key)
+        && !(is_about_group && matched.contains_key("groups"))
+        && !matched.list_texts(key).any(matches_any_text)
 }

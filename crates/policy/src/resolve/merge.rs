@@ -75,11 +75,44 @@ fn merged_rules(base: &Record, own: &Record) -> Vec<Record> {
             None => rules.push(rule.clone()),
         }
     }
+    for rule in &mut rules {
+        let id = rule.get_text("id");
+        let mut own_rules = own.list_records("rules");
+        let has_own_text =
+            own_rules.any(|other| other.get_text("id") == id && other.contains_key("forbids"));
+        if !has_own_text && uses_redefined_ports(rule, own) {
+            rule.remove("forbids");
+        }
+    }
     rules
 }
 
-/// The keys of one rule over those of another. A new check does not inherit parameters.
+/// Whether the rule uses a port set that the policy itself defines.
+fn uses_redefined_ports(rule: &Record, own: &Record) -> bool {
+    let traffic = rule.get_record("traffic");
+    let lists = [
+        rule.list_items("ports"),
+        traffic.map_or(&[], |traffic| traffic.list_items("tcp")),
+        traffic.map_or(&[], |traffic| traffic.list_items("udp")),
+    ];
+    let mut names = lists
+        .into_iter()
+        .flatten()
+        .filter_map(|item| item.value.as_name());
+    names.any(|name| {
+        own.map_entries("ports")
+            .iter()
+            .any(|(own_name, _)| own_name.value == name)
+    })
+}
+
+/// The keys of one rule over those of another. A new check does not inherit parameters, and with
+/// other parameters, what the rule forbids is not what the inherited text says.
 fn merge_rule(inherited: &mut Record, rule: &Record) {
+    let mut parameters = ["check"].into_iter().chain(TRAFFIC_KEYS);
+    if parameters.any(|key| rule.contains_key(key)) {
+        inherited.remove("forbids");
+    }
     let replaced: &[&str] = if rule.contains_key("check") || rule.contains_key("traffic") {
         &TRAFFIC_KEYS
     } else if rule.contains_key("ports") || rule.contains_key("protocol") {

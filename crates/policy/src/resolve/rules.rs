@@ -10,7 +10,7 @@ use crate::schema_table::{parse_action, parse_severity};
 use crate::yaml::{Diagnostic, did_you_mean, quote_list, quote_text};
 
 /// The keys that a rule must have, its own or inherited ones.
-const REQUIRED_KEYS: [&str; 4] = ["forbids", "check", "severity", "action"];
+const REQUIRED_KEYS: [&str; 3] = ["check", "severity", "action"];
 
 impl Resolver<'_> {
     /// The rule; none if it is incomplete, which is reported.
@@ -29,10 +29,14 @@ impl Resolver<'_> {
         if action == Some(Action::Restrict) && !record.contains_key("trusted") {
             self.report_restrict_without_trusted(&id, record.value_span("action"));
         }
+        let check = check?;
         Some(PolicyRule {
             id,
-            forbids: record.get_text("forbids")?.to_owned(),
-            check: check?,
+            forbids: match record.get_text("forbids") {
+                Some(text) => text.to_owned(),
+                None => check.describe(),
+            },
+            check,
             severity: record.get_choice("severity").and_then(parse_severity)?,
             action: action?,
             references: owned_texts(record, "references"),

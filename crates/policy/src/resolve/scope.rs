@@ -6,7 +6,7 @@ use portcullis_rules::{Glob, Scope};
 
 use crate::record::Record;
 
-pub(super) fn resolve_scope(record: &Record) -> Scope {
+pub(crate) fn resolve_scope(record: &Record) -> Scope {
     Scope {
         accounts: owned_texts(record, "accounts"),
         regions: owned_texts(record, "regions"),

@@ -9,6 +9,7 @@ use super::basic::parse_decimal;
 use super::problem::{Problem, ScalarResult};
 use crate::code::Code;
 use crate::record::Value;
+use crate::regions::{is_known_region, nearest_region};
 use crate::schema_table::AwsId;
 use crate::yaml::quote_text;
 
@@ -23,6 +24,9 @@ pub(crate) fn parse_source(text: &str) -> ScalarResult {
     }
     if text.starts_with("pl-") {
         return parse_prefix_list(text);
+    }
+    if let Some(problem) = misplaced_id(text, IdPlace::Sources) {
+        return Err(problem);
     }
     Source::from_cidr(text).map(Value::Source).map_err(|_| {
         let (code, what) = if text.contains(['/', '.', ':']) {
@@ -109,6 +113,15 @@ pub(crate) fn parse_aws_id(text: &str, id: AwsId) -> ScalarResult {
     if is_valid {
         return Ok(Value::Text(text.to_owned()));
     }
+    let place = match id {
+        AwsId::Account => IdPlace::Accounts,
+        AwsId::Region => IdPlace::Regions,
+        AwsId::Vpc => IdPlace::Vpcs,
+        AwsId::Group => IdPlace::Groups,
+    };
+    if let Some(problem) = misplaced_id(text, place) {
+        return Err(problem);
+    }
     let (what, expected) = match id {
         AwsId::Account => ("account id", "expected 12 digits"),
         AwsId::Region => ("region", "expected a region such as eu-west-1"),
@@ -123,7 +136,11 @@ pub(crate) fn parse_aws_id(text: &str, id: AwsId) -> ScalarResult {
 }
 
 fn aws_id_help(text: &str, id: AwsId) -> Option<String> {
+    if let Some(id) = id_of_arn(text) {
+        return Some(format!("write the id only: `{id}`"));
+    }
     match id {
+        AwsId::Region => nearest_region(text).map(|region| format!("did you mean `{region}`?")),
         AwsId::Account if text.contains('-') => {
             Some(format!("omit the dashes: \"{}\"", text.replace('-', "")))
         }
@@ -133,6 +150,67 @@ fn aws_id_help(text: &str, id: AwsId) -> Option<String> {
         AwsId::Group if !text.starts_with("sg-") => {
             Some("use the key `names` for group names".to_owned())
         }
-        AwsId::Account | AwsId::Region | AwsId::Vpc | AwsId::Group => None,
+        AwsId::Account | AwsId::Vpc | AwsId::Group => None,
+    }
+}
+
+/// The id of a security group or VPC at the end of its ARN.
+fn id_of_arn(text: &str) -> Option<&str> {
+    let (_, id) = text.strip_prefix("arn:")?.rsplit_once('/')?;
+    (is_hex_id(id, "sg-") || is_hex_id(id, "vpc-")).then_some(id)
+}
+
+/// The places where an id may be written, by their keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum IdPlace {
+    Names,
+    Groups,
+    Vpcs,
+    Accounts,
+    Regions,
+    Sources,
+    Principals,
+}
+
+/// The error if the text is an id of another kind than what belongs in this place.
+pub(super) fn misplaced_id(text: &str, place: IdPlace) -> Option<Problem> {
+    let (what, key, belongs_in) = if is_hex_id(text, "sg-") {
+        ("a security group ID", "groups", IdPlace::Groups)
+    } else if is_hex_id(text, "vpc-") {
+        ("a VPC ID", "vpcs", IdPlace::Vpcs)
+    } else if is_account(text) {
+        ("an account ID", "accounts", IdPlace::Accounts)
+    } else if is_hex_id(text, "pl-") && place != IdPlace::Names {
+        ("a prefix list ID", "sources", IdPlace::Sources)
+    } else if is_known_region(text) && place != IdPlace::Names {
+        ("a region", "regions", IdPlace::Regions)
+    } else {
+        return None;
+    };
+    if place == belongs_in {
+        return None;
+    }
+    let id = quote_text(text);
+    let message = format!("{id} is {what}, which is in the wrong place");
+    let expected = format!("expected {}", expected_in_place(place));
+    let help = if place == IdPlace::Sources {
+        format!("groups are selected by `match`: `match: {{ {key}: [{text}] }}`")
+    } else if belongs_in == IdPlace::Sources {
+        "prefix lists are sources: use the key `sources` of an exception".to_owned()
+    } else {
+        format!("use the key `{key}`: `{key}: [{text}]`")
+    };
+    Some(Problem::new(Code::MisplacedId, message, expected).with_help(Some(help)))
+}
+
+const fn expected_in_place(place: IdPlace) -> &'static str {
+    match place {
+        IdPlace::Names => "the name of a group",
+        IdPlace::Groups => "the ID of a security group",
+        IdPlace::Vpcs => "the ID of a VPC",
+        IdPlace::Accounts => "the ID of an account",
+        IdPlace::Regions => "a region",
+        IdPlace::Sources => "a CIDR, `pl-...` or `sg-...`",
+        IdPlace::Principals => "the ARN of a principal",
     }
 }

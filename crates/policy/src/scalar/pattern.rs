@@ -1,5 +1,6 @@
 //! Patterns with `*` and `?`.
 
+use super::ids::{IdPlace, misplaced_id};
 use super::problem::{Problem, ScalarResult};
 use crate::code::Code;
 use crate::record::Value;
@@ -12,6 +13,9 @@ const EXPECTED_PATTERN: &str =
 pub(crate) fn parse_pattern(text: &str, subject: PatternSubject) -> ScalarResult {
     if text.is_empty() && subject != PatternSubject::Tag {
         let problem = Problem::new(Code::BadPattern, "empty pattern", EXPECTED_PATTERN);
+        return Err(problem);
+    }
+    if let Some(problem) = misplaced_text(text, subject) {
         return Err(problem);
     }
     let Some(invalid) = text.chars().find(|c| !can_contain(subject, *c)) else {
@@ -28,9 +32,36 @@ pub(crate) fn parse_pattern(text: &str, subject: PatternSubject) -> ScalarResult
         quote_text(text),
         quote_text(&invalid.to_string())
     );
-    let help = matches!(invalid, '^' | '|' | '\\')
-        .then(|| "patterns are not regular expressions".to_owned());
+    let help = match invalid {
+        '^' | '|' | '\\' => Some("patterns are not regular expressions".to_owned()),
+        '“' | '”' | '‘' | '’' => Some("use straight quotes: `\"`".to_owned()),
+        _ => None,
+    };
     Err(Problem::new(Code::BadPattern, message, EXPECTED_PATTERN).with_help(help))
+}
+
+/// Whether the pattern matches any text, except perhaps the empty one: `*`, `?*`.
+pub(crate) fn matches_any_text(pattern: &str) -> bool {
+    let is_wildcard = |c| matches!(c, '*' | '?');
+    pattern.contains('*') && pattern.chars().all(is_wildcard) && pattern.matches('?').count() <= 1
+}
+
+/// The error if the text is an id where a pattern belongs.
+fn misplaced_text(text: &str, subject: PatternSubject) -> Option<Problem> {
+    match subject {
+        PatternSubject::GroupName => misplaced_id(text, IdPlace::Names).or_else(|| {
+            let message = format!(
+                "pattern {} can never match: a group name cannot start with `sg-`",
+                quote_text(text)
+            );
+            let help = "to select groups by their IDs, use the key `groups`".to_owned();
+            text.starts_with("sg-").then(|| {
+                Problem::new(Code::BadPattern, message, EXPECTED_PATTERN).with_help(Some(help))
+            })
+        }),
+        PatternSubject::Principal => misplaced_id(text, IdPlace::Principals),
+        PatternSubject::Description | PatternSubject::Tag => None,
+    }
 }
 
 /// Whether AWS allows the character in the subject, or it is a wildcard.

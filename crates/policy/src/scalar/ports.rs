@@ -61,12 +61,12 @@ pub(crate) fn port_help(text: &str) -> Option<String> {
         return Some(help);
     }
     let range = text
-        .split_once([':', '…'])
+        .split_once([':', '…', '–', '—'])
         .or_else(|| text.split_once(".."));
     if let Some((from, to)) = range {
         let last = to.trim_matches(['.', ' ', '=']);
         Some(format!(
-            "write port ranges with a dash: `{}-{last}`",
+            "write port ranges with `-`: `{}-{last}`",
             from.trim()
         ))
     } else if matches!(text, "*" | "any" | "-1" | "ALL") {
@@ -85,9 +85,62 @@ pub(crate) fn parse_protocol(text: &str) -> ScalarResult {
     text.parse::<Protocol>().map(Value::Protocol).map_err(|_| {
         let known = ["tcp", "udp", "icmp", "icmpv6", "all"];
         let message = format!("unknown protocol {}", quote_text(text));
-        Problem::new(Code::BadProtocol, message, EXPECTED_PROTOCOL)
-            .with_help(did_you_mean(text, known))
+        let help = protocol_help(text).or_else(|| did_you_mean(text, known));
+        Problem::new(Code::BadProtocol, message, EXPECTED_PROTOCOL).with_help(help)
     })
+}
+
+/// The protocols that EC2 knows only by number, by the names that people use.
+///
+/// Source: IANA protocol numbers.
+const PROTOCOL_NUMBERS: [(&[&str], u8); 20] = [
+    (&["hopopt"], 0),
+    (&["igmp"], 2),
+    (&["ipip", "ip-in-ip", "ipencap", "ipv4"], 4),
+    (&["egp"], 8),
+    (&["igp"], 9),
+    (&["dccp"], 33),
+    (&["ipv6", "6in4", "sit"], 41),
+    (&["rsvp"], 46),
+    (&["gre"], 47),
+    (&["esp"], 50),
+    (&["ah"], 51),
+    (&["eigrp"], 88),
+    (&["ospf", "ospfigp"], 89),
+    (&["pim"], 103),
+    (&["ipcomp"], 108),
+    (&["vrrp", "carp"], 112),
+    (&["l2tp"], 115),
+    (&["isis", "is-is"], 124),
+    (&["sctp"], 132),
+    (&["udplite", "udp-lite"], 136),
+];
+
+/// What was probably meant by a text that is not a protocol of EC2.
+fn protocol_help(text: &str) -> Option<String> {
+    let name = text.trim().to_lowercase().replace('_', "-");
+    let numbered = PROTOCOL_NUMBERS
+        .iter()
+        .find(|(names, _)| names.contains(&name.as_str()));
+    if let Some((_, number)) = numbered {
+        return Some(format!("EC2 knows it only by its number: write `{number}`"));
+    }
+    let help = match name.as_str() {
+        "ipsec" => "IPsec is ESP and AH: write `[50, 51]`, and UDP 500 and 4500 for IKE",
+        "icmp6" | "ipv6-icmp" | "icmp-v6" => "did you mean `icmpv6`?",
+        "any" | "*" | "ip" | "every" => "did you mean `all`?",
+        _ if name.contains(['/', ',', '+', '|']) => "write a list, such as `[tcp, udp]`",
+        _ => return service_protocol_help(&name),
+    };
+    Some(help.to_owned())
+}
+
+fn service_protocol_help(name: &str) -> Option<String> {
+    let (_, port) = SERVICES.iter().find(|(service, _)| *service == name)?;
+    let protocol = if name == "dns" { "[tcp, udp]" } else { "tcp" };
+    Some(format!(
+        "it is a service, not a protocol: write `protocol: {protocol}` and `ports: {port}`"
+    ))
 }
 
 /// The number of a protocol that has no key of its own, for the key `others`.
@@ -98,7 +151,8 @@ pub(crate) fn parse_protocol_number(text: &str) -> ScalarResult {
         Ok(named @ (Protocol::Tcp | Protocol::Udp | Protocol::Icmp | Protocol::Icmpv6)) => {
             Some(format!("use the key `{named}`"))
         }
-        Ok(Protocol::All) | Err(_) => None,
+        Ok(Protocol::All) => Some("write `all`".to_owned()),
+        Err(_) => protocol_help(text),
     };
     let message = format!("invalid protocol number {}", quote_text(text));
     let expected = "expected a number from 0 to 255 without its own key, or `all`";

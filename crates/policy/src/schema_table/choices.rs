@@ -2,48 +2,72 @@
 
 use portcullis_rules::{Action, Severity};
 
-use super::kinds::{Choice, choice};
+use super::kinds::{Choice, choice, choice_with_aliases};
 
 pub(super) const PRESETS: &[Choice] = &[
-    choice(
+    choice_with_aliases(
         "baseline",
         "Closes what published controls agree must not be open to the world.",
+        &["default", "standard", "basic", "cis"],
     ),
-    choice(
+    choice_with_aliases(
         "web-only",
         "Allows only TCP 80 and 443 and ICMP from the world; everything else is narrowed away.",
+        &["web", "https", "http"],
     ),
-    choice("monitor", "The baseline without changes: it only reports."),
-    choice(
+    choice_with_aliases(
+        "monitor",
+        "The baseline without changes: it only reports.",
+        &["audit", "dry-run", "observe", "report"],
+    ),
+    choice_with_aliases(
         "hipaa",
         "The baseline with the common ports of the HIPAA checks, and databases.",
+        &["health", "healthcare"],
     ),
 ];
 
 pub(super) const MODES: &[Choice] = &[
-    choice("enforce", "Actions are applied."),
-    choice(
+    choice_with_aliases(
+        "enforce",
+        "Actions are applied.",
+        &[
+            "on",
+            "active",
+            "act",
+            "block",
+            "remediate",
+            "protect",
+            "revoke",
+        ],
+    ),
+    choice_with_aliases(
         "monitor",
         "Nothing is changed, whatever the actions are; reports show what would be done.",
+        &[
+            "audit", "dry-run", "observe", "report", "notify", "detect", "alert", "off", "passive",
+        ],
     ),
 ];
 
 /// The checks, in the order of `portcullis_rules::check::Check`.
 pub(super) const CHECKS: &[Choice] = &[
     choice("all-traffic", "Protocol `-1` open to the world."),
-    choice(
+    choice_with_aliases(
         "open-ports",
         "These TCP or UDP ports open to the world, alone or as part of a range or of `-1`. \
          Requires `ports`.",
+        &["ports", "port", "deny", "denylist", "blacklist"],
     ),
     choice(
         "open-ports-except",
         "Any other TCP or UDP port open to the world. Requires `ports`.",
     ),
-    choice(
+    choice_with_aliases(
         "open-except",
         "Anything else open to the world: ports, ICMP, other protocols. \
          Requires `ports` or `traffic`.",
+        &["allow", "allowlist", "whitelist", "only"],
     ),
     choice(
         "port-range",
@@ -72,25 +96,51 @@ pub(crate) const CHECKS_WITH_TRAFFIC: [&str; 3] =
 pub(crate) const TRAFFIC_KEYS: [&str; 3] = ["ports", "protocol", "traffic"];
 
 pub(super) const SEVERITIES: &[Choice] = &[
-    choice("low", "Worth knowing."),
-    choice("medium", "Increases the attack surface."),
-    choice("high", "Should be fixed today."),
-    choice("critical", "Must be fixed now."),
+    choice_with_aliases("low", "Worth knowing.", &["info", "informational", "minor"]),
+    choice_with_aliases(
+        "medium",
+        "Increases the attack surface.",
+        &["moderate", "warning"],
+    ),
+    choice_with_aliases("high", "Should be fixed today.", &["important", "major"]),
+    choice_with_aliases(
+        "critical",
+        "Must be fixed now.",
+        &["urgent", "severe", "blocker"],
+    ),
 ];
 
 pub(super) const ACTIONS: &[Choice] = &[
-    choice("revoke", "The whole security group rule is removed."),
-    choice(
+    choice_with_aliases(
+        "revoke",
+        "The whole security group rule is removed.",
+        &[
+            "block", "delete", "remove", "deny", "close", "enforce", "drop",
+        ],
+    ),
+    choice_with_aliases(
         "restrict",
         "The security group rule is replaced: what is forbidden is opened to `trusted` only, \
          and what is not forbidden is kept.",
+        &["limit"],
     ),
-    choice(
+    choice_with_aliases(
         "narrow",
         "The security group rule is replaced by rules for what is not forbidden.",
+        &["shrink", "reduce", "trim"],
     ),
-    choice("notify", "A notification is sent and nothing is changed."),
-    choice("off", "The rule is not evaluated."),
+    choice_with_aliases(
+        "notify",
+        "A notification is sent and nothing is changed.",
+        &["alert", "warn", "audit", "report", "monitor", "log"],
+    ),
+    choice_with_aliases(
+        "off",
+        "The rule is not evaluated.",
+        &[
+            "disable", "disabled", "none", "ignore", "skip", "allow", "false", "no",
+        ],
+    ),
 ];
 
 pub(super) const GUARDRAIL_ACTIONS: &[Choice] = &[

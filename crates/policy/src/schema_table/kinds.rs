@@ -87,6 +87,8 @@ pub(crate) enum MapKey {
 pub(crate) struct Choice {
     pub(crate) word: &'static str,
     pub(crate) doc: &'static str,
+    /// What others call it: words that are suggested to mean it.
+    pub(crate) aliases: &'static [&'static str],
 }
 
 /// An id or name that AWS assigns.
@@ -135,5 +137,13 @@ pub(super) const fn required_key_with_code(
 }
 
 pub(super) const fn choice(word: &'static str, doc: &'static str) -> Choice {
-    Choice { word, doc }
+    choice_with_aliases(word, doc, &[])
+}
+
+pub(super) const fn choice_with_aliases(
+    word: &'static str,
+    doc: &'static str,
+    aliases: &'static [&'static str],
+) -> Choice {
+    Choice { word, doc, aliases }
 }

@@ -22,7 +22,8 @@ pub(super) static RULE: Section = Section {
         optional_key(
             "forbids",
             Kind::Text,
-            "What the rule forbids, in one line. Alerts quote it.",
+            "What the rule forbids, in one line. Alerts quote it. Default: derived from the check \
+             and its parameters.",
         ),
         optional_key(
             "check",

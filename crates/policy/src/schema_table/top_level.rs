@@ -65,3 +65,32 @@ pub(crate) static POLICY: Section = Section {
         ),
     ],
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::yaml::KNOWN_KEYS;
+
+    fn collect_keys(kind: &Kind, keys: &mut Vec<&'static str>) {
+        if let Kind::List(item, _) | Kind::Map(_, item) = kind {
+            collect_keys(item, keys);
+        }
+        if let Kind::Section(section) = kind {
+            for key in section.keys {
+                keys.push(key.name);
+                collect_keys(&key.kind, keys);
+            }
+        }
+    }
+
+    /// Protocols are not among them, because rules in test files start with them.
+    #[test]
+    fn slips_are_looked_for_after_every_key() {
+        let mut keys = Vec::new();
+        collect_keys(&Kind::Section(&POLICY), &mut keys);
+        keys.retain(|key| !["tcp", "udp", "icmp", "icmpv6"].contains(key));
+        for key in keys {
+            assert!(KNOWN_KEYS.contains(&key), "{key}");
+        }
+    }
+}

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::text::{Span, line_and_column};
+use super::text::{Span, line_and_column, line_starts};
 use crate::code::Code;
 
 /// One error or warning.
@@ -67,6 +67,11 @@ impl Diagnostic {
         self.code
     }
 
+    /// Where it is.
+    pub(crate) const fn span(&self) -> Span {
+        self.primary_span
+    }
+
     /// What is wrong, in one line.
     pub fn message(&self) -> &str {
         &self.message
@@ -83,15 +88,29 @@ impl Diagnostic {
         } else {
             Level::ERROR
         };
-        let title = level.primary_title(&*self.message).id(self.code.code());
+        // "warning[policy/no-match]: "
+        let code_width = self.code.code().chars().count().saturating_add(11);
+        let message = wrap_text(&self.message, WIDTH.saturating_sub(code_width));
+        let title = level.primary_title(message).id(self.code.code());
         let mut group = Group::with_title(title);
+        let label_fits = self.label_fits(text);
         if !text.trim().is_empty() {
-            group = group.element(self.source_snippet(file_name, text));
+            group = group.element(self.source_snippet(file_name, text, label_fits));
+        }
+        if !label_fits {
+            group = group.element(Level::NOTE.message(wrap_text(&self.label, NOTE_WIDTH)));
         }
         if let Some(help) = &self.help {
-            group = group.element(Level::HELP.message(&**help));
+            group = group.element(Level::HELP.message(wrap_text(help, NOTE_WIDTH)));
         }
         renderer.render(&[group])
+    }
+
+    /// Whether the label fits to the right of the underlined text.
+    fn label_fits(&self, text: &str) -> bool {
+        let (_, column) = line_and_column(text, self.primary_span.end);
+        let label_width = self.label.chars().count();
+        self.label.is_empty() || column.saturating_add(label_width) <= LABEL_END
     }
 
     /// The lines that matter. The renderer gets only those, so that a thousand errors in a long
@@ -100,12 +119,13 @@ impl Diagnostic {
         &'a self,
         file_name: &'a str,
         text: &'a str,
+        with_label: bool,
     ) -> Snippet<'a, Annotation<'a>> {
         let window = self.line_window(text);
         let (line, _) = line_and_column(text, window.start);
         let primary = AnnotationKind::Primary
             .span(offset_in_window(self.primary_span, &window))
-            .label((!self.label.is_empty()).then_some(&*self.label));
+            .label((with_label && !self.label.is_empty()).then_some(&*self.label));
         let related = self.related.iter().map(|(span, label)| {
             let range = offset_in_window(*span, &window);
             AnnotationKind::Context.span(range).label(&**label)
@@ -140,6 +160,39 @@ fn offset_in_window(span: Span, window: &Range<usize>) -> Range<usize> {
     start..end
 }
 
+/// How many columns the output has.
+const WIDTH: usize = 80;
+/// How many columns are left for a note or help.
+const NOTE_WIDTH: usize = 66;
+/// The last column of the source at which a label may end, left of which is the line number.
+const LABEL_END: usize = 72;
+
+/// The text in lines of at most this width, unless a word or a piece of code is longer.
+fn wrap_text(text: &str, width: usize) -> String {
+    let mut wrapped = String::new();
+    let mut column: usize = 0;
+    let mut is_code = false;
+    let ends_word = |c: char| {
+        is_code ^= c == '`';
+        c == ' ' && !is_code
+    };
+    for word in text.split(ends_word) {
+        let length = word.chars().count();
+        let end = column.saturating_add(length).saturating_add(1);
+        if column > 0 && end > width {
+            wrapped.push('\n');
+            column = length;
+        } else if wrapped.is_empty() {
+            column = length;
+        } else {
+            wrapped.push(' ');
+            column = end;
+        }
+        wrapped.push_str(word);
+    }
+    wrapped
+}
+
 /// How many diagnostics are rendered with their lines. Nobody reads more, and log entries have a
 /// maximum size.
 const MAX_RENDERED: usize = 200;
@@ -149,6 +202,8 @@ const MAX_RENDERED: usize = 200;
 pub struct Diagnostics {
     file_name: String,
     text: Arc<str>,
+    /// Where the lines of the text start, so that many positions take no time.
+    line_starts: Vec<usize>,
     found: Vec<Diagnostic>,
 }
 
@@ -160,6 +215,11 @@ impl Diagnostics {
         Self {
             file_name: file_name.to_owned(),
             text: Arc::clone(text),
+            line_starts: if found.is_empty() {
+                Vec::new()
+            } else {
+                line_starts(text)
+            },
             found,
         }
     }
@@ -181,7 +241,18 @@ impl Diagnostics {
 
     /// Line and column of a diagnostic, both from 1.
     pub fn position(&self, diagnostic: &Diagnostic) -> (usize, usize) {
-        line_and_column(&self.text, diagnostic.primary_span.start)
+        let start = diagnostic.primary_span.start;
+        let line = self.line_starts.partition_point(|line| *line <= start);
+        let line_start = self.line_starts.get(line.saturating_sub(1)).copied();
+        let before = self.text.get(line_start.unwrap_or_default()..start);
+        let column = before.unwrap_or_default().chars().count();
+        (line, column.saturating_add(1))
+    }
+
+    /// The text that a diagnostic points at.
+    pub fn underlined_text(&self, diagnostic: &Diagnostic) -> &str {
+        let span = diagnostic.primary_span;
+        self.text.get(span.start..span.end).unwrap_or_default()
     }
 
     /// Whether there are no errors among them, so that the policy is valid.
@@ -213,7 +284,7 @@ impl Diagnostics {
     }
 
     fn render(&self, renderer: Renderer) -> String {
-        let renderer = renderer.decor_style(DecorStyle::Ascii);
+        let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(WIDTH);
         let mut blocks: Vec<_> = self
             .found
             .iter()
@@ -237,3 +308,32 @@ impl fmt::Display for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_wrapped_between_words_but_not_in_code() {
+        assert_eq!(wrap_text("one two three", 9), "one two\nthree");
+        assert_eq!(wrap_text("use `a: [b]`, or c", 8), "use\n`a: [b]`,\nor c");
+        assert_eq!(wrap_text("", 8), "");
+    }
+
+    #[test]
+    fn the_output_fits_80_columns() {
+        let text = format!("version: 1\n{}wrong: 1\n", "x".repeat(100));
+        let start = text.find("wrong").unwrap();
+        let span = Span {
+            start,
+            end: start.saturating_add(5),
+        };
+        let words = "some words about it ".repeat(10);
+        let diagnostic = Diagnostic::new(Code::UnknownKey, span, words.trim())
+            .with_label(words.trim())
+            .with_help(words.trim().to_owned());
+        let shown = Diagnostics::new("policy.yaml", &text.into(), vec![diagnostic]).to_string();
+        let longest = shown.lines().map(|line| line.chars().count()).max();
+        assert!(longest <= Some(80), "{shown}");
+    }
+}

@@ -57,6 +57,13 @@ pub(crate) fn quote_list<'a>(
     }
 }
 
+/// The byte offset of each line.
+pub(crate) fn line_starts(text: &str) -> Vec<usize> {
+    let newlines = text.match_indices('\n');
+    let after = newlines.map(|(index, _)| index.saturating_add(1));
+    std::iter::once(0).chain(after).collect()
+}
+
 /// Line and column of a byte, both from 1; the column counts characters.
 pub(crate) fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);

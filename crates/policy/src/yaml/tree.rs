@@ -6,9 +6,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, StrInput, Tag};
+use saphyr_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
 
 use super::diagnostic::Diagnostic;
+use super::slips::{find_slip, is_odd_quote, is_odd_space, odd_quotes, odd_space};
+use super::syntax::explain_syntax_error;
 use super::text::{Span, Spanned, quote_text};
 use crate::code::Code;
 
@@ -37,9 +39,6 @@ pub(crate) enum Content<'a> {
     List(Vec<Node<'a>>),
     Map(Mapping<'a>),
 }
-
-/// How many characters of the text a suggestion repeats at most.
-const MAX_WORD_CHARS: usize = 40;
 
 /// Parses a text. Errors are added to `found`; without a tree there is nothing else to report.
 pub(crate) fn parse_yaml<'a>(text: &'a str, found: &mut Vec<Diagnostic>) -> Option<Node<'a>> {
@@ -107,6 +106,13 @@ impl<'a, 'f> YamlReader<'a, 'f> {
                 }
             }
         }
+        // A slip on the only line makes the whole file one text.
+        if let Some(node) = &document
+            && matches!(node.content, Content::Text(_))
+            && let Some(slip) = find_slip(self.text, self.text.len())
+        {
+            return Err(Box::new(slip));
+        }
         Ok(document)
     }
 
@@ -131,10 +137,16 @@ impl<'a, 'f> YamlReader<'a, 'f> {
             None => Ok(None),
             Some(Ok((event, span))) => {
                 let start = self.byte_offset(span.start.index());
-                let end = self.byte_offset(span.end.index());
+                let parser_end = self.byte_offset(span.end.index());
+                // The parser's spans include the space after quotes and brackets.
+                let source = self.text.get(start..parser_end).unwrap_or_default();
+                let end = start.saturating_add(source.trim_ascii_end().len());
                 Ok(Some((event, Span { start, end })))
             }
-            Some(Err(error)) => Err(Box::new(self.syntax_error(&error))),
+            Some(Err(error)) => {
+                let position = self.byte_offset(error.marker().index());
+                Err(Box::new(explain_syntax_error(self.text, &error, position)))
+            }
         }
     }
 
@@ -158,7 +170,8 @@ impl<'a, 'f> YamlReader<'a, 'f> {
         let before = self.node_count;
         let (anchor, tag, node) = match event {
             Event::Scalar(text, style, anchor, tag) => {
-                (anchor, tag, scalar_node(text, style, span))
+                let node = self.scalar_node(text, style, span);
+                (anchor, tag, node)
             }
             Event::SequenceStart(anchor, tag) => (anchor, tag, self.read_list(span, depth)?),
             Event::MappingStart(anchor, tag) => (anchor, tag, self.read_map(span, depth)?),
@@ -249,7 +262,7 @@ impl<'a, 'f> YamlReader<'a, 'f> {
             Content::Text(text) if text == "<<" => {
                 (Code::InvalidYaml, "merge keys (`<<`) are not supported")
             }
-            Content::Text(text) => return Some(Spanned::new(text, key.span)),
+            Content::Text(text) => return Some(self.visible_key(text, key.span)),
             Content::Null => (Code::WrongType, "empty key"),
             Content::List(_) | Content::Map(_) => {
                 (Code::WrongType, "a key cannot be a list or mapping")
@@ -259,6 +272,15 @@ impl<'a, 'f> YamlReader<'a, 'f> {
             Diagnostic::new(code, key.span, message).with_label("expected the name of a key");
         self.found.push(diagnostic);
         None
+    }
+
+    /// The key without invisible characters and the like, which are reported.
+    fn visible_key(&mut self, text: Cow<'a, str>, span: Span) -> Spanned<Cow<'a, str>> {
+        let Some(c) = text.chars().find(|c| is_odd_space(*c)) else {
+            return Spanned::new(text, span);
+        };
+        self.found.push(odd_space(c, span));
+        Spanned::new(text.replace(is_odd_space, "").into(), span)
     }
 
     fn reject_unknown_tag(&mut self, tag: Option<&Tag>, span: Span) {
@@ -284,51 +306,47 @@ impl<'a, 'f> YamlReader<'a, 'f> {
         }
     }
 
-    /// The parser's error with its usual cause.
-    fn syntax_error(&self, error: &ScanError) -> Diagnostic {
-        let start = self.byte_offset(error.marker().index());
-        let rest = self.text.get(start..).unwrap_or_default();
-        let first = rest.chars().next().filter(|c| *c != '\n');
-        let end = start.saturating_add(first.map_or(0, char::len_utf8));
-        let message = format!("invalid YAML: {}", error.info().replace('`', "'"));
-        Diagnostic::new(Code::InvalidYaml, Span { start, end }, message)
-            .with_help(syntax_help(error.info(), rest))
+    fn scalar_node(&mut self, text: Cow<'a, str>, style: ScalarStyle, span: Span) -> Node<'a> {
+        if style != ScalarStyle::Plain {
+            let content = Content::Text(text);
+            return Node { span, content };
+        }
+        let trimmed = self.trim_odd_spaces(text, span);
+        let content = if matches!(&*trimmed, "" | "~" | "null" | "Null" | "NULL") {
+            Content::Null
+        } else {
+            Content::Text(self.remove_odd_quotes(trimmed, span))
+        };
+        Node { span, content }
     }
-}
 
-/// What to do about a syntax error, given the parser's message and the text from there on.
-fn syntax_help(error: &str, rest: &str) -> Option<String> {
-    let start: String = rest
-        .chars()
-        .take_while(|c| !",]}\r\n#".contains(*c))
-        .take(MAX_WORD_CHARS)
-        .collect();
-    let word = start.trim();
-    if error.contains("unknown anchor") || error.contains("alias") {
-        Some(format!(
-            "`*` starts a YAML alias; quote the text: \"{word}\""
-        ))
-    } else if error.contains("tab") {
-        Some("indent with spaces: YAML does not allow tabs here".to_owned())
-    } else if rest.starts_with(['@', '`', '%', '&', '!', '|', '>']) {
-        Some(format!(
-            "quote text that starts with this character: \"{word}\""
-        ))
-    } else if error.contains("mapping values are not allowed") {
-        Some("quote text that contains `: `".to_owned())
-    } else {
-        None
+    /// The text without characters around it that only look like spaces, which are reported.
+    fn trim_odd_spaces(&mut self, text: Cow<'a, str>, span: Span) -> Cow<'a, str> {
+        let first = text.chars().next().filter(|c| is_odd_space(*c));
+        let last = text.chars().next_back().filter(|c| is_odd_space(*c));
+        if let Some(c) = first {
+            let end = span.start.saturating_add(c.len_utf8());
+            self.found.push(odd_space(c, Span { end, ..span }));
+        } else if let Some(c) = last {
+            let start = span.end.saturating_sub(c.len_utf8());
+            self.found.push(odd_space(c, Span { start, ..span }));
+        } else {
+            return text;
+        }
+        text.trim_matches(is_odd_space).to_owned().into()
     }
-}
 
-fn scalar_node(text: Cow<'_, str>, style: ScalarStyle, span: Span) -> Node<'_> {
-    let is_plain = style == ScalarStyle::Plain;
-    let content = if is_plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL") {
-        Content::Null
-    } else {
-        Content::Text(text)
-    };
-    Node { span, content }
+    /// The text without the curly quotes around it, which are reported.
+    fn remove_odd_quotes(&mut self, text: Cow<'a, str>, span: Span) -> Cow<'a, str> {
+        let is_quoted = text.chars().count() > 1
+            && text.starts_with(is_odd_quote)
+            && text.ends_with(is_odd_quote);
+        if !is_quoted {
+            return text;
+        }
+        self.found.push(odd_quotes(span));
+        text.trim_matches(is_odd_quote).to_owned().into()
+    }
 }
 
 fn second_document(span: Span) -> Diagnostic {

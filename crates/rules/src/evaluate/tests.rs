@@ -361,3 +361,56 @@ fn all_traffic_offends_for_protocols_that_it_opens_together_with_others() {
         ["47 - 0.0.0.0/0: false", "all - 52.0.0.0/8: false"]
     );
 }
+
+fn allowed_lines(policy: &Policy, lines: &[&str]) -> Vec<String> {
+    let group = group(lines);
+    let evaluation = evaluate(policy, &group, &PrefixLists::empty(), &Context::default());
+    let allowed = evaluation.open_and_allowed.iter();
+    allowed
+        .map(|(index, traffic)| {
+            let icmp = if traffic.icmp { " icmp" } else { "" };
+            let numbers = traffic.other_protocols.numbers().count();
+            let (tcp, udp) = (&traffic.tcp, &traffic.udp);
+            format!("{}: tcp:{tcp} udp:{udp}{icmp} +{numbers}", lines[*index])
+        })
+        .collect()
+}
+
+#[test]
+fn open_and_allowed_is_what_no_policy_rule_forbids() {
+    let baseline = baseline_policy();
+    let lines = [
+        "tcp 443 0.0.0.0/0",
+        "tcp 80 10.0.0.0/8",
+        "udp 53 ::/0",
+        "icmp 8 0.0.0.0/0",
+        "tcp 22 0.0.0.0/0",
+        "tcp 443-445 0.0.0.0/0",
+        // The policy rule only notifies, but it forbids the traffic.
+        "50 - 0.0.0.0/0",
+        "-1 - ::/0",
+    ];
+    assert_eq!(
+        allowed_lines(&baseline, &lines),
+        [
+            "tcp 443 0.0.0.0/0: tcp:443 udp: +0",
+            "udp 53 ::/0: tcp: udp:53 +0",
+            "icmp 8 0.0.0.0/0: tcp: udp: icmp +0",
+        ]
+    );
+}
+
+#[test]
+fn the_rest_of_a_range_that_no_policy_rule_forbids_is_allowed() {
+    let mut policy = baseline_policy();
+    policy
+        .rules
+        .retain(|rule| !["port-range", "all-traffic"].contains(&rule.id.as_str()));
+    assert_eq!(
+        allowed_lines(&policy, &["tcp 79-81 0.0.0.0/0", "-1 - ::/0"]),
+        [
+            "tcp 79-81 0.0.0.0/0: tcp:80 udp: +0",
+            "-1 - ::/0: tcp:25,53,80,443,465,587 udp:25,53,80,443,465,587 icmp +252",
+        ]
+    );
+}

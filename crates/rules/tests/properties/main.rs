@@ -10,6 +10,7 @@
     reason = "a test may fail loudly, and its helpers too"
 )]
 
+mod allowed;
 mod ec2;
 mod expected;
 mod generate;

@@ -10,12 +10,11 @@ use super::files::{self, AWS_CONFIG, EventFiles};
 use super::plans::{History, IgnoredEvent, PlanFailure};
 use super::unwrap::{FoundEvent, UnwrapError, UnwrappedEvents};
 use super::values::{FileValue, split_values};
-use crate::args::PlanArgs;
 use crate::error::{CliError, EVENT_HELP};
 use crate::input::Input;
 
 /// The events of an input. Only the changes of security groups and prefix lists are kept in memory.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Events {
     /// Ordered by time; those without a time come last.
     pub(super) changes: Vec<GroupChange>,
@@ -27,13 +26,13 @@ pub(super) struct Events {
     pub(super) history: Option<History>,
 }
 
-/// Reads the events of the paths in the arguments.
+/// Reads the events of these paths. The inputs of groups are left out of folders.
 ///
 /// # Errors
 /// When a path cannot be read, or the only file is not JSON or has no events by its nature.
-pub(super) fn read_events(args: &PlanArgs) -> Result<Events, CliError> {
+pub(super) fn read_events(paths: &[Input], groups: &[Input]) -> Result<Events, CliError> {
     let mut reader = EventReader::default();
-    match files::expand_paths(&args.events, &args.input)? {
+    match files::expand_paths(paths, groups)? {
         EventFiles::One(input) => {
             let found = read_file(&input)?;
             if found.is_config_file {

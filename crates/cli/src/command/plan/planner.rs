@@ -30,7 +30,7 @@ pub(super) struct Planner<'a> {
 
 /// Why there is not exactly one group for a reference in an event.
 #[derive(Debug)]
-enum GroupLookupError {
+pub(super) enum GroupLookupError {
     NotFound,
     Unreadable,
     Ambiguous {
@@ -73,7 +73,7 @@ impl Planner<'_> {
     }
 
     fn plan_group_ref(&self, change: &GroupChange, group_ref: &GroupRef, plans: &mut Plans) {
-        match self.find_group(group_ref) {
+        match find_group(self.described, group_ref) {
             Ok(group) => self.add_plan(change, group_ref, group, plans),
             Err(GroupLookupError::NotFound) if plans.history.is_some() => {
                 plans.record_missing_group(change, group_ref);
@@ -124,23 +124,6 @@ impl Planner<'_> {
         }
     }
 
-    fn find_group(&self, group_ref: &GroupRef) -> Result<&SecurityGroup, GroupLookupError> {
-        let groups = self.described.groups.iter();
-        let found: Vec<_> = groups
-            .filter(|group| matches_ref(group, group_ref))
-            .collect();
-        match (found.as_slice(), group_ref) {
-            ([group], _) => Ok(group),
-            ([], GroupRef::Id(id)) if self.described.is_unreadable(id) => {
-                Err(GroupLookupError::Unreadable)
-            }
-            ([], _) => Err(GroupLookupError::NotFound),
-            (several, _) => Err(GroupLookupError::Ambiguous {
-                groups: several.iter().map(|group| name_with_vpc(group)).collect(),
-            }),
-        }
-    }
-
     fn evaluation_context(&self, change: &GroupChange) -> Context {
         let event_time = change.origin.time.unwrap_or(self.fallback_time);
         let now = self.now.unwrap_or(event_time);
@@ -173,6 +156,25 @@ impl Planner<'_> {
     }
 }
 
+/// The group of the input that an event refers to.
+pub(super) fn find_group<'a>(
+    described: &'a DescribedGroups,
+    group_ref: &GroupRef,
+) -> Result<&'a SecurityGroup, GroupLookupError> {
+    let groups = described.groups.iter();
+    let found: Vec<_> = groups
+        .filter(|group| matches_ref(group, group_ref))
+        .collect();
+    match (found.as_slice(), group_ref) {
+        ([group], _) => Ok(group),
+        ([], GroupRef::Id(id)) if described.is_unreadable(id) => Err(GroupLookupError::Unreadable),
+        ([], _) => Err(GroupLookupError::NotFound),
+        (several, _) => Err(GroupLookupError::Ambiguous {
+            groups: several.iter().map(|group| name_with_vpc(group)).collect(),
+        }),
+    }
+}
+
 fn matches_ref(group: &SecurityGroup, group_ref: &GroupRef) -> bool {
     match group_ref {
         GroupRef::Id(id) => group.id == *id,
@@ -180,7 +182,8 @@ fn matches_ref(group: &SecurityGroup, group_ref: &GroupRef) -> bool {
     }
 }
 
-fn references_prefix_list(group: &SecurityGroup, list: &str) -> bool {
+/// Whether the group has an ingress rule from this prefix list.
+pub(super) fn references_prefix_list(group: &SecurityGroup, list: &str) -> bool {
     group
         .rules
         .iter()
@@ -195,7 +198,8 @@ fn name_with_vpc(group: &SecurityGroup) -> String {
     }
 }
 
-fn group_lookup_failure(
+/// The failure of an event whose group cannot be found.
+pub(super) fn group_lookup_failure(
     change: &GroupChange,
     group_ref: &GroupRef,
     error: &GroupLookupError,

@@ -11,12 +11,12 @@ use crate::exit::ExitStatus;
 
 /// What the Lambda function would do for all events of an input.
 #[derive(Debug, Default)]
-pub(super) struct Plans {
-    pub(super) planned: Vec<PlannedGroup>,
+pub(in crate::command) struct Plans {
+    pub(in crate::command) planned: Vec<PlannedGroup>,
     pub(super) ignored: Vec<IgnoredEvent>,
     pub(super) errors: Vec<PlanFailure>,
     /// What could not be read of the groups, or is unknown about the planned ones.
-    pub(super) problems: Vec<Problem>,
+    pub(in crate::command) problems: Vec<Problem>,
     /// The groups of a history that are not in the input, and the number of events about each.
     pub(super) missing_groups: BTreeMap<MissingGroup, usize>,
     /// Set if the input is a history: a log file, or several files.
@@ -25,15 +25,15 @@ pub(super) struct Plans {
 
 /// The plan for one group and one event.
 #[derive(Debug)]
-pub(super) struct PlannedGroup {
-    pub(super) decision: Decision,
-    pub(super) report: GroupReport,
+pub(in crate::command) struct PlannedGroup {
+    pub(in crate::command) decision: Decision,
+    pub(in crate::command) report: GroupReport,
     /// The alert that would be sent; `None` if there is nothing to report.
     pub(super) alert: Option<Alert>,
 }
 
 /// An event for which nothing would be done.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct IgnoredEvent {
     pub(super) origin: Option<Origin>,
     pub(super) reason: String,
@@ -42,7 +42,7 @@ pub(super) struct IgnoredEvent {
 }
 
 /// An event or file that could not be planned.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct PlanFailure {
     pub(super) origin: Option<Origin>,
     pub(super) group_id: Option<String>,
@@ -56,7 +56,7 @@ pub(super) struct PlanFailure {
 }
 
 /// The events of a log.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct History {
     pub(super) files: usize,
     /// How many files were not read because they have no events, by what they are.
@@ -88,7 +88,7 @@ impl Plans {
 
     /// Whether none of the groups of the events is in the input, which is then probably one of
     /// another account or region.
-    pub(super) fn all_groups_missing(&self) -> bool {
+    pub(in crate::command) fn all_groups_missing(&self) -> bool {
         !self.missing_groups.is_empty() && self.planned.is_empty()
     }
 
@@ -124,14 +124,18 @@ impl Plans {
             .map(|ignored| &ignored.reason)
     }
 
-    /// The exit status of the command.
-    pub(super) fn exit_status(&self) -> ExitStatus {
+    /// The exit status if something could not be planned.
+    pub(in crate::command) fn error_status(&self) -> Option<ExitStatus> {
         let errors = self.errors.iter().map(|error| error.exit);
         let incomplete = (!self.problems.is_empty()).then_some(ExitStatus::Failure);
-        if let Some(exit) = errors.chain(incomplete).max() {
+        let missing = self.all_groups_missing().then_some(ExitStatus::BadInput);
+        errors.chain(incomplete).max().or(missing)
+    }
+
+    /// The exit status of the command.
+    pub(super) fn exit_status(&self) -> ExitStatus {
+        if let Some(exit) = self.error_status() {
             exit
-        } else if self.all_groups_missing() {
-            ExitStatus::BadInput
         } else if self.planned.iter().any(PlannedGroup::has_enforced_findings) {
             ExitStatus::Findings
         } else {

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use portcullis_policy::{Diagnostics, LoadedPolicy, lint_policy, parse_policy};
 use portcullis_rules::Context;
 
-use super::report::check_report;
+use super::report::{CheckReport, check_report};
+use super::size::PolicySize;
 use crate::args::{CheckArgs, Format};
 use crate::audit::Audit;
 use crate::command::exceptions::stale_exceptions_warning;
@@ -16,6 +17,7 @@ use crate::error::CliError;
 use crate::exit::ExitStatus;
 use crate::input::Input;
 use crate::output::{BOLD, CommandOutput, Message, MessageLevel};
+use crate::policy::PolicyName;
 use crate::text::{format_count, sanitize_text};
 
 /// What the groups of an input show about the policy.
@@ -41,10 +43,15 @@ pub(super) fn run_policy_check(
     let now = args.now.unwrap_or(now);
     let text = args.policy.read_text()?;
     match parse_policy(&args.policy.display_name(), &text) {
-        Ok(loaded) => check_valid_policy(args, &loaded, now),
+        Ok(loaded) => {
+            // Presets are part of the functions, so that they need no parameter.
+            let is_preset = matches!(args.policy, PolicyName::Preset(_));
+            let size = (!is_preset).then(|| PolicySize::of_text(&text));
+            check_valid_policy(args, &loaded, size, now)
+        }
         Err(found) => match args.format {
             Format::Json => Ok(CommandOutput {
-                data: check_report(None, &found, &[], None)?,
+                data: check_report(&CheckReport::new(None, &found))?,
                 messages: Vec::new(),
                 exit: ExitStatus::BadInput,
             }),
@@ -59,6 +66,7 @@ pub(super) fn run_policy_check(
 fn check_valid_policy(
     args: &CheckArgs,
     loaded: &LoadedPolicy,
+    size: Option<PolicySize>,
     now: Timestamp,
 ) -> Result<CommandOutput, CliError> {
     let InputCheck {
@@ -84,14 +92,20 @@ fn check_valid_policy(
         Format::Json => {
             messages.extend(input_messages);
             let name = Some(loaded.policy.name.as_str());
-            let problems = (!args.input.is_empty()).then_some(problems.as_slice());
-            check_report(name, &found, &stale_exceptions, problems)?
+            check_report(&CheckReport {
+                size,
+                stale_exceptions: &stale_exceptions,
+                problems: (!args.input.is_empty()).then_some(problems.as_slice()),
+                ..CheckReport::new(name, &found)
+            })?
         }
         Format::Human => {
             messages.extend(warnings_message(&found));
             messages.extend(input_messages);
             messages.extend(strict_error(args, warnings));
-            check_summary(args, loaded, warnings)
+            let summary = check_summary(args, loaded, warnings);
+            let size = size.map(|size| format!("{size}\n"));
+            summary + &size.unwrap_or_default()
         }
     };
     Ok(CommandOutput {
@@ -154,7 +168,8 @@ fn strict_error(args: &CheckArgs, warnings: usize) -> Option<Message> {
     }
     let count = format_count(warnings, "warning");
     let text = format!("{count}, and `--strict` allows none");
-    Some(Message::new(MessageLevel::Error, text))
+    let help = "to accept a warning, add a comment to its line: `# accept: CODE`";
+    Some(Message::new(MessageLevel::Error, text).with_help(help))
 }
 
 fn check_summary(args: &CheckArgs, loaded: &LoadedPolicy, warnings: usize) -> String {

@@ -6,6 +6,8 @@ use serde::Serialize;
 use crate::describe::Problem;
 use crate::output::to_pretty_json;
 
+use super::size::PolicySize;
+
 /// `policy check --format json`, version 1.
 #[derive(Debug, Serialize)]
 struct CheckV1<'a> {
@@ -13,6 +15,8 @@ struct CheckV1<'a> {
     policy: Option<&'a str>,
     errors: usize,
     warnings: usize,
+    /// The size of the text; null for a preset and an invalid policy.
+    size: Option<PolicySize>,
     diagnostics: Vec<DiagnosticV1<'a>>,
     stale_exceptions: &'a [String],
     /// Whether all groups of `--input` were evaluated; if not, no exception is called stale. Null
@@ -28,17 +32,44 @@ struct DiagnosticV1<'a> {
     message: &'a str,
     line: usize,
     column: usize,
+    /// The text at this position that the diagnostic is about.
+    text: &'a str,
     help: Option<&'a str>,
 }
 
-/// The report as JSON. `policy` is the name of a valid policy, `problems` are those of the
-/// groups, if there are any groups.
-pub(super) fn check_report(
-    policy: Option<&str>,
-    found: &Diagnostics,
-    stale_exceptions: &[String],
-    problems: Option<&[Problem]>,
-) -> serde_json::Result<String> {
+/// What the report is about.
+pub(super) struct CheckReport<'a> {
+    /// The name of a valid policy.
+    pub(super) policy: Option<&'a str>,
+    pub(super) found: &'a Diagnostics,
+    pub(super) size: Option<PolicySize>,
+    pub(super) stale_exceptions: &'a [String],
+    /// The problems of the groups, if there are any groups.
+    pub(super) problems: Option<&'a [Problem]>,
+}
+
+impl<'a> CheckReport<'a> {
+    /// A report without a size and without groups.
+    pub(super) const fn new(policy: Option<&'a str>, found: &'a Diagnostics) -> Self {
+        Self {
+            policy,
+            found,
+            size: None,
+            stale_exceptions: &[],
+            problems: None,
+        }
+    }
+}
+
+/// The report as JSON.
+pub(super) fn check_report(report: &CheckReport<'_>) -> serde_json::Result<String> {
+    let CheckReport {
+        policy,
+        found,
+        size,
+        stale_exceptions,
+        problems,
+    } = *report;
     let warnings = found
         .iter()
         .filter(|diagnostic| diagnostic.code().is_warning())
@@ -48,6 +79,7 @@ pub(super) fn check_report(
         policy,
         errors: found.len().saturating_sub(warnings),
         warnings: warnings.saturating_add(stale_exceptions.len()),
+        size,
         diagnostics: found
             .iter()
             .map(|diagnostic| diagnostic_report(found, diagnostic))
@@ -58,7 +90,7 @@ pub(super) fn check_report(
     })
 }
 
-fn diagnostic_report<'a>(found: &Diagnostics, diagnostic: &'a Diagnostic) -> DiagnosticV1<'a> {
+fn diagnostic_report<'a>(found: &'a Diagnostics, diagnostic: &'a Diagnostic) -> DiagnosticV1<'a> {
     let (line, column) = found.position(diagnostic);
     let level = if diagnostic.code().is_warning() {
         "warning"
@@ -71,6 +103,7 @@ fn diagnostic_report<'a>(found: &Diagnostics, diagnostic: &'a Diagnostic) -> Dia
         message: diagnostic.message(),
         line,
         column,
+        text: found.underlined_text(diagnostic),
         help: diagnostic.help_text(),
     }
 }

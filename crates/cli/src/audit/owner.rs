@@ -18,7 +18,7 @@ const OWNER_TAGS: [&str; 8] = [
 const STACK_TAG: &str = "aws:cloudformation:stack-name";
 
 /// The owner according to the tags of the group, or else the stack that created it.
-pub(super) fn group_owner(group: &SecurityGroup) -> Option<String> {
+pub(crate) fn group_owner(group: &SecurityGroup) -> Option<String> {
     if let Some(owner) = OWNER_TAGS.iter().find_map(|key| tag_value(group, key)) {
         return Some(owner.to_owned());
     }
