@@ -24,12 +24,13 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The Markdown pages in a folder and its folders.
+/// The Markdown pages in a folder and its folders. Those of `peers` quote paths of other projects.
 fn collect_pages(folder: &Path, pages: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if path.is_dir() && name != "target" && !name.starts_with('.') {
+        let is_skipped = name.starts_with('.') || ["target", "peers"].contains(&name.as_str());
+        if path.is_dir() && !is_skipped {
             collect_pages(&path, pages);
         } else if name.ends_with(".md") {
             pages.push(path);
