@@ -24,14 +24,15 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The Markdown pages in a folder and its folders.
+/// The Markdown pages in a folder and its folders. Those of `peers` quote paths of other projects.
 fn collect_pages(folder: &Path, pages: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if path.is_dir() && name != "target" && !name.starts_with('.') {
+        let is_skipped = name.starts_with('.') || ["target", "peers"].contains(&name.as_str());
+        if path.is_dir() && !is_skipped {
             collect_pages(&path, pages);
-        } else if name.ends_with(".md") {
+        } else if path.extension().is_some_and(|extension| extension == "md") {
             pages.push(path);
         }
     }
@@ -58,7 +59,7 @@ fn quoted_paths_exist() {
     for page in pages {
         let text = fs::read_to_string(&page).unwrap();
         for path in quoted_paths(&text) {
-            found += 1;
+            found = usize::saturating_add(found, 1);
             if !root().join(path).exists() {
                 missing.push(format!("{}: {path}", page.display()));
             }
