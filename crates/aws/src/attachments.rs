@@ -1,4 +1,4 @@
-//! What a group is attached to, for the guardrails that skip such groups.
+//! What a group is attached to, for reports and for the guardrails that skip such groups.
 //!
 //! A group is **in front of a load balancer** if a network interface of one uses it. Either the
 //! type of the interface says so (EC2 API Reference, `NetworkInterface`, `InterfaceType`), or, as
@@ -17,6 +17,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::describe_network_interfaces::DescribeNetworkInterfacesOutput;
 use aws_sdk_ec2::types::{NetworkInterface, NetworkInterfaceType};
 use portcullis_remediation::ServiceError;
+use portcullis_remediation::services::{GroupAttachments, InterfaceCounts};
 use portcullis_rules::SecurityGroup;
 use portcullis_rules::plan::Attachments;
 
@@ -69,7 +70,7 @@ const GLOBAL_ACCELERATOR_GROUP: &str = "GlobalAccelerator";
 pub(crate) async fn read_attachments(
     ec2: &Client,
     group: &SecurityGroup,
-) -> Result<Attachments, ServiceError> {
+) -> Result<GroupAttachments, ServiceError> {
     let stream = ec2
         .describe_network_interfaces()
         .filters(ec2_filter("group-id", &group.id))
@@ -78,13 +79,28 @@ pub(crate) async fn read_attachments(
         .send();
     let next_token = DescribeNetworkInterfacesOutput::next_token;
     let pages = collect_pages(OPERATION, stream, next_token).await?;
-    let mut interfaces = pages
+    let interfaces: Vec<_> = pages
         .iter()
-        .flat_map(DescribeNetworkInterfacesOutput::network_interfaces);
-    Ok(Attachments {
-        service_managed: is_service_managed(group),
-        load_balancer: interfaces.any(belongs_to_load_balancer),
+        .flat_map(DescribeNetworkInterfacesOutput::network_interfaces)
+        .collect();
+    let public = interfaces.iter().filter(|it| has_public_address(it));
+    Ok(GroupAttachments {
+        guarded: Attachments {
+            service_managed: is_service_managed(group),
+            load_balancer: interfaces.iter().any(|it| belongs_to_load_balancer(it)),
+        },
+        interfaces: InterfaceCounts {
+            total: interfaces.len(),
+            public: public.count(),
+        },
     })
+}
+
+/// Whether the interface has a public IPv4 address (its own or an Elastic IP address) or an IPv6
+/// address. IPv6 addresses of a VPC are public (Amazon VPC User Guide, "IPv6 addresses").
+fn has_public_address(interface: &NetworkInterface) -> bool {
+    let association = interface.association();
+    association.is_some_and(|it| it.public_ip().is_some()) || !interface.ipv6_addresses().is_empty()
 }
 
 fn belongs_to_load_balancer(interface: &NetworkInterface) -> bool {

@@ -15,7 +15,6 @@ use aws_sdk_ec2::operation::describe_security_groups::DescribeSecurityGroupsOutp
 use aws_sdk_ec2::types::{SecurityGroup as Described, SecurityGroupRule};
 use portcullis_remediation::services::PrefixListState;
 use portcullis_remediation::{ErrorKind, GroupReader, GroupRef, ServiceError, Snapshot};
-use portcullis_rules::plan::Attachments;
 use portcullis_rules::{PrefixLists, SecurityGroup};
 
 use crate::attachments;
@@ -173,7 +172,10 @@ impl GroupReader for Ec2GroupReader {
         Ok(lists)
     }
 
-    async fn read_attachments(&self, group: &SecurityGroup) -> Result<Attachments, ServiceError> {
+    async fn read_attachments(
+        &self,
+        group: &SecurityGroup,
+    ) -> Result<GroupAttachments, ServiceError> {
         attachments::read_attachments(&self.ec2, group).await
     }
 }

@@ -169,6 +169,25 @@ impl PrefixListState {
     }
 }
 
+/// What a group is attached to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GroupAttachments {
+    /// What guardrails depend on.
+    pub guarded: Attachments,
+    /// The network interfaces that use the group.
+    pub interfaces: InterfaceCounts,
+}
+
+/// How many network interfaces use a group.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct InterfaceCounts {
+    /// All of them.
+    pub total: usize,
+    /// Those with a public IPv4 address or with an IPv6 address. Whether a route leads to the
+    /// internet is not known.
+    pub public: usize,
+}
+
 /// Reads security groups.
 #[async_trait]
 pub trait GroupReader: Send + Sync {
@@ -207,11 +226,14 @@ pub trait GroupReader: Send + Sync {
     /// they may be missing.
     async fn read_prefix_lists(&self, ids: &BTreeSet<&str>) -> Result<PrefixLists, ServiceError>;
 
-    /// What the group is attached to. Called only if a guardrail of the policy needs to know.
+    /// What the group is attached to. Guardrails may depend on it, and people want to know.
     ///
     /// # Errors
     /// When it cannot be read.
-    async fn read_attachments(&self, group: &SecurityGroup) -> Result<Attachments, ServiceError>;
+    async fn read_attachments(
+        &self,
+        group: &SecurityGroup,
+    ) -> Result<GroupAttachments, ServiceError>;
 }
 
 /// Some of the security groups of a region as they are now.

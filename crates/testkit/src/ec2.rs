@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use portcullis_remediation::services::{
-    AuthorizeIngress, AuthorizeResults, Authorized, ErrorKind, GroupReader, GroupRef,
-    PrefixListState, RevokeIngress, RevokeResults, ServiceError, Snapshot,
+    AuthorizeIngress, AuthorizeResults, Authorized, ErrorKind, GroupAttachments, GroupReader,
+    GroupRef, PrefixListState, RevokeIngress, RevokeResults, ServiceError, Snapshot,
 };
 use portcullis_rules::plan::Attachments;
 use portcullis_rules::{IngressRule, PrefixLists, SecurityGroup, Source};
@@ -98,7 +98,7 @@ struct Ec2State {
     prefix_lists: PrefixLists,
     /// The answers to reads of the state of a prefix list, and the entries from the last one on.
     pending_lists: Option<PendingLists>,
-    attachments: Attachments,
+    attachments: GroupAttachments,
     /// The maximum number of rules of a group for each address family.
     rule_limit: Option<usize>,
     faults: VecDeque<Fault>,
@@ -139,7 +139,7 @@ impl FakeEc2 {
 
     /// Sets the attachments of every group.
     pub fn set_attachments(&self, attachments: Attachments) {
-        self.state().attachments = attachments;
+        self.state().attachments.guarded = attachments;
     }
 
     /// Sets the maximum number of rules of a group for each address family. The default is no
@@ -398,7 +398,10 @@ impl GroupReader for FakeEc2 {
         Ok(self.state().prefix_lists.only(ids))
     }
 
-    async fn read_attachments(&self, group: &SecurityGroup) -> Result<Attachments, ServiceError> {
+    async fn read_attachments(
+        &self,
+        group: &SecurityGroup,
+    ) -> Result<GroupAttachments, ServiceError> {
         let mut state = self.state();
         state.calls.push(Call::Attachments(group.id.clone()));
         if let Some(Fault::Attachments(kind)) =

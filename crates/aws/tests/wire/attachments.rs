@@ -47,7 +47,8 @@ fn group_named(name: &str) -> SecurityGroup {
 }
 
 async fn read_attachments(stub: &Stub, group: &SecurityGroup) -> Result<Attachments, ServiceError> {
-    aws(stub).group_reader().read_attachments(group).await
+    let found = aws(stub).group_reader().read_attachments(group).await;
+    found.map(|attachments| attachments.guarded)
 }
 
 #[tokio::test]
@@ -75,6 +76,25 @@ async fn a_load_balancer_is_found_by_the_interfaces_of_the_group() {
         assert_eq!(requests[0].form_value("Filter.1.Value.1"), GROUP_ID);
         assert_eq!(requests[0].form_value("MaxResults"), "1000");
     }
+}
+
+#[tokio::test]
+async fn interfaces_with_public_addresses_are_counted() {
+    let with =
+        |addresses: &str| format!("<networkInterfaceId>eni-1</networkInterfaceId>{addresses}");
+    let elastic = with("<association><publicIp>203.0.113.9</publicIp></association>");
+    let ipv6 = with(
+        "<ipv6AddressesSet><item><ipv6Address>2001:db8::1</ipv6Address></item></ipv6AddressesSet>",
+    );
+    let private = with("<privateIpAddress>10.0.0.1</privateIpAddress>");
+    let items = [elastic.as_str(), &ipv6, &private];
+    let stub = Stub::start([(INTERFACES, interfaces_response(&items, ""))]);
+    let found = aws(&stub)
+        .group_reader()
+        .read_attachments(&group_named("web"))
+        .await;
+    let interfaces = found.unwrap().interfaces;
+    assert_eq!((interfaces.total, interfaces.public), (3, 2));
 }
 
 #[tokio::test]

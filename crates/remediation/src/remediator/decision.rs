@@ -9,17 +9,22 @@ use portcullis_rules::{
 };
 
 use crate::event::GroupChange;
+use crate::services::GroupAttachments;
 
 /// What a plan depends on besides the group. Read only if there is anything to enforce.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PlanDetails {
     /// What the group is attached to, if a guardrail needs to know.
-    pub(crate) attachments: Attachments,
+    pub(crate) attachments: Option<GroupAttachments>,
     /// The entries of the prefix lists that the policy trusts, and the sizes of all lists.
     pub(crate) prefix_lists: PrefixLists,
 }
 
 impl PlanDetails {
+    fn guarded_attachments(&self) -> Attachments {
+        self.attachments.map(|it| it.guarded).unwrap_or_default()
+    }
+
     /// The lists that were read with the group, and those of this value.
     fn complete_lists<'a>(&self, lists: &'a PrefixLists) -> Cow<'a, PrefixLists> {
         let mut complete = Cow::Borrowed(lists);
@@ -45,7 +50,7 @@ pub(crate) fn decide_group(
     let context = change.evaluation_context(Some(now));
     let lists = details.complete_lists(lists);
     let decision = decide(&PlanInput {
-        attachments: details.attachments,
+        attachments: details.guarded_attachments(),
         already_removed,
         ..PlanInput::new(policy, group, &lists, &context)
     });

@@ -145,6 +145,7 @@ impl Enforcement<'_> {
         let outcome = GroupOutcome::from_rules(&rules, progress.unverified.is_none());
         let is_closed = outcome == GroupOutcome::Closed;
         GroupReport {
+            interfaces: None,
             outcome,
             mode: Mode::Enforce,
             policy: PolicyIdentity::from_policy(self.policy),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use portcullis_rules::{Policy, Source, evaluate};
+use portcullis_rules::{Finding, Policy, SecurityGroup, Source, evaluate};
 
 use super::decision::{PlanDetails, decide_group};
 use super::enforce::Enforcement;
@@ -15,7 +15,7 @@ use super::services::Services;
 use crate::alert::compose_alert;
 use crate::event::{GroupChange, PrefixListChange, Target};
 use crate::report::{GroupOutcome, GroupReport, PolicyIdentity, json};
-use crate::services::{ErrorKind, GroupRef, Mode, ServiceError, Snapshot};
+use crate::services::{ErrorKind, GroupRef, InterfaceCounts, Mode, ServiceError, Snapshot};
 
 /// Which reports are published as separate alerts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +36,15 @@ impl AlertFilter {
         );
         report.needs_alert() && (self == Self::All || is_change || report.has_failed_withdrawals())
     }
+}
+
+/// What has to be known about a group besides its rules.
+#[derive(Debug, Clone, Copy)]
+struct Needs {
+    /// Whether there is anything to enforce.
+    is_enforced: bool,
+    /// Whether there is anything to report to people.
+    is_reported: bool,
 }
 
 /// Remediates the security groups of events. One instance lives as long as its process, so that a
@@ -227,7 +236,26 @@ impl Remediator {
             }
             other => other?,
         };
-        let details = self.read_plan_details(change, &snapshot).await?;
+        let needs = self.find_needs(change, &snapshot);
+        let details = self.read_plan_details(&snapshot, needs).await?;
+        let group = snapshot.group.clone();
+        let (mut report, interfaces) = futures_util::future::join(
+            self.carry_out(change, named, snapshot, &details),
+            self.count_interfaces(&group, needs, &details),
+        )
+        .await;
+        report.interfaces = interfaces;
+        Ok(report)
+    }
+
+    /// Enforces the policy on a group. In monitor mode the report contains what would be done.
+    async fn carry_out(
+        &self,
+        change: &GroupChange,
+        named: &GroupRef,
+        snapshot: Snapshot,
+        details: &PlanDetails,
+    ) -> GroupReport {
         if let Some(editor) = self.services.editor.as_deref() {
             let enforcement = Enforcement {
                 services: &self.services,
@@ -236,54 +264,77 @@ impl Remediator {
                 editor,
                 change,
                 named,
-                details: &details,
+                details,
             };
-            return Ok(enforcement.enforce_policy(snapshot).await);
+            return enforcement.enforce_policy(snapshot).await;
         }
         let now = self.services.clock.now();
         let group = (&snapshot.group, &snapshot.prefix_lists);
-        let decision = decide_group(&self.policy, group, (change, now), &details, &[]);
-        let policy = &self.policy;
-        Ok(GroupReport::planned(
-            policy,
-            change,
-            named,
-            &snapshot.group,
-            &decision,
-        ))
+        let decision = decide_group(&self.policy, group, (change, now), details, &[]);
+        GroupReport::planned(&self.policy, change, named, &snapshot.group, &decision)
     }
 
-    /// What a plan for the group depends on besides the group, if there is anything to enforce.
-    async fn read_plan_details(
-        &self,
-        change: &GroupChange,
-        snapshot: &Snapshot,
-    ) -> Result<PlanDetails, ServiceError> {
-        let needs_attachments = self.policy.guardrails.needs_attachments();
-        let sources = snapshot.group.rules.iter().map(|rule| &rule.source);
-        let mut lists = self.policy.trusted_prefix_lists();
-        lists.extend(sources.filter_map(Source::prefix_list_id));
-        let mut details = PlanDetails::default();
-        if !needs_attachments && lists.is_empty() {
-            return Ok(details);
-        }
+    /// Whether there is anything to enforce or to report about the group.
+    fn find_needs(&self, change: &GroupChange, snapshot: &Snapshot) -> Needs {
         let context = change.evaluation_context(Some(self.services.clock.now()));
         let Snapshot {
             group,
             prefix_lists,
         } = snapshot;
         let evaluation = evaluate(&self.policy, group, prefix_lists, &context);
-        if evaluation.enforced_findings().next().is_none() {
+        let is_enforced = evaluation.enforced_findings().next().is_some();
+        let opened_finding = |finding: &Finding| {
+            finding.exempted_by.is_none() && context.opened.contains(&finding.ingress)
+        };
+        Needs {
+            is_enforced,
+            is_reported: is_enforced || evaluation.findings.iter().any(opened_finding),
+        }
+    }
+
+    /// What a plan for the group depends on besides the group, if there is anything to enforce.
+    async fn read_plan_details(
+        &self,
+        snapshot: &Snapshot,
+        needs: Needs,
+    ) -> Result<PlanDetails, ServiceError> {
+        let mut details = PlanDetails::default();
+        if !needs.is_enforced {
             return Ok(details);
         }
         let reader = &self.services.reader;
-        if needs_attachments {
-            details.attachments = reader.read_attachments(group).await?;
+        let group = &snapshot.group;
+        if self.policy.guardrails.needs_attachments() {
+            details.attachments = Some(reader.read_attachments(group).await?);
         }
+        let sources = group.rules.iter().map(|rule| &rule.source);
+        let mut lists = self.policy.trusted_prefix_lists();
+        lists.extend(sources.filter_map(Source::prefix_list_id));
         if !lists.is_empty() {
             details.prefix_lists = reader.read_prefix_lists(&lists).await?;
         }
         Ok(details)
+    }
+
+    /// How many interfaces use the group, for the report. It is not worth a failure: without an
+    /// answer, the number is unknown.
+    async fn count_interfaces(
+        &self,
+        group: &SecurityGroup,
+        needs: Needs,
+        details: &PlanDetails,
+    ) -> Option<InterfaceCounts> {
+        if let Some(attachments) = &details.attachments {
+            return Some(attachments.interfaces);
+        }
+        if !needs.is_reported {
+            return None;
+        }
+        let attachments = self.services.reader.read_attachments(group).await;
+        attachments
+            .inspect_err(|error| tracing::warn!(group.id = %group.id, %error, "not counted"))
+            .map(|attachments| attachments.interfaces)
+            .ok()
     }
 
     /// Publishes an alert about a report, unless an equivalent one was published before, and every

@@ -11,7 +11,7 @@ use super::planned::planned_rule_outcomes;
 use super::policy_identity::PolicyIdentity;
 use super::rule_outcome::{FailedAddition, RuleOutcome};
 use crate::event::{GroupChange, Origin};
-use crate::services::{GroupRef, Mode, ServiceError};
+use crate::services::{GroupRef, InterfaceCounts, Mode, ServiceError};
 
 /// What happened to one security group because of one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct GroupReport {
     pub group_ref: GroupRef,
     /// The group at the first read. If it does not exist, only its id or name is known.
     pub group: SecurityGroup,
+    /// How many network interfaces use the group; `None` if unknown.
+    pub interfaces: Option<InterfaceCounts>,
     /// The outcome of each rule with findings or changes, over all rounds. Rules that need
     /// attention come first, exempt rules last.
     pub rules: Vec<RuleOutcome>,
@@ -67,6 +69,7 @@ impl GroupReport {
             origin: change.origin.clone(),
             group_ref: named.clone(),
             group: group.clone(),
+            interfaces: None,
             rules,
             skipped_additions: decision.plan.skipped_additions.clone(),
             order: decision.plan.order,

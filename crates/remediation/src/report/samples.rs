@@ -17,7 +17,7 @@ use portcullis_rules::{
 use super::rule_outcome::sort_by_attention;
 use super::{FailedAddition, GroupOutcome, GroupReport, RuleOutcome, RuleStatus};
 use crate::event::{Actor, GroupChange, Origin, Target};
-use crate::services::{ErrorKind, GroupRef, Mode, ServiceError};
+use crate::services::{ErrorKind, GroupRef, InterfaceCounts, Mode, ServiceError};
 
 mod huge;
 mod withdrawn;
@@ -114,7 +114,13 @@ fn planned_report(policy: &Policy, group: &SecurityGroup) -> GroupReport {
     let change = sample_change(&group.id);
     let named = GroupRef::Id(group.id.clone());
     let decision = decide_with_policy(policy, group);
-    GroupReport::planned(policy, &change, &named, group, &decision)
+    GroupReport {
+        interfaces: Some(InterfaceCounts {
+            total: 3,
+            public: 1,
+        }),
+        ..GroupReport::planned(policy, &change, &named, group, &decision)
+    }
 }
 
 /// The report in enforce mode if everything succeeds, under the baseline policy.

@@ -135,7 +135,10 @@ fn monitor_mode_reports_what_it_would_add() {
         (report(&event).outcome, event.errors.len()),
         (GroupOutcome::WouldClose, 0)
     );
-    assert_eq!(environment.ec2.calls(), [Call::Read(SG.into())]);
+    assert_eq!(
+        environment.ec2.calls(),
+        [Call::Read(SG.into()), Call::Attachments(SG.into())]
+    );
     assert_eq!(added(&event).len(), 3);
     let email = environment.last_email();
     assert!(

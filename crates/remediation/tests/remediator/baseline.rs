@@ -46,6 +46,7 @@ fn only_offending_rules_are_removed() {
                 ]
             ),
             Call::Read(SG.into()),
+            Call::Attachments(SG.into()),
         ]
     );
     let report = &event.reports[0];
@@ -67,7 +68,10 @@ fn monitor_mode_changes_nothing_and_reports() {
     let environment = environment_in(&MIXED, baseline_policy(), Mode::Monitor);
     let event = environment.handle_event("e-1");
     assert_eq!(report(&event).outcome, GroupOutcome::WouldClose);
-    assert_eq!(environment.ec2.calls(), [Call::Read(SG.into())]);
+    assert_eq!(
+        environment.ec2.calls(),
+        [Call::Read(SG.into()), Call::Attachments(SG.into())]
+    );
     assert_eq!(removed_count(&event), 2);
     assert_eq!(
         (

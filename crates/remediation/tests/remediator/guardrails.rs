@@ -107,7 +107,7 @@ fn a_stale_read_does_not_count_a_removal_twice() {
 }
 
 #[test]
-fn attachments_are_read_only_if_a_guardrail_needs_them() {
+fn attachments_are_read_once_if_there_is_something_to_report() {
     let reads = |guarded: bool, line: &str| {
         let mut policy = web_only();
         policy.guardrails.notify_only_load_balancers = guarded;
@@ -121,7 +121,7 @@ fn attachments_are_read_only_if_a_guardrail_needs_them() {
             reads(true, WIDE),
             reads(true, "tcp 443 0.0.0.0/0")
         ),
-        (0, 1, 0)
+        (1, 1, 0)
     );
 }
 

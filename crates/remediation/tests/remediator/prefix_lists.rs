@@ -70,7 +70,10 @@ fn groups_of_another_account_are_refused_and_do_not_fail() {
         (report(&event).outcome, event.errors.len()),
         (GroupOutcome::Refused, 0)
     );
-    assert_eq!(environment.ec2.calls(), [Call::Read(SG.into())]);
+    assert_eq!(
+        environment.ec2.calls(),
+        [Call::Read(SG.into()), Call::Attachments(SG.into())]
+    );
     let codes = event.reports[0]
         .refused_rules()
         .map(|rule| rule.status.code());

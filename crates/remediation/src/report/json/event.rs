@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::text::{truncate_optional, truncate_text};
 use crate::event::{Actor, Origin};
+use crate::services::InterfaceCounts;
 
 /// The event.
 #[derive(Debug, Clone, Serialize)]
@@ -65,17 +66,29 @@ pub struct GroupV1<'a> {
     name: Option<Cow<'a, str>>,
     vpc_id: Option<Cow<'a, str>>,
     owner_id: Option<Cow<'a, str>>,
+    interfaces: Option<InterfaceCountsV1>,
+}
+
+/// How many network interfaces use the group.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct InterfaceCountsV1 {
+    total: usize,
+    public: usize,
 }
 
 impl<'a> GroupV1<'a> {
     /// A group. Its id is unknown if the event specified a name that does not exist.
-    pub fn new(group: &'a SecurityGroup) -> Self {
+    pub fn new(group: &'a SecurityGroup, interfaces: Option<InterfaceCounts>) -> Self {
         let id = Some(&group.id).filter(|id| !id.is_empty());
         Self {
             id: truncate_optional(id),
             name: truncate_optional(group.name.as_ref()),
             vpc_id: truncate_optional(group.vpc_id.as_ref()),
             owner_id: truncate_optional(group.owner_id.as_ref()),
+            interfaces: interfaces.map(|counts| InterfaceCountsV1 {
+                total: counts.total,
+                public: counts.public,
+            }),
         }
     }
 }

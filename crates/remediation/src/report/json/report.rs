@@ -49,7 +49,7 @@ impl<'a> ReportV1<'a> {
             mode: report.mode.as_str(),
             policy: &report.policy,
             event: EventV1::new(&report.origin),
-            group: GroupV1::new(&report.group),
+            group: GroupV1::new(&report.group, report.interfaces),
             severity: report.max_severity().map(|severity| severity.to_string()),
             closed_at: report.closed_at.map(|time| time.to_string()),
             exposure_seconds: report.exposure_seconds(),

@@ -46,6 +46,7 @@ fn poor_report() -> GroupReport {
     GroupReport {
         group: portcullis_rules::SecurityGroup::default(),
         origin: Origin::default(),
+        interfaces: None,
         ..samples::refused_report()
     }
 }
