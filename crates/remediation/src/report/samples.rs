@@ -19,8 +19,10 @@ use super::{FailedAddition, GroupOutcome, GroupReport, RuleOutcome, RuleStatus};
 use crate::event::{Actor, GroupChange, Origin, Target};
 use crate::services::{ErrorKind, GroupRef, Mode, ServiceError};
 
+mod by_size;
 mod withdrawn;
 
+pub(crate) use by_size::{single_rule_reports, six_rule_reports};
 pub(crate) use withdrawn::withdrawn_report;
 
 const GROUP_ID: &str = "sg-0123456789abcdef0";
@@ -89,11 +91,12 @@ pub(crate) fn sample_origin() -> Origin {
     }
 }
 
-fn sample_change(group_id: &str) -> GroupChange {
+/// The event that opened these rules.
+fn sample_change(group_id: &str, opened: &[IngressRule]) -> GroupChange {
     GroupChange {
         origin: sample_origin(),
         target: Target::Groups(vec![GroupRef::Id(group_id.to_owned())]),
-        claimed_rules: Vec::new(),
+        claimed_rules: opened.to_vec(),
     }
 }
 
@@ -109,7 +112,7 @@ pub(crate) fn decide_with_policy(policy: &Policy, group: &SecurityGroup) -> Deci
 
 /// The report in monitor mode.
 fn planned_report(policy: &Policy, group: &SecurityGroup) -> GroupReport {
-    let change = sample_change(&group.id);
+    let change = sample_change(&group.id, &group.rules);
     let named = GroupRef::Id(group.id.clone());
     let decision = decide_with_policy(policy, group);
     GroupReport::planned(policy, &change, &named, group, &decision)
@@ -320,6 +323,7 @@ pub(crate) fn closed_report() -> GroupReport {
     let tags = &mut group.rules[0].tags;
     tags.insert("ticket".to_owned(), "INC-4711".to_owned());
     let mut report = baseline_report(&group);
+    report.opened = group.rules.iter().take(2).collect();
     report.policy.version = Some(4);
     report.policy.hash = Some("4f".repeat(32));
     report
@@ -481,7 +485,7 @@ pub(crate) fn already_gone_report() -> GroupReport {
 pub(crate) fn group_deleted_report() -> GroupReport {
     let policy = baseline::baseline_policy();
     let named = GroupRef::Name("web".to_owned());
-    GroupReport::group_deleted(&policy, &sample_change(""), &named, Mode::Enforce)
+    GroupReport::group_deleted(&policy, &sample_change("", &[]), &named, Mode::Enforce)
 }
 
 /// Texts that try to mislead the readers of an alert.
