@@ -19,9 +19,11 @@ use super::{FailedAddition, GroupOutcome, GroupReport, RuleOutcome, RuleStatus};
 use crate::event::{Actor, GroupChange, Origin, Target};
 use crate::services::{ErrorKind, GroupRef, InterfaceCounts, Mode, ServiceError};
 
+mod by_size;
 mod huge;
 mod withdrawn;
 
+pub(crate) use by_size::{single_rule_reports, six_rule_reports};
 pub(crate) use huge::huge_report;
 pub(crate) use withdrawn::withdrawn_report;
 
@@ -91,11 +93,12 @@ pub(crate) fn sample_origin() -> Origin {
     }
 }
 
-fn sample_change(group_id: &str) -> GroupChange {
+/// The event that opened these rules.
+fn sample_change(group_id: &str, opened: &[IngressRule]) -> GroupChange {
     GroupChange {
         origin: sample_origin(),
         target: Target::Groups(vec![GroupRef::Id(group_id.to_owned())]),
-        claimed_rules: Vec::new(),
+        claimed_rules: opened.to_vec(),
     }
 }
 
@@ -111,7 +114,7 @@ pub(crate) fn decide_with_policy(policy: &Policy, group: &SecurityGroup) -> Deci
 
 /// The report in monitor mode.
 fn planned_report(policy: &Policy, group: &SecurityGroup) -> GroupReport {
-    let change = sample_change(&group.id);
+    let change = sample_change(&group.id, &group.rules);
     let named = GroupRef::Id(group.id.clone());
     let decision = decide_with_policy(policy, group);
     GroupReport {
@@ -328,6 +331,7 @@ pub(crate) fn closed_report() -> GroupReport {
     let tags = &mut group.rules[0].tags;
     tags.insert("ticket".to_owned(), "INC-4711".to_owned());
     let mut report = baseline_report(&group);
+    report.opened = group.rules.iter().take(2).collect();
     report.policy.version = Some(4);
     report.policy.hash = Some("4f".repeat(32));
     report
@@ -423,7 +427,7 @@ pub(crate) fn already_gone_report() -> GroupReport {
 pub(crate) fn group_deleted_report() -> GroupReport {
     let policy = baseline::baseline_policy();
     let named = GroupRef::Name("web".to_owned());
-    GroupReport::group_deleted(&policy, &sample_change(""), &named, Mode::Enforce)
+    GroupReport::group_deleted(&policy, &sample_change("", &[]), &named, Mode::Enforce)
 }
 
 /// Texts that try to mislead the readers of an alert.

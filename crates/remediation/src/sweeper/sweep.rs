@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures_util::future::{Either, select};
 use portcullis_rules::{Finding, Policy, PrefixLists, SecurityGroup};
 
-use crate::alert::compose_digest;
+use crate::alert::{AlertOptions, compose_digest};
 use crate::event::{Actor, GroupChange, Origin, SweepRequest, Target};
 use crate::remediator::{
     AlertFilter, EventOutcome, Limits, PlanDetails, RemediationError, Remediator, Services,
@@ -49,6 +49,16 @@ impl Sweeper {
             policy,
             remediator,
             pending_alerts: Mutex::default(),
+        }
+    }
+
+    /// Composes the alerts about groups with these links. The digest contains all findings.
+    #[must_use]
+    pub fn with_alert_options(self, options: AlertOptions) -> Self {
+        let remediator = self.remediator;
+        Self {
+            remediator: remediator.map(|remediator| remediator.with_alert_options(options)),
+            ..self
         }
     }
 
@@ -284,7 +294,7 @@ async fn join_until_deadline<T>(
 fn sweep_change(request: &SweepRequest, group_id: &str) -> GroupChange {
     let origin = Origin {
         event_id: Some(request.id.clone()),
-        event_name: "Sweep".to_owned(),
+        event_name: Origin::SWEEP.to_owned(),
         account: request.account.clone(),
         region: request.region.clone(),
         // Not `who`: an exception for certain principals must not match a sweep.

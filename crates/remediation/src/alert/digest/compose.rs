@@ -18,6 +18,7 @@ const LIST_LENGTHS: [usize; 6] = [50, 20, 10, 5, 1, 0];
 pub fn compose_digest(sweep: &SweepReport) -> Alert {
     Alert {
         subject: sweep_subject(sweep),
+        sms: sweep_subject(sweep),
         email: fit_to_budget(EMAIL_BUDGET, &LIST_LENGTHS, |max_entries| {
             compose_sweep_email(sweep, max_entries)
         }),

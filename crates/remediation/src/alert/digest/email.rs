@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 
 use super::wording::{group_status, sweep_advice, sweep_headline};
 use crate::alert::link::{group_console_url, groups_console_url};
-use crate::alert::phrases::{
-    count_phrase, describe_rule, format_time, policy_hash_line, policy_label,
-};
+use crate::alert::phrases::{count_phrase, describe_rule, format_time, policy_hash, policy_label};
 use crate::alert::plain_text::PlainText;
 use crate::alert::sanitize::sanitize_line;
 use crate::report::{GroupSummary, SweepReport};
@@ -202,8 +200,8 @@ impl DigestWriter<'_> {
             policy_label(&sweep.policy),
             sweep.action_name()
         ));
-        if let Some(line) = policy_hash_line(&sweep.policy) {
-            page.push_line(&line);
+        if let Some(hash) = policy_hash(&sweep.policy) {
+            page.push_line(&format!("Policy SHA-256 {hash}"));
         }
         let id = sanitize_line(&sweep.id, 64);
         page.push_line(&format!("Sweep {id}"));
