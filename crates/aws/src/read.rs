@@ -13,7 +13,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::describe_security_group_rules::DescribeSecurityGroupRulesOutput;
 use aws_sdk_ec2::operation::describe_security_groups::DescribeSecurityGroupsOutput;
 use aws_sdk_ec2::types::{SecurityGroup as Described, SecurityGroupRule};
-use portcullis_remediation::services::PrefixListState;
+use portcullis_remediation::services::{GroupAttachments, PrefixListState};
 use portcullis_remediation::{ErrorKind, GroupReader, GroupRef, ServiceError, Snapshot};
 use portcullis_rules::{PrefixLists, SecurityGroup};
 
