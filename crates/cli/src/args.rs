@@ -18,6 +18,7 @@ pub use live::LiveArgs;
 pub use plan::PlanArgs;
 pub use policy::{CheckArgs, PolicyCommand, ShowArgs, TestArgs};
 pub use values::{AuditFormat, Color, Format};
+use values::{rule_ids, suggest};
 
 use crate::policy::PolicyName;
 
@@ -106,6 +107,10 @@ pub enum Command {
     ///
     /// Writes a completion script for a shell to standard output.
     Completions(CompletionsArgs),
+    /// Generate man pages
+    ///
+    /// Writes the man page of Portcullis, or of one of its commands, to standard output.
+    Man(ManArgs),
 }
 
 /// The arguments of `portcullis rules`.
@@ -113,7 +118,7 @@ pub enum Command {
 #[command(after_long_help = RULES_EXAMPLES)]
 pub struct RulesArgs {
     /// Policy rule to explain
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = suggest(rule_ids), hide_possible_values = true)]
     pub id: Option<String>,
     /// Policy: a file, or `preset:NAME` for a built-in one
     #[arg(
@@ -142,6 +147,20 @@ pub struct CompletionsArgs {
     #[arg(value_enum)]
     pub shell: Shell,
 }
+
+/// The arguments of `portcullis man`.
+#[derive(Debug, Args)]
+#[command(after_long_help = MAN_EXAMPLES)]
+pub struct ManArgs {
+    /// Command, with its subcommand: `policy draft`
+    #[arg(value_name = "COMMAND", num_args = 0..=2)]
+    pub command: Vec<String>,
+}
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  portcullis man | man -l -
+  portcullis man policy draft > portcullis-policy-draft.1";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:

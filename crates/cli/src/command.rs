@@ -5,6 +5,7 @@ pub mod completions;
 mod exceptions;
 mod findings;
 mod groups;
+pub mod man;
 pub mod plan;
 pub mod policy;
 pub mod rules;
@@ -26,5 +27,6 @@ pub fn run_command(command: &Command, now: Timestamp) -> Result<CommandOutput, C
         Command::Policy(command) => policy::run_policy_command(command, now),
         Command::Rules(args) => rules::run_rules(args),
         Command::Completions(args) => Ok(completions::generate_completions(args)),
+        Command::Man(args) => man::write_man_page(args),
     }
 }

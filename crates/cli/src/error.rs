@@ -97,6 +97,17 @@ pub enum CliError {
     /// An input was combined with several regions.
     #[error("an input has the groups of one region, but `--region` specifies {0} regions")]
     ManyRegions(usize),
+    /// There is no such command to write a man page of.
+    #[error("there is no command `{}`, expected one of: {commands}", sanitize_text(.name))]
+    UnknownCommand {
+        /// The name.
+        name: String,
+        /// The names of the commands there.
+        commands: String,
+    },
+    /// A man page could not be written.
+    #[error("cannot write the man page: {0}")]
+    ManPage(io::Error),
     /// The program was compiled without AWS.
     #[error("this portcullis was built without AWS support and cannot audit a live account")]
     BuiltWithoutAws,
@@ -207,7 +218,8 @@ impl CliError {
             | Self::Json(_)
             | Self::Connect(_)
             | Self::Credentials { .. }
-            | Self::ListRegions(_) => ExitStatus::Failure,
+            | Self::ListRegions(_)
+            | Self::ManPage(_) => ExitStatus::Failure,
             Self::Gzip { .. }
             | Self::Empty { .. }
             | Self::Utf16 { .. }
@@ -218,6 +230,7 @@ impl CliError {
             | Self::NoLogFiles { .. }
             | Self::UnknownLocation { .. }
             | Self::ManyRegions(_)
+            | Self::UnknownCommand { .. }
             | Self::BuiltWithoutAws
             | Self::NoRegion
             | Self::InvalidRegion(_)
@@ -249,6 +262,8 @@ impl CliError {
     /// What to do about the error.
     pub fn help(&self) -> Option<String> {
         let help = match self {
+            Self::UnknownCommand { .. } => "`portcullis --help` lists the commands",
+            Self::ManPage(_) => return None,
             Self::Read { source, .. } => help::read_help(source.kind()),
             Self::Gzip { .. } => {
                 "the file may be truncated: download it again, or decompress it with `gunzip` first"

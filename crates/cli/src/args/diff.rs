@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum, ValueHint};
 use jiff::Timestamp;
 
-use super::values::{parse_account_id, parse_region, parse_time};
+use super::values::{parse_account_id, parse_time, region_parser};
 use crate::input::Input;
 use crate::policy::PolicyName;
 
@@ -33,7 +33,7 @@ pub struct DiffArgs {
     #[arg(long, value_name = "ID", value_parser = parse_account_id, requires = "input")]
     pub account: Option<String>,
     /// Region of groups without `SecurityGroupArn`, for policies scoped by region
-    #[arg(long, value_name = "REGION", value_parser = parse_region, requires = "input")]
+    #[arg(long, value_name = "REGION", value_parser = region_parser(), hide_possible_values = true, requires = "input")]
     pub region: Option<String>,
     /// Evaluate exceptions as of this time, such as 2027-03-01T00:00:00Z [default: now; for events,
     /// the time of the event]

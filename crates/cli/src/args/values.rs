@@ -1,11 +1,14 @@
 //! Values that several commands accept.
 
-use clap::ValueEnum;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use std::ffi::OsStr;
+
+use clap::builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser};
+use clap::{Arg, ValueEnum};
 use jiff::Timestamp;
 use portcullis_policy::{REGIONS, is_known_region, nearest_region};
 use portcullis_rules::Severity;
 
+use crate::command::rules::RULE_PAGES;
 use crate::describe::{is_account_id, is_region_name};
 
 /// The second part of the names of regions.
@@ -106,8 +109,55 @@ pub(super) fn parse_account_id(text: &str) -> Result<String, &'static str> {
     }
 }
 
+/// Accepts any text, and lets shells complete it with these values.
+pub(super) fn suggest(values: fn() -> Vec<&'static str>) -> Suggesting<StringValueParser> {
+    Suggesting {
+        parser: StringValueParser::new(),
+        values,
+    }
+}
+
+/// A parser with values for completions, which are not all that it accepts.
+#[derive(Debug, Clone)]
+pub(super) struct Suggesting<P> {
+    parser: P,
+    values: fn() -> Vec<&'static str>,
+}
+
+impl<P: TypedValueParser> TypedValueParser for Suggesting<P> {
+    type Value = P::Value;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<Self::Value, clap::Error> {
+        self.parser.parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(
+            (self.values)().into_iter().map(PossibleValue::new),
+        ))
+    }
+}
+
+/// The ids of the rules that have a page.
+pub(super) fn rule_ids() -> Vec<&'static str> {
+    RULE_PAGES.iter().map(|(id, _)| *id).collect()
+}
+
+/// Accepts regions, and lets shells complete the known ones.
+pub(super) fn region_parser() -> Suggesting<impl TypedValueParser<Value = String>> {
+    Suggesting {
+        parser: StringValueParser::new().try_map(|text| parse_region(&text)),
+        values: || REGIONS.iter().map(|(region, _)| *region).collect(),
+    }
+}
+
 /// Accepts known regions, and names that could be those of a new region.
-pub(super) fn parse_region(text: &str) -> Result<String, String> {
+fn parse_region(text: &str) -> Result<String, String> {
     if is_known_region(text) || has_form_of_region(text) {
         return Ok(text.to_owned());
     }
