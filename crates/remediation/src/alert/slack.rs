@@ -1,9 +1,9 @@
 //! The custom notification of Amazon Q Developer in chat applications: what a channel in Slack or
 //! Microsoft Teams shows.
 //!
-//! Amazon Q drops a notification that does not match the schema without an error. The only links are
-//! those to the console and those of the settings. Untrusted text is in code spans, where nothing
-//! becomes a link, and has no characters that would end the span.
+//! Amazon Q drops a notification that does not match the schema without an error. The only links
+//! are those to the console and those of the settings. Untrusted text is in code spans, where
+//! nothing becomes a link, and has no characters that would end the span.
 
 use std::collections::BTreeSet;
 
