@@ -5,6 +5,7 @@
 
 mod attributes;
 mod budget;
+mod chat_undo;
 mod compose;
 mod connection_state;
 mod digest;

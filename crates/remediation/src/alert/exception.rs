@@ -62,7 +62,8 @@ impl ProposedExceptions {
             } else {
                 format!("-{number}")
             };
-            let id = format!("{group_id}-{}{suffix}", entry.protocol);
+            let group = group_id.to_ascii_lowercase();
+            let id = format!("allow-{}-{group}{suffix}", entry.protocol);
             proposed.entries.push(entry_words(report, &id, entry));
         }
         proposed

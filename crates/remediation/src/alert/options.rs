@@ -47,7 +47,7 @@ pub struct AlertLink(String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected a link that starts with `https://`, has at most {MAX_LINK} characters, and has no \
-     spaces, quotes, `<`, `>`, `|`, `*`, `&` or backquotes (write `%26` for `&`)"
+     spaces, quotes, backslashes, backquotes, `<`, `>`, `|`, `*` or `&`"
 )]
 pub struct InvalidLink;
 

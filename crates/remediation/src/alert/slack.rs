@@ -1,20 +1,20 @@
 //! The custom notification of Amazon Q Developer in chat applications: what a channel in Slack or
 //! Microsoft Teams shows.
 //!
-//! Amazon Q drops a notification that does not match the schema without an error. The only links are
-//! those to the console and those of the settings. Untrusted text is in code spans, where nothing
-//! becomes a link, and has no characters that would end the span.
+//! Amazon Q drops a notification that does not match the schema without an error. The only links
+//! are those to the console and those of the settings. Untrusted text is in code spans, where
+//! nothing becomes a link, and has no characters that would end the span.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use portcullis_rules::Finding;
-use portcullis_rules::plan::{ApplyOrder, RefusalReason};
+use portcullis_rules::plan::RefusalReason;
 use serde_json::{Map, Value, json};
 
+use super::chat_undo::describe_undo;
 use super::summary::{AlertSummary, Headline, describe_outcome};
 use crate::alert::head::{action_sentences, named_group};
-use crate::alert::link::{console_url, event_console_url, group_arn, is_plain_identifier};
+use crate::alert::link::{console_url, event_console_url, group_arn};
 use crate::alert::options::AlertLinks;
 use crate::alert::phrases::{
     count_phrase, describe_interfaces, describe_rule, display_group_id, exceptions_phrase,
@@ -23,14 +23,10 @@ use crate::alert::phrases::{
 use crate::alert::replacements::{describe_combined_rules, lost_allowed_access};
 use crate::alert::sanitize::sanitize_chat;
 use crate::alert::subject::{label_with_severity, subject_phrase};
-use crate::report::{GroupReport, RuleOutcome, authorize_command, revoke_command};
+use crate::report::{GroupReport, RuleOutcome};
 
 /// The most characters of a title.
 const MAX_TITLE: usize = 250;
-/// How many undo commands are written out.
-const MAX_COMMANDS: usize = 3;
-/// How long the undo commands may be.
-const MAX_COMMAND_CHARS: usize = 1500;
 /// How many findings about one rule are listed.
 const MAX_FINDINGS: usize = 4;
 /// How many exceptions of one rule are listed.
@@ -120,73 +116,6 @@ fn chat_action(summary: &AlertSummary<'_>) -> String {
         .replace("with the commands below", "with the commands in the e-mail")
         .replace("(see below)", "(see the e-mail)")
         .replace("(commands at the end)", "(commands in the e-mail)")
-}
-
-/// The commands that undo the remediation, as far as they are short enough.
-fn describe_undo(summary: &AlertSummary<'_>) -> Vec<String> {
-    let report = summary.report;
-    let is_open = matches!(
-        summary.headline,
-        Headline::NotClosed | Headline::NotVerified
-    );
-    let commands = undo_commands(report);
-    if is_open || commands.is_empty() {
-        return Vec::new();
-    }
-    let length: usize = commands.iter().map(String::len).sum();
-    let has_id = is_plain_identifier(&report.group.id);
-    if commands.len() > MAX_COMMANDS || length > MAX_COMMAND_CHARS || !has_id {
-        return vec![
-            String::new(),
-            "To undo it, add an exception first, then run the commands in the e-mail.".to_owned(),
-        ];
-    }
-    let mut lines = vec![
-        String::new(),
-        "To undo it, add an exception first (see the e-mail), then run:".to_owned(),
-    ];
-    lines.extend(commands.iter().map(|command| format!("`{command}`")));
-    lines
-}
-
-/// The commands in a safe order.
-fn undo_commands(report: &GroupReport) -> Vec<String> {
-    let group_id = report.group.id.as_str();
-    let region = report.origin.region.as_deref();
-    let mut commands: Vec<_> = report
-        .rules_to_restore()
-        .map(|outcome| authorize_command(group_id, region, &outcome.rule))
-        .collect();
-    let removals = report
-        .additions_to_remove()
-        .map(|addition| revoke_command(group_id, region, &addition.ingress));
-    match report.order {
-        ApplyOrder::AddFirst => commands.extend(removals),
-        ApplyOrder::RemoveFirst => {
-            commands.splice(0..0, removals);
-        }
-    }
-    commands
-        .iter()
-        .map(|words| escape_command(&words.join(" ")))
-        .collect()
-}
-
-/// A command without characters that chat programs could interpret. They occur only in the strings
-/// of its JSON, where escapes mean the same.
-fn escape_command(command: &str) -> String {
-    let mut escaped = String::with_capacity(command.len());
-    for c in command.chars() {
-        match c {
-            '<' | '>' | '&' | '`' | '*' | '~' | '|' | '@' => {
-                let code = u32::from(c);
-                // Writing to a String cannot fail.
-                let _ = write!(escaped, r"\u{code:04x}");
-            }
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 fn describe_links(report: &GroupReport, links: &AlertLinks) -> Vec<String> {

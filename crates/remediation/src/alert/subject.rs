@@ -109,9 +109,7 @@ fn has_only_remedy(summary: &AlertSummary<'_>, remedy: Remedy) -> bool {
 pub(super) fn subject_phrase(summary: &AlertSummary<'_>) -> String {
     let entries = summary.headline_entries();
     let wrong = problem_phrase(&entries);
-    let enforced = summary
-        .entries_with_status(|status| *status != RuleStatus::Reported)
-        .len();
+    let enforced = count_enforced(summary);
     match (summary.headline, entries.as_slice()) {
         (Headline::GroupDeleted | Headline::Clean, _) => "nothing is open".to_owned(),
         (Headline::NotVerified, removed) => {
@@ -126,11 +124,22 @@ pub(super) fn subject_phrase(summary: &AlertSummary<'_>) -> String {
     }
 }
 
+/// How many rules the policy demands to change.
+fn count_enforced(summary: &AlertSummary<'_>) -> usize {
+    summary
+        .entries_with_status(|status| *status != RuleStatus::Reported)
+        .len()
+}
+
 /// The same in fewer characters.
 fn short_subject_phrase(summary: &AlertSummary<'_>) -> String {
+    let enforced = count_enforced(summary);
     match (summary.headline, summary.headline_entries().as_slice()) {
         (Headline::NotVerified, _) => subject_phrase(summary),
         (_, []) => "nothing is open".to_owned(),
+        (Headline::NotClosed, open) if enforced > 1 => {
+            format!("{} of {enforced} rules", open.len())
+        }
         (_, [entry]) => short_traffic(&entry.rule),
         (_, entries) => format!("{} rules", entries.len()),
     }

@@ -268,7 +268,68 @@ fn an_email_about_six_rules_fits_on_two_screens() {
     assert_eq!(long, []);
 }
 
+#[test]
+fn the_first_paragraph_says_whether_to_act_and_who_opened_it_from_where() {
+    for (name, report) in samples::single_rule_reports() {
+        let email = compose_alert(&report).email;
+        let head = email.split("\n\n").next().unwrap();
+        let opening = head.lines().next().unwrap();
+        assert!(
+            opening.contains("web (sg-0123456789abcdef0)"),
+            "{name}: {head}"
+        );
+        let has_origin = head.contains("alice@example.com") && head.contains("198.51.100.7");
+        assert!(head.contains("\nACTION: ") && has_origin, "{name}: {head}");
+    }
+}
+
+#[test]
+fn each_policy_rule_is_explained_once() {
+    for (name, report) in samples::six_rule_reports() {
+        let email = compose_alert(&report).email;
+        for finding in report.active_findings() {
+            let explained = format!("* {} (", finding.policy_rule.id);
+            assert_eq!(email.matches(&explained).count(), 1, "{name}: {email}");
+        }
+    }
+}
+
+#[test]
+fn the_undo_commands_are_last() {
+    let sized = samples::single_rule_reports().into_iter();
+    for (name, report) in sized.chain(samples::six_rule_reports()) {
+        let email = compose_alert(&report).email;
+        if ["closed", "narrowed", "restricted"].contains(&name) {
+            let (_, undo) = email.split_once("\nTO UNDO IT: ").unwrap();
+            let commands = undo.lines().skip(1);
+            assert!(commands.clone().count() > 0);
+            assert!(
+                commands.clone().all(|line| line.starts_with("aws ec2 ")),
+                "{undo}"
+            );
+        }
+    }
+}
+
+#[test]
+fn connections_of_a_rule_for_all_protocols_are_not_said_to_have_ended() {
+    let group = samples::sample_group(&["-1 -1--1 0.0.0.0/0 debugging"]);
+    let email = compose_alert(&samples::baseline_report(&group)).email;
+    assert!(email.contains("LIVE CONNECTIONS: may continue"), "{email}");
+    assert!(!email.contains("ended"), "{email}");
+    assert!(email.contains("ACTION: check live connections"), "{email}");
+}
+
 fn all_reports() -> Vec<GroupReport> {
+    let sized = samples::single_rule_reports()
+        .into_iter()
+        .chain(samples::six_rule_reports());
+    let mut reports = sample_reports();
+    reports.extend(sized.map(|(_, report)| report));
+    reports
+}
+
+fn sample_reports() -> Vec<GroupReport> {
     vec![
         samples::single_rule_report(),
         samples::closed_report(),

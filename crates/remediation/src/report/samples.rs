@@ -1,6 +1,6 @@
 //! Reports for tests, made as the remediator makes them: decided by a policy.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use portcullis_rules::check::Check;
@@ -20,10 +20,12 @@ use crate::event::{Actor, GroupChange, Origin, Target};
 use crate::services::{ErrorKind, GroupRef, InterfaceCounts, Mode, ServiceError};
 
 mod by_size;
+mod hostile;
 mod huge;
 mod withdrawn;
 
 pub(crate) use by_size::{single_rule_reports, six_rule_reports};
+pub(crate) use hostile::hostile_text_report;
 pub(crate) use huge::huge_report;
 pub(crate) use withdrawn::withdrawn_report;
 
@@ -428,22 +430,4 @@ pub(crate) fn group_deleted_report() -> GroupReport {
     let policy = baseline::baseline_policy();
     let named = GroupRef::Name("web".to_owned());
     GroupReport::group_deleted(&policy, &sample_change("", &[]), &named, Mode::Enforce)
-}
-
-/// Texts that try to mislead the readers of an alert.
-pub(crate) fn hostile_text_report() -> GroupReport {
-    let mut report = single_rule_report();
-    report.group.name = Some("web\r\nBcc: all@example.com\u{202e}<!channel> `x` *y*".to_owned());
-    report.group.open_egress = None;
-    let description = "\"} <https://evil.example|click> www.evil.example 'q' \u{1b}[31mRED\u{200b}";
-    let outcome = &mut report.rules[0];
-    outcome.rule.description = Some(description.to_owned());
-    for finding in &mut outcome.findings {
-        finding.ingress = outcome.rule.clone();
-    }
-    report.origin.actor.who = Some("<@U0123> @here &lt;b&gt;".to_owned());
-    report.origin.user_agent = Some("curl\u{0}/\n8 `rm`".to_owned());
-    report.origin.event_id = Some("e-1\n<!here>".to_owned());
-    report.unresolved_prefix_lists = BTreeSet::from(["pl-<!here>".to_owned()]);
-    report
 }

@@ -37,11 +37,20 @@ impl EmailWriter<'_> {
         for entry in &proposed.entries {
             page.push_words("  - ", entry);
         }
-        if proposed.is_partial {
-            page.push_line("  # For the other rules: copy an entry, change its id and traffic.");
+        if has_yaml && let Some(note) = describe_omitted(&proposed) {
+            page.push_line(&format!("  # {note}"));
         }
-        if proposed.has_all_traffic {
-            page.push_line("  # There is none for all traffic: it would allow everything.");
+    }
+}
+
+/// Why there is no exception for some rules.
+const fn describe_omitted(proposed: &ProposedExceptions) -> Option<&'static str> {
+    match (proposed.is_partial, proposed.has_all_traffic) {
+        (false, false) => None,
+        (true, false) => Some("For the other rules: copy an entry, change its id and traffic."),
+        (false, true) => Some("None for all traffic: it would allow everything."),
+        (true, true) => {
+            Some("For other rules, copy an entry. None for all traffic: it is too wide.")
         }
     }
 }

@@ -38,6 +38,12 @@ impl EmailWriter<'_> {
             self.page.push_paragraph(reason.message());
         }
         self.write_manual_removal();
+        if matches!(
+            self.summary.headline,
+            Headline::NotVerified | Headline::NotClosed
+        ) {
+            self.page.push_blank_line();
+        }
         self.write_verification_error();
         self.write_errors();
         self.write_reopened();
