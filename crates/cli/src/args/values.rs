@@ -4,6 +4,7 @@ use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
 use portcullis_policy::{REGIONS, is_known_region, nearest_region};
+use portcullis_remediation::Mode;
 use portcullis_rules::Severity;
 
 use crate::describe::{is_account_id, is_region_name};
@@ -95,6 +96,14 @@ pub(super) fn severity_parser() -> impl TypedValueParser<Value = Severity> {
         "high" => Severity::High,
         "medium" => Severity::Medium,
         _ => Severity::Low,
+    })
+}
+
+/// Accepts the name of a mode.
+pub(super) fn mode_parser() -> impl TypedValueParser<Value = Mode> {
+    PossibleValuesParser::new(["enforce", "monitor"]).map(|name| match name.as_str() {
+        "enforce" => Mode::Enforce,
+        _ => Mode::Monitor,
     })
 }
 

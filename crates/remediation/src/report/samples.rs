@@ -124,15 +124,10 @@ pub(crate) fn baseline_report(group: &SecurityGroup) -> GroupReport {
 
 /// The report in enforce mode if everything succeeds.
 pub(crate) fn report_with_policy(policy: &Policy, group: &SecurityGroup) -> GroupReport {
-    let mut report = planned_report(policy, group);
-    report.mode = Mode::Enforce;
-    for outcome in &mut report.rules {
-        if outcome.status == RuleStatus::WouldApply {
-            outcome.status = RuleStatus::Applied;
-        }
-    }
-    let is_changed = report.removed_rules().next().is_some();
-    report.rounds = u32::from(is_changed);
+    let change = sample_change(&group.id);
+    let named = GroupRef::Id(group.id.clone());
+    let decision = decide_with_policy(policy, group);
+    let mut report = GroupReport::preview_enforced(policy, &change, &named, group, &decision);
     finish_report(&mut report);
     report
 }
