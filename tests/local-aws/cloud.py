@@ -1,4 +1,4 @@
-"""ministack as all AWS services except EC2, on 127.0.0.1, with four additions.
+"""ministack as all AWS services except EC2, on 127.0.0.1, with five additions.
 
 CloudTrail: PutEvents accepts `aws.*` sources, which AWS reserves for its own services, so that events can match the
 deployed rule on `aws.ec2`.
@@ -10,6 +10,9 @@ confirmed as a subscriber does it, by following the link in the message.
 Lambda's queue: an event from EventBridge is retried when the function fails, as with `invoke`; ministack itself would
 run the function once. At most as many executions run at once as in a new account; further events wait.
 
+Layers: functions with a custom runtime have the files of their layers. They are not in /opt, which belongs to this
+machine, but in a temporary directory, and `file:/opt/` in the environment of the function becomes that directory.
+
 Slack: the channel configuration of Amazon Q Developer (AWS::Chatbot) can be deployed. Like the real service, it
 subscribes its endpoint to the topics by https.
 
@@ -17,14 +20,17 @@ subscribes its endpoint to the topics by https.
 """
 
 import asyncio
+import io
 import json
 import os
 import resource
 import socket
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
+import zipfile
 
 import lifeline
 
@@ -83,6 +89,25 @@ def retry_and_limit_executions():
 
     lambda_svc._execute_function_dispatch = run_when_possible
     eventbridge._dispatch_to_lambda = invoke
+
+
+def extract_layers():
+    from ministack.services import lambda_svc
+
+    build_environment = lambda_svc._provided_worker_env
+
+    def build_with_layers(config, *arguments):
+        environment = build_environment(config, *arguments)
+        layers = config.get("Layers")
+        if not layers:
+            return environment
+        directory = tempfile.mkdtemp(prefix="opt-")
+        for layer in layers:
+            with zipfile.ZipFile(io.BytesIO(lambda_svc._resolve_layer_zip(layer))) as archive:
+                archive.extractall(directory)
+        return {name: value.replace("file:/opt/", f"file:{directory}/") for name, value in environment.items()}
+
+    lambda_svc._provided_worker_env = build_with_layers
 
 
 def store_emails():
@@ -196,6 +221,7 @@ def main():
 
     accept_aws_sources()
     retry_and_limit_executions()
+    extract_layers()
     store_emails()
     store_http_messages()
     add_slack_channels()

@@ -263,10 +263,13 @@ fn commands_below(heading: &str) -> Result<String> {
         .to_owned())
 }
 
-/// A policy that forbids what is opened here.
+/// A policy with this name and at least this size that forbids what is opened here.
+fn policy_of_size(name: &str, size: usize) -> String {
+    let comment = "# Comments count, too.\n".repeat(size.div_ceil(20));
+    format!("version: 1\nname: {name}\n{POLICY}{comment}")
+}
+
 const POLICY: &str = "\
-version: 1
-name: ours
 mode: enforce
 rules:
   - id: ssh
@@ -294,16 +297,20 @@ fn the_commands_of_the_page_deploy_change_and_remove_portcullis() -> Result<()> 
         ("would-close", 1)
     );
 
-    fs::write(workspace.project.join("policy.yaml"), POLICY)?;
-    for (heading, name) in [
-        ("### Your own policy", "shop-jobs"),
-        ("#### A file in the package", "shop-mail"),
+    for (heading, name, size) in [
+        ("### Your own policy", "shop-jobs", 1),
+        ("#### A Lambda layer", "shop-mail", 8193),
+        ("#### A file in the package", "shop-cron", 8193),
     ] {
+        fs::write(
+            workspace.project.join("policy.yaml"),
+            policy_of_size(name, size),
+        )?;
         workspace.run(&commands_below(heading)?)?;
         let (alert, left) = workspace.open(name)?;
         assert_eq!(
             (&alert.json()?["policy"]["name"], left),
-            (&json!("ours"), 0),
+            (&json!(name), 0),
             "{heading}"
         );
         let sweep = workspace.sweep()?;

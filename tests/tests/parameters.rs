@@ -158,6 +158,80 @@ fn schedule_pattern() -> Result<String> {
     Ok(pattern.lines().next().unwrap_or_default().to_owned())
 }
 
+/// Publishes a layer with a policy, and returns the ARN of its version.
+fn publish_layer(aws: &LocalAws) -> Result<String> {
+    // An empty archive.
+    let end = [b"PK\x05\x06".as_slice(), &[0; 18]].concat();
+    let content = json!({"ZipFile": String::from_utf8(end)?});
+    let args = json!({"LayerName": "portcullis-policy", "Content": content});
+    let answer = aws.call("lambda", "publish_layer_version", &args)?;
+    let arn = answer["LayerVersionArn"].as_str().context("no layer")?;
+    Ok(arn.to_owned())
+}
+
+#[test]
+fn both_functions_have_the_layer_of_the_policy() -> Result<()> {
+    let aws = LocalAws::start(&Options::default())?;
+    let layer = publish_layer(&aws)?;
+    let parameters = [
+        ("Policy", "file:/opt/policy.yaml"),
+        ("PolicyLayerArn", layer.as_str()),
+    ];
+    let stack = deploy(&aws, "portcullis", &parameters)?;
+    for output in ["RemediatorFunctionName", "SweeperFunctionName"] {
+        let args = json!({"FunctionName": stack.output(output)?});
+        let function = aws.call("lambda", "get_function_configuration", &args)?;
+        assert_eq!(function["Layers"][0]["Arn"], json!(layer), "{function}");
+        let variables = &function["Environment"]["Variables"];
+        assert_eq!(variables["PORTCULLIS_POLICY"], json!(parameters[0].1));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_layer_without_the_policy_that_is_in_it_is_rejected() -> Result<()> {
+    let aws = LocalAws::start(&Options::default())?;
+    let layer = publish_layer(&aws)?;
+    let in_layer = ("Policy", "file:/opt/policy.yaml");
+    let own_layer = ("PolicyLayerArn", layer.as_str());
+    let no_version = layer.trim_end_matches(":1");
+    for (name, parameters, message) in [
+        (
+            "layer-only",
+            vec![own_layer],
+            "PolicyLayerArn needs Policy=",
+        ),
+        (
+            "preset",
+            vec![own_layer, ("Policy", "preset:hipaa")],
+            "PolicyLayerArn needs Policy=",
+        ),
+        (
+            "policy-only",
+            vec![in_layer],
+            "needs the layer that contains it",
+        ),
+        (
+            "parameter",
+            vec![
+                in_layer,
+                own_layer,
+                ("PolicyParameter", "/portcullis/policy"),
+            ],
+            "PolicyLayerArn needs PolicyParameter=none",
+        ),
+        (
+            "no-version",
+            vec![in_layer, ("PolicyLayerArn", no_version)],
+            "must be the ARN of a version of a Lambda layer",
+        ),
+    ] {
+        let error = deploy(&aws, name, &parameters).unwrap_err().to_string();
+        assert!(error.contains(message), "{name}: {error}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_failed_first_deployment_leaves_no_log_groups() -> Result<()> {
     let aws = LocalAws::start(&Options::default())?;

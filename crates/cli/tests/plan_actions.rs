@@ -78,11 +78,12 @@ const ARGS: &str = "plan event.json --input groups.json --policy policy.yaml";
 /// The result as text, without the content of the alert.
 fn text_without_alert(run: &Run) -> String {
     let text = run.text();
-    match text.split_once("\nWould send\n") {
+    match text.split_once("\nWould send in ") {
         None => text,
         Some((before, after)) => {
-            let rest = after.split_once("\n1 plan: ").map_or("", |(_, rest)| rest);
-            format!("{before}\nWould send\n  ...\n\n1 plan: {rest}")
+            let (heading, alert) = after.split_once('\n').unwrap();
+            let rest = alert.split_once("\n1 plan: ").map_or("", |(_, rest)| rest);
+            format!("{before}\nWould send in {heading}\n  ...\n\n1 plan: {rest}")
         }
     }
 }
@@ -413,7 +414,8 @@ fn protocols_that_narrowing_does_not_keep_are_shown() {
         protocols,
         ["icmp", "tcp", "tcp", "udp", "4", "41", "47", "50", "51"]
     );
-    let text = folder(&policy, &open).run(ARGS).text();
+    let monitor = format!("{ARGS} --mode monitor");
+    let text = folder(&policy, &open).run(&monitor).text();
     assert!(
         text.contains(&format!("blocks the protocol numbers {dropped}")),
         "{text}"
@@ -440,4 +442,53 @@ fn a_trusted_list_without_entries_makes_a_plan_incomplete() {
         text.contains("--prefix-list-id pl-0a1b2c3d4e5f60001"),
         "{text}"
     );
+}
+
+/// The subject of the alert, the top-level mode, the outcome of the plan, and the notes.
+fn mode_of(policy: &str, more: &str) -> (String, Value, Value, String) {
+    let open = group_with_rules(&[("tcp", 5432, 5432, "0.0.0.0/0")]);
+    let run = folder(policy, &open).run(&format!("{ARGS} --format json {more}"));
+    let plans = run.json();
+    let plan = &plans["plans"][0];
+    let subject = plan["message"]["subject"].as_str().unwrap().to_owned();
+    (
+        subject,
+        plans["mode"].clone(),
+        plan["outcome"].clone(),
+        run.stderr.clone(),
+    )
+}
+
+#[test]
+fn the_alert_is_that_of_the_mode() {
+    let enforcing = policy_with_action("revoke", "");
+    let monitoring = enforcing.replace("version: 1\n", "version: 1\nmode: monitor\n");
+    let alerts = [
+        (&enforcing, "", "enforce"),
+        (&enforcing, "--mode monitor", "monitor"),
+        (&monitoring, "", "monitor"),
+        (&monitoring, "--mode enforce", "enforce"),
+    ]
+    .map(|(policy, more, mode)| {
+        let (subject, effective, outcome, notes) = mode_of(policy, more);
+        assert_eq!((effective, outcome), (json!(mode), json!("would-close")));
+        format!("{mode}: {subject}\n{notes}")
+    });
+    insta::assert_snapshot!(alerts.join("\n"));
+}
+
+#[test]
+fn an_alert_in_enforce_mode_contains_the_commands_that_undo_the_change() {
+    let open = group_with_rules(&[("tcp", 5430, 5433, "0.0.0.0/0")]);
+    let plan = first_plan(&policy_with_action("narrow", ""), &open, "");
+    let text = plan["message"]["text"].as_str().unwrap();
+    assert!(
+        text.contains("aws ec2 authorize-security-group-ingress"),
+        "{text}"
+    );
+    assert!(
+        text.contains("aws ec2 revoke-security-group-ingress"),
+        "{text}"
+    );
+    assert!(!text.contains("enforce mode would"), "{text}");
 }

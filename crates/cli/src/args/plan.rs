@@ -2,8 +2,9 @@
 
 use clap::{Args, ValueHint};
 use jiff::Timestamp;
+use portcullis_remediation::Mode;
 
-use super::values::{Format, parse_time};
+use super::values::{Format, mode_parser, parse_time};
 use crate::input::Input;
 use crate::policy::PolicyName;
 
@@ -26,6 +27,9 @@ pub struct PlanArgs {
         value_hint = ValueHint::FilePath
     )]
     pub policy: PolicyName,
+    /// Mode of the deployment, which takes precedence over that of the policy
+    #[arg(long, value_name = "MODE", value_parser = mode_parser())]
+    pub mode: Option<Mode>,
     /// Evaluate exceptions as of this time, such as 2027-03-01T00:00:00Z [default: the time of the
     /// event]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]

@@ -6,6 +6,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, StringValueParser, Type
 use clap::{Arg, ValueEnum};
 use jiff::Timestamp;
 use portcullis_policy::{REGIONS, is_known_region, nearest_region};
+use portcullis_remediation::Mode;
 use portcullis_rules::Severity;
 
 use crate::command::rules::RULE_PAGES;
@@ -98,6 +99,14 @@ pub(super) fn severity_parser() -> impl TypedValueParser<Value = Severity> {
         "high" => Severity::High,
         "medium" => Severity::Medium,
         _ => Severity::Low,
+    })
+}
+
+/// Accepts the name of a mode.
+pub(super) fn mode_parser() -> impl TypedValueParser<Value = Mode> {
+    PossibleValuesParser::new(["enforce", "monitor"]).map(|name| match name.as_str() {
+        "enforce" => Mode::Enforce,
+        _ => Mode::Monitor,
     })
 }
 

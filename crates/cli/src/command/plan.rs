@@ -15,6 +15,7 @@ mod values;
 pub(super) use changed::{ChangedGroups, find_changed_groups};
 use jiff::Timestamp;
 pub(super) use plans::{PlannedGroup, Plans};
+use portcullis_remediation::Mode;
 use portcullis_rules::Policy;
 
 use super::exceptions::expired_exception_warnings;
@@ -41,8 +42,10 @@ pub fn run_plan(args: &PlanArgs, now: Timestamp) -> Result<CommandOutput, CliErr
     let policy = args.policy.load()?.policy;
     let events = events::read_events(&args.events, &args.input)?;
     let described = read_groups(&args.input)?;
+    let mode = args.mode.unwrap_or_else(|| policy_mode(&policy));
     let planner = Planner {
         policy: &policy,
+        mode,
         described: &described,
         account: args.account.as_deref(),
         now: args.now,
@@ -53,7 +56,7 @@ pub fn run_plan(args: &PlanArgs, now: Timestamp) -> Result<CommandOutput, CliErr
     messages.extend(assumption_notes(&described));
     messages.extend(problem_messages(&name_inputs(&args.input), &plans.problems));
     messages.extend(expired_exception_messages(&policy, &plans));
-    messages.extend(policy_notes(&policy));
+    messages.extend(policy_notes(&policy, mode));
     let data = match args.format {
         Format::Json => to_pretty_json(&json::PlansV1::new(&policy, &plans))?,
         Format::Human => {
@@ -66,6 +69,15 @@ pub fn run_plan(args: &PlanArgs, now: Timestamp) -> Result<CommandOutput, CliErr
         messages,
         exit: plans.exit_status(),
     })
+}
+
+/// The mode in which a policy is deployed unless the deployment says otherwise.
+const fn policy_mode(policy: &Policy) -> Mode {
+    if policy.monitor {
+        Mode::Monitor
+    } else {
+        Mode::Enforce
+    }
 }
 
 /// At most one input can be standard input.
@@ -110,6 +122,7 @@ impl RecordedEvents<'_> {
         Ok(policies.map(|policy| {
             let planner = Planner {
                 policy,
+                mode: policy_mode(policy),
                 described: self.described,
                 account: self.account,
                 now: self.now,
@@ -193,15 +206,10 @@ fn expired_exception_messages(policy: &Policy, plans: &Plans) -> Vec<Message> {
     expired_exception_warnings(policy, expired)
 }
 
-/// How the policy limits what the plans show.
-fn policy_notes(policy: &Policy) -> Vec<Message> {
+/// How the mode and the policy limit what the plans show.
+fn policy_notes(policy: &Policy, mode: Mode) -> Vec<Message> {
     let mut messages = Vec::new();
-    if policy.monitor {
-        let name = sanitize_text(&policy.name);
-        let text = format!(
-            "the policy `{name}` is in monitor mode: Portcullis would send the alert and change \
-             nothing"
-        );
+    if let Some(text) = mode_note(policy, mode) {
         messages.push(Message::new(MessageLevel::Note, text));
     }
     if policy.guardrails.needs_attachments() {
@@ -210,4 +218,22 @@ fn policy_notes(policy: &Policy) -> Vec<Message> {
         messages.push(Message::new(MessageLevel::Note, text));
     }
     messages
+}
+
+/// In monitor mode, and where the deployment overrides the policy, what that means.
+fn mode_note(policy: &Policy, mode: Mode) -> Option<String> {
+    let name = sanitize_text(&policy.name);
+    match (policy_mode(policy), mode) {
+        (Mode::Enforce, Mode::Enforce) => None,
+        (Mode::Monitor, Mode::Enforce) => Some(format!(
+            "the policy `{name}` says monitor, `--mode` says enforce: Portcullis would enforce it"
+        )),
+        (Mode::Monitor, Mode::Monitor) => Some(format!(
+            "the policy `{name}` is in monitor mode: Portcullis would send the alert and change \
+             nothing"
+        )),
+        (Mode::Enforce, Mode::Monitor) => {
+            Some("in monitor mode, Portcullis would send the alert and change nothing".to_owned())
+        }
+    }
 }

@@ -9,7 +9,7 @@ use portcullis_rules::{Decision, Finding, OpenedRules, Policy, SecurityGroup, Se
 use super::group_outcome::GroupOutcome;
 use super::planned::planned_rule_outcomes;
 use super::policy_identity::PolicyIdentity;
-use super::rule_outcome::{FailedAddition, RuleOutcome, RuleStatus};
+use super::rule_outcome::{FailedAddition, RuleOutcome, RuleStatus, sort_by_attention};
 use crate::event::{GroupChange, Origin};
 use crate::services::{GroupRef, InterfaceCounts, Mode, ServiceError};
 
@@ -84,6 +84,32 @@ impl GroupReport {
             rounds: 0,
             closed_at: None,
             unverified: None,
+        }
+    }
+
+    /// The report that enforce mode publishes about a decision if every call succeeds and nobody
+    /// else changes the group. What only a real run knows, such as the time at which the group was
+    /// closed, is absent.
+    pub fn preview_enforced(
+        policy: &Policy,
+        change: &GroupChange,
+        named: &GroupRef,
+        group: &SecurityGroup,
+        decision: &Decision,
+    ) -> Self {
+        let mut report = Self::planned(policy, change, named, group, decision);
+        for outcome in &mut report.rules {
+            if outcome.status == RuleStatus::WouldApply {
+                outcome.status = RuleStatus::Applied;
+            }
+        }
+        sort_by_attention(&mut report.rules);
+        let is_changed = report.removed_rules().next().is_some();
+        Self {
+            outcome: GroupOutcome::from_rules(&report.rules, true),
+            mode: Mode::Enforce,
+            rounds: u32::from(is_changed),
+            ..report
         }
     }
 

@@ -114,16 +114,18 @@ pub(crate) fn decide_with_policy(policy: &Policy, group: &SecurityGroup) -> Deci
     decide(&PlanInput::new(policy, group, &lists, &context))
 }
 
+const SAMPLE_INTERFACES: InterfaceCounts = InterfaceCounts {
+    total: 3,
+    public: 1,
+};
+
 /// The report in monitor mode.
 fn planned_report(policy: &Policy, group: &SecurityGroup) -> GroupReport {
     let change = sample_change(&group.id, &group.rules);
     let named = GroupRef::Id(group.id.clone());
     let decision = decide_with_policy(policy, group);
     GroupReport {
-        interfaces: Some(InterfaceCounts {
-            total: 3,
-            public: 1,
-        }),
+        interfaces: Some(SAMPLE_INTERFACES),
         ..GroupReport::planned(policy, &change, &named, group, &decision)
     }
 }
@@ -135,15 +137,11 @@ pub(crate) fn baseline_report(group: &SecurityGroup) -> GroupReport {
 
 /// The report in enforce mode if everything succeeds.
 pub(crate) fn report_with_policy(policy: &Policy, group: &SecurityGroup) -> GroupReport {
-    let mut report = planned_report(policy, group);
-    report.mode = Mode::Enforce;
-    for outcome in &mut report.rules {
-        if outcome.status == RuleStatus::WouldApply {
-            outcome.status = RuleStatus::Applied;
-        }
-    }
-    let is_changed = report.removed_rules().next().is_some();
-    report.rounds = u32::from(is_changed);
+    let change = sample_change(&group.id, &group.rules);
+    let named = GroupRef::Id(group.id.clone());
+    let decision = decide_with_policy(policy, group);
+    let mut report = GroupReport::preview_enforced(policy, &change, &named, group, &decision);
+    report.interfaces = Some(SAMPLE_INTERFACES);
     finish_report(&mut report);
     report
 }

@@ -12,5 +12,6 @@ mod environment;
 mod guardrails;
 mod own_events;
 mod prefix_lists;
+mod preview;
 mod rules_quota;
 mod withdrawals;

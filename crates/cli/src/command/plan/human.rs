@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::fmt::{self, Write as _};
 
 use portcullis_remediation::event::Origin;
-use portcullis_remediation::{Alert, GroupOutcome};
+use portcullis_remediation::{Alert, GroupOutcome, Mode};
 use portcullis_rules::plan::{ApplyOrder, Purpose};
 use portcullis_rules::{Decision, Finding, IngressRule, Plan};
 
@@ -32,13 +32,13 @@ pub(super) fn render_plans(plans: &Plans) -> String {
     if let Some(history) = &plans.history {
         for planned in &plans.planned {
             if planned.report.outcome != GroupOutcome::Clean {
-                parts.push(render_planned_group(planned, false));
+                parts.push(render_planned_group(planned, None));
             }
         }
         parts.push(history::render_history(plans, history));
     } else {
         for planned in &plans.planned {
-            parts.push(render_planned_group(planned, true));
+            parts.push(render_planned_group(planned, Some(plans.mode)));
         }
         if !plans.ignored.is_empty() {
             parts.push(plans.ignored.iter().map(render_ignored_event).collect());
@@ -48,13 +48,13 @@ pub(super) fn render_plans(plans: &Plans) -> String {
     parts.join("\n")
 }
 
-/// The plan for one group and one event.
-fn render_planned_group(planned: &PlannedGroup, with_alert: bool) -> String {
+/// The plan for one group and one event, with the alert of the mode if one is given.
+fn render_planned_group(planned: &PlannedGroup, alert_mode: Option<Mode>) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = write_plan(&mut text, planned);
-    if let Some(alert) = planned.alert.as_ref().filter(|_| with_alert) {
-        text.push_str(&render_alert(alert));
+    if let (Some(alert), Some(mode)) = (&planned.alert, alert_mode) {
+        text.push_str(&render_alert(alert, mode));
     }
     text
 }
@@ -221,9 +221,13 @@ fn describe_rule(rule: &IngressRule) -> String {
 }
 
 /// The subject and the e-mail text of an alert, indented.
-fn render_alert(alert: &Alert) -> String {
+fn render_alert(alert: &Alert, mode: Mode) -> String {
+    let heading = match mode {
+        Mode::Enforce => "Would send in enforce mode, if every call succeeds",
+        Mode::Monitor => "Would send in monitor mode",
+    };
     let subject = sanitize_text(&alert.subject);
-    let mut text = format!("\n{BOLD}Would send{BOLD:#}\n  Subject: {subject}\n\n");
+    let mut text = format!("\n{BOLD}{heading}{BOLD:#}\n  Subject: {subject}\n\n");
     for line in alert.email.lines() {
         let indented = format!("  {}", sanitize_text(line));
         text.push_str(indented.trim_end());

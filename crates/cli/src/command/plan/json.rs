@@ -6,7 +6,7 @@ use portcullis_remediation::report::json::{
     EventV1, FindingV1, ReplacementV1, SecurityGroupRuleV1, SkippedAdditionV1, order_name,
     protocol_numbers,
 };
-use portcullis_remediation::{Alert, GroupRef, Mode};
+use portcullis_remediation::{Alert, GroupRef};
 use portcullis_rules::plan::{Addition, Refusal};
 use portcullis_rules::{Decision, Policy, Removal};
 use serde::Serialize;
@@ -138,17 +138,12 @@ enum ErrorCodeV1 {
 impl<'a> PlansV1<'a> {
     /// The document of the plans, with the problems of the input among the errors.
     pub(super) fn new(policy: &'a Policy, plans: &'a Plans) -> Self {
-        let mode = if policy.monitor {
-            Mode::Monitor
-        } else {
-            Mode::Enforce
-        };
         let failures = plans.errors.iter().map(PlanErrorV1::new);
         let problems = plans.problems.iter().map(PlanErrorV1::from_problem);
         Self {
             version: 1,
             policy: &policy.name,
-            mode: mode.as_str(),
+            mode: plans.mode.as_str(),
             plans: plans.planned.iter().map(PlanV1::new).collect(),
             ignored: plans.ignored.iter().map(IgnoredEventV1::new).collect(),
             missing: plans

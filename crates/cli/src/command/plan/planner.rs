@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use portcullis_remediation::event::{GroupChange, Origin, Target};
-use portcullis_remediation::{GroupRef, GroupReport, alert};
-use portcullis_rules::{Context, PlanInput, Policy, SecurityGroup, Source, decide};
+use portcullis_remediation::{Alert, GroupRef, GroupReport, Mode, alert};
+use portcullis_rules::{Context, Decision, PlanInput, Policy, SecurityGroup, Source, decide};
 
 use super::events::Events;
 use super::plans::{IgnoredEvent, PlanFailure, PlannedGroup, Plans};
@@ -19,6 +19,8 @@ pub(super) const DESCRIBE_GROUPS_HELP: &str =
 #[derive(Debug)]
 pub(super) struct Planner<'a> {
     pub(super) policy: &'a Policy,
+    /// The mode whose alerts are composed.
+    pub(super) mode: Mode,
     pub(super) described: &'a DescribedGroups,
     /// The account that Portcullis runs in, if given; if absent, the account of the event.
     pub(super) account: Option<&'a str>,
@@ -53,7 +55,7 @@ impl Planner<'_> {
             errors,
             history,
             problems: self.described.problems.clone(),
-            ..Plans::default()
+            ..Plans::new(self.mode)
         };
         for change in &changes {
             self.plan_change(change, &mut plans);
@@ -147,12 +149,33 @@ impl Planner<'_> {
         let lists = &self.described.prefix_lists;
         let decision = decide(&PlanInput::new(self.policy, group, lists, context));
         let report = GroupReport::planned(self.policy, change, group_ref, group, &decision);
-        let alert = report.needs_alert().then(|| alert::compose_alert(&report));
+        let alert = self.compose_alert(change, &report, &decision);
         PlannedGroup {
             decision,
             report,
             alert,
         }
+    }
+
+    /// The alert that the mode would send; `None` if there is nothing to report.
+    fn compose_alert(
+        &self,
+        change: &GroupChange,
+        report: &GroupReport,
+        decision: &Decision,
+    ) -> Option<Alert> {
+        if !report.needs_alert() {
+            return None;
+        }
+        if self.mode == Mode::Monitor {
+            return Some(alert::compose_alert(report));
+        }
+        let GroupReport {
+            group, group_ref, ..
+        } = report;
+        let preview =
+            GroupReport::preview_enforced(self.policy, change, group_ref, group, decision);
+        Some(alert::compose_alert(&preview))
     }
 }
 

@@ -3,15 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_remediation::event::{DecodeError, GroupChange, Origin};
-use portcullis_remediation::{Alert, GroupRef, GroupReport};
+use portcullis_remediation::{Alert, GroupRef, GroupReport, Mode};
 use portcullis_rules::{Decision, Finding};
 
 use crate::describe::Problem;
 use crate::exit::ExitStatus;
 
 /// What the Lambda function would do for all events of an input.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::command) struct Plans {
+    /// The mode whose alerts the plans contain.
+    pub(super) mode: Mode,
     pub(in crate::command) planned: Vec<PlannedGroup>,
     pub(super) ignored: Vec<IgnoredEvent>,
     pub(super) errors: Vec<PlanFailure>,
@@ -75,6 +77,19 @@ pub(super) struct MissingGroup {
 }
 
 impl Plans {
+    /// No plans in this mode.
+    pub(super) fn new(mode: Mode) -> Self {
+        Self {
+            mode,
+            planned: Vec::new(),
+            ignored: Vec::new(),
+            errors: Vec::new(),
+            problems: Vec::new(),
+            missing_groups: BTreeMap::new(),
+            history: None,
+        }
+    }
+
     /// Counts an event about a group that is not in the input.
     pub(super) fn record_missing_group(&mut self, change: &GroupChange, group: &GroupRef) {
         let missing = MissingGroup {

@@ -42,7 +42,7 @@ impl PolicySize {
 }
 
 impl fmt::Display for PolicySize {
-    /// Where the policy fits, with its size, in one line.
+    /// Where the policy fits, with its size.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes = self.bytes;
         match self.fits {
@@ -57,8 +57,9 @@ impl fmt::Display for PolicySize {
             ),
             PolicyHome::LambdaLayer => write!(
                 f,
-                "size: {bytes} bytes; needs a Lambda layer, \
-                 because an SSM parameter holds {ADVANCED_BYTES} at most"
+                "size: {bytes} bytes; needs a Lambda layer, a parameter holds {ADVANCED_BYTES}\n\
+                 {:6}(how: docs/deploy.md, \"A Lambda layer\")",
+                ""
             ),
         }
     }
@@ -89,7 +90,8 @@ mod tests {
             (
                 8193,
                 PolicyHome::LambdaLayer,
-                "size: 8193 bytes; needs a Lambda layer, because an SSM parameter holds 8192 at most",
+                "size: 8193 bytes; needs a Lambda layer, a parameter holds 8192\n      \
+                 (how: docs/deploy.md, \"A Lambda layer\")",
             ),
         ] {
             let size = PolicySize::of_text(&"x".repeat(bytes));
