@@ -263,7 +263,6 @@ impl CliError {
     pub fn help(&self) -> Option<String> {
         let help = match self {
             Self::UnknownCommand { .. } => "`portcullis --help` lists the commands",
-            Self::ManPage(_) => return None,
             Self::Read { source, .. } => help::read_help(source.kind()),
             Self::Gzip { .. } => {
                 "the file may be truncated: download it again, or decompress it with `gunzip` first"
@@ -315,6 +314,7 @@ impl CliError {
             }
             Self::ExpiryPassed(_) => "use a later date or a number of days such as `+90d`",
             Self::Connect(_)
+            | Self::ManPage(_)
             | Self::InvalidPolicy { .. }
             | Self::InvalidTestFile { .. }
             | Self::Write(_)

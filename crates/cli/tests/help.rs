@@ -117,6 +117,35 @@ fn rules_of_another_policy() {
 }
 
 #[test]
+fn man_pages_have_the_texts_of_the_help() {
+    let page = portcullis(&["man"]);
+    assert_eq!(page.code, 0, "{page:?}");
+    assert!(
+        page.stdout.starts_with(".ie") && page.stdout.contains("Exit codes:"),
+        "{page:?}"
+    );
+    let page = portcullis(&["man", "policy", "draft"]).stdout;
+    assert!(
+        page.contains("portcullis\\-policy\\-draft") || page.contains("portcullis-policy-draft")
+    );
+    assert!(page.contains("\\-\\-owner\\-tag"), "{page}");
+    let unknown = portcullis(&["man", "polcy"]);
+    assert_eq!(unknown.code, 2);
+    assert!(
+        unknown.stderr.contains("there is no command `polcy`"),
+        "{unknown:?}"
+    );
+}
+
+#[test]
+fn completions_have_rule_ids_and_regions() {
+    let script = portcullis(&["completions", "bash"]).stdout;
+    for word in ["high-risk-ports", "eu-central-1"] {
+        assert!(script.contains(word), "{word}");
+    }
+}
+
+#[test]
 fn completions_exist_for_every_shell() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let run = portcullis(&["completions", shell]);
