@@ -61,6 +61,22 @@ impl Deployed {
             .join("\n"))
     }
 
+    /// Runs the commands that set links, and checks that an alert in monitor mode has them.
+    fn deploy_links(&self) -> Result<()> {
+        self.0.run(&commands_below("### Links in the alerts")?)?;
+        self.open("shop-links")?;
+        let mut emails = self.0.aws.inbox()?;
+        emails.retain(|message| message.protocol == "email");
+        let email = emails.pop().context("no e-mail")?.text;
+        for link in [
+            "https://wiki.example.com/portcullis",
+            "https://git.example.com/policy",
+        ] {
+            ensure!(email.contains(link), "{email}");
+        }
+        Ok(())
+    }
+
     fn log_groups(&self) -> Result<Vec<Value>> {
         let answer = self.0.aws.call("logs", "describe_log_groups", &json!({}))?;
         Ok(answer["logGroups"]
@@ -122,6 +138,7 @@ fn the_commands_of_the_page_deploy_change_and_remove_portcullis() -> Result<()> 
         ("would-close", 1)
     );
 
+    deployed.deploy_links()?;
     for (heading, name, size) in [
         ("### Your own policy", "shop-jobs", 1),
         ("#### A Lambda layer", "shop-mail", 8193),

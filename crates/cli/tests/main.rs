@@ -1,6 +1,8 @@
 //! Tests that run the real binary.
 
 #[cfg(test)]
+mod alert_exception;
+#[cfg(test)]
 mod asff;
 #[cfg(test)]
 mod audit;

@@ -14,6 +14,7 @@ pub mod report;
 pub mod services;
 pub mod sweeper;
 
+pub use alert::{AlertLink, AlertLinks, AlertOptions, InvalidLink};
 pub use event::{
     DecodeError, DecodedEvent, GroupChange, Origin, SweepRequest, Target, decode_event,
 };

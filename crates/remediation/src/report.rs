@@ -18,10 +18,10 @@ pub(crate) mod sweep_samples;
 mod undo;
 
 pub use group_outcome::GroupOutcome;
-pub use group_report::GroupReport;
+pub use group_report::{DEFAULT_MIN_SEVERITY, GroupReport};
 pub use policy_identity::PolicyIdentity;
 pub(crate) use rule_outcome::sort_by_attention;
 pub use rule_outcome::{FailedAddition, RuleOutcome, RuleStatus, Withdrawal};
 pub use sweep_error::SweepError;
 pub use sweep_report::{GroupSummary, RuleCount, StopReason, SweepReport, Unfinished};
-pub use undo::{IpPermission, authorize_command, revoke_command};
+pub use undo::{IpPermission, authorize_command, revoke_command, revoke_rules_command};

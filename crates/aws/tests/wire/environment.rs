@@ -44,6 +44,7 @@ async fn child() {
         subject: "s".to_owned(),
         email: "e".to_owned(),
         chat: "c".to_owned(),
+        sms: "m".to_owned(),
         report: "r".to_owned(),
         attributes: vec![],
     };

@@ -14,6 +14,7 @@ fn alert() -> Alert {
         subject: "CLOSED sg-1 high".to_owned(),
         email: "Two lines\nand \"quotes\" & ümlauts".to_owned(),
         chat: r#"{"version":"1.0"}"#.to_owned(),
+        sms: "CLOSED sg-1 high. No action.".to_owned(),
         report: r#"{"version":1,"groups":[]}"#.to_owned(),
         attributes: attributes
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -55,7 +56,7 @@ async fn every_kind_of_subscriber_gets_its_own_message() {
     let alert = alert();
     let expected = serde_json::json!({
         "default": alert.email, "email": alert.email, "https": alert.chat,
-        "lambda": alert.report, "sms": alert.subject, "sqs": alert.report,
+        "lambda": alert.report, "sms": alert.sms, "sqs": alert.report,
     });
     assert_eq!(body, expected);
     assert!(body.as_object().unwrap().values().all(Value::is_string));

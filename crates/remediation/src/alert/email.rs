@@ -4,10 +4,12 @@
 mod commands;
 mod compose;
 mod connections;
-mod facts;
-mod headline;
+mod details;
+mod exception;
+mod head;
 mod lost_access;
 mod next_steps;
+mod policy_rules;
 mod rules;
 mod undo;
 mod writer;

@@ -1,4 +1,5 @@
-//! Links to the AWS console, the only links in an alert, and the ARN of a group.
+//! Links to the AWS console, and the ARN of a group. Besides those of the settings, an alert has no
+//! other links.
 
 use crate::partition::Partition;
 use crate::report::GroupReport;
@@ -13,21 +14,32 @@ pub(super) fn console_url(report: &GroupReport) -> Option<String> {
 pub(super) fn group_console_url(region: &str, id: &str) -> Option<String> {
     let is_id = id.starts_with("sg-") && is_plain_identifier(id);
     if is_id {
-        console_page_url(region, &format!("SecurityGroup:groupId={id}"))
+        console_page_url("ec2", region, &format!("SecurityGroup:groupId={id}"))
     } else {
         None
     }
 }
 
-/// The page of all groups of a region.
-pub(super) fn groups_console_url(region: &str) -> Option<String> {
-    console_page_url(region, "SecurityGroups:")
+/// The event in the event history of CloudTrail. A sweep has none.
+pub(super) fn event_console_url(report: &GroupReport) -> Option<String> {
+    let origin = &report.origin;
+    let region = origin.region.as_deref()?;
+    let id = origin.event_id.as_deref()?;
+    if origin.is_sweep() || !is_plain_identifier(id) {
+        return None;
+    }
+    console_page_url("cloudtrailv2", region, &format!("/events?EventId={id}"))
 }
 
-fn console_page_url(region: &str, what: &str) -> Option<String> {
+/// The page of all groups of a region.
+pub(super) fn groups_console_url(region: &str) -> Option<String> {
+    console_page_url("ec2", region, "SecurityGroups:")
+}
+
+fn console_page_url(service: &str, region: &str, page: &str) -> Option<String> {
     let host = Partition::for_region(region).console_host?;
     is_plain_identifier(region)
-        .then(|| format!("https://{region}.{host}/ec2/home?region={region}#{what}"))
+        .then(|| format!("https://{region}.{host}/{service}/home?region={region}#{page}"))
 }
 
 /// The group's ARN.
@@ -49,7 +61,7 @@ pub(super) fn group_arn(report: &GroupReport) -> Option<String> {
 }
 
 /// Whether a text has letters, digits and dashes only, and not too many.
-fn is_plain_identifier(text: &str) -> bool {
+pub(super) fn is_plain_identifier(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 64
         && text
@@ -60,6 +72,7 @@ fn is_plain_identifier(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Origin;
     use crate::report::samples;
 
     #[test]
@@ -106,6 +119,24 @@ mod tests {
         assert_eq!(console_url(&report), None);
         let arn = group_arn(&report).unwrap();
         assert!(arn.starts_with("arn:aws-iso:ec2:us-iso-east-1:"), "{arn}");
+    }
+
+    #[test]
+    fn an_event_is_found_by_its_id() {
+        let mut report = samples::closed_report();
+        assert_eq!(
+            event_console_url(&report).unwrap(),
+            "https://eu-west-1.console.aws.amazon.com/cloudtrailv2/home?region=eu-west-1\
+             #/events?EventId=8f5c1c0e-6a3b-4d2e-9f10-0123456789ab"
+        );
+        report.origin.event_name = Origin::SWEEP.to_owned();
+        assert_eq!(event_console_url(&report), None);
+        report = samples::closed_report();
+        report.origin.event_id = Some("x#<!here>".to_owned());
+        assert_eq!(event_console_url(&report), None);
+        report = samples::closed_report();
+        report.origin.region = Some("us-iso-east-1".to_owned());
+        assert_eq!(event_console_url(&report), None);
     }
 
     #[test]

@@ -50,6 +50,11 @@ pub(super) fn describe_rule(ingress: &IngressRule) -> String {
 
 /// `tcp 22 from 0.0.0.0/0`: the short form.
 pub(super) fn short_rule(ingress: &IngressRule) -> String {
+    format!("{} from {}", short_traffic(ingress), ingress.source)
+}
+
+/// `tcp 22`.
+pub(super) fn short_traffic(ingress: &IngressRule) -> String {
     let ports = match ingress.port_range() {
         Some(PortRange::ALL) => " all ports".to_owned(),
         Some(range) => format!(" {range}"),
@@ -62,7 +67,7 @@ pub(super) fn short_rule(ingress: &IngressRule) -> String {
     } else {
         ""
     };
-    format!("{kind}{protocol}{ports} from {}", ingress.source)
+    format!("{kind}{protocol}{ports}")
 }
 
 /// `TCP port 22 (SSH)`, `UDP ports 20-25`, `all protocols, all ports`.
@@ -141,17 +146,6 @@ pub(super) fn source_label(source: &Source) -> String {
 /// Whether the source is every address of its family.
 pub(super) fn is_every_address(source: &Source) -> bool {
     matches!(source, Source::Cidr(net) if net.prefix_len() == 0)
-}
-
-/// Whether AWS may not track connections that the rule allows: TCP and UDP flows from every address
-/// are not tracked if all outgoing traffic is allowed (Amazon VPC User Guide, "Security group
-/// connection tracking").
-pub(super) fn may_be_untracked(ingress: &IngressRule) -> bool {
-    is_every_address(&ingress.source)
-        && matches!(
-            ingress.protocol(),
-            Protocol::Tcp | Protocol::Udp | Protocol::All
-        )
 }
 
 /// Whether the finding is about access from the whole internet, not from an internal range or a
@@ -260,17 +254,17 @@ pub(super) fn policy_label(policy: &PolicyIdentity) -> String {
 }
 
 /// The hash of the policy, if it is known.
-pub(super) fn policy_hash_line(policy: &PolicyIdentity) -> Option<String> {
+pub(super) fn policy_hash(policy: &PolicyIdentity) -> Option<String> {
     let hash = policy.hash.as_deref()?;
-    Some(format!("Policy SHA-256 {}", sanitize_line(hash, 64)))
+    Some(sanitize_line(hash, 64))
 }
 
 /// Why a rule was not removed, as a short phrase.
 pub(super) const fn error_cause(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Throttled => "AWS throttled the request",
-        ErrorKind::Denied => "Portcullis lacks permission to remove it",
-        ErrorKind::GroupNotFound => "AWS reports that the group no longer exists",
+        ErrorKind::Denied => "permission denied",
+        ErrorKind::GroupNotFound => "AWS does not find the group",
         ErrorKind::RuleNotFound => "it changed at the same time",
         ErrorKind::RulesQuota => "the group has reached its rules quota",
         ErrorKind::NoAnswer => "AWS did not respond",
@@ -299,7 +293,7 @@ pub(super) const fn addition_error_cause(kind: ErrorKind) -> &'static str {
 pub(super) const fn error_remedy(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Denied => {
-            "Retrying will not help. Run the commands below now. Then check the function's role, \
+            "Retrying will not help. Run the commands above now. Then check the function's role, \
              its permissions boundary and the organization's service control policies."
         }
         ErrorKind::GroupNotFound => "Confirm that the group was deleted; if so, nothing is open.",
@@ -309,7 +303,7 @@ pub(super) const fn error_remedy(kind: ErrorKind) -> &'static str {
         | ErrorKind::NoAnswer
         | ErrorKind::Other => {
             "Portcullis retries automatically within minutes and sends another alert when the \
-             group is closed. If no such alert arrives, run the commands below."
+             group is closed. If no such alert arrives, run the commands above."
         }
     }
 }

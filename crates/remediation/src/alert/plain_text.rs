@@ -1,31 +1,46 @@
 //! Plain text for e-mail: wrapped headings, paragraphs, tables and lists.
 
 /// The width of a line. Commands and links are never broken, so they can be wider.
-const LINE_WIDTH: usize = 76;
+const LINE_WIDTH: usize = 78;
 /// The width of the labels of a table.
-const LABEL_WIDTH: usize = 10;
+const LABEL_WIDTH: usize = 11;
 
 /// A text that grows line by line.
 #[derive(Debug, Default)]
-pub(super) struct PlainText(String);
+pub(super) struct PlainText {
+    text: String,
+    is_below_heading: bool,
+}
 
 impl PlainText {
-    /// A blank line and a heading.
+    /// A blank line and a heading in capital letters.
     pub(super) fn push_heading(&mut self, text: &str) {
         self.push_blank_line();
-        self.push_line(text);
-        self.push_line(&"-".repeat(text.chars().count()));
+        self.push_line(&text.to_uppercase());
+        self.is_below_heading = true;
+    }
+
+    /// A blank line, and a wrapped paragraph that begins with a heading in capital letters.
+    pub(super) fn push_section(&mut self, heading: &str, text: &str) {
+        self.push_blank_line();
+        self.push_paragraph(&format!("{}: {text}", heading.to_uppercase()));
     }
 
     /// A wrapped paragraph.
     pub(super) fn push_paragraph(&mut self, text: &str) {
-        self.push_wrapped("", "", text);
+        self.push_wrapped("", "", text.split(' '));
     }
 
     /// A wrapped paragraph, indented; the first line begins with `mark`.
     pub(super) fn push_item(&mut self, mark: &str, text: &str) {
         let indent = " ".repeat(mark.chars().count());
-        self.push_wrapped(mark, &indent, text);
+        self.push_wrapped(mark, &indent, text.split(' '));
+    }
+
+    /// Words that are wrapped as a whole, indented; the first line begins with `mark`.
+    pub(super) fn push_words(&mut self, mark: &str, words: &[String]) {
+        let indent = " ".repeat(mark.chars().count());
+        self.push_wrapped(mark, &indent, words.iter().map(String::as_str));
     }
 
     /// A line of a table; nothing if there is no value.
@@ -35,33 +50,39 @@ impl PlainText {
         }
     }
 
-    /// A shell command to paste, with one of its words on each line.
+    /// A shell command to paste, on one line, so that it arrives as it was sent.
     pub(super) fn push_command(&mut self, words: &[String]) {
-        self.push_line(&format!("  {}", words.join(" \\\n      ")));
+        self.push_line(&words.join(" "));
     }
 
     /// A line as it is.
     pub(super) fn push_line(&mut self, text: &str) {
-        self.0.push_str(text);
-        self.0.push('\n');
+        self.text.push_str(text);
+        self.text.push('\n');
+        self.is_below_heading = false;
     }
 
     /// A blank line, except right below a heading.
     pub(super) fn push_blank_line(&mut self) {
-        if !self.0.ends_with("--\n") {
-            self.0.push('\n');
+        if !self.is_below_heading {
+            self.text.push('\n');
         }
     }
 
     /// The text.
     pub(super) fn finish(self) -> String {
-        self.0
+        self.text
     }
 
-    fn push_wrapped(&mut self, first: &str, others: &str, text: &str) {
+    fn push_wrapped<'a>(
+        &mut self,
+        first: &str,
+        others: &str,
+        words: impl Iterator<Item = &'a str>,
+    ) {
         let mut line = first.to_owned();
         let mut is_fresh = true;
-        for word in text.split(' ') {
+        for word in words {
             let longer = line
                 .chars()
                 .count()
@@ -106,6 +127,6 @@ mod tests {
         page.push_row("VPC", None);
         page.push_row("ARN", Some(""));
         page.push_row("Who", Some("alice"));
-        assert_eq!(page.finish(), "  Who       alice\n");
+        assert_eq!(page.finish(), "  Who        alice\n");
     }
 }

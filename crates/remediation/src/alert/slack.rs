@@ -1,9 +1,9 @@
 //! The custom notification of Amazon Q Developer in chat applications: what a channel in Slack or
 //! Microsoft Teams shows.
 //!
-//! Amazon Q drops a notification that does not match the schema without an error. The only link is
-//! the one to the console. Untrusted text is in code spans, where nothing becomes a link, and has
-//! no characters that would end the span.
+//! Amazon Q drops a notification that does not match the schema without an error. The only links
+//! are those to the console and those of the settings. Untrusted text is in code spans, where
+//! nothing becomes a link, and has no characters that would end the span.
 
 use std::collections::BTreeSet;
 
@@ -11,15 +11,17 @@ use portcullis_rules::Finding;
 use portcullis_rules::plan::RefusalReason;
 use serde_json::{Map, Value, json};
 
+use super::chat_undo::describe_undo;
 use super::summary::{AlertSummary, Headline, describe_outcome};
-use crate::alert::link::{console_url, group_arn};
+use crate::alert::head::{action_sentences, named_group};
+use crate::alert::link::{console_url, event_console_url, group_arn};
+use crate::alert::options::AlertLinks;
 use crate::alert::phrases::{
-    count_phrase, describe_rule, display_group_id, exceptions_phrase, format_time, group_name,
-    principal_name,
+    count_phrase, describe_rule, display_group_id, exceptions_phrase, format_time, principal_name,
 };
 use crate::alert::replacements::{describe_combined_rules, lost_allowed_access};
 use crate::alert::sanitize::sanitize_chat;
-use crate::alert::subject::{headline_label, subject_phrase};
+use crate::alert::subject::{label_with_severity, subject_phrase};
 use crate::report::{GroupReport, RuleOutcome};
 
 /// The most characters of a title.
@@ -30,7 +32,11 @@ const MAX_FINDINGS: usize = 4;
 const MAX_EXCEPTIONS: usize = 3;
 
 /// The notification, as JSON. Lists of rules have at most `max_entries` of them.
-pub(super) fn compose_chat(summary: &AlertSummary<'_>, max_entries: usize) -> String {
+pub(super) fn compose_chat(
+    summary: &AlertSummary<'_>,
+    links: &AlertLinks,
+    max_entries: usize,
+) -> String {
     let report = summary.report;
     let title = chat_title(summary);
     let mut metadata = json!({
@@ -48,7 +54,7 @@ pub(super) fn compose_chat(summary: &AlertSummary<'_>, max_entries: usize) -> St
         "content": {
             "textType": "client-markdown",
             "title": title,
-            "description": chat_description(summary, max_entries),
+            "description": chat_description(summary, links, max_entries),
             "nextSteps": chat_next_steps(summary),
             "keywords": chat_keywords(report),
         },
@@ -57,47 +63,68 @@ pub(super) fn compose_chat(summary: &AlertSummary<'_>, max_entries: usize) -> St
     .to_string()
 }
 
-/// As the subject, without account and region, which follow below.
+/// As the subject, with more of the name, and without account and region, which follow below.
 fn chat_title(summary: &AlertSummary<'_>) -> String {
     let report = summary.report;
-    let name = match group_name(report) {
-        Some(name) => format!(" ({})", sanitize_chat(name, 64)),
-        None => String::new(),
-    };
     let title = format!(
-        "{}: {} in {}{name}",
-        headline_label(summary),
+        "{}: {} on {}",
+        label_with_severity(summary),
         subject_phrase(summary),
-        sanitize_chat(&display_group_id(report), 120),
+        named_group(report, 64),
     );
     sanitize_chat(&title, MAX_TITLE)
 }
 
-fn chat_description(summary: &AlertSummary<'_>, max_entries: usize) -> String {
+fn chat_description(summary: &AlertSummary<'_>, links: &AlertLinks, max_entries: usize) -> String {
     let report = summary.report;
-    let mut lines = Vec::new();
+    let mut text = vec![
+        format!("ACTION: {}", chat_action(summary)),
+        describe_origin(report, summary.is_opened_by_event()),
+        describe_location(report),
+        String::new(),
+    ];
     if let Some(error) = &report.unverified {
-        lines.push(format!(
+        text.push(format!(
             "The group could not be read again: {}",
             error.kind.message()
         ));
     }
-    lines.extend(describe_entries(summary, max_entries));
-    lines.extend(describe_skipped_additions(report));
+    text.extend(describe_entries(summary, max_entries));
+    text.extend(describe_skipped_additions(report));
     for outcome in summary.exempt_rules.iter().take(max_entries) {
-        lines.push(describe_exempt_rule(outcome));
+        text.push(describe_exempt_rule(outcome));
     }
     for id in report.expired_exceptions.iter().take(max_entries) {
         let id = code_span(id, 64);
-        lines.push(format!("- The exception {id} has expired"));
+        text.push(format!("- The exception {id} has expired"));
     }
-    if !lines.is_empty() {
-        lines.push(String::new());
-    }
-    lines.push(describe_origin(report));
-    lines.push(describe_location(report));
-    lines.extend(console_url(report));
-    lines.join("\n").trim_end().to_owned()
+    text.extend(describe_undo(summary));
+    text.push(String::new());
+    text.extend(describe_links(report, links));
+    text.join("\n").trim_end().to_owned()
+}
+
+/// As in the e-mail, which has the commands and details.
+fn chat_action(summary: &AlertSummary<'_>) -> String {
+    action_sentences(summary)
+        .replace("(link below)", "(link at the end)")
+        .replace("with the command below", "with the command in the e-mail")
+        .replace("with the commands below", "with the commands in the e-mail")
+        .replace("(see below)", "(see the e-mail)")
+        .replace("(commands at the end)", "(commands in the e-mail)")
+}
+
+fn describe_links(report: &GroupReport, links: &AlertLinks) -> Vec<String> {
+    let links = [
+        ("Group", console_url(report)),
+        ("Event", event_console_url(report)),
+        ("Runbook", links.runbook.as_ref().map(ToString::to_string)),
+        ("Policy", links.policy.as_ref().map(ToString::to_string)),
+    ];
+    links
+        .into_iter()
+        .filter_map(|(label, link)| Some(format!("{label}: {}", link?)))
+        .collect()
 }
 
 /// Each rule with its outcome.
@@ -206,9 +233,17 @@ fn policy_rule_label(finding: &Finding) -> String {
     }
 }
 
-/// `Changed by alice from 203.0.113.7 at 2026-11-21 10:00:00 UTC`.
-fn describe_origin(report: &GroupReport) -> String {
+/// `OPENED BY alice from 203.0.113.7 at 2026-11-21 10:00:00 UTC`.
+fn describe_origin(report: &GroupReport, is_opened: bool) -> String {
     let origin = &report.origin;
+    if origin.is_sweep() {
+        return "FOUND BY a Portcullis sweep".to_owned();
+    }
+    let verb = if is_opened {
+        "OPENED BY"
+    } else {
+        "FOUND AFTER A CHANGE BY"
+    };
     let from = match &origin.source_ip {
         Some(ip) => format!(" from {}", code_span(ip, 64)),
         None => String::new(),
@@ -218,7 +253,7 @@ fn describe_origin(report: &GroupReport) -> String {
         None => String::new(),
     };
     format!(
-        "Changed by {}{from}{at}",
+        "{verb} {}{from}{at}",
         code_span(principal_name(report), 128)
     )
 }
@@ -297,8 +332,8 @@ fn headline_steps(summary: &AlertSummary<'_>) -> &'static [&'static str] {
         Headline::Closed => &[
             "Ask whoever made the change whether it was intended.",
             "If the access is needed, propose an exception in the policy, with a reason, an owner \
-             and an expiry date. Then undo the change with the commands in the e-mail. Without an \
-             exception, Portcullis closes it again.",
+             and an expiry date: the e-mail has one to paste. Without it, Portcullis closes the \
+             group again.",
         ],
         Headline::AlreadyGone => &["Ask whoever made the change whether it was intended."],
         Headline::Reported => {

@@ -1,7 +1,9 @@
 //! A report as alerts present it: the headline, and the rules that need attention first.
 
+use std::vec::IntoIter;
+
 use portcullis_rules::plan::{Addition, Purpose, RefusalReason};
-use portcullis_rules::{Action, TrafficSet};
+use portcullis_rules::{Action, Severity, TrafficSet};
 
 use crate::alert::phrases::{error_cause, is_open_to_world};
 use crate::alert::replacements::{describe_combined_rules, describe_replacements};
@@ -35,21 +37,30 @@ pub(super) enum Headline {
 #[derive(Debug)]
 pub(super) struct AlertSummary<'a> {
     pub(super) report: &'a GroupReport,
-    /// The rules that are not exempt, those that need attention first.
-    pub(super) entries: &'a [RuleOutcome],
+    /// The rules that concern people, those that need attention first.
+    pub(super) entries: Vec<&'a RuleOutcome>,
     /// The rules that exceptions allow.
     pub(super) exempt_rules: &'a [RuleOutcome],
+    /// How many rules are only in the report: the policy only reports them, and they are older than
+    /// the event or of low severity.
+    pub(super) hidden_count: usize,
     pub(super) headline: Headline,
 }
 
 impl<'a> AlertSummary<'a> {
-    pub(super) fn from_report(report: &'a GroupReport) -> Self {
+    /// Findings that the policy only reports are left out as `min_severity` says.
+    pub(super) fn from_report(report: &'a GroupReport, min_severity: Severity) -> Self {
         let entry_count = report
             .rules
             .partition_point(|outcome| outcome.status != RuleStatus::Exempt);
-        let (entries, exempt_rules) = report.rules.split_at(entry_count);
+        let (found, exempt_rules) = report.rules.split_at(entry_count);
+        let entries: Vec<_> = found
+            .iter()
+            .filter(|outcome| report.concerns_people(outcome, min_severity))
+            .collect();
         Self {
             report,
+            hidden_count: found.len().saturating_sub(entries.len()),
             entries,
             exempt_rules,
             headline: select_headline(report),
@@ -60,10 +71,12 @@ impl<'a> AlertSummary<'a> {
     pub(super) fn numbered_entries(
         &self,
         is_wanted: impl Fn(&RuleStatus) -> bool,
-    ) -> impl Iterator<Item = (usize, &'a RuleOutcome)> {
-        (1..)
-            .zip(self.entries)
-            .filter(move |(_, entry)| is_wanted(&entry.status))
+    ) -> IntoIter<(usize, &'a RuleOutcome)> {
+        let entries = (1..).zip(self.entries.iter().copied());
+        let wanted: Vec<_> = entries
+            .filter(|(_, entry)| is_wanted(&entry.status))
+            .collect();
+        wanted.into_iter()
     }
 
     /// The entries whose status matches.
@@ -73,8 +86,17 @@ impl<'a> AlertSummary<'a> {
     ) -> Vec<&'a RuleOutcome> {
         self.entries
             .iter()
+            .copied()
             .filter(|entry| is_wanted(&entry.status))
             .collect()
+    }
+
+    /// Whether the event opened any of the rules. An event can also be about a prefix list, and a
+    /// retried one about rules that are gone.
+    pub(super) fn is_opened_by_event(&self) -> bool {
+        self.entries
+            .iter()
+            .any(|entry| self.report.opened.contains(&entry.rule))
     }
 
     /// The entries that the headline is about.
@@ -265,7 +287,7 @@ fn describe_status(outcome: &RuleOutcome) -> String {
             "STILL OPEN, because of a bug in Portcullis"
         }
         RuleStatus::Refused(_) => "STILL OPEN, removal refused",
-        RuleStatus::WouldApply => "still open, monitor mode changes nothing",
+        RuleStatus::WouldApply => "still open",
         RuleStatus::Applied => "removed",
         RuleStatus::Gone => "gone before Portcullis could remove it",
         RuleStatus::Reported => "not changed, reported only",
@@ -274,11 +296,14 @@ fn describe_status(outcome: &RuleOutcome) -> String {
     fixed.to_owned()
 }
 
+/// Whether a rule is open to the world.
+pub(super) fn is_open_entry(entry: &RuleOutcome) -> bool {
+    entry.active_findings().any(is_open_to_world)
+}
+
 /// `open to the world` if every rule is, else `violating the policy`.
 pub(super) fn problem_phrase(entries: &[&RuleOutcome]) -> &'static str {
-    let is_about_the_world = entries
-        .iter()
-        .all(|entry| entry.active_findings().any(is_open_to_world));
+    let is_about_the_world = entries.iter().all(|entry| is_open_entry(entry));
     if is_about_the_world {
         "open to the world"
     } else {

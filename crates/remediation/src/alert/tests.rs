@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::budget::{CHAT_BUDGET, EMAIL_BUDGET, REPORT_BUDGET};
 use super::email::compose_email;
+use super::options::{AlertLinks, AlertOptions};
 use super::slack::compose_chat;
 use super::summary::AlertSummary;
 use super::*;
@@ -19,13 +20,35 @@ fn fits_into_sns(alert: &Alert) -> bool {
     alert.sns_message().len() <= MAX_SNS_MESSAGE - 4096
 }
 
+fn options_with_links() -> AlertOptions {
+    let link = |text: &str| Some(text.parse().unwrap());
+    AlertOptions {
+        links: AlertLinks {
+            runbook: link("https://wiki.example.com/runbooks/portcullis"),
+            policy: link("https://git.example.com/security/policy"),
+        },
+        ..AlertOptions::default()
+    }
+}
+
+/// Whether every link of a text is one of the console or of the settings.
+fn has_known_links_only(text: &str) -> bool {
+    let known = [
+        "https://eu-west-1.console.aws.amazon.com/",
+        "https://wiki.example.com/",
+        "https://git.example.com/",
+    ];
+    let known: usize = known.iter().map(|link| text.matches(link).count()).sum();
+    text.matches("://").count() == known
+}
+
 fn is_unprintable(c: char) -> bool {
     (c.is_control() && c != '\n') || sanitize::is_invisible(c)
 }
 
 /// Everything of an alert that its readers and filter policies see.
 fn displayed_alert(report: &GroupReport) -> String {
-    let alert = compose_alert(report);
+    let alert = compose_alert_with(report, &options_with_links());
     let chat: Value = serde_json::from_str(&alert.chat).unwrap();
     let attributes: Vec<_> = alert
         .attributes
@@ -33,8 +56,9 @@ fn displayed_alert(report: &GroupReport) -> String {
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     format!(
-        "Subject: {}\nAttributes: {}\n\n{}\n===== chat\n{}",
+        "Subject: {}\nSMS: {}\nAttributes: {}\n\n{}\n===== chat\n{}",
         alert.subject,
+        alert.sms,
         attributes.join(" "),
         alert.email,
         serde_json::to_string_pretty(&chat).unwrap()
@@ -147,7 +171,7 @@ fn the_sns_message_has_a_string_for_each_protocol() {
         .map(String::as_str)
         .collect();
     assert_eq!(keys, ["default", "email", "https", "lambda", "sms", "sqs"]);
-    assert_eq!(message["sms"], alert.subject.as_str());
+    assert_eq!(message["sms"], alert.sms.as_str());
     assert!(message.as_object().unwrap().values().all(Value::is_string));
     assert_eq!(message["default"], message["email"]);
     assert_eq!(message["sqs"], message["lambda"]);
@@ -187,7 +211,7 @@ fn long_lists_are_shortened_and_say_so() {
     assert!(
         alert
             .subject
-            .starts_with("CLOSED: 42 rules open to the world in "),
+            .starts_with("CLOSED, high: 42 rules open to the world on web (sg-"),
         "{}",
         alert.subject
     );
@@ -195,7 +219,11 @@ fn long_lists_are_shortened_and_say_so() {
         alert.email.contains("\n30. TCP port 20029")
             && alert.email.contains("\nAnd 12 more rules. The JSON report")
     );
-    assert!(alert.email.contains("\nAnd 32 more rules. The JSON report"));
+    assert!(
+        alert
+            .email
+            .contains("\nAnd 32 more commands. The JSON report")
+    );
     assert!(alert.chat.contains("- and 32 more rules"));
     let report: Value = serde_json::from_str(&alert.report).unwrap();
     assert_eq!(report["truncated"], false);
@@ -205,13 +233,103 @@ fn long_lists_are_shortened_and_say_so() {
 #[test]
 fn texts_without_lists_are_small() {
     let report = samples::huge_report();
-    let summary = AlertSummary::from_report(&report);
-    assert!(json::escaped_len(&compose_email(&summary, 0)) <= EMAIL_BUDGET);
-    assert!(json::escaped_len(&compose_chat(&summary, 0)) <= CHAT_BUDGET);
+    let AlertOptions {
+        links,
+        min_severity,
+    } = &options_with_links();
+    let summary = AlertSummary::from_report(&report, *min_severity);
+    assert!(json::escaped_len(&compose_email(&summary, links, 0)) <= EMAIL_BUDGET);
+    assert!(json::escaped_len(&compose_chat(&summary, links, 0)) <= CHAT_BUDGET);
     assert!(json::escaped_len(&json::to_json_within(&report, 0)) <= REPORT_BUDGET);
 }
 
+fn line_count(report: &GroupReport) -> usize {
+    let alert = compose_alert_with(report, &options_with_links());
+    alert.email.lines().count()
+}
+
+#[test]
+fn an_email_about_one_rule_is_short() {
+    let long: Vec<_> = samples::single_rule_reports()
+        .into_iter()
+        .map(|(name, report)| (name, line_count(&report)))
+        .filter(|(_, lines)| *lines > 35)
+        .collect();
+    assert_eq!(long, []);
+}
+
+#[test]
+fn an_email_about_six_rules_fits_on_two_screens() {
+    let long: Vec<_> = samples::six_rule_reports()
+        .into_iter()
+        .map(|(name, report)| (name, line_count(&report)))
+        .filter(|(_, lines)| *lines > 70)
+        .collect();
+    assert_eq!(long, []);
+}
+
+#[test]
+fn the_first_paragraph_says_whether_to_act_and_who_opened_it_from_where() {
+    for (name, report) in samples::single_rule_reports() {
+        let email = compose_alert(&report).email;
+        let head = email.split("\n\n").next().unwrap();
+        let opening = head.lines().next().unwrap();
+        assert!(
+            opening.contains("web (sg-0123456789abcdef0)"),
+            "{name}: {head}"
+        );
+        let has_origin = head.contains("alice@example.com") && head.contains("198.51.100.7");
+        assert!(head.contains("\nACTION: ") && has_origin, "{name}: {head}");
+    }
+}
+
+#[test]
+fn each_policy_rule_is_explained_once() {
+    for (name, report) in samples::six_rule_reports() {
+        let email = compose_alert(&report).email;
+        for finding in report.active_findings() {
+            let explained = format!("* {} (", finding.policy_rule.id);
+            assert_eq!(email.matches(&explained).count(), 1, "{name}: {email}");
+        }
+    }
+}
+
+#[test]
+fn the_undo_commands_are_last() {
+    let sized = samples::single_rule_reports().into_iter();
+    for (name, report) in sized.chain(samples::six_rule_reports()) {
+        let email = compose_alert(&report).email;
+        if ["closed", "narrowed", "restricted"].contains(&name) {
+            let (_, undo) = email.split_once("\nTO UNDO IT: ").unwrap();
+            let commands = undo.lines().skip(1);
+            assert!(commands.clone().count() > 0);
+            assert!(
+                commands.clone().all(|line| line.starts_with("aws ec2 ")),
+                "{undo}"
+            );
+        }
+    }
+}
+
+#[test]
+fn connections_of_a_rule_for_all_protocols_are_not_said_to_have_ended() {
+    let group = samples::sample_group(&["-1 -1--1 0.0.0.0/0 debugging"]);
+    let email = compose_alert(&samples::baseline_report(&group)).email;
+    assert!(email.contains("LIVE CONNECTIONS: may continue"), "{email}");
+    assert!(!email.contains("ended"), "{email}");
+    assert!(email.contains("ACTION: check live connections"), "{email}");
+}
+
 fn all_reports() -> Vec<GroupReport> {
+    let sized = samples::single_rule_reports()
+        .into_iter()
+        .chain(samples::six_rule_reports());
+    let mut reports = sample_reports();
+    reports.extend(sized.map(|(_, report)| report));
+    reports
+}
+
+fn sample_reports() -> Vec<GroupReport> {
     vec![
         samples::single_rule_report(),
         samples::closed_report(),
@@ -251,23 +369,21 @@ fn every_alert_is_printable_and_within_its_limits() {
             alert.subject
         );
         assert!(!alert.email.chars().any(is_unprintable), "{}", alert.email);
-        let links = |text: &str| text.matches("://").count();
-        assert!(links(&alert.email) <= 1, "{}", alert.email);
+        assert!(alert.sms.len() <= 140 && alert.sms.chars().all(|c| matches!(c, ' '..='~')));
+        assert!(has_known_links_only(&alert.email), "{}", alert.email);
         assert!(
-            links(&alert.chat) <= 1 && !alert.chat.contains(['<', '>', '&', '*']),
+            has_known_links_only(&alert.chat) && !alert.chat.contains(['<', '>', '&', '*']),
             "{}",
             alert.chat
         );
-        let last = alert.email.lines().last().unwrap();
-        assert!(last.starts_with("Event "), "{last}");
         let unbroken = |line: &str| {
-            line.contains(['{', '#']) || line.split(' ').any(|word| word.chars().count() > 60)
+            line.starts_with("aws ec2 ") || line.split(' ').any(|word| word.chars().count() > 60)
         };
         assert_eq!(
             alert
                 .email
                 .lines()
-                .find(|line| line.chars().count() > 76 && !unbroken(line)),
+                .find(|line| line.chars().count() > 78 && !unbroken(line)),
             None
         );
     }
@@ -331,9 +447,10 @@ mod properties {
             let alert = compose_alert(&report);
             prop_assert!(alert.subject.len() <= 99);
             prop_assert!(alert.subject.chars().all(|c| matches!(c, ' '..='~')));
-            prop_assert!(alert.subject.starts_with("NOT CLOSED: 3 of 4 rules"));
+            prop_assert!(alert.subject.starts_with("NOT CLOSED, high: 3 "));
             prop_assert!(!alert.email.chars().any(is_unprintable));
-            prop_assert!(alert.email.matches("://").count() <= 1);
+            let links = alert.email.matches("://").count();
+            prop_assert!(links <= 2 && links == alert.email.matches("https://").count());
             prop_assert!(!alert.chat.contains(['<', '>', '&', '*']));
             prop_assert!(!alert.chat.to_lowercase().contains("@here"));
             prop_assert!(serde_json::from_str::<Value>(&alert.chat).is_ok());

@@ -112,6 +112,14 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// The name of the call of a sweep, which is no call of CloudTrail.
+    pub(crate) const SWEEP: &'static str = "Sweep";
+
+    /// Whether a sweep found the group, and not an event.
+    pub fn is_sweep(&self) -> bool {
+        self.event_name == Self::SWEEP
+    }
+
     /// The context for evaluating the policy. `now` is the time that decides which exceptions have
     /// expired.
     pub fn evaluation_context(&self, now: Option<Timestamp>) -> Context {

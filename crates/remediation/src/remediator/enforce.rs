@@ -149,6 +149,7 @@ impl Enforcement<'_> {
             mode: Mode::Enforce,
             policy: PolicyIdentity::from_policy(self.policy),
             origin: self.change.origin.clone(),
+            opened: self.change.evaluation_context(None).opened,
             group_ref: self.named.clone(),
             group,
             rules,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use portcullis_rules::{Policy, Source, evaluate};
+use portcullis_rules::{Policy, Severity, Source, evaluate};
 
 use super::decision::{PlanDetails, decide_group};
 use super::enforce::Enforcement;
@@ -12,7 +12,7 @@ use super::limits::Limits;
 use super::outbox::{AlertKey, AlertOutbox};
 use super::reads::{read_initial_snapshot, wait_for_prefix_list};
 use super::services::Services;
-use crate::alert::compose_alert;
+use crate::alert::{AlertOptions, compose_alert_with};
 use crate::event::{GroupChange, PrefixListChange, Target};
 use crate::report::{GroupOutcome, GroupReport, PolicyIdentity, json};
 use crate::services::{ErrorKind, GroupRef, Mode, ServiceError, Snapshot};
@@ -20,7 +20,7 @@ use crate::services::{ErrorKind, GroupRef, Mode, ServiceError, Snapshot};
 /// Which reports are published as separate alerts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AlertFilter {
-    /// All reports with findings or changes.
+    /// All reports that people need an alert about.
     All,
     /// Only reports about groups that were changed, or should have been. Every sweep finds refused
     /// and reported rules again, so these go into its digest. The same applies to events that
@@ -29,12 +29,13 @@ pub enum AlertFilter {
 }
 
 impl AlertFilter {
-    fn accepts(self, report: &GroupReport) -> bool {
+    fn accepts(self, report: &GroupReport, min_severity: Severity) -> bool {
         let is_change = !matches!(
             report.outcome,
             GroupOutcome::Reported | GroupOutcome::Refused
         );
-        report.needs_alert() && (self == Self::All || is_change || report.has_failed_withdrawals())
+        report.needs_alert_from(min_severity)
+            && (self == Self::All || is_change || report.has_failed_withdrawals())
     }
 }
 
@@ -46,6 +47,7 @@ pub struct Remediator {
     policy: Policy,
     limits: Limits,
     alerts: AlertFilter,
+    alert_options: AlertOptions,
     outbox: AlertOutbox,
     own_roles: BTreeSet<String>,
     identity: PolicyIdentity,
@@ -61,6 +63,7 @@ impl Remediator {
             policy,
             limits,
             alerts: AlertFilter::All,
+            alert_options: AlertOptions::default(),
             outbox: AlertOutbox::default(),
             own_roles: BTreeSet::new(),
         }
@@ -70,6 +73,16 @@ impl Remediator {
     #[must_use]
     pub fn with_alerts(self, alerts: AlertFilter) -> Self {
         Self { alerts, ..self }
+    }
+
+    /// Composes alerts with these links, and alerts people of findings that the policy only reports
+    /// from this severity on.
+    #[must_use]
+    pub fn with_alert_options(self, alert_options: AlertOptions) -> Self {
+        Self {
+            alert_options,
+            ..self
+        }
     }
 
     /// Reports this version and hash of the policy.
@@ -298,7 +311,8 @@ impl Remediator {
         } else {
             self.alerts
         };
-        if filter.accepts(report) && !self.outbox.was_sent(key, report) {
+        let min_severity = self.alert_options.min_severity;
+        if filter.accepts(report, min_severity) && !self.outbox.was_sent(key, report) {
             self.outbox.enqueue(key, report);
         }
         self.flush_pending_alerts(key).await
@@ -307,7 +321,7 @@ impl Remediator {
     /// Publishes the pending alerts about an event and a group, oldest first.
     async fn flush_pending_alerts(&self, key: &AlertKey) -> Result<(), RemediationError> {
         while let Some(report) = self.outbox.next_pending(key) {
-            let alert = compose_alert(&report);
+            let alert = compose_alert_with(&report, &self.alert_options);
             if let Err(error) = self.services.publisher.publish(&alert).await {
                 let group = key.group.to_string();
                 let report = json::to_json(&report);

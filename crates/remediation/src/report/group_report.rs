@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use portcullis_rules::plan::{Addition, ApplyOrder, SkippedAddition};
-use portcullis_rules::{Decision, Finding, Policy, SecurityGroup, Severity};
+use portcullis_rules::{Decision, Finding, OpenedRules, Policy, SecurityGroup, Severity};
 
 use super::group_outcome::GroupOutcome;
 use super::planned::planned_rule_outcomes;
@@ -12,6 +12,9 @@ use super::policy_identity::PolicyIdentity;
 use super::rule_outcome::{FailedAddition, RuleOutcome, RuleStatus, sort_by_attention};
 use crate::event::{GroupChange, Origin};
 use crate::services::{GroupRef, Mode, ServiceError};
+
+/// From which severity on people get an alert about findings that the policy only reports.
+pub const DEFAULT_MIN_SEVERITY: Severity = Severity::Medium;
 
 /// What happened to one security group because of one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub struct GroupReport {
     pub policy: PolicyIdentity,
     /// The event: who, when, from where.
     pub origin: Origin,
+    /// The rules that the event opened, as far as it says.
+    pub opened: OpenedRules,
     /// How the event refers to the group.
     pub group_ref: GroupRef,
     /// The group at the first read. If it does not exist, only its id or name is known.
@@ -65,6 +70,7 @@ impl GroupReport {
             mode: Mode::Monitor,
             policy: PolicyIdentity::from_policy(policy),
             origin: change.origin.clone(),
+            opened: change.evaluation_context(None).opened,
             group_ref: named.clone(),
             group: group.clone(),
             rules,
@@ -194,8 +200,48 @@ impl GroupReport {
             .max()
     }
 
-    /// Whether an alert has to be published: if anything was found or changed.
+    /// Whether people need an alert, with the default threshold for findings that are only
+    /// reported.
     pub fn needs_alert(&self) -> bool {
+        self.needs_alert_from(DEFAULT_MIN_SEVERITY)
+    }
+
+    /// Whether people need an alert. They get one about findings that the policy only reports if
+    /// the event opened the rule and the severity is at least `min_severity`. The report and the
+    /// digest of a sweep contain all of them.
+    pub fn needs_alert_from(&self, min_severity: Severity) -> bool {
+        match self.outcome {
+            GroupOutcome::Clean | GroupOutcome::GroupDeleted => false,
+            GroupOutcome::Reported => self
+                .rules
+                .iter()
+                .any(|outcome| self.concerns_people(outcome, min_severity)),
+            GroupOutcome::Closed
+            | GroupOutcome::WouldClose
+            | GroupOutcome::Refused
+            | GroupOutcome::NotClosed => true,
+        }
+    }
+
+    /// Whether an alert mentions a rule.
+    pub(crate) fn concerns_people(&self, outcome: &RuleOutcome, min_severity: Severity) -> bool {
+        match outcome.status {
+            RuleStatus::Exempt => false,
+            RuleStatus::Reported => {
+                self.opened.contains(&outcome.rule) && outcome.max_severity() >= Some(min_severity)
+            }
+            RuleStatus::Failed(_)
+            | RuleStatus::Reopened
+            | RuleStatus::Unverified(_)
+            | RuleStatus::Refused(_)
+            | RuleStatus::WouldApply
+            | RuleStatus::Applied
+            | RuleStatus::Gone => true,
+        }
+    }
+
+    /// Whether anything was found or changed.
+    pub fn has_results(&self) -> bool {
         !matches!(
             self.outcome,
             GroupOutcome::Clean | GroupOutcome::GroupDeleted

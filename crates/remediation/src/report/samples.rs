@@ -1,6 +1,6 @@
 //! Reports for tests, made as the remediator makes them: decided by a policy.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use portcullis_rules::check::Check;
@@ -19,9 +19,13 @@ use super::{FailedAddition, GroupOutcome, GroupReport, RuleOutcome, RuleStatus};
 use crate::event::{Actor, GroupChange, Origin, Target};
 use crate::services::{ErrorKind, GroupRef, Mode, ServiceError};
 
+mod by_size;
+mod hostile;
 mod huge;
 mod withdrawn;
 
+pub(crate) use by_size::{single_rule_reports, six_rule_reports};
+pub(crate) use hostile::hostile_text_report;
 pub(crate) use huge::huge_report;
 pub(crate) use withdrawn::withdrawn_report;
 
@@ -91,11 +95,12 @@ pub(crate) fn sample_origin() -> Origin {
     }
 }
 
-fn sample_change(group_id: &str) -> GroupChange {
+/// The event that opened these rules.
+fn sample_change(group_id: &str, opened: &[IngressRule]) -> GroupChange {
     GroupChange {
         origin: sample_origin(),
         target: Target::Groups(vec![GroupRef::Id(group_id.to_owned())]),
-        claimed_rules: Vec::new(),
+        claimed_rules: opened.to_vec(),
     }
 }
 
@@ -111,7 +116,7 @@ pub(crate) fn decide_with_policy(policy: &Policy, group: &SecurityGroup) -> Deci
 
 /// The report in monitor mode.
 fn planned_report(policy: &Policy, group: &SecurityGroup) -> GroupReport {
-    let change = sample_change(&group.id);
+    let change = sample_change(&group.id, &group.rules);
     let named = GroupRef::Id(group.id.clone());
     let decision = decide_with_policy(policy, group);
     GroupReport::planned(policy, &change, &named, group, &decision)
@@ -124,7 +129,7 @@ pub(crate) fn baseline_report(group: &SecurityGroup) -> GroupReport {
 
 /// The report in enforce mode if everything succeeds.
 pub(crate) fn report_with_policy(policy: &Policy, group: &SecurityGroup) -> GroupReport {
-    let change = sample_change(&group.id);
+    let change = sample_change(&group.id, &group.rules);
     let named = GroupRef::Id(group.id.clone());
     let decision = decide_with_policy(policy, group);
     let mut report = GroupReport::preview_enforced(policy, &change, &named, group, &decision);
@@ -317,6 +322,7 @@ pub(crate) fn closed_report() -> GroupReport {
     let tags = &mut group.rules[0].tags;
     tags.insert("ticket".to_owned(), "INC-4711".to_owned());
     let mut report = baseline_report(&group);
+    report.opened = group.rules.iter().take(2).collect();
     report.policy.version = Some(4);
     report.policy.hash = Some("4f".repeat(32));
     report
@@ -412,23 +418,5 @@ pub(crate) fn already_gone_report() -> GroupReport {
 pub(crate) fn group_deleted_report() -> GroupReport {
     let policy = baseline::baseline_policy();
     let named = GroupRef::Name("web".to_owned());
-    GroupReport::group_deleted(&policy, &sample_change(""), &named, Mode::Enforce)
-}
-
-/// Texts that try to mislead the readers of an alert.
-pub(crate) fn hostile_text_report() -> GroupReport {
-    let mut report = single_rule_report();
-    report.group.name = Some("web\r\nBcc: all@example.com\u{202e}<!channel> `x` *y*".to_owned());
-    report.group.open_egress = None;
-    let description = "\"} <https://evil.example|click> www.evil.example 'q' \u{1b}[31mRED\u{200b}";
-    let outcome = &mut report.rules[0];
-    outcome.rule.description = Some(description.to_owned());
-    for finding in &mut outcome.findings {
-        finding.ingress = outcome.rule.clone();
-    }
-    report.origin.actor.who = Some("<@U0123> @here &lt;b&gt;".to_owned());
-    report.origin.user_agent = Some("curl\u{0}/\n8 `rm`".to_owned());
-    report.origin.event_id = Some("e-1\n<!here>".to_owned());
-    report.unresolved_prefix_lists = BTreeSet::from(["pl-<!here>".to_owned()]);
-    report
+    GroupReport::group_deleted(&policy, &sample_change("", &[]), &named, Mode::Enforce)
 }

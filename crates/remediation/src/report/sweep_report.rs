@@ -222,7 +222,7 @@ impl SweepReport {
         let expired = report.expired_exceptions.iter().cloned();
         self.expired_exceptions.extend(expired);
         self.count_findings(report);
-        if report.needs_alert() || error.is_some() {
+        if report.has_results() || error.is_some() {
             self.add_group(&report.group, &report.rules, report.outcome, error);
         }
     }

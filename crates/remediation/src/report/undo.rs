@@ -34,8 +34,18 @@ pub fn authorize_command(group_id: &str, region: Option<&str>, rule: &IngressRul
 
 /// The command that removes a rule by its content.
 pub fn revoke_command(group_id: &str, region: Option<&str>, rule: &IngressRule) -> Vec<String> {
+    revoke_rules_command(group_id, region, &[rule])
+}
+
+/// The command that removes several rules by their content. EC2 removes all of them or none.
+pub fn revoke_rules_command(
+    group_id: &str,
+    region: Option<&str>,
+    rules: &[&IngressRule],
+) -> Vec<String> {
     let mut words = ec2_command("revoke-security-group-ingress", group_id, region);
-    let permissions = shell_quote_json(&[IpPermission::new(rule)]);
+    let permissions: Vec<_> = rules.iter().map(|rule| IpPermission::new(rule)).collect();
+    let permissions = shell_quote_json(&permissions);
     words.push(format!("--ip-permissions {permissions}"));
     words
 }

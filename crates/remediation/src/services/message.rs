@@ -11,6 +11,8 @@ pub struct Alert {
     pub email: String,
     /// The custom notification of Amazon Q Developer in chat applications, as JSON.
     pub chat: String,
+    /// One line of at most 140 printable ASCII characters, for text messages.
+    pub sms: String,
     /// The report, as JSON.
     pub report: String,
     /// Message attributes for filter policies: name and value, sorted by name.
@@ -28,9 +30,7 @@ impl Alert {
             "email": self.email,
             "https": self.chat,
             "lambda": self.report,
-            // SNS splits a text message after 140 bytes (Amazon SNS Developer Guide, "Publishing to
-            // a mobile phone").
-            "sms": self.subject,
+            "sms": self.sms,
             "sqs": self.report,
         })
         .to_string()

@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures_util::future::{Either, select};
 use portcullis_rules::{Finding, Policy, PrefixLists, SecurityGroup};
 
-use crate::alert::compose_digest;
+use crate::alert::{AlertLinks, AlertOptions, compose_digest};
 use crate::event::{Actor, GroupChange, Origin, SweepRequest, Target};
 use crate::remediator::{
     AlertFilter, EventOutcome, Limits, PlanDetails, RemediationError, Remediator, Services,
@@ -29,6 +29,7 @@ pub struct Sweeper {
     policy: Policy,
     identity: PolicyIdentity,
     remediator: Option<Remediator>,
+    links: AlertLinks,
     /// The groups whose alert was not published, by sweep and group.
     pending_alerts: Mutex<PendingAlerts>,
 }
@@ -48,7 +49,20 @@ impl Sweeper {
             identity: PolicyIdentity::from_policy(&policy),
             policy,
             remediator,
+            links: AlertLinks::default(),
             pending_alerts: Mutex::default(),
+        }
+    }
+
+    /// Composes the digest and the alerts about groups with these links. The digest contains all
+    /// findings.
+    #[must_use]
+    pub fn with_alert_options(self, options: AlertOptions) -> Self {
+        let remediator = self.remediator;
+        Self {
+            links: options.links.clone(),
+            remediator: remediator.map(|remediator| remediator.with_alert_options(options)),
+            ..self
         }
     }
 
@@ -76,7 +90,7 @@ impl Sweeper {
         self.sweep_pages(lister, request, &mut report).await;
         report.ended = self.services.clock.now();
         if report.needs_alert() {
-            let digest = compose_digest(&report);
+            let digest = compose_digest(&report, &self.links);
             report.digest_error = self.services.publisher.publish(&digest).await.err();
         }
         report
@@ -284,7 +298,7 @@ async fn join_until_deadline<T>(
 fn sweep_change(request: &SweepRequest, group_id: &str) -> GroupChange {
     let origin = Origin {
         event_id: Some(request.id.clone()),
-        event_name: "Sweep".to_owned(),
+        event_name: Origin::SWEEP.to_owned(),
         account: request.account.clone(),
         region: request.region.clone(),
         // Not `who`: an exception for certain principals must not match a sweep.

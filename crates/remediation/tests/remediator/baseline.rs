@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use portcullis_remediation::AlertOptions;
 use portcullis_remediation::event::{GroupChange, Origin, Target};
 use portcullis_remediation::report::GroupOutcome;
 use portcullis_remediation::services::{ErrorKind, GroupRef, Mode};
+use portcullis_rules::Severity;
 use portcullis_rules::baseline::baseline_policy;
 use portcullis_rules::source::{PrefixLists, parse_cidr};
 use portcullis_testkit::{Call, Fault, group_change, rule_from_line};
@@ -78,24 +80,52 @@ fn monitor_mode_changes_nothing_and_reports() {
     );
 }
 
+/// The outcome of an event that opened `claimed`, and how many alerts it caused.
+fn outcome_and_alerts(line: &str, claimed: &[&str]) -> (GroupOutcome, usize) {
+    let environment = environment_in(&[line], baseline_policy(), Mode::Enforce);
+    let change = GroupChange {
+        claimed_rules: claimed.iter().map(|line| rule_from_line(line)).collect(),
+        ..group_change(SG, "e-1")
+    };
+    let event = environment.handle(&change);
+    assert_eq!(environment.group_reads(), 1);
+    (
+        report(&event).outcome,
+        environment.publisher.published_alerts().len(),
+    )
+}
+
 #[test]
-fn notify_only_findings_are_reported() {
-    let environment = environment_in(
-        &["tcp 8000-8010 10.0.0.0/8"],
-        baseline_policy(),
-        Mode::Enforce,
-    );
+fn people_are_alerted_of_notify_only_findings_that_the_event_opened() {
+    let (low, medium) = ("tcp 8000-8010 10.0.0.0/8", "tcp 443 52.0.0.0/6");
+    let reported = GroupOutcome::Reported;
+    assert_eq!(outcome_and_alerts(medium, &[medium]), (reported, 1));
+    assert_eq!(outcome_and_alerts(medium, &[]), (reported, 0), "older");
     assert_eq!(
-        report(&environment.handle_event("e-1")).outcome,
-        GroupOutcome::Reported
+        outcome_and_alerts(low, &[low]),
+        (reported, 0),
+        "below medium"
     );
-    assert_eq!(
-        (
-            environment.group_reads(),
-            environment.publisher.published_alerts().len()
-        ),
-        (1, 1)
-    );
+}
+
+#[test]
+fn the_threshold_of_notify_only_findings_can_be_set() {
+    let line = "tcp 8000-8010 10.0.0.0/8";
+    let alerts_from = |min_severity| {
+        let options = AlertOptions {
+            min_severity,
+            ..AlertOptions::default()
+        };
+        let environment =
+            environment_in(&[line], baseline_policy(), Mode::Enforce).with_alert_options(options);
+        environment.handle(&GroupChange {
+            claimed_rules: vec![rule_from_line(line)],
+            ..group_change(SG, "e-1")
+        });
+        environment.publisher.published_alerts().len()
+    };
+    assert_eq!(alerts_from(Severity::Low), 1);
+    assert_eq!(alerts_from(Severity::High), 0);
 }
 
 #[test]
@@ -403,11 +433,7 @@ fn a_pending_alert_is_published_even_if_the_retry_cannot_read() {
 
 #[test]
 fn a_repeated_event_is_published_once_and_another_event_again() {
-    let environment = environment_in(
-        &["tcp 8000-8010 10.0.0.0/8"],
-        baseline_policy(),
-        Mode::Enforce,
-    );
+    let environment = environment_in(&MIXED, baseline_policy(), Mode::Monitor);
     for id in ["e-1", "e-1", "e-2"] {
         environment.handle_event(id);
     }

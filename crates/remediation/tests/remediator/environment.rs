@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use portcullis_remediation::AlertOptions;
 use portcullis_remediation::event::{GroupChange, PrefixListChange, Target};
 use portcullis_remediation::remediator::{
     EventOutcome, Limits, RemediationError, Remediator, Services,
@@ -92,6 +93,15 @@ pub(crate) struct Environment {
     pub(crate) publisher: Arc<FakePublisher>,
     pub(crate) clock: Arc<FakeClock>,
     remediator: Remediator,
+}
+
+impl Environment {
+    pub(crate) fn with_alert_options(self, options: AlertOptions) -> Self {
+        Self {
+            remediator: self.remediator.with_alert_options(options),
+            ..self
+        }
+    }
 }
 
 /// An environment with one group of these rules, in enforce mode.

@@ -66,7 +66,7 @@ fn guardrails_refuse_and_report_without_error() {
         assert!(
             environment.publisher.published_alerts()[0]
                 .subject
-                .starts_with("REFUSED, STILL OPEN: 2 rules")
+                .starts_with("REFUSED, OPEN, high: 2 rules")
         );
     }
 }

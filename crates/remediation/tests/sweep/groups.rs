@@ -87,7 +87,7 @@ async fn a_remediating_sweep_closes_each_group_and_publishes_a_digest() {
     assert_eq!(
         subjects
             .iter()
-            .filter(|subject| subject.starts_with("CLOSED: "))
+            .filter(|subject| subject.starts_with("CLOSED, "))
             .count(),
         6
     );
@@ -155,7 +155,7 @@ async fn a_failed_alert_is_published_by_the_retry() {
     scene.lister = FakeGroupLister::with_pages([vec![group_from_lines("sg-1", CLEAN)]]);
     assert_eq!(scene.sweep().await.errors(), []);
     assert!(
-        scene.subjects()[0].starts_with("CLOSED: "),
+        scene.subjects()[0].starts_with("CLOSED, "),
         "{:?}",
         scene.subjects()
     );

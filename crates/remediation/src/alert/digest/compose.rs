@@ -5,6 +5,7 @@ use super::slack::compose_sweep_chat;
 use super::wording::sweep_headline;
 use crate::alert::attributes::compose_sweep_attributes;
 use crate::alert::budget::{CHAT_BUDGET, EMAIL_BUDGET, REPORT_BUDGET, fit_to_budget};
+use crate::alert::options::AlertLinks;
 use crate::alert::sanitize::sanitize_ascii;
 use crate::alert::subject::MAX_SUBJECT;
 use crate::report::SweepReport;
@@ -15,14 +16,15 @@ use crate::services::Alert;
 const LIST_LENGTHS: [usize; 6] = [50, 20, 10, 5, 1, 0];
 
 /// Composes the digest about the report of a sweep.
-pub fn compose_digest(sweep: &SweepReport) -> Alert {
+pub fn compose_digest(sweep: &SweepReport, links: &AlertLinks) -> Alert {
     Alert {
         subject: sweep_subject(sweep),
+        sms: sweep_subject(sweep),
         email: fit_to_budget(EMAIL_BUDGET, &LIST_LENGTHS, |max_entries| {
-            compose_sweep_email(sweep, max_entries)
+            compose_sweep_email(sweep, links, max_entries)
         }),
         chat: fit_to_budget(CHAT_BUDGET, &[10, 5, 1, 0], |max_entries| {
-            compose_sweep_chat(sweep, max_entries)
+            compose_sweep_chat(sweep, links, max_entries)
         }),
         report: fit_to_budget(REPORT_BUDGET, &LIST_LENGTHS, |max_entries| {
             serialize_json(&SweepV1::with_max_entries(sweep, max_entries))

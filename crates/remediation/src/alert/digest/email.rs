@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 
 use super::wording::{group_status, sweep_advice, sweep_headline};
 use crate::alert::link::{group_console_url, groups_console_url};
-use crate::alert::phrases::{
-    count_phrase, describe_rule, format_time, policy_hash_line, policy_label,
-};
+use crate::alert::options::AlertLinks;
+use crate::alert::phrases::{count_phrase, describe_rule, format_time, policy_hash, policy_label};
 use crate::alert::plain_text::PlainText;
 use crate::alert::sanitize::sanitize_line;
 use crate::report::{GroupSummary, SweepReport};
@@ -16,10 +15,15 @@ use crate::report::{GroupSummary, SweepReport};
 const MAX_RULES: usize = 20;
 
 /// The text. At most `max_entries` groups are listed.
-pub(super) fn compose_sweep_email(sweep: &SweepReport, max_entries: usize) -> String {
+pub(super) fn compose_sweep_email(
+    sweep: &SweepReport,
+    links: &AlertLinks,
+    max_entries: usize,
+) -> String {
     let mut email = DigestWriter {
         page: PlainText::default(),
         sweep,
+        links,
         max_entries,
     };
     email.write_headline();
@@ -35,6 +39,7 @@ pub(super) fn compose_sweep_email(sweep: &SweepReport, max_entries: usize) -> St
 struct DigestWriter<'a> {
     page: PlainText,
     sweep: &'a SweepReport,
+    links: &'a AlertLinks,
     /// How many groups, prefix lists and exceptions may be listed.
     max_entries: usize,
 }
@@ -196,14 +201,22 @@ impl DigestWriter<'_> {
         if let Some(link) = link {
             page.push_line(&format!("  {link}"));
         }
+        let links = [
+            ("Runbook", &self.links.runbook),
+            ("Policy", &self.links.policy),
+        ];
+        for (label, link) in links {
+            let link = link.as_ref().map(ToString::to_string);
+            page.push_row(label, link.as_deref());
+        }
         page.push_blank_line();
         page.push_line(&format!(
             "Portcullis sweep, policy {}, action {}",
             policy_label(&sweep.policy),
             sweep.action_name()
         ));
-        if let Some(line) = policy_hash_line(&sweep.policy) {
-            page.push_line(&line);
+        if let Some(hash) = policy_hash(&sweep.policy) {
+            page.push_line(&format!("Policy SHA-256 {hash}"));
         }
         let id = sanitize_line(&sweep.id, 64);
         page.push_line(&format!("Sweep {id}"));

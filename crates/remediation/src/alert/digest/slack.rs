@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::wording::{group_status, sweep_advice, sweep_headline};
 use crate::alert::link::groups_console_url;
+use crate::alert::options::AlertLinks;
 use crate::alert::phrases::{count_phrase, short_rule};
 use crate::alert::sanitize::sanitize_chat;
 use crate::alert::slack::{context_map, thread_id_part};
@@ -13,7 +14,11 @@ use crate::report::{GroupSummary, SweepReport};
 const MAX_GROUP_RULES: usize = 3;
 
 /// The notification, as JSON. At most `max_entries` groups are listed.
-pub(super) fn compose_sweep_chat(sweep: &SweepReport, max_entries: usize) -> String {
+pub(super) fn compose_sweep_chat(
+    sweep: &SweepReport,
+    links: &AlertLinks,
+    max_entries: usize,
+) -> String {
     let title = sweep_headline(sweep);
     let mut keywords = vec!["portcullis".to_owned(), "sweep".to_owned()];
     if let Some(severity) = sweep.max_severity() {
@@ -25,7 +30,7 @@ pub(super) fn compose_sweep_chat(sweep: &SweepReport, max_entries: usize) -> Str
         "content": {
             "textType": "client-markdown",
             "title": title,
-            "description": sweep_description(sweep, max_entries),
+            "description": sweep_description(sweep, links, max_entries),
             "nextSteps": [sweep_advice(sweep)],
             "keywords": keywords,
         },
@@ -39,25 +44,29 @@ pub(super) fn compose_sweep_chat(sweep: &SweepReport, max_entries: usize) -> Str
     .to_string()
 }
 
-fn sweep_description(sweep: &SweepReport, max_entries: usize) -> String {
-    let mut lines: Vec<String> = Vec::new();
+fn sweep_description(sweep: &SweepReport, links: &AlertLinks, max_entries: usize) -> String {
+    let mut text: Vec<String> = Vec::new();
     if let Some(unfinished) = &sweep.unfinished {
         let reason = sanitize_chat(&unfinished.reason.to_string(), 300);
-        lines.push(format!("Unfinished: {reason}"));
+        text.push(format!("Unfinished: {reason}"));
     }
-    lines.push(describe_counts(sweep));
+    text.push(describe_counts(sweep));
     for group in sweep.worst_groups.iter().take(max_entries) {
-        lines.push(describe_sweep_group(group));
+        text.push(describe_sweep_group(group));
     }
     let shown = sweep.worst_groups.len().min(max_entries);
     let omitted = sweep.affected_groups().saturating_sub(shown);
     if omitted > 0 {
         let more = count_phrase(omitted, "more group", "more groups");
-        lines.push(format!("- and {more}"));
+        text.push(format!("- and {more}"));
     }
     let link = sweep.region.as_deref().and_then(groups_console_url);
-    lines.extend(link);
-    lines.join("\n")
+    text.extend(link);
+    let runbook = links.runbook.as_ref();
+    text.extend(runbook.map(|link| format!("Runbook: {link}")));
+    let policy = links.policy.as_ref();
+    text.extend(policy.map(|link| format!("Policy: {link}")));
+    text.join("\n")
 }
 
 /// `12 groups evaluated. Findings: 2 high, 1 low`.

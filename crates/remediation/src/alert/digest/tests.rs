@@ -7,6 +7,7 @@ use portcullis_rules::Severity;
 
 use super::*;
 use crate::alert::budget::{CHAT_BUDGET, REPORT_BUDGET};
+use crate::alert::options::AlertLinks;
 use crate::alert::subject::MAX_SUBJECT;
 use crate::report::json::escaped_len;
 use crate::report::sweep_samples::{
@@ -15,7 +16,7 @@ use crate::report::sweep_samples::{
 use crate::report::{GroupOutcome, RuleCount, SweepReport};
 
 fn displayed_digest(sweep: &SweepReport) -> String {
-    let alert = compose_digest(sweep);
+    let alert = compose_digest(sweep, &AlertLinks::default());
     let pretty = |json: &str| {
         let value: serde_json::Value = serde_json::from_str(json).unwrap();
         serde_json::to_string_pretty(&value).unwrap()
@@ -37,6 +38,22 @@ fn displayed_digest(sweep: &SweepReport) -> String {
 #[test]
 fn report_only() {
     assert_snapshot!(displayed_digest(&report_only_sweep()));
+}
+
+#[test]
+fn links_of_the_settings_are_in_the_digest() {
+    let links = AlertLinks {
+        runbook: "https://wiki.example.com/portcullis".parse().ok(),
+        policy: "https://git.example.com/policy".parse().ok(),
+    };
+    let alert = compose_digest(&report_only_sweep(), &links);
+    for text in [&alert.email, &alert.chat] {
+        assert!(
+            text.contains("https://wiki.example.com/portcullis"),
+            "{text}"
+        );
+        assert!(text.contains("https://git.example.com/policy"), "{text}");
+    }
 }
 
 #[test]
@@ -73,7 +90,7 @@ fn every_digest_is_within_the_limits_of_sns() {
         .map(|number| format!("exception-{number}"))
         .collect();
     sweep.unresolved_prefix_lists = (0..5000).map(|number| format!("pl-{number}")).collect();
-    let alert = compose_digest(&sweep);
+    let alert = compose_digest(&sweep, &AlertLinks::default());
     assert!(
         alert.sns_message().len() <= 256 * 1024 - 4096,
         "{}",

@@ -4,20 +4,18 @@ use portcullis_rules::plan::{Addition, ApplyOrder};
 
 use super::next_steps::rule_number_phrase;
 use super::writer::EmailWriter;
-use crate::alert::phrases::may_be_untracked;
-use crate::report::{GroupReport, RuleOutcome, RuleStatus};
+use crate::alert::connection_state::ConnectionState;
+use crate::report::{GroupReport, RuleStatus};
 use crate::services::Mode;
 
-const UNTRACKED: &str = "The group allows all outbound traffic, so AWS did not track these \
-    connections. Connections through a Network Load Balancer, a NAT gateway or a transit gateway \
-    are always tracked and persist until they are closed.";
-const TRACKED: &str = "AWS tracks these connections, so they persist until one side closes them or \
-    they time out (idle TCP connections: up to 5 days). Whoever connected may still have access. \
-    To interrupt them, block the address with a network ACL, or stop the instance.";
-const EITHER: &str = "If the group allows all outbound traffic, open connections were interrupted \
-    immediately. If not, AWS tracks them, so they persist until one side closes them or they time \
-    out (idle TCP connections: up to 5 days); to interrupt them, block the address with a network \
-    ACL, or stop the instance.";
+const HEADING: &str = "Live connections";
+const ENDED: &str = "ended (AWS did not track them), except through a Network Load Balancer, a NAT \
+    gateway or a transit gateway";
+const TRACKED: &str = "continue until one side closes them or they time out (idle TCP: up to 5 \
+    days), because AWS tracks them";
+const SOME_TRACKED: &str = "may continue (AWS always tracks ICMP, and may track TCP and UDP)";
+const UNKNOWN_EGRESS: &str = "may continue (the outbound rules of the group could not be read)";
+const HOW_TO_CUT: &str = "To cut them, block the address with a network ACL, or stop the instance.";
 
 impl EmailWriter<'_> {
     /// What happens to connections that a removed rule allowed.
@@ -25,51 +23,51 @@ impl EmailWriter<'_> {
         let report = self.report;
         let removed: Vec<_> = self
             .summary
-            .numbered_entries(is_applied_or_reopened)
+            .numbered_entries(|status| matches!(status, RuleStatus::Applied | RuleStatus::Reopened))
             .filter(|(_, outcome)| outcome.removed)
             .collect();
         if removed.is_empty() || report.mode == Mode::Monitor {
             return;
         }
-        let (untracked, tracked): (Vec<_>, Vec<_>) = removed
-            .into_iter()
-            .partition(|(_, outcome)| is_untracked(report, outcome));
-        let is_all = untracked.is_empty() || tracked.is_empty();
-        let page = &mut self.page;
-        page.push_heading("Connections that were already open");
+        let mut parts = Vec::new();
+        let mut is_cut = true;
+        for state in ConnectionState::ALL {
+            let entries: Vec<_> = removed
+                .iter()
+                .copied()
+                .filter(|(_, outcome)| ConnectionState::of_rule(report, &outcome.rule) == state)
+                .collect();
+            is_cut &= entries.is_empty() || state == ConnectionState::Ended;
+            if entries.len() == removed.len() {
+                parts.push(describe_state(state).to_owned());
+            } else if let Some(rules) = rule_number_phrase(&entries) {
+                parts.push(format!("of {rules} {}", describe_state(state)));
+            }
+        }
+        let mut sentences = vec![format!("{}.", parts.join("; "))];
+        if !is_cut {
+            sentences.push(HOW_TO_CUT.to_owned());
+        }
         if report.replacements().next().is_some() {
-            page.push_paragraph(&describe_interruption(report));
+            sentences.push(describe_interruption(report));
         }
-        if let Some(rules) = rule_number_phrase(&untracked, is_all) {
-            let text = match report.group.open_egress {
-                Some(_) => format!("{rules}: interrupted immediately. {UNTRACKED}"),
-                None => format!(
-                    "{rules}: this depends on the outbound rules of the group, which Portcullis \
-                     could not read. {EITHER}"
-                ),
-            };
-            page.push_paragraph(&text);
-        }
-        if let Some(rules) = rule_number_phrase(&tracked, is_all) {
-            page.push_paragraph(&format!("{rules}: NOT interrupted. {TRACKED}"));
-        }
+        self.page.push_section(HEADING, &sentences.join(" "));
     }
 }
 
-const fn is_applied_or_reopened(status: &RuleStatus) -> bool {
-    matches!(status, RuleStatus::Applied | RuleStatus::Reopened)
-}
-
-fn is_untracked(report: &GroupReport, outcome: &RuleOutcome) -> bool {
-    report.group.open_egress != Some(false) && may_be_untracked(&outcome.rule)
+const fn describe_state(state: ConnectionState) -> &'static str {
+    match state {
+        ConnectionState::Ended => ENDED,
+        ConnectionState::UnknownEgress => UNKNOWN_EGRESS,
+        ConnectionState::SomeTracked => SOME_TRACKED,
+        ConnectionState::Tracked => TRACKED,
+    }
 }
 
 /// What happens to connections that the new rules allow.
 fn describe_interruption(report: &GroupReport) -> String {
     if report.order == ApplyOrder::AddFirst {
-        return "Connections that the new rules allow were not interrupted, because the new rules \
-                were added before the old ones were removed. Other connections:"
-            .to_owned();
+        return "What the new rules allow was not interrupted.".to_owned();
     }
     let has_twin = report
         .replacements()
@@ -77,12 +75,9 @@ fn describe_interruption(report: &GroupReport) -> String {
     let reason = if has_twin {
         "EC2 does not accept a second rule for the same traffic"
     } else {
-        "the rules quota of the group did not allow both at once"
+        "the rules quota had no room for both"
     };
-    format!(
-        "The old rules were removed before the new ones were added, because {reason}. Connections \
-         that the new rules allow may have been interrupted briefly. Other connections:"
-    )
+    format!("What the new rules allow was interrupted briefly, because {reason}.")
 }
 
 /// Whether a removed rule has the same content as this addition.

@@ -7,7 +7,7 @@ use portcullis_rules::plan::SkipReason;
 
 use super::commands::Command;
 use super::writer::EmailWriter;
-use crate::alert::phrases::{addition_error_cause, short_rule};
+use crate::alert::phrases::addition_error_cause;
 use crate::alert::replacements::describe_combined_rules;
 use crate::alert::sanitize::sanitize_line;
 use crate::report::{FailedAddition, GroupReport};
@@ -87,10 +87,7 @@ impl EmailWriter<'_> {
             .failed_additions()
             .map(|failed| &failed.addition.ingress)
             .chain(over_quota)
-            .map(|rule| {
-                let comment = short_rule(rule);
-                Command::authorize(self.report, comment, rule)
-            })
+            .map(|rule| Command::authorize(self.report, rule))
             .collect();
         let (it, these) = match commands.len() {
             0 => return,

@@ -1,12 +1,12 @@
-//! What the reader has to do, and how to get an exception.
+//! What the reader has to do.
 
 use std::collections::BTreeSet;
 
 use portcullis_rules::plan::{ApplyOrder, RefusalReason};
 
-use super::commands::{Command, numbered_comment};
+use super::commands::Command;
 use super::writer::EmailWriter;
-use crate::alert::phrases::{error_remedy, join_numbers, short_rule};
+use crate::alert::phrases::{capitalize_first, error_remedy, join_numbers};
 use crate::alert::sanitize::sanitize_line;
 use crate::alert::summary::{Headline, is_partly_allowed};
 use crate::report::{RuleOutcome, RuleStatus};
@@ -21,20 +21,13 @@ const AUTOMATIC_RETRY: &str = "Portcullis retries automatically within minutes."
 impl EmailWriter<'_> {
     /// What the reader has to do, if anything.
     pub(super) fn write_next_steps(&mut self) {
-        let heading = match self.summary.headline {
-            Headline::NotVerified | Headline::NotClosed => "What to do",
-            Headline::Refused => "Why it was refused, and what to do",
-            Headline::WouldClose => "What you can do",
-            Headline::Closed
-            | Headline::AlreadyGone
-            | Headline::Reported
-            | Headline::GroupDeleted
-            | Headline::Clean => return,
-        };
-        self.page.push_heading(heading);
-        self.write_verification_error();
-        self.write_errors();
-        self.write_reopened();
+        if !matches!(
+            self.summary.headline,
+            Headline::NotVerified | Headline::NotClosed | Headline::Refused | Headline::WouldClose
+        ) {
+            return;
+        }
+        self.page.push_blank_line();
         let refusals: BTreeSet<_> = self
             .summary
             .entries
@@ -45,6 +38,15 @@ impl EmailWriter<'_> {
             self.page.push_paragraph(reason.message());
         }
         self.write_manual_removal();
+        if matches!(
+            self.summary.headline,
+            Headline::NotVerified | Headline::NotClosed
+        ) {
+            self.page.push_blank_line();
+        }
+        self.write_verification_error();
+        self.write_errors();
+        self.write_reopened();
     }
 
     fn write_verification_error(&mut self) {
@@ -61,7 +63,7 @@ impl EmailWriter<'_> {
     /// Each kind of error once, with the rules that it left open.
     fn write_errors(&mut self) {
         let mut shown: Vec<&ServiceError> = Vec::new();
-        for outcome in self.summary.entries {
+        for outcome in &self.summary.entries {
             let Some(error) = outcome.status.error() else {
                 continue;
             };
@@ -110,7 +112,8 @@ impl EmailWriter<'_> {
             .numbered_entries(|status| *status == RuleStatus::Reopened)
             .collect();
         let them = if reopened.len() == 1 { "it" } else { "them" };
-        if let Some(rules) = rule_number_phrase(&reopened, false) {
+        if let Some(rules) = rule_number_phrase(&reopened) {
+            let rules = capitalize_first(&rules);
             self.page.push_paragraph(&format!(
                 "{rules}: added faster than Portcullis could remove {them}. Look for automation \
                  (CloudFormation, Terraform, a controller) that keeps adding {them}, and stop it. \
@@ -127,7 +130,6 @@ impl EmailWriter<'_> {
         if open.is_empty() || self.report.group.id.is_empty() {
             return;
         }
-        self.page.push_blank_line();
         self.write_partly_allowed(&open);
         let additions = self.replacement_commands();
         let is_add_first = self.report.order == ApplyOrder::AddFirst;
@@ -139,8 +141,7 @@ impl EmailWriter<'_> {
         } else {
             self.write_removals("To", &open);
             self.write_command_list(
-                "Then add the access that the policy allows (the group cannot hold the old and the \
-                 new rules at the same time):",
+                "Then add the access that the policy allows (there is no room for both):",
                 &additions,
             );
         }
@@ -160,13 +161,10 @@ impl EmailWriter<'_> {
         };
         let removals: Vec<_> = open
             .iter()
-            .map(|(number, outcome)| {
-                let comment = numbered_comment(*number, outcome);
-                Command::revoke(self.report, comment, &outcome.rule)
-            })
+            .map(|(_, outcome)| Command::revoke(self.report, &[&outcome.rule]))
             .collect();
         self.write_command_list(
-            &format!("{begin} remove {them} manually, run {these}{account}:"),
+            &format!("{begin} close {them}, run {these}{account}:"),
             &removals,
         );
     }
@@ -198,30 +196,8 @@ impl EmailWriter<'_> {
         }
         self.report
             .replacements()
-            .map(|addition| {
-                let rule = &addition.ingress;
-                let comment = format!("allowed: {}", short_rule(rule));
-                Command::authorize(self.report, comment, rule)
-            })
+            .map(|addition| Command::authorize(self.report, &addition.ingress))
             .collect()
-    }
-
-    /// How to get an exception.
-    pub(super) fn write_exception_advice(&mut self) {
-        if matches!(
-            self.summary.headline,
-            Headline::Reported | Headline::GroupDeleted | Headline::Clean
-        ) {
-            return;
-        }
-        let page = &mut self.page;
-        page.push_heading("If this access is needed");
-        page.push_paragraph(
-            "First check whether narrower access is enough: a single port, your own addresses, a \
-             VPN, or Session Manager instead of an open port. If not, propose an exception in the \
-             policy file, with a reason, an owner and an expiry date. The security team reviews \
-             it.",
-        );
     }
 
     /// Which prefix lists could not be evaluated.
@@ -259,11 +235,8 @@ fn is_foreign_group(outcome: &RuleOutcome) -> bool {
     outcome.status.refusal() == Some(RefusalReason::ForeignGroup)
 }
 
-/// `Rules 1 and 3`, or `All removed rules`; `None` if there is none.
-pub(super) fn rule_number_phrase(
-    entries: &[(usize, &RuleOutcome)],
-    is_all: bool,
-) -> Option<String> {
+/// `rules 1 and 3`; `None` if there is none.
+pub(super) fn rule_number_phrase(entries: &[(usize, &RuleOutcome)]) -> Option<String> {
     let numbers: Vec<_> = entries
         .iter()
         .map(|(number, _)| *number)
@@ -271,11 +244,10 @@ pub(super) fn rule_number_phrase(
         .collect();
     match numbers.as_slice() {
         [] => None,
-        [number] => Some(format!("Rule {number}")),
-        _ if is_all => Some("All removed rules".to_owned()),
+        [number] => Some(format!("rule {number}")),
         numbers => {
             let numbers = join_numbers(numbers);
-            Some(format!("Rules {numbers}"))
+            Some(format!("rules {numbers}"))
         }
     }
 }

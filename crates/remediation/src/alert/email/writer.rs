@@ -1,5 +1,6 @@
 //! What every part of the e-mail needs.
 
+use crate::alert::options::AlertLinks;
 use crate::alert::phrases::count_phrase;
 use crate::alert::plain_text::PlainText;
 use crate::alert::sanitize::sanitize_line;
@@ -11,16 +12,22 @@ pub(super) struct EmailWriter<'a> {
     pub(super) page: PlainText,
     pub(super) summary: &'a AlertSummary<'a>,
     pub(super) report: &'a GroupReport,
+    pub(super) links: &'a AlertLinks,
     /// How long a list of rules may be.
     pub(super) max_entries: usize,
 }
 
 impl<'a> EmailWriter<'a> {
-    pub(super) fn new(summary: &'a AlertSummary<'a>, max_entries: usize) -> Self {
+    pub(super) fn new(
+        summary: &'a AlertSummary<'a>,
+        links: &'a AlertLinks,
+        max_entries: usize,
+    ) -> Self {
         Self {
             page: PlainText::default(),
             summary,
             report: summary.report,
+            links,
             max_entries,
         }
     }
