@@ -45,6 +45,21 @@ impl Group {
         })
     }
 
+    /// The group of this name, which something else created.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn find(ec2: &Moto, name: &str) -> Result<Self> {
+        let filters = json!({"Filters": [{"Name": "group-name", "Values": [name]}]});
+        let groups = ec2.call("describe_security_groups", &filters)?;
+        Ok(Self {
+            ec2: ec2.clone(),
+            id: text_at(&groups, "/SecurityGroups/0/GroupId")?,
+            name: name.to_owned(),
+            vpc: text_at(&groups, "/SecurityGroups/0/VpcId")?,
+        })
+    }
+
     /// Adds permissions (a list of `IpPermission`) in one call and returns the new rules. They are
     /// read back, because moto returns only the last one.
     ///

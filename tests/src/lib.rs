@@ -29,6 +29,7 @@ mod local;
 mod moto;
 mod python;
 mod wait;
+mod workspace;
 
 pub mod cloudtrail;
 pub mod page;
@@ -40,3 +41,4 @@ pub use local::{Deployment, LocalAws, Message, Options, Stack};
 pub use moto::{Call, Fault, Moto};
 pub use python::{PythonEnv, Requirements, cache_directory};
 pub use wait::wait_until;
+pub use workspace::Workspace;

@@ -295,6 +295,26 @@ fn examples_are_valid_and_pass_their_tests() {
     }
 }
 
+/// The recipes are valid and warned about only where they say so.
+#[test]
+fn recipes_for_adopting_portcullis_are_valid() {
+    let page = fs::read_to_string(project("docs/adopt.md")).unwrap();
+    let (_, recipes) = page.split_once("\n## Recipes\n").unwrap();
+    let now = "2026-11-21T00:00:00Z".parse().unwrap();
+    let mut accepted = 0;
+    let blocks = code_blocks(recipes, "yaml");
+    for block in &blocks {
+        let loaded = parse_policy("recipe.yaml", block).unwrap_or_else(|wrong| panic!("{wrong}"));
+        let warnings = lint_policy(&loaded, now);
+        assert!(warnings.is_empty(), "{warnings}");
+        let unaccepted = block.replace("# accept:", "#");
+        let loaded = parse_policy("recipe.yaml", &unaccepted).unwrap();
+        let warnings = lint_policy(&loaded, now).to_string();
+        accepted += usize::from(warnings.contains("self-granted"));
+    }
+    assert_eq!((blocks.len(), accepted), (3, 1));
+}
+
 /// The page shows `edge.yaml` itself, its fragments are valid, and its tests pass.
 #[test]
 fn policies_on_pages_are_valid_and_pass_their_tests() {

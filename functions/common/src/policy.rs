@@ -199,7 +199,7 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
-    use portcullis_remediation::ErrorKind;
+    use portcullis_remediation::{AlertLinks, ErrorKind};
 
     use super::*;
 
@@ -211,6 +211,7 @@ mod tests {
             mode,
             policy,
             role_arns: Vec::new(),
+            links: AlertLinks::default(),
         }
     }
 

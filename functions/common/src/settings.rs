@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use portcullis_remediation::Mode;
+use portcullis_remediation::{AlertLink, AlertLinks, InvalidLink, Mode};
 
 /// The settings of a function. The AWS SDK reads its own variables itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Settings {
     /// `PORTCULLIS_ROLE_ARNS`: the roles of the functions that change groups, separated by commas.
     /// The remediator recognizes its own changes by them.
     pub role_arns: Vec<String>,
+    /// `PORTCULLIS_RUNBOOK_URL` and `PORTCULLIS_POLICY_URL`: links in the alerts.
+    pub links: AlertLinks,
 }
 
 /// Where the policy comes from.
@@ -58,6 +60,16 @@ pub enum SettingsError {
          or nothing for the built-in baseline"
     )]
     InvalidPolicy(String),
+    /// Not a link that is safe in an alert.
+    #[error("{name} is `{value}`: {error}")]
+    InvalidLink {
+        /// The name of the setting.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What is expected.
+        error: InvalidLink,
+    },
 }
 
 impl Settings {
@@ -72,11 +84,16 @@ impl Settings {
         let policy = non_blank(variable("PORTCULLIS_POLICY"));
         let role_arns = non_blank(variable("PORTCULLIS_ROLE_ARNS"));
         let root = non_blank(variable("LAMBDA_TASK_ROOT")).unwrap_or_default();
+        let links = AlertLinks {
+            runbook: parse_link("PORTCULLIS_RUNBOOK_URL", &variable)?,
+            policy: parse_link("PORTCULLIS_POLICY_URL", &variable)?,
+        };
         Ok(Self {
             topic_arn: check_topic_arn(topic_arn)?,
             mode: parse_mode(mode.as_deref())?,
             policy: PolicySource::from_setting(policy, Path::new(&root))?,
             role_arns: parse_role_arns(role_arns.as_deref())?,
+            links,
         })
     }
 }
@@ -108,6 +125,19 @@ fn parse_role_arns(value: Option<&str>) -> Result<Vec<String>, SettingsError> {
                 .ok_or_else(|| SettingsError::InvalidRole(arn.to_owned()))
         })
         .collect()
+}
+
+fn parse_link(
+    name: &'static str,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Option<AlertLink>, SettingsError> {
+    let Some(value) = non_blank(variable(name)) else {
+        return Ok(None);
+    };
+    match value.parse() {
+        Ok(link) => Ok(Some(link)),
+        Err(error) => Err(SettingsError::InvalidLink { name, value, error }),
+    }
 }
 
 fn parse_mode(value: Option<&str>) -> Result<Option<Mode>, SettingsError> {
@@ -173,12 +203,15 @@ mod tests {
                 mode: None,
                 policy,
                 role_arns: Vec::new(),
+                links: AlertLinks::default(),
             }
         );
         for name in [
             "PORTCULLIS_MODE",
             "PORTCULLIS_POLICY",
             "PORTCULLIS_ROLE_ARNS",
+            "PORTCULLIS_RUNBOOK_URL",
+            "PORTCULLIS_POLICY_URL",
         ] {
             assert_eq!(with_topic(name, " ").unwrap(), settings);
         }
@@ -214,6 +247,25 @@ mod tests {
             with_topic("PORTCULLIS_ROLE_ARNS", "portcullis"),
             Err(SettingsError::InvalidRole("portcullis".into()))
         );
+    }
+
+    #[test]
+    fn links_are_https() {
+        let link = "https://wiki.example.com/runbook#closed";
+        let settings = with_topic("PORTCULLIS_RUNBOOK_URL", link).unwrap();
+        let expected = AlertLinks {
+            runbook: link.parse().ok(),
+            policy: None,
+        };
+        assert_eq!(settings.links, expected);
+        let settings = with_topic("PORTCULLIS_POLICY_URL", link).unwrap();
+        assert_eq!(settings.links.policy, expected.runbook);
+        for invalid in ["http://wiki.example.com", "wiki", "https://a|b"] {
+            let error = with_topic("PORTCULLIS_POLICY_URL", invalid).unwrap_err();
+            let text = error.to_string();
+            let start = format!("PORTCULLIS_POLICY_URL is `{invalid}`: expected a link");
+            assert!(text.starts_with(&start), "{text}");
+        }
     }
 
     #[test]

@@ -8,8 +8,8 @@ mod metrics;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use portcullis_aws::{Aws, SystemClock};
 use portcullis_function::{FunctionPolicy, Settings, build_services, init_logging, load_policy};
-use portcullis_remediation::Remediator;
 use portcullis_remediation::remediator::Limits;
+use portcullis_remediation::{AlertOptions, Remediator};
 use serde_json::value::RawValue;
 
 #[tokio::main(flavor = "current_thread")]
@@ -52,6 +52,10 @@ async fn build_remediator() -> Result<Remediator, Error> {
     let services = build_services(&aws, settings.topic_arn, mode);
     let remediator = Remediator::new(services, policy, Limits::default())
         .with_policy_identity(identity)
+        .with_alert_options(AlertOptions {
+            links: settings.links,
+            ..AlertOptions::default()
+        })
         .with_own_roles(settings.role_arns);
     Ok(remediator)
 }

@@ -9,7 +9,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use portcullis_aws::{Aws, Timing};
 use portcullis_function::{FunctionPolicy, Settings, build_services, init_logging, load_policy};
 use portcullis_remediation::remediator::Limits;
-use portcullis_remediation::{Mode, Sweeper};
+use portcullis_remediation::{AlertOptions, Mode, Sweeper};
 use serde_json::Value;
 
 use action::SweepAction;
@@ -54,7 +54,12 @@ async fn build_function() -> Result<SweepFunction, Error> {
     let services = build_services(&aws, settings.topic_arn.clone(), sweep_mode);
     Ok(SweepFunction {
         aws,
-        sweeper: Sweeper::new(services, policy, Limits::default()).with_policy_identity(identity),
+        sweeper: Sweeper::new(services, policy, Limits::default())
+            .with_policy_identity(identity)
+            .with_alert_options(AlertOptions {
+                links: settings.links,
+                ..AlertOptions::default()
+            }),
         topic_arn: settings.topic_arn,
     })
 }
