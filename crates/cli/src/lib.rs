@@ -16,6 +16,7 @@ pub mod input;
 mod live;
 pub mod output;
 pub mod policy;
+pub mod rule_pages;
 mod table;
 mod terminal;
 mod text;

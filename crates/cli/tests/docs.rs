@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use crate::common::{portcullis, project};
-use portcullis_cli::command::rules::RULE_PAGES;
+use portcullis_cli::rule_pages::RULE_PAGES;
 use portcullis_policy::{PRESETS, lint_policy, parse_policy, render_policy};
 use portcullis_rules::plan::{RefusalReason, SkipReason};
 use portcullis_rules::{Context, Policy, PolicyRule, PrefixLists, SecurityGroup, evaluate};

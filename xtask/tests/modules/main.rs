@@ -79,7 +79,7 @@ const LAYERS: &[(&str, Layers)] = &[
     (
         "crates/cli",
         &[
-            &["exit", "terminal", "text", "usage", "wrap"],
+            &["exit", "rule_pages", "terminal", "text", "usage", "wrap"],
             &["describe", "output"],
             &["audit", "error", "table"],
             &["input"],

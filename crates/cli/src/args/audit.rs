@@ -28,7 +28,13 @@ pub struct AuditArgs {
     pub policy: PolicyName,
     /// Region of the live account; can be repeated. With `--input`, the region of groups without
     /// `SecurityGroupArn`, for `asff`, `ocsf` and policies scoped by region
-    #[arg(long, value_name = "REGION", value_parser = region_parser(), hide_possible_values = true, value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "REGION",
+        value_parser = region_parser(),
+        hide_possible_values = true,
+        value_delimiter = ','
+    )]
     pub region: Vec<String>,
     /// Evaluate exceptions as of this time, such as 2027-03-01T00:00:00Z [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]

@@ -33,7 +33,13 @@ pub struct DiffArgs {
     #[arg(long, value_name = "ID", value_parser = parse_account_id, requires = "input")]
     pub account: Option<String>,
     /// Region of groups without `SecurityGroupArn`, for policies scoped by region
-    #[arg(long, value_name = "REGION", value_parser = region_parser(), hide_possible_values = true, requires = "input")]
+    #[arg(
+        long,
+        value_name = "REGION",
+        value_parser = region_parser(),
+        hide_possible_values = true,
+        requires = "input"
+    )]
     pub region: Option<String>,
     /// Evaluate exceptions as of this time, such as 2027-03-01T00:00:00Z [default: now; for events,
     /// the time of the event]

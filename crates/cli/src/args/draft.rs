@@ -39,7 +39,12 @@ pub struct DraftArgs {
     #[arg(long, value_name = "ID", value_parser = parse_account_id)]
     pub account: Option<String>,
     /// Region of groups without `SecurityGroupArn`
-    #[arg(long, value_name = "REGION", value_parser = region_parser(), hide_possible_values = true)]
+    #[arg(
+        long,
+        value_name = "REGION",
+        value_parser = region_parser(),
+        hide_possible_values = true
+    )]
     pub region: Option<String>,
     /// The date of the draft, such as 2027-03-01T00:00:00Z [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]

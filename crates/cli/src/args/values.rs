@@ -9,8 +9,8 @@ use portcullis_policy::{REGIONS, is_known_region, nearest_region};
 use portcullis_remediation::Mode;
 use portcullis_rules::Severity;
 
-use crate::command::rules::RULE_PAGES;
 use crate::describe::{is_account_id, is_region_name};
+use crate::rule_pages::RULE_PAGES;
 
 /// The second part of the names of regions.
 const DIRECTIONS: [&str; 9] = [

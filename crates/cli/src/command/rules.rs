@@ -11,30 +11,11 @@ use crate::args::{Format, RulesArgs};
 use crate::error::CliError;
 use crate::exit::ExitStatus;
 use crate::output::{CommandOutput, to_pretty_json};
+use crate::rule_pages::RULE_PAGES;
 use crate::table::{Column, ColumnWidths, EMPTY_CELL, FittedRow, RowStyle, format_fitted_table};
 use crate::terminal::output_width;
 use crate::text::sanitize_text;
 use page::render_page;
-
-macro_rules! pages {
-    ($($id:literal),+ $(,)?) => {
-        [$(($id, include_str!(concat!("../../../../docs/rules/", $id, ".md")))),+]
-    };
-}
-
-/// The pages about the rules of the presets, in the order of the presets.
-pub const RULE_PAGES: [(&str, &str); 10] = pages![
-    "all-traffic",
-    "restricted-common-ports",
-    "high-risk-ports",
-    "uncommon-ports",
-    "port-range",
-    "port-range-internal",
-    "broad-source",
-    "other-protocols",
-    "web-only",
-    "databases",
-];
 
 /// The document of `rules --format json`, version 1.
 #[derive(Debug, Serialize)]

@@ -9,8 +9,8 @@ const OPEN_LESS: &str = "open less (your addresses, a VPN)";
 const OR_ADD: &str = ", or add this to the policy:";
 
 impl EmailWriter<'_> {
-    /// Narrower access first; otherwise an exception. Not while the group has to be closed: a reader
-    /// in a hurry must not open it instead.
+    /// Narrower access first; otherwise an exception. Not while the group has to be closed: a
+    /// reader in a hurry must not open it instead.
     pub(super) fn write_exception(&mut self) {
         if matches!(
             self.summary.headline,

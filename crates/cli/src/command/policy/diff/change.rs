@@ -45,7 +45,7 @@ impl Direction {
 /// A part of a policy file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Section {
+pub(super) enum DiffSection {
     Name,
     Mode,
     Rules,
@@ -54,7 +54,7 @@ pub(super) enum Section {
     Guardrails,
 }
 
-impl Section {
+impl DiffSection {
     /// The part in a sentence: `rule`.
     pub(super) const fn noun(self) -> &'static str {
         match self {
@@ -72,7 +72,7 @@ impl Section {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Change {
     pub(super) direction: Direction,
-    pub(super) section: Section,
+    pub(super) section: DiffSection,
     /// The id of the rule or exception, or the key of the guardrail.
     pub(super) subject: Option<String>,
     /// What is different, in a phrase.
@@ -82,7 +82,7 @@ pub(super) struct Change {
 impl Change {
     pub(super) fn new(
         direction: Direction,
-        section: Section,
+        section: DiffSection,
         subject: impl Into<String>,
         message: impl Into<String>,
     ) -> Self {

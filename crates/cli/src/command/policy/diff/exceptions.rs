@@ -7,7 +7,7 @@ use portcullis_policy::coverage::exception_applies_wherever;
 use portcullis_policy::{render_expiry, render_match};
 use portcullis_rules::{Context, Exception, Policy, Source, TrafficSet};
 
-use super::change::{Change, Direction, Section, describe_traffic_set, shorten_list};
+use super::change::{Change, DiffSection, Direction, describe_traffic_set, shorten_list};
 
 /// The differences of exceptions at this time, in the order of the policies.
 pub(super) fn compare_exceptions(old: &Policy, new: &Policy, now: Timestamp) -> Vec<Change> {
@@ -27,7 +27,7 @@ pub(super) fn compare_exceptions(old: &Policy, new: &Policy, now: Timestamp) -> 
                     other.is_expired(&context) || is_covered(other, &live_old),
                     exception.is_expired(&context) || is_covered(exception, &live_new),
                 ),
-                Section::Exceptions,
+                DiffSection::Exceptions,
                 exception.id.as_str(),
                 describe_difference(exception, other),
             )),
@@ -66,7 +66,7 @@ fn removed_exception(exception: &Exception, live_new: &[&Exception], context: &C
     };
     Change::new(
         direction,
-        Section::Exceptions,
+        DiffSection::Exceptions,
         exception.id.as_str(),
         message,
     )
@@ -84,7 +84,7 @@ fn added_exception(exception: &Exception, live_old: &[&Exception], context: &Con
     };
     Change::new(
         direction,
-        Section::Exceptions,
+        DiffSection::Exceptions,
         exception.id.as_str(),
         message,
     )

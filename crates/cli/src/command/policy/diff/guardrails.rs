@@ -4,7 +4,7 @@ use portcullis_policy::coverage::{glob_covers, scope_covers};
 use portcullis_policy::render_scope;
 use portcullis_rules::{ExistingRules, Glob, Guardrails, Policy, Scope};
 
-use super::change::{Change, Direction, Section, shorten_list};
+use super::change::{Change, DiffSection, Direction, shorten_list};
 
 /// The differences of the name and the mode.
 pub(super) fn compare_mode(old: &Policy, new: &Policy) -> Vec<Change> {
@@ -14,14 +14,19 @@ pub(super) fn compare_mode(old: &Policy, new: &Policy) -> Vec<Change> {
         let (before, after) = (mode_name(old), mode_name(new));
         changes.push(Change {
             subject: None,
-            ..Change::new(direction, Section::Mode, "", format!("{before} -> {after}"))
+            ..Change::new(
+                direction,
+                DiffSection::Mode,
+                "",
+                format!("{before} -> {after}"),
+            )
         });
     }
     if old.name != new.name {
         let message = format!("{} -> {}", old.name, new.name);
         changes.push(Change {
             subject: None,
-            ..Change::new(Direction::Neutral, Section::Name, "", message)
+            ..Change::new(Direction::Neutral, DiffSection::Name, "", message)
         });
     }
     changes
@@ -83,7 +88,7 @@ pub(super) fn compare_guardrails(old: &Guardrails, new: &Guardrails) -> Vec<Chan
 }
 
 fn guardrail(key: &str, direction: Direction, message: String) -> Change {
-    Change::new(direction, Section::Guardrails, key, message)
+    Change::new(direction, DiffSection::Guardrails, key, message)
 }
 
 fn existing_name(guardrails: &Guardrails) -> &'static str {

@@ -8,7 +8,7 @@ use portcullis_rules::{Action, Policy, PolicyRule, Scope, Source};
 use super::actions::{
     Response, ResponseChange, action_direction, compare_overrides, overrides_of, possible_responses,
 };
-use super::change::{Change, Direction, Section, describe_traffic_set, shorten_list};
+use super::change::{Change, DiffSection, Direction, describe_traffic_set, shorten_list};
 use super::checks::{check_covers, covering_rules, forbidden_traffic, untrusted_sources};
 
 /// The differences of rules and overrides, in the order of the policies.
@@ -66,7 +66,7 @@ fn is_always_off(policy: &Policy, rule: &PolicyRule) -> bool {
 }
 
 fn rule_change(direction: Direction, rule: &PolicyRule, message: impl Into<String>) -> Change {
-    Change::new(direction, Section::Rules, rule.id.as_str(), message)
+    Change::new(direction, DiffSection::Rules, rule.id.as_str(), message)
 }
 
 /// The differences of two rules with the same id.
@@ -204,7 +204,7 @@ fn compare_rule_overrides(old: &Policy, new: &Policy, rule: &PolicyRule) -> Opti
         let message = "too many to compare: taken as weaker";
         return Some(Change::new(
             Direction::Weaker,
-            Section::Overrides,
+            DiffSection::Overrides,
             id,
             message,
         ));
@@ -213,7 +213,7 @@ fn compare_rule_overrides(old: &Policy, new: &Policy, rule: &PolicyRule) -> Opti
         let message = "written differently, with the same effect";
         return Some(Change::new(
             Direction::Neutral,
-            Section::Overrides,
+            DiffSection::Overrides,
             id,
             message,
         ));
@@ -228,7 +228,7 @@ fn compare_rule_overrides(old: &Policy, new: &Policy, rule: &PolicyRule) -> Opti
     );
     let texts: Vec<_> = differences.iter().map(describe_response_change).collect();
     let message = shorten_list(&texts, "; ");
-    Some(Change::new(direction, Section::Overrides, id, message))
+    Some(Change::new(direction, DiffSection::Overrides, id, message))
 }
 
 /// `{accounts: ["111122223333"]}: action revoke -> notify`.

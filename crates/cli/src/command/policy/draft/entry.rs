@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use portcullis_rules::exception::is_source_within;
 use portcullis_rules::{Exception, Finding, PrefixLists, Scope, SecurityGroup, TrafficSet};
 
-use super::openings::Opening;
+use super::openings::DraftOpening;
 use crate::audit::owner::group_owner;
 use crate::describe::{is_account_id, is_region_name};
 use crate::text::wrap_words;
@@ -43,7 +43,7 @@ impl OpenGroup<'_> {
     pub(super) fn exception(
         &self,
         id: String,
-        opening: Opening,
+        opening: DraftOpening,
         dates: &DraftDates,
         owner_tag: Option<&str>,
     ) -> Exception {
@@ -90,7 +90,7 @@ impl OpenGroup<'_> {
     }
 
     /// The comment of an exception: the group, and the security group rules that are open.
-    pub(super) fn comment(&self, opening: &Opening, lists: &PrefixLists) -> Vec<String> {
+    pub(super) fn comment(&self, opening: &DraftOpening, lists: &PrefixLists) -> Vec<String> {
         let mut lines = wrap_words(&self.title(), "", "    ", MAX_LINE_CHARS);
         let mut rules: Vec<(String, Vec<&str>)> = Vec::new();
         for finding in self.findings.iter().filter(|finding| finding.enforces()) {
@@ -134,7 +134,7 @@ impl OpenGroup<'_> {
 }
 
 /// Whether the opening exempts a part of the finding.
-fn is_about(finding: &Finding, opening: &Opening, lists: &PrefixLists) -> bool {
+fn is_about(finding: &Finding, opening: &DraftOpening, lists: &PrefixLists) -> bool {
     let source = &finding.ingress.source;
     is_source_within(source, &opening.sources, lists)
         && !opening.traffic.intersection(&finding.offending).is_empty()

@@ -9,7 +9,7 @@ use portcullis_rules::{Finding, PrefixLists, Source, TrafficSet};
 
 /// What one exception is to exempt: this traffic from each of these sources.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Opening {
+pub(super) struct DraftOpening {
     pub(super) traffic: TrafficSet,
     pub(super) sources: Vec<Source>,
 }
@@ -19,7 +19,7 @@ pub(super) struct Opening {
 pub(super) fn collect_openings<'a>(
     findings: impl IntoIterator<Item = &'a Finding>,
     lists: &PrefixLists,
-) -> Vec<Opening> {
+) -> Vec<DraftOpening> {
     let mut by_source: BTreeMap<Source, TrafficSet> = BTreeMap::new();
     for finding in findings.into_iter().filter(|finding| finding.enforces()) {
         let source = finding.ingress.source.without_owner();
@@ -28,7 +28,7 @@ pub(super) fn collect_openings<'a>(
     }
     let mut by_source: Vec<_> = by_source.into_iter().collect();
     by_source.sort_by_key(|(source, _)| breadth_rank(source));
-    let mut openings: Vec<Opening> = Vec::new();
+    let mut openings: Vec<DraftOpening> = Vec::new();
     for (index, (source, _)) in by_source.iter().enumerate() {
         let traffic = own_traffic(&by_source, index, lists);
         if traffic.is_empty() {
@@ -39,7 +39,7 @@ pub(super) fn collect_openings<'a>(
             .find(|opening| opening.traffic == traffic);
         match same {
             Some(opening) => opening.sources.push(source.clone()),
-            None => openings.push(Opening {
+            None => openings.push(DraftOpening {
                 traffic,
                 sources: vec![source.clone()],
             }),
