@@ -74,10 +74,14 @@ impl RegionSummary {
 
     /// What could not be evaluated, apart from single groups.
     fn problems(&self) -> impl Iterator<Item = Problem> {
-        let listing = self.listing_error.iter();
-        let listing = listing.map(|error| (ProblemCode::RegionUnreadable, error));
-        let rule_ids = self.rule_ids_error.iter();
-        let rule_ids = rule_ids.map(|error| (ProblemCode::RuleIdsUnreadable, error));
+        let listing = self
+            .listing_error
+            .iter()
+            .map(|error| (ProblemCode::RegionUnreadable, error));
+        let rule_ids = self
+            .rule_ids_error
+            .iter()
+            .map(|error| (ProblemCode::RuleIdsUnreadable, error));
         listing.chain(rule_ids).map(|(code, error)| Problem {
             region: Some(self.name.clone()),
             ..Problem::new(code, error.to_string())

@@ -107,8 +107,7 @@ impl EarlierAudit {
         for (group, finding) in audit.iter_findings() {
             let candidates = index.candidates(&group.id, finding);
             found.extend(candidates.iter().copied());
-            let mut candidates = candidates.iter();
-            let is_known = candidates.any(|position| {
+            let is_known = candidates.iter().any(|position| {
                 let earlier = self.findings.get(*position);
                 earlier.is_some_and(|earlier| earlier.covers(finding))
             });

@@ -24,9 +24,10 @@ pub(crate) fn deciding_lists(
     for id in unresolved {
         let assumed = lists_with_open_list(group, lists, id);
         let evaluation = evaluate(policy, group, &assumed, context);
-        let deciding = evaluation.findings.iter();
-        let deciding = deciding.filter(|finding| is_from_list(&finding.ingress.source, id));
-        let policy_rules: BTreeSet<_> = deciding
+        let policy_rules: BTreeSet<_> = evaluation
+            .findings
+            .iter()
+            .filter(|finding| is_from_list(&finding.ingress.source, id))
             .map(|finding| format!("`{}`", finding.policy_rule.id))
             .collect();
         if !policy_rules.is_empty() {

@@ -68,8 +68,9 @@ pub(super) fn opening_action(opening: &Opening<'_>) -> String {
 /// The policy rules that forbid an opening, with the ports of those that forbid only a part of it:
 /// `restricted-common-ports (22), port-range`.
 pub(super) fn describe_policy_rules(opening: &Opening<'_>) -> String {
-    let rules = opening.findings.iter();
-    let rules: Vec<_> = rules
+    let rules: Vec<_> = opening
+        .findings
+        .iter()
         .map(|finding| describe_policy_rule(opening, finding))
         .collect();
     rules.join(", ")

@@ -123,8 +123,7 @@ impl PrefixListCollector {
 
 impl UnidentifiedEntries {
     fn problem(&self, candidates: &[String]) -> Problem {
-        let lists = candidates.iter().map(|id| format!("`{id}`"));
-        let lists: Vec<_> = lists.collect();
+        let lists: Vec<_> = candidates.iter().map(|id| format!("`{id}`")).collect();
         let message = format!(
             "the entries do not say which prefix list they belong to: {}",
             lists.join(", ")

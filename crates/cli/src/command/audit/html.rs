@@ -74,10 +74,14 @@ fn header(view: &AuditView<'_>, context: &PageContext) -> String {
         ),
         ("Input", escape_html(&context.input)),
     ];
-    let regions = view.audit.regions.iter().map(|region| region.name.as_str());
-    let regions = regions.collect::<Vec<_>>().join(", ");
+    let regions: Vec<_> = view
+        .audit
+        .regions
+        .iter()
+        .map(|region| region.name.as_str())
+        .collect();
     if !regions.is_empty() {
-        facts.push(("Regions", escape_html(&regions)));
+        facts.push(("Regions", escape_html(&regions.join(", "))));
     }
     let mut html = "<header>\n<h1>Security group audit</h1>\n<dl class=\"facts\">\n".to_owned();
     for (term, definition) in facts {
@@ -238,8 +242,11 @@ fn findings(view: &AuditView<'_>) -> String {
     let openings: Vec<_> = sections.into_iter().flat_map(openings_of_section).collect();
     let (exempt, counted): (Vec<_>, Vec<_>) = openings.into_iter().partition(Opening::is_exempt);
     for severity in SEVERITIES {
-        let members = counted.iter().filter(|it| it.severity() == Some(severity));
-        let members: Vec<_> = members.cloned().collect();
+        let members: Vec<_> = counted
+            .iter()
+            .filter(|it| it.severity() == Some(severity))
+            .cloned()
+            .collect();
         let name = severity_name(severity);
         let title = format!("<span class=\"{name}\">Severity {name}</span>");
         html.push_str(&findings_section(view, &title, &members));

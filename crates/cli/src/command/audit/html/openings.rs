@@ -27,8 +27,9 @@ pub(super) fn openings_table(view: &AuditView<'_>, openings: &[Opening<'_>]) -> 
 }
 
 fn opening_row(view: &AuditView<'_>, opening: &Opening<'_>) -> String {
-    let severity = opening.severity();
-    let severity = severity.map_or(String::new(), |severity| severity.to_string());
+    let severity = opening
+        .severity()
+        .map_or(String::new(), |severity| severity.to_string());
     let owner = group_owner(opening.group).unwrap_or_default();
     let description = opening.ingress.description.as_deref();
     format!(
@@ -82,7 +83,7 @@ fn policy_rules_cell(opening: &Opening<'_>) -> String {
 fn policy_rule_item(opening: &Opening<'_>, finding: &Finding) -> String {
     let id = escape_html(&finding.policy_rule.id);
     let text = describe_policy_rule(opening, finding);
-    let notes = text.strip_prefix(&finding.policy_rule.id);
-    let notes = escape_html(notes.unwrap_or_default());
+    let without_id = text.strip_prefix(&finding.policy_rule.id);
+    let notes = escape_html(without_id.unwrap_or_default());
     format!("<li><a href=\"#rule-{id}\">{id}</a>{notes}</li>")
 }

@@ -76,8 +76,12 @@ fn describe_regions(view: &AuditView<'_>) -> String {
 
 /// That the counts do not cover everything, so that no findings may be none that were seen.
 fn describe_incompleteness(view: &AuditView<'_>) -> Option<String> {
-    let regions = view.audit.regions.iter();
-    let regions = regions.filter(|region| !region.is_complete()).count();
+    let regions = view
+        .audit
+        .regions
+        .iter()
+        .filter(|region| !region.is_complete())
+        .count();
     if regions > 0 {
         let count = format_count(regions, "region");
         return Some(format!("incomplete: {count} not read completely"));
