@@ -176,8 +176,12 @@ impl Verifier<'_> {
 
     /// The forbidden rules after the plan, except those that the plan refuses to change.
     fn still_forbidden_rules(&self, removed: &RuleIndexes) -> Vec<Violation> {
-        let refusals = self.plan.refusals.iter();
-        let refused: BTreeSet<&IngressRule> = refusals.map(|refusal| &refusal.ingress).collect();
+        let refused: BTreeSet<&IngressRule> = self
+            .plan
+            .refusals
+            .iter()
+            .map(|refusal| &refusal.ingress)
+            .collect();
         let after = self.group_with(&self.rules_without(removed), Additions::All);
         let evaluation = evaluate(self.policy, &after, self.lists, self.context);
         evaluation
@@ -208,8 +212,9 @@ impl Verifier<'_> {
     /// The additions whose replaced rule is not among the given ones.
     fn additions_without_replaced(&self, kept: &[IngressRule]) -> Vec<&Addition> {
         let kept: BTreeSet<&IngressRule> = kept.iter().collect();
-        let additions = self.plan.additions.iter();
-        additions
+        self.plan
+            .additions
+            .iter()
             .filter(|addition| !kept.contains(&addition.replaces))
             .collect()
     }

@@ -54,12 +54,13 @@ impl OpenAndAllowed {
 
     /// The traffic, ordered by protocol and ports.
     pub fn entries(&self) -> impl Iterator<Item = AllowedTraffic> {
-        let entries = self.rules_by_group.iter();
-        entries.map(|(traffic, by_group)| AllowedTraffic {
-            traffic: *traffic,
-            rules: by_group.values().copied().fold(0, usize::saturating_add),
-            groups: by_group.len(),
-        })
+        self.rules_by_group
+            .iter()
+            .map(|(traffic, by_group)| AllowedTraffic {
+                traffic: *traffic,
+                rules: by_group.values().copied().fold(0, usize::saturating_add),
+                groups: by_group.len(),
+            })
     }
 }
 

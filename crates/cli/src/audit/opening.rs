@@ -28,8 +28,9 @@ pub struct Opening<'a> {
 impl Opening<'_> {
     /// Whether exceptions exempt all findings.
     pub fn is_exempt(&self) -> bool {
-        let mut findings = self.findings.iter();
-        findings.all(|finding| finding.exempted_by.is_some())
+        self.findings
+            .iter()
+            .all(|finding| finding.exempted_by.is_some())
     }
 
     /// The highest severity of a finding that counts; of any finding if all are exempt.
@@ -40,8 +41,8 @@ impl Opening<'_> {
 
     /// The strongest action of the findings that are not exempt; `None` if all are exempt.
     pub fn action(&self) -> Option<Action> {
-        let findings = self.findings.iter();
-        findings
+        self.findings
+            .iter()
             .filter(|finding| finding.exempted_by.is_none())
             .map(|finding| finding.policy_rule.action)
             .max()

@@ -98,8 +98,10 @@ fn lists_with_open_list(group: &SecurityGroup, lists: &PrefixLists, open: &str) 
 }
 
 fn used_lists(group: &SecurityGroup) -> impl Iterator<Item = &str> {
-    let rules = group.rules.iter();
-    rules.filter_map(|rule| rule.source.prefix_list_id())
+    group
+        .rules
+        .iter()
+        .filter_map(|rule| rule.source.prefix_list_id())
 }
 
 fn is_from_list(source: &Source, list: &str) -> bool {

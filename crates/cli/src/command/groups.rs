@@ -97,8 +97,9 @@ pub(super) fn unresolved_lists_warning<'a>(
 
 /// What was assumed about the inputs.
 pub(super) fn assumption_notes(described: &DescribedGroups) -> Vec<Message> {
-    let notes = described.notes.iter();
-    notes
+    described
+        .notes
+        .iter()
         .map(|note| Message::new(MessageLevel::Note, sanitize_text(note)))
         .collect()
 }

@@ -411,8 +411,9 @@ struct TagShape {
 }
 
 fn collect_tags(tags: Option<Vec<TagShape>>) -> Tags {
-    let tags = tags.unwrap_or_default().into_iter();
-    tags.map(|tag| (tag.key, tag.value.unwrap_or_default()))
+    tags.unwrap_or_default()
+        .into_iter()
+        .map(|tag| (tag.key, tag.value.unwrap_or_default()))
         .collect()
 }
 

@@ -91,10 +91,11 @@ fn general_overrides(record: &Record) -> impl Iterator<Item = &Record> {
 }
 
 fn override_entries(record: &Record) -> impl Iterator<Item = (&Spanned<String>, &Record)> {
-    let entries = record.map_entries("rules").iter();
-    entries.filter_map(|(id, value): &(Spanned<String>, Spanned<Value>)| {
-        value.value.as_record().map(|changes| (id, changes))
-    })
+    record.map_entries("rules").iter().filter_map(
+        |(id, value): &(Spanned<String>, Spanned<Value>)| {
+            value.value.as_record().map(|changes| (id, changes))
+        },
+    )
 }
 
 fn no_active_rules(record: &Record) -> Diagnostic {

@@ -146,8 +146,10 @@ impl<'a> PriorAccess<'a> {
             if !is_same && !other.overlaps_any(&wanted) {
                 continue;
             }
-            let rules = other.rules.iter();
-            let reached = rules.filter_map(|rule| kind.ports_reached_by(rule));
+            let reached = other
+                .rules
+                .iter()
+                .filter_map(|rule| kind.ports_reached_by(rule));
             if is_same || other.contains_all(&wanted) {
                 by_one_source.extend(reached);
             } else {
@@ -175,8 +177,11 @@ impl PriorSource<'_> {
 
 /// The blocks of a source in ascending order.
 fn address_ranges(source: &Source, lists: &PrefixLists) -> Vec<SourceRange> {
-    let nets = lists.source_blocks(source).iter();
-    let mut ranges: Vec<SourceRange> = nets.map(SourceRange::from_net).collect();
+    let mut ranges: Vec<SourceRange> = lists
+        .source_blocks(source)
+        .iter()
+        .map(SourceRange::from_net)
+        .collect();
     ranges.sort_unstable();
     ranges
 }

@@ -76,8 +76,10 @@ fn exceeds_limit(input: &PlanInput<'_>, draft: &Draft<'_>) -> bool {
         return false;
     }
     // A rule that an early read still shows is removed again. It counts once.
-    let earlier = input.already_removed.iter();
-    let earlier_existing = earlier.filter(|rule| !input.is_opened(rule));
+    let earlier_existing = input
+        .already_removed
+        .iter()
+        .filter(|rule| !input.is_opened(rule));
     existing.extend(earlier_existing.map(rule_identity));
     existing.len() > limit
 }

@@ -138,8 +138,9 @@ fn build_rule(candidate: Candidate<'_>, removed: &IngressRule) -> Option<Ingress
 
 /// The tags of a rule, except those that only AWS may set.
 fn copied_tags(rule: &IngressRule) -> Tags {
-    let tags = rule.tags.iter();
-    tags.filter(|(key, _)| !is_reserved_tag(key))
+    rule.tags
+        .iter()
+        .filter(|(key, _)| !is_reserved_tag(key))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect()
 }

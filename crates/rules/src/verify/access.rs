@@ -125,8 +125,10 @@ impl<'a> AllowedAccess<'a> {
         if same_source.any(|rule| allows_all_traffic_of(rule, added)) {
             return true;
         }
-        let candidates = self.group.rules.iter();
-        let allowing: Vec<&IngressRule> = candidates
+        let allowing: Vec<&IngressRule> = self
+            .group
+            .rules
+            .iter()
             .filter(|rule| allows_all_traffic_of(rule, added))
             .collect();
         match other_origins {
@@ -362,8 +364,11 @@ fn is_source_covered(source: &Source, allowing: &[&IngressRule], lists: &PrefixL
 }
 
 fn address_ranges_of(source: &Source, lists: &PrefixLists) -> Vec<AddressRange> {
-    let blocks = lists.source_blocks(source).iter();
-    blocks.map(AddressRange::from_net).collect()
+    lists
+        .source_blocks(source)
+        .iter()
+        .map(AddressRange::from_net)
+        .collect()
 }
 
 /// Sorts ranges, and merges those that overlap or touch.

@@ -182,8 +182,10 @@ fn numbers(view: &AuditView<'_>) -> String {
 
 /// The security group rules with a finding that is not exempt, by group and index.
 fn counted_openings<'a>(view: &AuditView<'a>) -> BTreeSet<(&'a str, usize)> {
-    let findings = view.findings.iter();
-    let counted = findings.filter(|found| found.finding.exempted_by.is_none());
+    let counted = view
+        .findings
+        .iter()
+        .filter(|found| found.finding.exempted_by.is_none());
     counted
         .map(|found| (found.group.id.as_str(), found.finding.index))
         .collect()

@@ -91,8 +91,9 @@ fn openings_tables(view: &AuditView<'_>, sections: &[Section<'_>], width: usize)
 
 /// Whether the regions are not the same for all rows.
 fn shows_region(view: &AuditView<'_>) -> bool {
-    let findings = view.findings.iter();
-    let regions: BTreeSet<_> = findings
+    let regions: BTreeSet<_> = view
+        .findings
+        .iter()
         .map(|found| view.region_of(&found.group.id))
         .collect();
     view.audit.regions.len() > 1 || regions.len() > 1
@@ -107,8 +108,7 @@ fn section_rows(
 ) -> Vec<Vec<FittedRow>> {
     let mut rows = Vec::new();
     for section in sections {
-        let openings = section.openings.iter();
-        let section_rows = openings.map(|opening| {
+        let section_rows = section.openings.iter().map(|opening| {
             let region = view.region_of(&opening.group.id).filter(|_| with_region);
             let mut texts = OpeningTexts::new(opening, region);
             texts.clear_heading(view.group_by);

@@ -37,8 +37,10 @@ impl ChangedGroups {
                 }
             }
             Target::PrefixList(list) => {
-                let groups = described.groups.iter();
-                let using = groups.filter(|group| references_prefix_list(group, &list.id));
+                let using = described
+                    .groups
+                    .iter()
+                    .filter(|group| references_prefix_list(group, &list.id));
                 self.ids.extend(using.map(|group| group.id.clone()));
             }
         }

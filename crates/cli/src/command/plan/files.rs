@@ -163,8 +163,8 @@ fn file_without_events(path: &Path) -> Option<&'static str> {
     let Some(name) = name.filter(|name| is_log_name(name)) else {
         return Some(OTHER_FILE);
     };
-    let mut excluded = EXCLUDED_NAMES.into_iter();
-    excluded
+    EXCLUDED_NAMES
+        .into_iter()
         .find(|(part, _)| name.contains(part))
         .map(|(_, kind)| kind)
 }

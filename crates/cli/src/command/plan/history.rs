@@ -21,8 +21,10 @@ fn write_history(text: &mut String, plans: &Plans, history: &History) -> fmt::Re
     let events = format_count(history.events, "event");
     let files = format_count(history.files, "file");
     writeln!(text, "Read {events} from {files}.")?;
-    let skipped = history.skipped_files.iter();
-    let skipped_lines = skipped.map(|(kind, count)| ((*kind).to_owned(), *count));
+    let skipped_lines = history
+        .skipped_files
+        .iter()
+        .map(|(kind, count)| ((*kind).to_owned(), *count));
     write_counts(text, "Skipped files", skipped_lines)?;
     write_counts(text, "Ignored", count_ignored_by_reason(plans, history))?;
     let outcomes = plans.count_outcomes();

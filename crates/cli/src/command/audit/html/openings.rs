@@ -74,8 +74,9 @@ fn traffic_cell(opening: &Opening<'_>) -> String {
 }
 
 fn policy_rules_cell(opening: &Opening<'_>) -> String {
-    let findings = opening.findings.iter();
-    findings
+    opening
+        .findings
+        .iter()
         .map(|finding| policy_rule_item(opening, finding))
         .collect()
 }

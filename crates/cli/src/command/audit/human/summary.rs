@@ -156,8 +156,10 @@ fn describe_actions(view: &AuditView<'_>) -> Option<String> {
 }
 
 fn count_findings(view: &AuditView<'_>, is_counted: impl Fn(&Finding) -> bool) -> usize {
-    let findings = view.findings.iter();
-    findings.filter(|found| is_counted(found.finding)).count()
+    view.findings
+        .iter()
+        .filter(|found| is_counted(found.finding))
+        .count()
 }
 
 /// How many findings are not shown, and why.

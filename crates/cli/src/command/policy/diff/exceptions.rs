@@ -34,8 +34,10 @@ pub(super) fn compare_exceptions(old: &Policy, new: &Policy, now: Timestamp) -> 
             None => changes.push(removed_exception(exception, &live_new, &context)),
         }
     }
-    let new_exceptions = new.exceptions.iter();
-    let added = new_exceptions.filter(|exception| find_exception(old, &exception.id).is_none());
+    let added = new
+        .exceptions
+        .iter()
+        .filter(|exception| find_exception(old, &exception.id).is_none());
     changes.extend(added.map(|exception| added_exception(exception, &live_old, &context)));
     changes
 }

@@ -110,8 +110,11 @@ pub(super) fn compare_findings(
 type GroupFindings = (SecurityGroup, Vec<Finding>);
 
 fn groups_by_id(audit: &Audit) -> BTreeMap<&str, &GroupFindings> {
-    let groups = audit.findings.iter();
-    groups.map(|entry| (entry.0.id.as_str(), entry)).collect()
+    audit
+        .findings
+        .iter()
+        .map(|entry| (entry.0.id.as_str(), entry))
+        .collect()
 }
 
 fn states_by_rule(

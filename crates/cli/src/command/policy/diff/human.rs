@@ -23,13 +23,15 @@ pub(super) fn render_report(report: &DiffReport) -> String {
     let lines = changes.map(|change| (change.direction, describe_change(change)));
     text.push_str(&render_section("Policy", lines.collect()));
     if let Some(findings) = &report.findings {
-        let changes = findings.iter();
-        let lines = changes.map(|change| (change.direction, describe_finding(change)));
+        let lines = findings
+            .iter()
+            .map(|change| (change.direction, describe_finding(change)));
         text.push_str(&render_section("Findings", lines.collect()));
     }
     if let Some(plans) = &report.plans {
-        let changes = plans.iter();
-        let lines = changes.map(|change| (change.direction, describe_plan(change)));
+        let lines = plans
+            .iter()
+            .map(|change| (change.direction, describe_plan(change)));
         text.push_str(&render_section("Plans", lines.collect()));
     }
     text

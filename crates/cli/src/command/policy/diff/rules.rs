@@ -23,8 +23,10 @@ pub(super) fn compare_rules(old: &Policy, new: &Policy) -> Vec<Change> {
             None => changes.push(removed_rule(old, new, rule)),
         }
     }
-    let new_rules = new.rules.iter();
-    let added = new_rules.filter(|rule| old.rule_by_id(&rule.id).is_none());
+    let added = new
+        .rules
+        .iter()
+        .filter(|rule| old.rule_by_id(&rule.id).is_none());
     changes.extend(added.map(|rule| added_rule(old, new, rule)));
     changes
 }
