@@ -16,8 +16,10 @@ pub fn exception_covers(first: &Exception, second: &Exception) -> bool {
 
 /// A cheap test for most sets that are not covered.
 fn covers_first_port(first: &PortSet, second: &PortSet) -> bool {
-    let first_range = second.ranges().first();
-    first_range.is_none_or(|range| first.contains(range.first_port()))
+    second
+        .ranges()
+        .first()
+        .is_none_or(|range| first.contains(range.first_port()))
 }
 
 /// Whether the first exception matches wherever the second does, for at least as long. Traffic is

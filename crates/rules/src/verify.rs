@@ -139,8 +139,9 @@ impl Verifier<'_> {
     /// Therefore the changes that are justified already can all be made before the others are
     /// checked, in any order.
     fn unaffected_removals(&self, removed: &RuleIndexes) -> Vec<Violation> {
-        let forbidden_before = self.evaluation.enforced_findings();
-        let mut justified: RuleIndexes = forbidden_before
+        let mut justified: RuleIndexes = self
+            .evaluation
+            .enforced_findings()
             .map(|finding| finding.index)
             .filter(|index| removed.contains(index))
             .collect();

@@ -35,8 +35,9 @@ impl Opening<'_> {
 
     /// The highest severity of a finding that counts; of any finding if all are exempt.
     pub fn severity(&self) -> Option<Severity> {
-        let first = self.findings.first();
-        first.map(|finding| finding.policy_rule.severity)
+        self.findings
+            .first()
+            .map(|finding| finding.policy_rule.severity)
     }
 
     /// The strongest action of the findings that are not exempt; `None` if all are exempt.

@@ -10,8 +10,9 @@ use crate::yaml::{Diagnostic, quote_text};
 
 /// The warnings about `forbids` of the rules in the policy file itself.
 pub(super) fn lint_rule_texts(loaded: &LoadedPolicy) -> Vec<Diagnostic> {
-    let records = loaded.record.list_records("rules");
-    records
+    loaded
+        .record
+        .list_records("rules")
         .filter_map(|record| {
             let text = record.get_text("forbids")?;
             let rule = loaded.policy.rule_by_id(record.get_text("id")?)?;

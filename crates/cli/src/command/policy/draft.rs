@@ -239,8 +239,10 @@ impl<'a> Draft<'a> {
         'a: 'g,
     {
         let arn = audit.arns.get(&group.id);
-        let owner_id = group.owner_id.as_deref();
-        let account = owner_id.or(arn.map(|arn| arn.account.as_str()));
+        let account = group
+            .owner_id
+            .as_deref()
+            .or(arn.map(|arn| arn.account.as_str()));
         let region = arn.map(|arn| arn.region.as_str());
         let description = self.described.descriptions.get(&group.id);
         OpenGroup {
