@@ -126,8 +126,8 @@ fn parse_entry(entry: &PrefixListEntry) -> Result<IpNet, ServiceError> {
 pub(crate) fn referenced_list_ids<'a>(
     rules: impl IntoIterator<Item = &'a IngressRule>,
 ) -> BTreeSet<&'a str> {
-    let rules = rules.into_iter();
     rules
+        .into_iter()
         .filter_map(|rule| rule.source.prefix_list_id())
         .collect()
 }

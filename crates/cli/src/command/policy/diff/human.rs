@@ -19,8 +19,10 @@ pub(super) fn render_report(report: &DiffReport) -> String {
     let (old, new) = (&report.old.name, &report.new.name);
     let names = sanitize_text(&format!("{old} -> {new}"));
     let mut text = format!("{BOLD}{names}{BOLD:#}\n");
-    let changes = report.changes.iter();
-    let lines = changes.map(|change| (change.direction, describe_change(change)));
+    let lines = report
+        .changes
+        .iter()
+        .map(|change| (change.direction, describe_change(change)));
     text.push_str(&render_section("Policy", lines.collect()));
     if let Some(findings) = &report.findings {
         let lines = findings
