@@ -188,8 +188,10 @@ impl Audit {
     /// whole regions.
     pub fn all_problems(&self) -> impl Iterator<Item = Cow<'_, Problem>> {
         let regions = self.regions.iter().flat_map(RegionSummary::problems);
-        let problems = self.problems.iter().map(Cow::Borrowed);
-        problems.chain(regions.map(Cow::Owned))
+        self.problems
+            .iter()
+            .map(Cow::Borrowed)
+            .chain(regions.map(Cow::Owned))
     }
 
     /// Whether something could not be evaluated, so that nothing can be concluded from the absence

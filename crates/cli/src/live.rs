@@ -34,8 +34,9 @@ pub(crate) fn audit_account(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<Audit, CliError> {
-    let runtime = runtime::Builder::new_current_thread().enable_all().build();
-    runtime
+    runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
         .map_err(|error| runtime_error(&error))?
         .block_on(connect_and_audit(args, policy, now))
 }

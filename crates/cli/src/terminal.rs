@@ -21,8 +21,10 @@ pub(crate) fn output_width() -> usize {
 }
 
 fn choose_width(columns: Option<&str>, terminal_width: Option<usize>) -> usize {
-    let configured = columns.and_then(|columns| columns.trim().parse().ok());
-    let width = configured.filter(|width| *width > 0).or(terminal_width);
+    let width = columns
+        .and_then(|columns| columns.trim().parse().ok())
+        .filter(|width| *width > 0)
+        .or(terminal_width);
     width.unwrap_or(DEFAULT_WIDTH).max(MIN_WIDTH)
 }
 

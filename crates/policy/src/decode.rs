@@ -266,8 +266,12 @@ impl Decoder<'_> {
         let Value::Source(source @ Source::Cidr(net)) = value else {
             return;
         };
-        let address = text.split('/').next().unwrap_or(text).trim();
-        let written = address.parse::<IpAddr>();
+        let written = text
+            .split('/')
+            .next()
+            .unwrap_or(text)
+            .trim()
+            .parse::<IpAddr>();
         if written.is_ok_and(|written| written != net.network()) {
             let message = format!("{} has host bits set", quote_text(text));
             let diagnostic = Diagnostic::new(Code::HostBits, span, message)

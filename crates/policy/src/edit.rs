@@ -154,8 +154,8 @@ fn blanks_before(line: &str) -> usize {
 /// The offset after the line of this offset.
 fn line_end(text: &str, offset: usize) -> usize {
     let rest = text.get(offset..).unwrap_or_default();
-    let newline = rest.find('\n');
-    newline.map_or(text.len(), |at| offset.saturating_add(at).saturating_add(1))
+    rest.find('\n')
+        .map_or(text.len(), |at| offset.saturating_add(at).saturating_add(1))
 }
 
 #[cfg(test)]

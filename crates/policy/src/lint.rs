@@ -47,8 +47,8 @@ pub fn lint_policy(loaded: &LoadedPolicy, now: Timestamp) -> Diagnostics {
             found.push(expired_exception(exception, record));
             continue;
         }
-        let candidates = active.find_candidates(exception);
-        let mut covering = candidates
+        let mut covering = active
+            .find_candidates(exception)
             .into_iter()
             .filter(|earlier| exception_covers(earlier, exception));
         if let Some(earlier) = covering.next() {

@@ -168,8 +168,11 @@ impl Openness {
 }
 
 fn ports_of_parts(parts: &[AxisRange]) -> PortSet {
-    let parts = parts.iter().copied();
-    parts.filter_map(port_range_of_axis).collect()
+    parts
+        .iter()
+        .copied()
+        .filter_map(port_range_of_axis)
+        .collect()
 }
 
 fn port_range_of_axis(range: AxisRange) -> Option<PortRange> {

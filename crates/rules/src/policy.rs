@@ -173,8 +173,11 @@ impl Policy {
     /// The ids of the prefix lists that rules trust. A plan for a group with enforced findings may
     /// depend on their entries.
     pub fn trusted_prefix_lists(&self) -> BTreeSet<&str> {
-        let sources = self.rules.iter().flat_map(|rule| &rule.trusted);
-        sources.filter_map(Source::prefix_list_id).collect()
+        self.rules
+            .iter()
+            .flat_map(|rule| &rule.trusted)
+            .filter_map(Source::prefix_list_id)
+            .collect()
     }
 
     /// The rules to evaluate for a group: those in scope that are not off, with overrides applied.

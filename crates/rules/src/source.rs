@@ -122,8 +122,12 @@ impl PrefixLists {
 
     /// Adds entries to a list, which becomes known if it was not.
     pub fn insert(&mut self, id: impl Into<String>, entries: impl IntoIterator<Item = IpNet>) {
-        let list = self.0.entry(id.into()).or_default();
-        list.entries.get_or_insert_default().extend(entries);
+        self.0
+            .entry(id.into())
+            .or_default()
+            .entries
+            .get_or_insert_default()
+            .extend(entries);
     }
 
     /// Sets the `MaxEntries` of a list. EC2 counts a list of a customer by this number towards the

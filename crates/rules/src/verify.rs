@@ -184,8 +184,7 @@ impl Verifier<'_> {
             .map(|refusal| &refusal.ingress)
             .collect();
         let after = self.group_with(&self.rules_without(removed), Additions::All);
-        let evaluation = evaluate(self.policy, &after, self.lists, self.context);
-        evaluation
+        evaluate(self.policy, &after, self.lists, self.context)
             .enforced_findings()
             .filter(|finding| !refused.contains(&finding.ingress))
             .map(|finding| Violation::StillForbidden(finding.ingress.clone()))

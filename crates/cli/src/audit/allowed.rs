@@ -39,16 +39,20 @@ impl OpenAndAllowed {
             }
         }
         for (traffic, count) in counts {
-            let by_group = self.rules_by_group.entry(traffic).or_default();
-            by_group.insert(group_id.to_owned(), count);
+            self.rules_by_group
+                .entry(traffic)
+                .or_default()
+                .insert(group_id.to_owned(), count);
         }
     }
 
     /// Adds the allowed traffic of other groups.
     pub fn merge(&mut self, other: Self) {
         for (traffic, by_group) in other.rules_by_group {
-            let known = self.rules_by_group.entry(traffic).or_default();
-            known.extend(by_group);
+            self.rules_by_group
+                .entry(traffic)
+                .or_default()
+                .extend(by_group);
         }
     }
 

@@ -51,8 +51,11 @@ impl fmt::Display for GroupBy {
 impl Section<'_> {
     /// The highest severity of an opening; `None` if all of them are exempt.
     pub fn severity(&self) -> Option<Severity> {
-        let counted = self.openings.iter().filter(|opening| !opening.is_exempt());
-        counted.filter_map(Opening::severity).max()
+        self.openings
+            .iter()
+            .filter(|opening| !opening.is_exempt())
+            .filter_map(Opening::severity)
+            .max()
     }
 }
 

@@ -130,8 +130,9 @@ impl EarlierAudit {
             Some(region) => regions.is_empty() || regions.contains(region),
             None => true,
         };
-        let earlier = self.findings.iter().enumerate();
-        earlier
+        self.findings
+            .iter()
+            .enumerate()
             .filter(|(position, finding)| !found.contains(position) && is_audited(&finding.region))
             .count()
     }

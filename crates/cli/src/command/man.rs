@@ -35,8 +35,7 @@ pub fn write_man_page(args: &ManArgs) -> Result<CommandOutput, CliError> {
 }
 
 fn find_subcommand<'c>(command: &'c Command, name: &str) -> Result<&'c Command, CliError> {
-    let found = command.find_subcommand(name);
-    found.ok_or_else(|| {
+    command.find_subcommand(name).ok_or_else(|| {
         let commands: Vec<_> = command.get_subcommands().map(Command::get_name).collect();
         CliError::UnknownCommand {
             name: name.to_owned(),

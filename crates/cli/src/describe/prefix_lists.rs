@@ -95,11 +95,13 @@ impl PrefixListCollector {
     /// The lists that the groups use and that have no entries; if there are none, those that are
     /// named without entries.
     fn unresolved_lists(&self, groups: &[SecurityGroup]) -> Vec<String> {
-        let rules = groups.iter().flat_map(|group| &group.rules);
-        let used = rules.filter_map(|rule| match &rule.source {
-            Source::PrefixList(id) => Some(id),
-            Source::Cidr(_) | Source::Group(_) => None,
-        });
+        let used = groups
+            .iter()
+            .flat_map(|group| &group.rules)
+            .filter_map(|rule| match &rule.source {
+                Source::PrefixList(id) => Some(id),
+                Source::Cidr(_) | Source::Group(_) => None,
+            });
         let used: BTreeSet<_> = used.filter(|id| !self.is_resolved(id)).collect();
         if used.is_empty() {
             let named = self.named.iter().filter(|id| !self.is_resolved(id));

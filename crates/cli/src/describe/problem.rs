@@ -97,8 +97,11 @@ fn problem_help(problem: &Problem) -> Option<&'static str> {
 }
 
 fn is_missing_rules(problem: &Problem) -> bool {
-    let path = problem.path.as_deref().unwrap_or_default();
-    path.ends_with("IpPermissions")
+    problem
+        .path
+        .as_deref()
+        .unwrap_or_default()
+        .ends_with("IpPermissions")
 }
 
 /// Whether a value is the name of a .NET type or an empty text instead of a list, which is what

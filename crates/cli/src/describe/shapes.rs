@@ -69,8 +69,10 @@ impl TryFrom<RawGroup> for GroupShape {
             None => None,
         };
         let rules = raw.ip_permissions.map(|permissions| {
-            let rules = permissions.into_iter().flat_map(|shape| shape.rules);
-            rules.collect()
+            permissions
+                .into_iter()
+                .flat_map(|shape| shape.rules)
+                .collect()
         });
         Ok(Self {
             arn,

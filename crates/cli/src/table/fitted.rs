@@ -86,8 +86,11 @@ impl ColumnWidths {
     fn natural(columns: &[Column], rows: &[FittedRow]) -> Self {
         let mut widths = Vec::new();
         for (position, column) in columns.iter().enumerate() {
-            let cells = rows.iter().filter_map(|row| row.cells.get(position));
-            let lines: Vec<_> = cells.flatten().collect();
+            let lines: Vec<_> = rows
+                .iter()
+                .filter_map(|row| row.cells.get(position))
+                .flatten()
+                .collect();
             let has_values = lines.iter().any(|line| line.as_str() != EMPTY_CELL);
             let longest = lines.iter().map(|line| display_width(line)).max();
             widths.push(if has_values {
@@ -103,8 +106,7 @@ impl ColumnWidths {
     /// width.
     fn shrink(&mut self, columns: &[Column], width: usize, least: fn(&Column) -> Option<usize>) {
         while self.total() > width {
-            let widths = self.0.iter_mut().zip(columns);
-            let flexible = widths.filter(|(width, column)| {
+            let flexible = self.0.iter_mut().zip(columns).filter(|(width, column)| {
                 let least_width = least(column);
                 least_width.is_some_and(|least_width| **width > least_width)
             });
@@ -118,8 +120,9 @@ impl ColumnWidths {
 
     fn total(&self) -> usize {
         let shown = self.0.iter().filter(|width| **width > 0);
-        let with_gaps = shown.map(|width| width.saturating_add(GAP));
-        let sum = with_gaps.fold(0, usize::saturating_add);
+        let sum = shown
+            .map(|width| width.saturating_add(GAP))
+            .fold(0, usize::saturating_add);
         sum.saturating_sub(GAP)
     }
 }
@@ -166,8 +169,9 @@ fn row_lines(cells: &[Vec<String>], widths: &ColumnWidths) -> Vec<String> {
 }
 
 fn wrap_cell(cell: &[String], width: usize) -> Vec<String> {
-    let lines = cell.iter();
-    lines.flat_map(|line| wrap_text(line, width)).collect()
+    cell.iter()
+        .flat_map(|line| wrap_text(line, width))
+        .collect()
 }
 
 #[cfg(test)]

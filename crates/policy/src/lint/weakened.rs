@@ -115,6 +115,7 @@ fn last_off(record: &Record) -> Option<Span> {
         .flat_map(override_entries)
         .map(|(_, changes)| changes)
         .filter(is_off);
-    let spans = own.chain(overridden).map(|rule| rule.value_span("action"));
-    spans.last()
+    own.chain(overridden)
+        .map(|rule| rule.value_span("action"))
+        .last()
 }

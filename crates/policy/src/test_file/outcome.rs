@@ -78,8 +78,9 @@ pub(super) fn addition_lines(decision: &Decision) -> Vec<ActualLine> {
 }
 
 pub(super) fn resulting_rule_lines(group: &SecurityGroup, decision: &Decision) -> Vec<ActualLine> {
-    let result = decision.plan.apply_to(group);
-    result
+    decision
+        .plan
+        .apply_to(group)
         .rules
         .iter()
         .map(|rule| ActualLine::new(rule.to_string(), ""))

@@ -59,8 +59,9 @@ pub(crate) fn quote_list<'a>(
 
 /// The byte offset of each line.
 pub(crate) fn line_starts(text: &str) -> Vec<usize> {
-    let newlines = text.match_indices('\n');
-    let after = newlines.map(|(index, _)| index.saturating_add(1));
+    let after = text
+        .match_indices('\n')
+        .map(|(index, _)| index.saturating_add(1));
     std::iter::once(0).chain(after).collect()
 }
 
@@ -68,8 +69,13 @@ pub(crate) fn line_starts(text: &str) -> Vec<usize> {
 pub(crate) fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count().saturating_add(1);
-    let last_line = before.rsplit('\n').next().unwrap_or_default();
-    let column = last_line.chars().count().saturating_add(1);
+    let column = before
+        .rsplit('\n')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .count()
+        .saturating_add(1);
     (line, column)
 }
 

@@ -108,8 +108,10 @@ fn merge_outcomes(outcomes: &[&RuleOutcome]) -> Vec<ExceptedTraffic> {
 
 /// What enforced policy rules forbid of a rule; all of it if it was removed because of others.
 fn offending_traffic(outcome: &RuleOutcome) -> TrafficSet {
-    let enforced = outcome.findings.iter().filter(|finding| finding.enforces());
-    enforced
+    outcome
+        .findings
+        .iter()
+        .filter(|finding| finding.enforces())
         .map(|finding| finding.offending.clone())
         .reduce(|all, more| all.union(&more))
         .unwrap_or_else(|| TrafficSet::from(outcome.rule.traffic()))
@@ -148,8 +150,11 @@ fn entry_words(report: &GroupReport, id: &str, entry: &ExceptedTraffic) -> Vec<S
 
 /// `2026-12-21`, or a placeholder that the policy check rejects.
 fn expiry_date(report: &GroupReport) -> String {
-    let start = report.origin.time.or(report.closed_at);
-    let end: Option<Timestamp> = start.and_then(|time| time.checked_add(VALIDITY).ok());
+    let end: Option<Timestamp> = report
+        .origin
+        .time
+        .or(report.closed_at)
+        .and_then(|time| time.checked_add(VALIDITY).ok());
     match end {
         Some(end) => end.strftime("%Y-%m-%d").to_string(),
         None => "YYYY-MM-DD".to_owned(),

@@ -123,8 +123,10 @@ impl AlertFingerprint {
         let mut state = BTreeSet::from([report.outcome.to_string()]);
         state.extend(report.unverified.as_ref().map(|_| "unverified".to_owned()));
         for outcome in report.open_rules() {
-            let refusal = outcome.status.refusal();
-            let code = refusal.map_or("open", |reason| reason.code());
+            let code = outcome
+                .status
+                .refusal()
+                .map_or("open", |reason| reason.code());
             state.insert(fingerprint_line(code, &outcome.rule));
         }
         let mut changes = BTreeSet::new();

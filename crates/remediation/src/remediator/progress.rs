@@ -100,13 +100,14 @@ impl RemediationProgress {
 
     /// The entry of this rule. A rule that was added again has another id and a separate entry.
     fn track(&mut self, rule: &IngressRule) -> &mut TrackedRule {
-        let entry = self.rules.entry(rule_key(rule));
-        entry.or_insert_with(|| TrackedRule {
-            outcome: RuleOutcome::new(rule.clone(), RuleStatus::Reported),
-            is_forbidden: false,
-            error: None,
-            last_call: RemovalCall::Ineffective,
-        })
+        self.rules
+            .entry(rule_key(rule))
+            .or_insert_with(|| TrackedRule {
+                outcome: RuleOutcome::new(rule.clone(), RuleStatus::Reported),
+                is_forbidden: false,
+                error: None,
+                last_call: RemovalCall::Ineffective,
+            })
     }
 
     /// A removal without an answer took effect if the rule is not there.

@@ -219,8 +219,10 @@ impl Sweeper {
         let groups = std::mem::take(&mut page.groups);
         let (with_findings, clean): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| {
             let change = sweep_change(request, &group.id);
-            let report = self.plan_group(&change, group, &page.prefix_lists);
-            report.findings().next().is_some()
+            self.plan_group(&change, group, &page.prefix_lists)
+                .findings()
+                .next()
+                .is_some()
         });
         page.groups = clean;
         match lister.with_rule_ids(with_findings.clone()).await {
@@ -276,8 +278,9 @@ impl Sweeper {
     }
 
     fn lock_pending_alerts(&self) -> MutexGuard<'_, PendingAlerts> {
-        let pending = self.pending_alerts.lock();
-        pending.unwrap_or_else(PoisonError::into_inner)
+        self.pending_alerts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -128,8 +128,10 @@ impl<'a> PriorAccess<'a> {
         let by_kind = self.known.get(source);
         if !by_kind.is_some_and(|by_kind| by_kind.contains_key(&kind)) {
             let ports = self.compute_allowed_ports(source, kind);
-            let by_kind = self.known.entry(source.clone()).or_default();
-            by_kind.insert(kind, ports);
+            self.known
+                .entry(source.clone())
+                .or_default()
+                .insert(kind, ports);
         }
         let by_kind = self.known.get(source);
         by_kind

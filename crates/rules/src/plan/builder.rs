@@ -67,8 +67,8 @@ fn exceeds_limit(input: &PlanInput<'_>, draft: &Draft<'_>) -> bool {
         return false;
     };
     let removed = draft.removed_indexes().into_iter();
-    let planned = removed.filter_map(|index| input.group.rules.get(index));
-    let mut existing: BTreeSet<RuleIdentity<'_>> = planned
+    let mut existing: BTreeSet<RuleIdentity<'_>> = removed
+        .filter_map(|index| input.group.rules.get(index))
         .filter(|rule| !input.is_opened(rule))
         .map(rule_identity)
         .collect();

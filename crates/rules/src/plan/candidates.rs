@@ -73,14 +73,15 @@ impl<'r> Candidates<'r> {
         self.by_source.iter().flat_map(|(source, candidates)| {
             let with_ports = candidates.with_ports();
             let without_ports = candidates.without_ports();
-            let parts = with_ports.chain(without_ports);
-            parts.map(|(disposition, protocol, ports, replaced)| Candidate {
-                source,
-                protocol,
-                ports,
-                disposition,
-                replaced,
-            })
+            with_ports
+                .chain(without_ports)
+                .map(|(disposition, protocol, ports, replaced)| Candidate {
+                    source,
+                    protocol,
+                    ports,
+                    disposition,
+                    replaced,
+                })
         })
     }
 }
@@ -110,8 +111,10 @@ impl SourceCandidates {
         if ports.is_empty() {
             return;
         }
-        let ranges = self.ranges.entry((disposition, protocol)).or_default();
-        ranges.add_all(ports, excepted, replaced);
+        self.ranges
+            .entry((disposition, protocol))
+            .or_default()
+            .add_all(ports, excepted, replaced);
     }
 
     /// Adds a replacement for a protocol without ports.

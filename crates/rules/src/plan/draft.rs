@@ -238,8 +238,11 @@ impl<'a> Draft<'a> {
     /// Adds the rules that the draft does not have. Of equal ones, the one with the lower rank of
     /// the replaced rule is added.
     fn merge_rules(&mut self, rules: Vec<DraftRule>, replacer: &Replacer<'_>) {
-        let present = self.group.rules.iter().enumerate();
-        let mut positions: BTreeMap<RuleContent, usize> = present
+        let mut positions: BTreeMap<RuleContent, usize> = self
+            .group
+            .rules
+            .iter()
+            .enumerate()
             .map(|(position, rule)| (rule.content(), position))
             .collect();
         for rule in rules {
@@ -292,8 +295,8 @@ impl<'a> Draft<'a> {
     pub(super) fn into_plan(mut self, frozen: &FrozenRules) -> Plan {
         let refusals = self.refusals(frozen);
         let removals = self.take_removals();
-        let skipped = std::mem::take(&mut self.skipped);
-        let skipped_additions = skipped.without_allowed(&self.group.rules);
+        let skipped_additions =
+            std::mem::take(&mut self.skipped).without_allowed(&self.group.rules);
         let originals = &self.input.group.rules;
         let mut additions: Vec<Addition> = self
             .group
@@ -317,8 +320,9 @@ impl<'a> Draft<'a> {
         let mut refused = BTreeSet::new();
         let mut refusals = Vec::new();
         for finding in self.evaluation.enforced_findings() {
-            let original = self.original_index(finding.index);
-            let reason = original.and_then(|index| frozen.get(&index));
+            let reason = self
+                .original_index(finding.index)
+                .and_then(|index| frozen.get(&index));
             if let Some(&reason) = reason
                 && refused.insert(finding.index)
             {

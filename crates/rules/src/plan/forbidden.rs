@@ -46,8 +46,9 @@ impl ForbiddenTrust {
         };
         let ranges = ports.ranges();
         if ranges.len() < rules.ranges.len() {
-            let candidates = ranges.iter().copied();
-            candidates
+            ranges
+                .iter()
+                .copied()
                 .filter(|&range| rules.ranges.contains(&(protocol, range)))
                 .collect()
         } else {

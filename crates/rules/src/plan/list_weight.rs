@@ -22,8 +22,10 @@ const MANAGED_LIST_WEIGHTS: [(&str, usize); 8] = [
 pub(super) fn prefix_list_weight(id: &str, lists: &PrefixLists) -> usize {
     let published = lists.name(id).and_then(published_weight);
     let entry_count = lists.entries(id).map_or(0, <[_]>::len);
-    let known = published.or_else(|| lists.max_entries(id));
-    known.unwrap_or(entry_count).max(1)
+    published
+        .or_else(|| lists.max_entries(id))
+        .unwrap_or(entry_count)
+        .max(1)
 }
 
 /// The published weight of the AWS-managed list with this name.

@@ -276,8 +276,12 @@ impl<'r> Replacements<'_, '_, 'r> {
             is_excepted: offender.excepts_protocol(protocol),
             ..offender.replaced(disposition)
         };
-        let candidates = self.candidates.of_source(source);
-        candidates.add_without_ports(disposition, protocol, fields, replaced);
+        self.candidates.of_source(source).add_without_ports(
+            disposition,
+            protocol,
+            fields,
+            replaced,
+        );
     }
 
     /// Adds rules for trusted sources at the ports where the group allowed all of their addresses.

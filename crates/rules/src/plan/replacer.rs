@@ -58,8 +58,11 @@ impl<'a> Replacer<'a> {
 
     /// The order of each offending rule of a round.
     pub(super) fn order_offenders(&self, offending: &[DraftRule]) -> Vec<OffenderOrder> {
-        let rules = offending.iter().map(|rule| &rule.ingress).enumerate();
-        let mut by_details: Vec<(usize, &IngressRule)> = rules.collect();
+        let mut by_details: Vec<(usize, &IngressRule)> = offending
+            .iter()
+            .map(|rule| &rule.ingress)
+            .enumerate()
+            .collect();
         by_details.sort_by_cached_key(|(_, rule)| (&rule.description, copied_tags(rule)));
         let mut skip_ranks = vec![0; offending.len()];
         for (position, (number, _)) in by_details.into_iter().enumerate() {
@@ -67,8 +70,10 @@ impl<'a> Replacer<'a> {
                 *skip_rank = position;
             }
         }
-        let ranked = offending.iter().zip(skip_ranks).enumerate();
-        ranked
+        offending
+            .iter()
+            .zip(skip_ranks)
+            .enumerate()
             .map(|(number, (rule, skip_rank))| OffenderOrder {
                 number,
                 rank: self.rank(rule.origin.index),

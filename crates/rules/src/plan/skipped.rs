@@ -73,8 +73,11 @@ impl AllowedTraffic {
             let source = rule.source.without_owner();
             if sources.contains(&source) {
                 let range = rule.port_range().unwrap_or(PortRange::ALL);
-                let ranges = allowed.ranges.entry((source, rule.protocol()));
-                ranges.or_default().push(range);
+                allowed
+                    .ranges
+                    .entry((source, rule.protocol()))
+                    .or_default()
+                    .push(range);
                 allowed.contents.insert(rule.content());
             }
         }

@@ -89,8 +89,10 @@ fn text_cell(text: Option<&String>) -> Cow<'static, str> {
 /// Whether a spreadsheet may execute a cell, also where it removes leading blanks or understands
 /// full-width characters.
 fn starts_like_formula(text: &str) -> bool {
-    let first = text.trim_start().chars().next();
-    first.is_some_and(|c| "=+-@\u{ff1d}\u{ff0b}\u{ff0d}\u{ff20}".contains(c))
+    text.trim_start()
+        .chars()
+        .next()
+        .is_some_and(|c| "=+-@\u{ff1d}\u{ff0b}\u{ff0d}\u{ff20}".contains(c))
 }
 
 /// Adds a record. Cells that are more than a plain word are quoted, so that no separator of any

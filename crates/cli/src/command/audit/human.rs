@@ -262,6 +262,8 @@ fn outside_text(text: Option<&str>) -> String {
     if text.chars().count() <= MAX_TEXT_CHARS {
         return text;
     }
-    let kept = text.chars().take(MAX_TEXT_CHARS.saturating_sub(1));
-    kept.chain(['\u{2026}']).collect()
+    text.chars()
+        .take(MAX_TEXT_CHARS.saturating_sub(1))
+        .chain(['\u{2026}'])
+        .collect()
 }

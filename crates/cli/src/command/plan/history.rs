@@ -27,8 +27,8 @@ fn write_history(text: &mut String, plans: &Plans, history: &History) -> fmt::Re
         .map(|(kind, count)| ((*kind).to_owned(), *count));
     write_counts(text, "Skipped files", skipped_lines)?;
     write_counts(text, "Ignored", count_ignored_by_reason(plans, history))?;
-    let outcomes = plans.count_outcomes();
-    let outcome_lines = outcomes
+    let outcome_lines = plans
+        .count_outcomes()
         .into_iter()
         .map(|(outcome, count)| (outcome.to_owned(), count));
     write_counts(text, "Plans", outcome_lines)?;

@@ -327,8 +327,11 @@ impl<'a> Draft<'a> {
 
 /// The number of security group rules with enforced findings.
 fn count_open_rules(findings: &[Finding]) -> usize {
-    let enforced = findings.iter().filter(|finding| finding.enforces());
-    let indexes: BTreeSet<_> = enforced.map(|finding| finding.index).collect();
+    let indexes: BTreeSet<_> = findings
+        .iter()
+        .filter(|finding| finding.enforces())
+        .map(|finding| finding.index)
+        .collect();
     indexes.len()
 }
 

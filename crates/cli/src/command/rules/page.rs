@@ -113,8 +113,8 @@ fn is_table_rule(line: &str) -> bool {
 }
 
 fn table_cells(line: &str) -> Vec<String> {
-    let inner = line.trim().trim_matches('|');
-    inner
+    line.trim()
+        .trim_matches('|')
         .split('|')
         .map(|cell| plain_text(cell.trim()))
         .collect()

@@ -38,10 +38,10 @@ fn checks_cover<'a>(checks: impl IntoIterator<Item = &'a Check>, covered: &Check
         }
     }
     match covered {
-        Check::OpenPorts(_) | Check::OpenExcept(_) => {
-            let required = forbidden_traffic(covered).unwrap_or_default();
-            required.difference(&forbidden).is_empty()
-        }
+        Check::OpenPorts(_) | Check::OpenExcept(_) => forbidden_traffic(covered)
+            .unwrap_or_default()
+            .difference(&forbidden)
+            .is_empty(),
         Check::OtherProtocols => forbidden.other_protocols == ProtocolSet::all(),
         Check::AllTraffic => forbidden == TrafficSet::all(),
         Check::PortRange | Check::PortRangeInternal | Check::BroadSource => false,

@@ -43,8 +43,10 @@ pub(super) fn compare_exceptions(old: &Policy, new: &Policy, now: Timestamp) -> 
 }
 
 fn live_exceptions<'a>(policy: &'a Policy, context: &Context) -> Vec<&'a Exception> {
-    let exceptions = policy.exceptions.iter().map(AsRef::as_ref);
-    exceptions
+    policy
+        .exceptions
+        .iter()
+        .map(AsRef::as_ref)
         .filter(|exception| !exception.is_expired(context))
         .collect()
 }
