@@ -139,8 +139,18 @@ fn forbidden(policy: &Policy, group: &SecurityGroup, index: usize) -> TrafficSet
         })
 }
 
-/// The traffic that the rules of the group let in from all addresses of a source.
+/// The traffic that the rules of the group, taken together, let in from all addresses of a source.
 fn let_in(group: &SecurityGroup, source: &Source) -> TrafficSet {
+    let lists = lists();
+    let blocks = lists.source_blocks(source).iter();
+    blocks
+        .map(|block| let_in_from_one(group, &Source::Cidr(*block)))
+        .reduce(|one, other| one.intersection(&other))
+        .unwrap_or_else(|| let_in_from_one(group, source))
+}
+
+/// The same for a source of one block, or a security group.
+fn let_in_from_one(group: &SecurityGroup, source: &Source) -> TrafficSet {
     group
         .rules
         .iter()
