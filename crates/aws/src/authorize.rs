@@ -132,7 +132,7 @@ impl AuthorizeIngress for Ec2IngressEditor {
 fn batch_by_tags(rules: &[IngressRule]) -> Vec<Vec<IndexedRule<'_>>> {
     let mut by_tags: BTreeMap<Tags, Vec<IndexedRule<'_>>> = BTreeMap::new();
     for indexed in rules.iter().enumerate() {
-        let tags = settable_tags(indexed.1);
+        let tags = indexed.1.settable_tags();
         by_tags.entry(tags).or_default().push(indexed);
     }
     by_tags
@@ -158,19 +158,10 @@ fn is_duplicate(failure: &CallError) -> bool {
     failure.code.as_deref() == Some(DUPLICATE_RULE_CODE)
 }
 
-/// The tags that we can set: `aws:` is reserved, and EC2 rejects a call with such a key (Amazon EC2
-/// User Guide, "Tag restrictions").
-fn settable_tags(rule: &IngressRule) -> Tags {
-    rule.tags
-        .iter()
-        .filter(|(key, _)| !key.to_ascii_lowercase().starts_with("aws:"))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect()
-}
-
 /// `None` without tags: the call then needs no permission to create tags.
 fn tag_specifications(rule: &IngressRule) -> Option<Vec<TagSpecification>> {
-    let tags: Vec<_> = settable_tags(rule)
+    let tags: Vec<_> = rule
+        .settable_tags()
         .into_iter()
         .map(|(key, value)| Tag::builder().key(key).value(value).build())
         .collect();

@@ -20,7 +20,16 @@ pub(crate) const MAX_PAGE_SIZE: i32 = 1000;
 
 /// A filter of a `Describe` call with one value.
 pub(crate) fn ec2_filter(name: &str, value: &str) -> Filter {
-    Filter::builder().name(name).values(value).build()
+    ec2_filter_any(name, [value])
+}
+
+/// A filter of a `Describe` call that any of these values matches.
+pub(crate) fn ec2_filter_any<'a>(name: &str, values: impl IntoIterator<Item = &'a str>) -> Filter {
+    let values = values.into_iter().map(str::to_owned);
+    Filter::builder()
+        .name(name)
+        .set_values(Some(values.collect()))
+        .build()
 }
 
 /// All pages, or the error of the first page that failed.

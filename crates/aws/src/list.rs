@@ -7,14 +7,14 @@ use async_trait::async_trait;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::describe_security_group_rules::DescribeSecurityGroupRulesOutput;
 use aws_sdk_ec2::operation::describe_security_groups::DescribeSecurityGroupsOutput;
-use aws_sdk_ec2::types::{Filter, SecurityGroup as Described, SecurityGroupRule};
+use aws_sdk_ec2::types::{SecurityGroup as Described, SecurityGroupRule};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use portcullis_remediation::{ErrorKind, GroupLister, GroupPage, ServiceError};
 use portcullis_rules::{PrefixLists, SecurityGroup};
 
 use crate::call::{
     DESCRIBE_SECURITY_GROUP_RULES, DESCRIBE_SECURITY_GROUPS, MAX_PAGE_SIZE, collect_pages,
-    unexpected_response,
+    ec2_filter_any, unexpected_response,
 };
 use crate::error::call_error;
 use crate::merge::{add_rule_ids, group_without_rules, merge_group};
@@ -131,15 +131,11 @@ impl Ec2GroupLister {
         &self,
         groups: &[SecurityGroup],
     ) -> Result<Vec<SecurityGroupRule>, ServiceError> {
-        let ids = groups.iter().map(|group| group.id.clone()).collect();
-        let filter = Filter::builder()
-            .name("group-id")
-            .set_values(Some(ids))
-            .build();
+        let ids = groups.iter().map(|group| group.id.as_str());
         let stream = self
             .ec2
             .describe_security_group_rules()
-            .filters(filter)
+            .filters(ec2_filter_any("group-id", ids))
             .into_paginator()
             .page_size(MAX_PAGE_SIZE)
             .send();

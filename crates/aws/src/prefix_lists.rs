@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::describe_managed_prefix_lists::DescribeManagedPrefixListsOutput;
 use aws_sdk_ec2::operation::get_managed_prefix_list_entries::GetManagedPrefixListEntriesOutput;
-use aws_sdk_ec2::types::{Filter, PrefixListEntry};
+use aws_sdk_ec2::types::PrefixListEntry;
 use futures_util::stream::{self, StreamExt as _};
 use ipnet::IpNet;
 use portcullis_remediation::ServiceError;
@@ -14,7 +14,7 @@ use portcullis_remediation::services::PrefixListState;
 use portcullis_rules::source::parse_cidr;
 use portcullis_rules::{IngressRule, PrefixLists};
 
-use crate::call::{collect_pages, unexpected_response};
+use crate::call::{collect_pages, ec2_filter_any, unexpected_response};
 use crate::error::call_error;
 
 const OPERATION: &str = "GetManagedPrefixListEntries";
@@ -164,14 +164,9 @@ pub(crate) async fn read_list_sizes(
     ids: &BTreeSet<&str>,
     lists: &mut PrefixLists,
 ) -> Result<(), ServiceError> {
-    let values = ids.iter().map(|&id| id.to_owned()).collect();
-    let filter = Filter::builder()
-        .name("prefix-list-id")
-        .set_values(Some(values))
-        .build();
     let stream = ec2
         .describe_managed_prefix_lists()
-        .filters(filter)
+        .filters(ec2_filter_any("prefix-list-id", ids.iter().copied()))
         .into_paginator()
         .page_size(MAX_ENTRIES_PER_PAGE)
         .send();

@@ -125,6 +125,16 @@ pub enum InvalidPorts {
 }
 
 impl IngressRule {
+    /// The tags that a new rule can have. Only AWS may set keys that start with `aws:` (Amazon EC2
+    /// User Guide, "Tag restrictions").
+    pub fn settable_tags(&self) -> Tags {
+        self.tags
+            .iter()
+            .filter(|(key, _)| !key.to_ascii_lowercase().starts_with("aws:"))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
+    }
+
     /// A rule without id, description and tags.
     ///
     /// TCP and UDP rules without ports, or with -1, are treated as rules for every port, so that an

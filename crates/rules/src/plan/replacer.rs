@@ -9,7 +9,7 @@ use super::input::PlanInput;
 use super::replacement::{Offender, OffenderOrder, Replacements};
 use super::sort_key::full_sort_key;
 use super::types::{Purpose, SkippedAddition};
-use crate::group::{IngressRule, Tags};
+use crate::group::IngressRule;
 use crate::traffic::ProtocolSet;
 
 /// Replaces offending rules of a draft.
@@ -63,7 +63,7 @@ impl<'a> Replacer<'a> {
             .map(|rule| &rule.ingress)
             .enumerate()
             .collect();
-        by_details.sort_by_cached_key(|(_, rule)| (&rule.description, copied_tags(rule)));
+        by_details.sort_by_cached_key(|(_, rule)| (&rule.description, rule.settable_tags()));
         let mut skip_ranks = vec![0; offending.len()];
         for (position, (number, _)) in by_details.into_iter().enumerate() {
             if let Some(skip_rank) = skip_ranks.get_mut(number) {
@@ -137,23 +137,8 @@ fn build_rule(candidate: Candidate<'_>, removed: &IngressRule) -> Option<Ingress
     let source = candidate.source.clone();
     let mut rule = IngressRule::new(candidate.protocol, candidate.ports, source).ok()?;
     rule.description.clone_from(&removed.description);
-    rule.tags = copied_tags(removed);
+    rule.tags = removed.settable_tags();
     Some(rule)
-}
-
-/// The tags of a rule, except those that only AWS may set.
-fn copied_tags(rule: &IngressRule) -> Tags {
-    rule.tags
-        .iter()
-        .filter(|(key, _)| !is_reserved_tag(key))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect()
-}
-
-/// Whether only AWS may set tags with this key.
-fn is_reserved_tag(key: &str) -> bool {
-    key.get(..4)
-        .is_some_and(|start| start.eq_ignore_ascii_case("aws:"))
 }
 
 /// The position of each rule in the order of ids. Rules without an id come last, in an order that
